@@ -1,0 +1,1 @@
+"""Programs and people that use the service."""

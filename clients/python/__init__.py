@@ -1,0 +1,1 @@
+"""Client of the service, async and sync."""

@@ -1,0 +1,229 @@
+"""Weights on disk: our safetensors format, and the import of the authors' public checkpoints.
+
+Our format holds the tensors of `tensor_shapes` in float32 and, as JSON strings in the safetensors metadata, `format`,
+`config`, `labels`, `provenance` (how the weights came to be) and `digest` (SHA-256 over config and tensors).
+"""
+
+import hashlib
+import json
+import pickle
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from model.config import VARIANTS, RaScaNetConfig
+
+FORMAT = "rascanet-stream/1"
+LABELS = ("no person", "person")
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+PUBLIC_LICENCE = (
+    "The authors' public checkpoints are licensed for research use only; the imported file falls under the same terms "
+    "and is not for redistribution."
+)
+
+Tensors = Mapping[str, npt.NDArray[np.float32]]
+Shapes = dict[str, tuple[int, ...]]
+
+
+class CheckpointError(ValueError):
+    """A file of weights that cannot be used; the message names the first thing wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A network's weights with what is needed to use and to trust them.
+
+    Attributes:
+        config: the network's shape.
+        tensors: float32 arrays by the names and shapes of `tensor_shapes`.
+        labels: the class names in the order of the logits.
+        provenance: JSON-ready facts on the weights' origin.
+    """
+
+    config: RaScaNetConfig
+    tensors: Tensors
+    labels: tuple[str, ...] = LABELS
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_tensors({name: tensor.shape for name, tensor in self.tensors.items()}, tensor_shapes(self.config))
+        for name, tensor in self.tensors.items():
+            if not np.isfinite(tensor).all():
+                raise CheckpointError(f"tensor {name!r} holds values that are not finite")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the config and the tensors, as hex digits."""
+        digest = hashlib.sha256(_to_json(self.config.to_dict()).encode())
+        for name in sorted(self.tensors):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.tensors[name], "<f4").tobytes())
+        return digest.hexdigest()
+
+
+class _Layer(NamedTuple):
+    """One parametrised layer: our name, its name in the public checkpoints, its tensors' shapes."""
+
+    ours: str
+    public: str
+    shapes: Shapes
+
+
+def _weighted(ours: str, public: str, *shape: int, bias: bool = True) -> _Layer:
+    return _Layer(ours, public, {"weight": shape} | ({"bias": shape[:1]} if bias else {}))
+
+
+def _norm(ours: str, public: str, channels: int) -> _Layer:
+    return _Layer(ours, public, dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (channels,)))
+
+
+def _layers(config: RaScaNetConfig) -> Iterator[_Layer]:
+    hidden, features = config.hidden_channels, config.feature_channels
+    reduced = hidden // config.REDUCTION
+    channels = (config.INPUT_CHANNELS, *config.head_channels)
+    for head in range(config.HEADS):
+        for block, kernel_rows in enumerate((3, 1, 3, 1)):
+            ours, public = f"heads.{head}.{block}", f"raster_cnn_{head}.conv_block{block + 1}"
+            inputs, outputs = channels[block : block + 2]
+            yield _weighted(f"{ours}.conv", f"{public}.conv", outputs, inputs, kernel_rows, 3, bias=False)
+            yield _norm(f"{ours}.norm", f"{public}.bn", outputs)
+    public = "raster_att.channel_prj"
+    yield _weighted("attention.squeeze", f"{public}.channel_att.0", reduced, features + hidden, 1)
+    yield _weighted("attention.excite", f"{public}.channel_att.2", features, reduced, 1)
+    yield _weighted("projection.conv1", f"{public}.projection.0", hidden, features, 3, bias=False)
+    yield _norm("projection.norm1", f"{public}.projection.1", hidden)
+    yield _weighted("projection.conv2", f"{public}.projection.3", hidden, hidden, 3, bias=False)
+    yield _norm("projection.norm2", f"{public}.projection.4", hidden)
+    for gate, public in (("reset", "conv_reset"), ("update", "conv_update"), ("candidate", "conv_h")):
+        yield _weighted(f"gru.{gate}", f"raster_rnn.gru.cell.{public}", hidden, 2 * hidden, 1)
+    public = "out_classifier.out_classifier"
+    yield _weighted("classifier.reduce", f"{public}.0", reduced, hidden)
+    yield _norm("classifier.norm", f"{public}.1", reduced)
+    yield _weighted("classifier.classify", f"{public}.3", config.CLASSES, reduced)
+    yield _weighted("confidence", "raster_confidence.out_classifier.1", 1, hidden)
+
+
+def tensor_shapes(config: RaScaNetConfig) -> Shapes:
+    """Name and shape of every tensor that a checkpoint of this config holds."""
+    return {f"{layer.ours}.{name}": shape for layer in _layers(config) for name, shape in layer.shapes.items()}
+
+
+def _check_tensors(found: Mapping[str, tuple[int, ...]], expected: Shapes) -> None:
+    for name, shape in expected.items():
+        if name not in found:
+            raise CheckpointError(f"tensor {name!r} is missing")
+        if tuple(found[name]) != shape:
+            raise CheckpointError(f"tensor {name!r} has the shape {tuple(found[name])}, expected {shape}")
+    for name in found:
+        if name not in expected:
+            raise CheckpointError(f"tensor {name!r} is not part of this network")
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def shipped_weights(variant: str) -> Path:
+    """Where the weights of a variant lie that come with the project (the file may be missing)."""
+    return WEIGHTS_FOLDER / f"rascanet_{variant}.safetensors"
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Writes our format; the file appears whole or not at all."""
+    metadata = {
+        "format": FORMAT,
+        "config": _to_json(checkpoint.config.to_dict()),
+        "labels": _to_json(checkpoint.labels),
+        "provenance": _to_json(dict(checkpoint.provenance)),
+        "digest": checkpoint.digest,
+    }
+    tensors = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in checkpoint.tensors.items()}
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads our format.
+
+    Raises:
+        CheckpointError: the file is missing, not of our format, damaged or altered.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: the metadata's format is {metadata.get('format')!r}, expected {FORMAT!r}")
+    try:
+        checkpoint = Checkpoint(
+            RaScaNetConfig.from_dict(json.loads(metadata["config"])),
+            tensors,
+            tuple(json.loads(metadata["labels"])),
+            json.loads(metadata["provenance"]),
+        )
+    except KeyError as error:
+        raise CheckpointError(f"{path}: the metadata lacks {error}") from error
+    except (ValueError, TypeError) as error:  # CheckpointError and JSON errors included
+        raise CheckpointError(f"{path}: {error}") from error
+    if checkpoint.digest != metadata.get("digest"):
+        raise CheckpointError(f"{path}: the digest does not match the tensors; the file was altered")
+    return checkpoint
+
+
+def import_public_checkpoint(path: Path) -> Checkpoint:
+    """Reads a user's own copy of a public checkpoint (needs torch; never runs code from the file).
+
+    Args:
+        path: a torch file holding a state dict, bare or as the entry `state_dict`.
+
+    Raises:
+        CheckpointError: not such a file, or its tensors are not those of a known variant.
+    """
+    import torch  # only this import path needs it
+
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path}: not a torch file of plain tensors; files that would run code are refused ({reason})"
+        ) from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not state or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise CheckpointError(f"{path}: expected a state dict, or a dict with the entry 'state_dict'")
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    config = _recognise(path, shapes)
+    names = {f"{layer.public}.{name}": f"{layer.ours}.{name}" for layer in _layers(config) for name in layer.shapes}
+    try:
+        _check_tensors(shapes, {public: tensor_shapes(config)[ours] for public, ours in names.items()})
+        tensors = {ours: state[public].to(torch.float32).numpy() for public, ours in names.items()}
+        provenance = {"imported_from": path.name, "licence": PUBLIC_LICENCE}
+        return Checkpoint(config, tensors, provenance=provenance)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _recognise(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> RaScaNetConfig:
+    """The variant whose last head block has the width found in the file."""
+    name = "raster_cnn_0.conv_block4.conv.weight"
+    if name not in shapes:
+        raise CheckpointError(f"{path}: tensor {name!r} is missing")
+    for config in VARIANTS.values():
+        if shapes[name][:1] == config.head_channels[-1:]:
+            return config
+    raise CheckpointError(
+        f"{path}: tensor {name!r} has the shape {shapes[name]}, which is neither of the variants {', '.join(VARIANTS)}"
+    )

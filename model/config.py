@@ -1,0 +1,105 @@
+"""The network's shape as one frozen value; every other size in the project follows from it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+
+@dataclass(frozen=True, slots=True)
+class RaScaNetConfig:
+    """Geometry and channel counts of one network.
+
+    Attributes:
+        height: frame rows (px), a multiple of `BURST_ROWS`.
+        width: frame columns (px), at least `COLUMN_REDUCTION`.
+        head_channels: output channels of the four blocks of one burst CNN head.
+        hidden_channels: channels of the hidden state, a multiple of `REDUCTION`.
+
+    Raises:
+        ValueError: a size the structure cannot take; the message names the field.
+
+    Source: RaScaNet, CVPR 2021, section 3; counts of the two variants from its results.
+    """
+
+    height: int
+    width: int
+    head_channels: tuple[int, int, int, int]
+    hidden_channels: int
+
+    BURST_ROWS: ClassVar[int] = 5  # two unpadded 3-row convolutions leave exactly one row
+    COLUMN_REDUCTION: ClassVar[int] = 16  # four 1x2 pools
+    HEADS: ClassVar[int] = 2
+    REDUCTION: ClassVar[int] = 4  # bottleneck of attention and classifier
+    INPUT_CHANNELS: ClassVar[int] = 3
+    CLASSES: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        if self.height < self.BURST_ROWS or self.height % self.BURST_ROWS:
+            raise ValueError(f"height must be a positive multiple of {self.BURST_ROWS} rows, not {self.height}")
+        if self.width < self.COLUMN_REDUCTION:
+            raise ValueError(f"width must be at least {self.COLUMN_REDUCTION} px, not {self.width}")
+        if len(self.head_channels) != 4 or min(self.head_channels) < 1:
+            raise ValueError(f"head_channels must be four positive counts, not {self.head_channels}")
+        if self.hidden_channels < self.REDUCTION or self.hidden_channels % self.REDUCTION:
+            raise ValueError(
+                f"hidden_channels must be a positive multiple of {self.REDUCTION}, not {self.hidden_channels}"
+            )
+
+    @property
+    def name(self) -> str:
+        """The variant's name, `{height}x{width}`."""
+        return f"{self.height}x{self.width}"
+
+    @property
+    def bursts_per_frame(self) -> int:
+        return self.height // self.BURST_ROWS
+
+    @property
+    def hidden_width(self) -> int:
+        """Columns of the hidden state."""
+        return self.width // self.COLUMN_REDUCTION
+
+    @property
+    def hidden_shape(self) -> tuple[int, int]:
+        return (self.hidden_channels, self.hidden_width)
+
+    @property
+    def burst_shape(self) -> tuple[int, int, int]:
+        """Rows, columns, channels of one burst as the sensor sends it."""
+        return (self.BURST_ROWS, self.width, self.INPUT_CHANNELS)
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        return (self.height, self.width, self.INPUT_CHANNELS)
+
+    @property
+    def feature_channels(self) -> int:
+        """Channels that the heads hand on together."""
+        return self.HEADS * self.head_channels[-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The four fields as JSON-ready values."""
+        return asdict(self) | {"head_channels": list(self.head_channels)}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """The reverse of `to_dict`.
+
+        Raises:
+            ValueError: a field is missing, surplus or not what it should be.
+        """
+        names = ("height", "width", "head_channels", "hidden_channels")
+        if sorted(fields) != sorted(names):
+            raise ValueError(f"a network config has the fields {', '.join(names)}, not {', '.join(sorted(fields))}")
+        counts = [fields["height"], fields["width"], fields["hidden_channels"], *fields["head_channels"]]
+        if not all(isinstance(count, int) for count in counts):
+            raise ValueError("every field of a network config is an integer or a list of four")
+        return cls(**{**fields, "head_channels": tuple(fields["head_channels"])})
+
+
+VARIANTS: dict[str, RaScaNetConfig] = {
+    config.name: config
+    for config in (
+        RaScaNetConfig(height=105, width=120, head_channels=(5, 9, 18, 32), hidden_channels=40),
+        RaScaNetConfig(height=210, width=240, head_channels=(6, 11, 21, 42), hidden_channels=48),
+    )
+}

@@ -1,0 +1,94 @@
+"""RaScaNet: a network that reads a frame burst by burst (CVPR 2021, section 3)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from model.config import RaScaNetConfig
+from model.layers import BurstHead, ChannelAttention, Classifier, ConvGRUCell, Projection, pool_columns
+
+
+class StepOutput(NamedTuple):
+    """What one burst gives: logits (B, 2), confidence logit (B,), next hidden state (B, C, Wh); float32."""
+
+    logits: Tensor
+    confidence_logit: Tensor
+    hidden: Tensor
+
+    @property
+    def confidence(self) -> Tensor:
+        """How likely the current decision is the final one: (B,), 0 to 1."""
+        return torch.sigmoid(self.confidence_logit)
+
+
+class FrameOutput(NamedTuple):
+    """What a whole frame gives after each of its T bursts: logits (B, T, 2), confidence logits (B, T), hidden (B, C, Wh)."""
+
+    logits: Tensor
+    confidence_logits: Tensor
+    hidden: Tensor
+
+
+class RaScaNet(nn.Module):
+    """The network. `step` advances one burst; `forward` is the fold of `step` over a frame.
+
+    The hidden state is an argument and a result, never an attribute: one network serves any number of streams.
+    """
+
+    def __init__(self, config: RaScaNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.heads = nn.ModuleList(BurstHead(config) for _ in range(config.HEADS))
+        self.attention = ChannelAttention(config)
+        self.projection = Projection(config)
+        self.gru = ConvGRUCell(config)
+        self.classifier = Classifier(config)
+        self.confidence = nn.Linear(config.hidden_channels, 1)
+
+    def initial_hidden(self, batch: int = 1) -> Tensor:
+        """Zeros (B, C, Wh), on the network's device and in its dtype."""
+        return self.confidence.weight.new_zeros(batch, *self.config.hidden_shape)
+
+    def step(self, burst: Tensor, hidden: Tensor) -> StepOutput:
+        """Advances by one burst.
+
+        Args:
+            burst: network input (B, 3, 5, W), see `model.preprocess`.
+            hidden: (B, C, Wh) from `initial_hidden` or the step before.
+        """
+        hidden = self._advance(self._features(burst), hidden)
+        return StepOutput(*self._classify(hidden), hidden)
+
+    def forward(self, frames: Tensor) -> FrameOutput:
+        """Reads whole frames (B, 3, H, W), burst by burst.
+
+        The heads don't look at the hidden state, so all bursts pass them at once (in training, batch norm
+        sees the whole frame as well); in inference this equals the fold of `step` over the bursts.
+        """
+        batch, channels = frames.shape[:2]
+        bursts = frames.unflatten(2, (self.config.bursts_per_frame, self.config.BURST_ROWS))
+        bursts = bursts.transpose(1, 2).reshape(-1, channels, self.config.BURST_ROWS, self.config.width)
+        features = self._features(bursts).unflatten(0, (batch, self.config.bursts_per_frame))
+        hidden = self.initial_hidden(batch)
+        states = []
+        for burst_features in features.unbind(1):
+            hidden = self._advance(burst_features, hidden)
+            states.append(hidden)
+        logits, confidence_logits = self._classify(torch.stack(states, 1).flatten(0, 1))
+        return FrameOutput(
+            logits.unflatten(0, (batch, -1)), confidence_logits.unflatten(0, (batch, -1)), hidden
+        )
+
+    def _features(self, bursts: Tensor) -> Tensor:
+        """(B, 3, 5, W) -> (B, F, Wh)."""
+        return torch.cat([head(bursts) for head in self.heads], 1).squeeze(2)
+
+    def _advance(self, features: Tensor, hidden: Tensor) -> Tensor:
+        projected: Tensor = self.projection(self.attention(features, hidden))
+        advanced: Tensor = self.gru(projected, hidden)
+        return advanced
+
+    def _classify(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = pool_columns(hidden)
+        return self.classifier(pooled), self.confidence(pooled).squeeze(1)

@@ -1,0 +1,73 @@
+"""`StepRuntime`: the one interface through which servers and commands run the network."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from model.checkpoint import Checkpoint
+from model.config import RaScaNetConfig
+
+Rows = npt.NDArray[np.uint8]
+Hidden = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What the network says after n bursts.
+
+    Attributes:
+        logits: (n, 2) float32, no person before person.
+        confidence: (n,) float32 in 0..1, how likely the decision at that burst is the final one.
+    """
+
+    logits: npt.NDArray[np.float32]
+    confidence: npt.NDArray[np.float32]
+
+    @property
+    def p_person(self) -> npt.NDArray[np.float64]:
+        """P(person) after each burst: (n,) float64 in 0..1."""
+        margin = self.logits[:, 0].astype(np.float64) - self.logits[:, 1]
+        return 1 / (1 + np.exp(margin))
+
+
+class StepRuntime(Protocol):
+    """Runs one network. It never remembers a stream: the hidden state goes in and is advanced in place."""
+
+    config: RaScaNetConfig
+
+    def initial_hidden(self) -> Hidden:
+        """The state before the first burst: zeros (C, Wh) float32."""
+        ...
+
+    def step(self, rows: Rows, hidden: Hidden) -> StepResult:
+        """Advances `hidden` by n consecutive bursts.
+
+        Args:
+            rows: (n * 5, W, 3) uint8 RGB, n >= 1.
+            hidden: (C, Wh) float32, overwritten with the state after the last burst.
+
+        Raises:
+            ValueError: `rows` or `hidden` of another shape or dtype.
+        """
+        ...
+
+
+def check_step_arguments(config: RaScaNetConfig, rows: Rows, hidden: Hidden) -> int:
+    """The number of bursts in `rows`; raises ValueError as `StepRuntime.step` says."""
+    burst_rows, *columns = config.burst_shape
+    if rows.dtype != np.uint8 or rows.ndim != 3 or list(rows.shape[1:]) != columns or len(rows) % burst_rows:
+        raise ValueError(f"rows must be uint8 (n * {burst_rows}, {columns[0]}, {columns[1]}), not {rows.dtype} {rows.shape}")
+    if not len(rows):
+        raise ValueError("rows must hold at least one burst")
+    if hidden.dtype != np.float32 or hidden.shape != config.hidden_shape:
+        raise ValueError(f"hidden must be float32 {config.hidden_shape}, not {hidden.dtype} {hidden.shape}")
+    return len(rows) // burst_rows
+
+
+def load_runtime(checkpoint: Checkpoint) -> StepRuntime:
+    """The runtime for a checkpoint."""
+    from model.torch_runtime import TorchRuntime
+
+    return TorchRuntime(checkpoint)

@@ -1,0 +1,62 @@
+"""Figures of merit of a binary classifier, with intervals."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Z_95 = 1.959963984540054
+
+
+def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion, 0..1 (Wilson 1927)."""
+    if trials == 0:
+        return 0.0, 1.0
+    share = successes / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryMetrics:
+    """Person against no person at the threshold 0.5; all shares in 0..1.
+
+    `interval` is the 95 % interval of the balanced accuracy: the mean of two independent Wilson intervals, combined
+    as Newcombe (1998) does for sums.
+    """
+
+    persons: int
+    empties: int
+    persons_found: float
+    empties_kept: float
+    balanced_accuracy: float
+    interval: tuple[float, float]
+    auroc: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def binary_metrics(p_person: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> BinaryMetrics:
+    """The figures for P(person) (N,) in 0..1 and labels (N,) of 0 and 1, with both classes present."""
+    person = labels == 1
+    found, kept = int((p_person[person] >= 0.5).sum()), int((p_person[~person] < 0.5).sum())
+    persons, empties = int(person.sum()), int((~person).sum())
+    shares = [(found / persons, wilson_interval(found, persons)), (kept / empties, wilson_interval(kept, empties))]
+    balanced = sum(share for share, _ in shares) / 2
+    below = math.sqrt(sum((share - low) ** 2 for share, (low, _) in shares)) / 2
+    above = math.sqrt(sum((high - share) ** 2 for share, (_, high) in shares)) / 2
+    return BinaryMetrics(
+        persons, empties, shares[0][0], shares[1][0], balanced, (balanced - below, balanced + above), auroc(p_person, labels)
+    )
+
+
+def auroc(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float:
+    """Chance that a random person picture scores above a random empty one, ties counting half."""
+    person, empty = scores[labels == 1], np.sort(scores[labels == 0])
+    below = np.searchsorted(empty, person, "left")
+    ties = np.searchsorted(empty, person, "right") - below
+    return float((below + ties / 2).sum() / (len(person) * len(empty)))

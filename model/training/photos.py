@@ -1,0 +1,107 @@
+"""Labelled photographs: a folder with an `index.csv`, its splits, labels and person boxes.
+
+The index has one row a picture with the columns `file`, `split`, `label` (1 person, 0 no person, empty: unlabelled),
+`source`, `person_boxes` (JSON list of [x, y, w, h] as fractions of the picture; empty field: not known). The label rule
+is that of the index: at least one person whose box covers `MIN_PERSON_AREA` of the picture.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from model.config import RaScaNetConfig
+
+MIN_PERSON_AREA = 0.005
+SPLITS = ("train", "calibration", "val", "test", "unlabelled")
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height as fractions of the picture."""
+
+
+class PhotosError(ValueError):
+    """A folder of photographs that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One labelled picture; `boxes` is None where the people in it are not known by box."""
+
+    path: Path
+    label: int
+    source: str
+    boxes: tuple[Box, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """The labelled pictures of one split, with the SHA-256 of the index they come from."""
+
+    split: str
+    photos: tuple[Photo, ...]
+    index_digest: str
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        return np.array([photo.label for photo in self.photos], np.int64)
+
+
+def read_photos(folder: Path, split: str) -> Photos:
+    """The labelled pictures of a split, in the order of the index.
+
+    Raises:
+        PhotosError: no index, a malformed row (named), or no labelled picture in the split.
+    """
+    index = folder / "index.csv"
+    if not index.is_file():
+        raise PhotosError(f"{index}: no such file; expected a folder of photographs with an index")
+    content = index.read_bytes()
+    photos = []
+    for number, row in enumerate(csv.DictReader(content.decode().splitlines()), start=2):
+        try:
+            if row["split"] != split or row["label"] == "":
+                continue
+            boxes = tuple(_box(box) for box in json.loads(row["person_boxes"])) if row["person_boxes"] else None
+            label = {"0": 0, "1": 1}[row["label"]]
+            photos.append(Photo(folder / row["file"], label, row["source"], boxes))
+        except (KeyError, ValueError, TypeError) as error:
+            raise PhotosError(f"{index}, line {number}: {error!r}") from error
+    if not photos:
+        raise PhotosError(f"{index}: no labelled picture in the split {split!r}; splits are {', '.join(SPLITS)}")
+    return Photos(split, tuple(photos), hashlib.sha256(content).hexdigest())
+
+
+def _box(box: Sequence[float]) -> Box:
+    x, y, width, height = map(float, box)
+    return x, y, width, height
+
+
+def read_frame(path: Path, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """One picture as a frame (height, width, 3) uint8, resized without keeping the aspect ratio (bilinear)."""
+    with Image.open(path) as image:
+        image.draft("RGB", (2 * width, 2 * height))
+        return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+
+
+def load_frames(photos: Photos, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """All pictures of a split as frames (N, height, width, 3) uint8."""
+    frames = np.empty((len(photos.photos), height, width, 3), np.uint8)
+
+    def load(index: int) -> None:
+        frames[index] = read_frame(photos.photos[index].path, height, width)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(load, range(len(frames))))
+    return frames
+
+
+def load_network_frames(photos: Photos, config: RaScaNetConfig) -> npt.NDArray[np.uint8]:
+    """All pictures of a split at the network's size."""
+    return load_frames(photos, config.height, config.width)

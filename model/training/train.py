@@ -1,0 +1,257 @@
+"""Training: one recipe, one seed, one network; resumes to the step after an interruption.
+
+Pictures are drawn by step number, not by position in a stream, so a resumed run sees what an uninterrupted one sees.
+"""
+
+import copy
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.checkpoint import Checkpoint, save_checkpoint
+from model.config import VARIANTS, RaScaNetConfig
+from model.preprocess import network_input
+from model.rascanet import FrameOutput, RaScaNet
+from model.torch_runtime import checkpoint_from
+from model.training.augment import augment_frame
+from model.training.metrics import BinaryMetrics, binary_metrics
+from model.training.photos import Photos, load_frames, load_network_frames, read_photos
+from model.training.recipe import Recipe
+
+SAVE_EVERY_S = 120
+
+
+class Progress(Protocol):
+    """Is told how a run goes on."""
+
+    def __call__(self, *, step: int, steps: int, loss: float, images_per_s: float, val: float | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Pictures in memory: training pictures at `stored_scale`, validation frames at the network's size."""
+
+    train: Photos
+    train_pictures: npt.NDArray[np.uint8]
+    val: Photos
+    val_frames: npt.NDArray[np.uint8]
+
+
+def load_training_data(folder: Path, recipe: Recipe) -> TrainingData:
+    """Reads and decodes the `train` and `val` splits of a folder of photographs."""
+    config = VARIANTS[recipe.variant]
+    train, val = read_photos(folder, "train"), read_photos(folder, "val")
+    size = (round(config.height * recipe.stored_scale), round(config.width * recipe.stored_scale))
+    return TrainingData(train, load_frames(train, *size), val, load_network_frames(val, config))
+
+
+def sampling_weights(photos: Photos, recipe: Recipe) -> npt.NDArray[np.float64]:
+    """How likely each picture is drawn: (N,), sum 1; balanced by label, then by source."""
+    groups = Counter((photo.source, photo.label) for photo in photos.photos)
+    weights = np.array(
+        [
+            groups[photo.source, photo.label] ** (recipe.count_power - 1) * recipe.source_weights.get(photo.source, 1.0)
+            for photo in photos.photos
+        ]
+    )
+    for label, share in ((0, 1 - recipe.person_share), (1, recipe.person_share)):
+        chosen = photos.labels == label
+        if chosen.any():
+            weights[chosen] *= share / weights[chosen].sum()
+    return weights / weights.sum()
+
+
+def draw_batch(
+    step: int, data: TrainingData, weights: npt.NDArray[np.float64], recipe: Recipe
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """The batch of a step: network input (B, 3, H, W) and labels (B,); depends on the seed and the step alone."""
+    config = VARIANTS[recipe.variant]
+    rng = np.random.default_rng((recipe.seed, step))
+    frames = np.empty((recipe.batch, *config.frame_shape), np.uint8)
+    labels = np.empty(recipe.batch, np.int64)
+    for place, index in enumerate(rng.choice(len(weights), recipe.batch, p=weights)):
+        photo = data.train.photos[index]
+        frames[place], labels[place] = augment_frame(
+            rng, data.train_pictures[index], photo.label, photo.boxes, (config.height, config.width), recipe.augmentation
+        )
+    return network_input(frames), labels
+
+
+def training_loss(output: FrameOutput, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Cross entropy of the final decision and, weighted by rows seen, of every burst's; plus the confidence head's.
+
+    The confidence head learns whether the decision at a burst equals the final one.
+    """
+    bursts = output.logits.shape[1]
+    losses = functional.cross_entropy(
+        output.logits.flatten(0, 1), labels.repeat_interleave(bursts), reduction="none"
+    ).unflatten(0, (-1, bursts))
+    growth = torch.arange(1, bursts + 1, device=losses.device, dtype=losses.dtype) ** 2
+    every = (losses * growth / growth.sum()).sum(1).mean()
+    decisions = output.logits.detach().argmax(2)
+    agrees = (decisions == decisions[:, -1:]).to(losses.dtype)
+    confidence = functional.binary_cross_entropy_with_logits(output.confidence_logits, agrees)
+    share = recipe.burst_loss_share
+    return (1 - share) * losses[:, -1].mean() + share * every + recipe.confidence_loss * confidence
+
+
+def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
+    """Linear warm-up, then half a cosine to zero."""
+    warmup = max(1, round(steps * recipe.warmup_share))
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    return recipe.learning_rate * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
+
+
+@torch.inference_mode()
+def person_curves(network: RaScaNet, frames: npt.NDArray[np.uint8], batch: int = 128) -> npt.NDArray[np.float64]:
+    """P(person) after each burst of each frame (N, H, W, 3): (N, T) in 0..1."""
+    device = network.confidence.weight.device
+    curves = [
+        torch.softmax(network(torch.from_numpy(network_input(part)).to(device)).logits, 2)[..., 1].cpu()
+        for part in np.array_split(frames, max(1, math.ceil(len(frames) / batch)))
+    ]
+    return torch.cat(curves).double().numpy()
+
+
+class _Run:
+    """A run's state: network, average, optimiser, step; kept in `state.pt`."""
+
+    def __init__(self, recipe: Recipe, folder: Path, device: torch.device) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.folder, self.device = recipe, folder, device
+        self.network = RaScaNet(VARIANTS[recipe.variant]).to(device)
+        self.average = copy.deepcopy(self.network).eval()
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=recipe.weight_decay)
+        self.step = 0
+        self.images_per_s: list[float] = []
+        self.state_file = folder / "state.pt"
+        if self.state_file.is_file():
+            self._resume()
+
+    def _resume(self) -> None:
+        state = torch.load(self.state_file, map_location=self.device, weights_only=True)
+        if state["recipe"] != json.dumps(self.recipe.to_dict()):
+            raise ValueError(f"{self.folder} holds a run of another recipe; name another folder to start afresh")
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = state["step"]
+
+    def save(self) -> None:
+        partial = self.state_file.with_suffix(".partial")
+        state = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser")}
+        torch.save(state | {"step": self.step, "recipe": json.dumps(self.recipe.to_dict())}, partial)
+        partial.replace(self.state_file)
+
+    def advance(self, frames: Tensor, labels: Tensor, rate: float) -> Tensor:
+        """One optimiser step; the loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        loss = training_loss(self.network(frames.to(self.device)), labels.to(self.device), self.recipe)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))  # a short memory while all is new
+        with torch.no_grad():
+            for kept, new in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+                kept.lerp_(new, 1 - decay) if kept.is_floating_point() else kept.copy_(new)
+        self.step += 1
+        return loss.detach()
+
+
+def train(
+    recipe: Recipe, data: TrainingData, folder: Path, progress: Progress, *, threads: int, stop_after: int | None = None
+) -> tuple[Checkpoint, BinaryMetrics]:
+    """Trains, or goes on with the run kept in `folder`.
+
+    Args:
+        folder: gets `state.pt` (to resume), `log.csv` and, at the end, `weights.safetensors`.
+        threads: torch threads.
+        stop_after: leave after this many steps of the run, as an interruption would.
+
+    Returns:
+        The averaged weights and their figures on `val`, full frames.
+    """
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(recipe, folder, device)
+    per_epoch = math.ceil(len(data.train.photos) / recipe.batch)
+    steps = recipe.epochs * per_epoch
+    last = steps if stop_after is None else min(steps, stop_after)
+    weights = sampling_weights(data.train, recipe)
+    saved = began = time.monotonic()
+    first = run.step
+    losses: list[float] = []
+    for frames, labels in _batches(run.step, last, data, weights, recipe):
+        losses.append(run.advance(frames, labels, learning_rate(run.step, steps, recipe)).item())
+        rate = (run.step - first) * recipe.batch / (time.monotonic() - began)
+        balanced = None
+        if run.step % per_epoch == 0 or run.step == steps:
+            balanced = evaluate_frames(run.average, data.val_frames, data.val.labels).balanced_accuracy
+            _log(folder, epoch=run.step // per_epoch, step=run.step, loss=sum(losses) / len(losses), val=balanced, rate=rate)
+            losses.clear()
+        if time.monotonic() - saved > SAVE_EVERY_S or run.step == last:
+            run.save()
+            saved = time.monotonic()
+        progress(step=run.step, steps=steps, loss=losses[-1] if losses else math.nan, images_per_s=rate, val=balanced)
+    metrics = evaluate_frames(run.average, data.val_frames, data.val.labels)
+    checkpoint = checkpoint_from(run.average, _provenance(recipe, data, run.step, metrics))
+    save_checkpoint(checkpoint, folder / "weights.safetensors")
+    return checkpoint, metrics
+
+
+def _batches(
+    first: int, last: int, data: TrainingData, weights: npt.NDArray[np.float64], recipe: Recipe
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of the steps, each drawn while the one before is learned from."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = None
+        for step in range(first, last):
+            frames, labels = (coming or pool.submit(draw_batch, step, data, weights, recipe)).result()
+            if step + 1 < last:
+                coming = pool.submit(draw_batch, step + 1, data, weights, recipe)
+            yield torch.from_numpy(frames), torch.from_numpy(labels)
+
+
+def evaluate_frames(network: RaScaNet, frames: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> BinaryMetrics:
+    """Figures of the full-frame decision."""
+    return binary_metrics(person_curves(network, frames)[:, -1], labels)
+
+
+def _provenance(recipe: Recipe, data: TrainingData, step: int, metrics: BinaryMetrics) -> dict[str, Any]:
+    return {
+        "recipe": recipe.to_dict(),
+        "steps": step,
+        "photos_index_sha256": data.train.index_digest,
+        "val": metrics.to_dict(),
+        "torch": torch.__version__,
+    }
+
+
+def _log(folder: Path, **row: float) -> None:
+    log = folder / "log.csv"
+    if not log.exists():
+        log.write_text(",".join(row) + "\n")
+    with log.open("a") as file:
+        file.write(",".join(f"{value:.6g}" for value in row.values()) + "\n")
+
+
+def config_of(recipe: Recipe) -> RaScaNetConfig:
+    """The network that a recipe trains."""
+    return VARIANTS[recipe.variant]

@@ -1,0 +1,1 @@
+"""The service: rows in, decisions out."""
