@@ -1,8 +1,13 @@
 """When to stop reading a frame. A policy is a frozen value; its state is an argument; nothing here does I/O."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+
+class PolicyError(ValueError):
+    """A policy that can't be had."""
 
 
 class Verdict(StrEnum):
@@ -33,7 +38,7 @@ class PublishedPolicy:
     """The authors' rule: exit once P(person) >= `exit_threshold`; skip the next burst while P(person) <= `skip_threshold`.
 
     Raises:
-        ValueError: thresholds that are not 0 <= skip_threshold < exit_threshold <= 1.
+        PolicyError: thresholds that are not 0 <= skip_threshold < exit_threshold <= 1.
     """
 
     exit_threshold: float = 0.99
@@ -43,7 +48,7 @@ class PublishedPolicy:
 
     def __post_init__(self) -> None:
         if not 0 <= self.skip_threshold < self.exit_threshold <= 1:
-            raise ValueError(
+            raise PolicyError(
                 "thresholds must be 0 <= skip_threshold < exit_threshold <= 1, not "
                 f"skip {self.skip_threshold} and exit {self.exit_threshold}"
             )
@@ -74,6 +79,30 @@ class NeverExitPolicy:
         return Verdict.CONTINUE
 
 
-POLICIES: dict[str, type[PublishedPolicy] | type[NeverExitPolicy]] = {
-    policy.name: policy for policy in (PublishedPolicy, NeverExitPolicy)
-}
+Policy = PublishedPolicy | NeverExitPolicy
+
+POLICIES: dict[str, type[Policy]] = {policy.name: policy for policy in (PublishedPolicy, NeverExitPolicy)}
+
+
+def parse_policy(wanted: Mapping[str, Any]) -> Policy:
+    """A policy from its JSON form, `{"name": ..., parameters}`; parameters not given have their defaults.
+
+    Raises:
+        PolicyError: an unknown name, or parameters that this policy can't have.
+    """
+    parameters = dict(wanted)
+    name = parameters.pop("name", None)
+    if not isinstance(name, str) or name not in POLICIES:
+        raise PolicyError(f"the policy {str(name)[:40]!r} is not one of {', '.join(POLICIES)}")
+    known = describe_policy(POLICIES[name]())
+    for key, value in parameters.items():
+        if key not in known:
+            raise PolicyError(f"the policy {name!r} has no parameter {key[:40]!r}")
+        if type(value) not in (int, float):
+            raise PolicyError(f"the parameter {key!r} must be a number, not {str(value)[:40]!r}")
+    return POLICIES[name](**parameters)
+
+
+def describe_policy(policy: Policy) -> dict[str, Any]:
+    """The reverse of `parse_policy`, every parameter named."""
+    return {"name": policy.name, **asdict(policy)}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageOps
 
 
 def pixel_table() -> npt.NDArray[np.float32]:
@@ -16,3 +17,9 @@ _TABLE = pixel_table()
 def network_input(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """uint8 RGB (..., H, W, 3) -> float32 (..., 3, H, W), integers in -127..127."""
     return np.ascontiguousarray(np.moveaxis(_TABLE[pixels], -1, -3))
+
+
+def frame_from_image(image: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """A picture as a frame (height, width, 3) uint8 RGB: turned upright, resized without keeping the aspect ratio (bilinear)."""
+    upright = ImageOps.exif_transpose(image).convert("RGB")
+    return np.asarray(upright.resize((width, height), Image.Resampling.BILINEAR))

@@ -23,7 +23,7 @@ class StepOutput(NamedTuple):
 
 
 class FrameOutput(NamedTuple):
-    """What a whole frame gives after each of its T bursts: logits (B, T, 2), confidence logits (B, T), hidden (B, C, Wh)."""
+    """What a whole frame gives: logits (B, T, 2) and confidence logits (B, T) after each burst, last hidden (B, C, Wh)."""
 
     logits: Tensor
     confidence_logits: Tensor
@@ -66,10 +66,12 @@ class RaScaNet(nn.Module):
         The heads don't look at the hidden state, so all bursts pass them at once (in training, batch norm
         sees the whole frame as well); in inference this equals the fold of `step` over the bursts.
         """
-        batch, channels = frames.shape[:2]
-        bursts = frames.unflatten(2, (self.config.bursts_per_frame, self.config.BURST_ROWS))
-        bursts = bursts.transpose(1, 2).reshape(-1, channels, self.config.BURST_ROWS, self.config.width)
-        features = self._features(bursts).unflatten(0, (batch, self.config.bursts_per_frame))
+        config = self.config
+        batch, bursts = len(frames), config.bursts_per_frame
+        cut = frames.reshape(batch, config.INPUT_CHANNELS, bursts, config.BURST_ROWS, config.width).transpose(1, 2)
+        features = self._features(cut.flatten(0, 1)).reshape(
+            batch, bursts, config.feature_channels, config.hidden_width
+        )
         hidden = self.initial_hidden(batch)
         states = []
         for burst_features in features.unbind(1):
@@ -77,7 +79,7 @@ class RaScaNet(nn.Module):
             states.append(hidden)
         logits, confidence_logits = self._classify(torch.stack(states, 1).flatten(0, 1))
         return FrameOutput(
-            logits.unflatten(0, (batch, -1)), confidence_logits.unflatten(0, (batch, -1)), hidden
+            logits.reshape(batch, bursts, config.CLASSES), confidence_logits.reshape(batch, bursts), hidden
         )
 
     def _features(self, bursts: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class StepRuntime(Protocol):
     config: RaScaNetConfig
 
     def initial_hidden(self) -> Hidden:
-        """The state before the first burst: zeros (C, Wh) float32."""
+        """The state before a frame's first burst: zeros (C, Wh) float32."""
         ...
 
     def step(self, rows: Rows, hidden: Hidden) -> StepResult:
@@ -58,7 +58,9 @@ def check_step_arguments(config: RaScaNetConfig, rows: Rows, hidden: Hidden) -> 
     """The number of bursts in `rows`; raises ValueError as `StepRuntime.step` says."""
     burst_rows, *columns = config.burst_shape
     if rows.dtype != np.uint8 or rows.ndim != 3 or list(rows.shape[1:]) != columns or len(rows) % burst_rows:
-        raise ValueError(f"rows must be uint8 (n * {burst_rows}, {columns[0]}, {columns[1]}), not {rows.dtype} {rows.shape}")
+        raise ValueError(
+            f"rows must be uint8 (n * {burst_rows}, {columns[0]}, {columns[1]}), not {rows.dtype} {rows.shape}"
+        )
     if not len(rows):
         raise ValueError("rows must hold at least one burst")
     if hidden.dtype != np.float32 or hidden.shape != config.hidden_shape:

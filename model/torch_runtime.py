@@ -21,7 +21,9 @@ def network_from(checkpoint: Checkpoint) -> RaScaNet:
 def checkpoint_from(network: RaScaNet, provenance: dict[str, object] | None = None) -> Checkpoint:
     """The network's weights as a checkpoint."""
     state = network.state_dict()
-    tensors = {name: state[name].detach().to("cpu", torch.float32).numpy().copy() for name in tensor_shapes(network.config)}
+    tensors = {
+        name: state[name].detach().to("cpu", torch.float32).numpy().copy() for name in tensor_shapes(network.config)
+    }
     return Checkpoint(network.config, tensors, provenance=provenance or {})
 
 
@@ -42,8 +44,8 @@ class TorchRuntime:
         bursts = torch.from_numpy(network_input(rows.reshape(count, *self.config.burst_shape)))
         state = torch.from_numpy(hidden)[None]
         logits, confidence = [], []
-        for burst in bursts.split(1):
-            output = self._network.step(burst, state)
+        for burst in bursts.unbind():
+            output = self._network.step(burst[None], state)
             state = output.hidden
             logits.append(output.logits)
             confidence.append(output.confidence)

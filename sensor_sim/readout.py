@@ -1,5 +1,6 @@
 """Raster order: a frame becomes bursts with the time each one leaves the sensor."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,9 +29,11 @@ class ReadoutTiming:
         if self.line_time_us < 0 or (self.frame_period_us or 0) < 0:
             raise ValueError(f"times must not be negative, not {self}")
 
-    def frame_start_us(self, frame_id: int, geometry: SensorGeometry) -> float:
-        """When a frame's readout starts, if none before it was cut short."""
-        return frame_id * max(geometry.height * self.line_time_us, self.frame_period_us or 0.0)
+    def next_frame_us(self, start_us: float, stopped_us: float) -> float:
+        """When the frame after one that started and stopped then begins: at the next frame boundary, if any."""
+        if not self.frame_period_us:
+            return stopped_us
+        return start_us + max(1, math.ceil((stopped_us - start_us) / self.frame_period_us)) * self.frame_period_us
 
 
 def read_bursts(
@@ -39,12 +42,14 @@ def read_bursts(
     timing: ReadoutTiming | None = None,
     *,
     frame_id: int = 0,
+    start_us: float = 0.0,
 ) -> Iterator[Burst]:
     """Reads a frame out in raster order.
 
     Args:
         frame: (H, W, 3) uint8 RGB of the geometry's size.
         timing: line and frame time; the defaults of `ReadoutTiming` if None.
+        start_us: when the readout begins, in the stream's virtual time.
 
     Raises:
         ValueError: a frame of another shape or dtype.
@@ -52,7 +57,6 @@ def read_bursts(
     if frame.dtype != np.uint8 or frame.shape != geometry.frame_shape:
         raise ValueError(f"a frame must be uint8 {geometry.frame_shape}, not {frame.dtype} {frame.shape}")
     timing = timing or ReadoutTiming()
-    start_us = timing.frame_start_us(frame_id, geometry)
     for index in range(geometry.bursts_per_frame):
         first = index * geometry.burst_rows
         last = first + geometry.burst_rows

@@ -18,7 +18,7 @@ SUBPROTOCOL: Final = "rascanet.v1"
 VERSION: Final = 1
 
 HEADER: Final = struct.Struct("<BBHIHHIQ")
-"""version, flags (0), rows in the message, frame id, first burst index, number of bursts, row bytes, readout time (us)."""
+"""version, flags (0), rows in the message, frame id, first burst, number of bursts, row bytes, readout time (us)."""
 
 MAX_TEXT_BYTES: Final = 4096
 
@@ -194,7 +194,9 @@ def decode(data: bytes | str) -> Message:
 
 def _decode_rows(data: bytes) -> Rows:
     if len(data) < HEADER.size:
-        raise WireError("malformed_rows", f"a rows message has a header of {HEADER.size} bytes, this one has {len(data)} bytes")
+        raise WireError(
+            "malformed_rows", f"a rows message has a header of {HEADER.size} bytes, this one has {len(data)} bytes"
+        )
     version, flags, count, frame_id, first_burst, bursts, row_bytes, readout_us = HEADER.unpack_from(data)
     if version != VERSION:
         raise WireError("unsupported_version", f"rows of version {version}; this side speaks version {VERSION}")
@@ -213,7 +215,9 @@ def _decode_rows(data: bytes) -> Rows:
 
 def _decode_control(text: str) -> Control:
     if len(text) > MAX_TEXT_BYTES:
-        raise WireError("malformed_json", f"a text message has at most {MAX_TEXT_BYTES} characters, this one has {len(text)}")
+        raise WireError(
+            "malformed_json", f"a text message has at most {MAX_TEXT_BYTES} characters, this one has {len(text)}"
+        )
     try:
         content = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -50,7 +50,13 @@ def binary_metrics(p_person: npt.NDArray[np.float64], labels: npt.NDArray[np.int
     below = math.sqrt(sum((share - low) ** 2 for share, (low, _) in shares)) / 2
     above = math.sqrt(sum((high - share) ** 2 for share, (_, high) in shares)) / 2
     return BinaryMetrics(
-        persons, empties, shares[0][0], shares[1][0], balanced, (balanced - below, balanced + above), auroc(p_person, labels)
+        persons,
+        empties,
+        shares[0][0],
+        shares[1][0],
+        balanced,
+        (balanced - below, balanced + above),
+        auroc(p_person, labels),
     )
 
 

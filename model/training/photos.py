@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.config import RaScaNetConfig
+from model.preprocess import frame_from_image
 
 MIN_PERSON_AREA = 0.005
 SPLITS = ("train", "calibration", "val", "test", "unlabelled")
@@ -83,25 +83,14 @@ def _box(box: Sequence[float]) -> Box:
     return x, y, width, height
 
 
-def read_frame(path: Path, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """One picture as a frame (height, width, 3) uint8, resized without keeping the aspect ratio (bilinear)."""
-    with Image.open(path) as image:
-        image.draft("RGB", (2 * width, 2 * height))
-        return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
-
-
 def load_frames(photos: Photos, height: int, width: int) -> npt.NDArray[np.uint8]:
     """All pictures of a split as frames (N, height, width, 3) uint8."""
     frames = np.empty((len(photos.photos), height, width, 3), np.uint8)
 
     def load(index: int) -> None:
-        frames[index] = read_frame(photos.photos[index].path, height, width)
+        with Image.open(photos.photos[index].path) as image:
+            frames[index] = frame_from_image(image, height, width)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(load, range(len(frames))))
     return frames
-
-
-def load_network_frames(photos: Photos, config: RaScaNetConfig) -> npt.NDArray[np.uint8]:
-    """All pictures of a split at the network's size."""
-    return load_frames(photos, config.height, config.width)

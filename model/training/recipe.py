@@ -26,7 +26,7 @@ class Recipe:
         person_share: how many of the drawn pictures show a person.
         count_power: pictures of a source are drawn in proportion to their number to this power,
         source_weights: times this factor (1 where not named).
-        burst_loss_share: weight of the loss at every burst (growing with the square of the rows seen) beside the final one.
+        burst_loss_share: weight of all bursts' losses (each by the square of the rows seen) beside the final one's.
         confidence_loss: weight of the confidence head's loss.
         ema_decay: of the averaged weights, which are the ones evaluated and shipped.
         stored_scale: pictures are kept at this multiple of the network's size, so that crops keep detail.

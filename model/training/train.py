@@ -21,16 +21,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.checkpoint import Checkpoint, save_checkpoint
-from model.config import VARIANTS, RaScaNetConfig
+from model.config import VARIANTS
 from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
 from model.torch_runtime import checkpoint_from
 from model.training.augment import augment_frame
 from model.training.metrics import BinaryMetrics, binary_metrics
-from model.training.photos import Photos, load_frames, load_network_frames, read_photos
+from model.training.photos import Photos, load_frames, read_photos
 from model.training.recipe import Recipe
 
 SAVE_EVERY_S = 120
+
+
+class RunError(ValueError):
+    """A run that can't go on."""
 
 
 class Progress(Protocol):
@@ -54,7 +58,7 @@ def load_training_data(folder: Path, recipe: Recipe) -> TrainingData:
     config = VARIANTS[recipe.variant]
     train, val = read_photos(folder, "train"), read_photos(folder, "val")
     size = (round(config.height * recipe.stored_scale), round(config.width * recipe.stored_scale))
-    return TrainingData(train, load_frames(train, *size), val, load_network_frames(val, config))
+    return TrainingData(train, load_frames(train, *size), val, load_frames(val, config.height, config.width))
 
 
 def sampling_weights(photos: Photos, recipe: Recipe) -> npt.NDArray[np.float64]:
@@ -70,7 +74,8 @@ def sampling_weights(photos: Photos, recipe: Recipe) -> npt.NDArray[np.float64]:
         chosen = photos.labels == label
         if chosen.any():
             weights[chosen] *= share / weights[chosen].sum()
-    return weights / weights.sum()
+    normalised: npt.NDArray[np.float64] = weights / weights.sum()
+    return normalised
 
 
 def draw_batch(
@@ -84,7 +89,12 @@ def draw_batch(
     for place, index in enumerate(rng.choice(len(weights), recipe.batch, p=weights)):
         photo = data.train.photos[index]
         frames[place], labels[place] = augment_frame(
-            rng, data.train_pictures[index], photo.label, photo.boxes, (config.height, config.width), recipe.augmentation
+            rng,
+            data.train_pictures[index],
+            photo.label,
+            photo.boxes,
+            (config.height, config.width),
+            recipe.augmentation,
         )
     return network_input(frames), labels
 
@@ -96,15 +106,16 @@ def training_loss(output: FrameOutput, labels: Tensor, recipe: Recipe) -> Tensor
     """
     bursts = output.logits.shape[1]
     losses = functional.cross_entropy(
-        output.logits.flatten(0, 1), labels.repeat_interleave(bursts), reduction="none"
-    ).unflatten(0, (-1, bursts))
+        output.logits.transpose(1, 2), labels[:, None].expand(-1, bursts), reduction="none"
+    )
     growth = torch.arange(1, bursts + 1, device=losses.device, dtype=losses.dtype) ** 2
     every = (losses * growth / growth.sum()).sum(1).mean()
     decisions = output.logits.detach().argmax(2)
     agrees = (decisions == decisions[:, -1:]).to(losses.dtype)
     confidence = functional.binary_cross_entropy_with_logits(output.confidence_logits, agrees)
     share = recipe.burst_loss_share
-    return (1 - share) * losses[:, -1].mean() + share * every + recipe.confidence_loss * confidence
+    loss: Tensor = (1 - share) * losses[:, -1].mean() + share * every + recipe.confidence_loss * confidence
+    return loss
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -144,7 +155,7 @@ class _Run:
     def _resume(self) -> None:
         state = torch.load(self.state_file, map_location=self.device, weights_only=True)
         if state["recipe"] != json.dumps(self.recipe.to_dict()):
-            raise ValueError(f"{self.folder} holds a run of another recipe; name another folder to start afresh")
+            raise RunError(f"{self.folder} holds a run of another recipe; name another folder to start afresh")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -204,7 +215,14 @@ def train(
         balanced = None
         if run.step % per_epoch == 0 or run.step == steps:
             balanced = evaluate_frames(run.average, data.val_frames, data.val.labels).balanced_accuracy
-            _log(folder, epoch=run.step // per_epoch, step=run.step, loss=sum(losses) / len(losses), val=balanced, rate=rate)
+            _log(
+                folder,
+                epoch=run.step // per_epoch,
+                step=run.step,
+                loss=sum(losses) / len(losses),
+                val=balanced,
+                rate=rate,
+            )
             losses.clear()
         if time.monotonic() - saved > SAVE_EVERY_S or run.step == last:
             run.save()
@@ -250,8 +268,3 @@ def _log(folder: Path, **row: float) -> None:
         log.write_text(",".join(row) + "\n")
     with log.open("a") as file:
         file.write(",".join(f"{value:.6g}" for value in row.values()) + "\n")
-
-
-def config_of(recipe: Recipe) -> RaScaNetConfig:
-    """The network that a recipe trains."""
-    return VARIANTS[recipe.variant]

@@ -1,0 +1,205 @@
+/**
+ * Messages to bytes and back: the client's half of the websocket subprotocol `rascanet.v1` (PROTOCOL.md). No I/O.
+ *
+ * Fields keep the names they have on the wire. `tests/vectors/wire.json` holds this file and sensor_sim/wire.py together.
+ */
+
+export const SUBPROTOCOL = "rascanet.v1";
+export const VERSION = 1;
+export const HEADER_BYTES = 24;
+export const CHANNELS = 3;
+export const MAX_TEXT_LENGTH = 4096;
+
+/** Name of an exit policy and its parameters. */
+export type Policy = { name: string } & Record<string, unknown>;
+
+/** Consecutive bursts of one frame, in one binary message. */
+export interface Rows {
+  frame_id: number;
+  first_burst: number;
+  bursts: number;
+  /** When the last row left the sensor, microseconds since the stream began. */
+  readout_us: number;
+  width: number;
+  /** uint8 RGB, row after row. */
+  rows: Uint8Array;
+}
+
+export interface Hello {
+  type: "hello";
+  variant: string;
+  policy: Policy;
+  progress_every: number;
+}
+
+export interface End {
+  type: "end";
+}
+
+export interface Welcome {
+  type: "welcome";
+  variant: string;
+  height: number;
+  width: number;
+  burst_rows: number;
+  bursts_per_frame: number;
+  policy: Record<string, unknown>;
+  progress_every: number;
+  weights: string;
+  limits: Record<string, unknown>;
+}
+
+export interface Progress {
+  type: "progress";
+  frame_id: number;
+  burst_index: number;
+  p_person: number;
+  confidence: number;
+}
+
+export interface Skip {
+  type: "skip";
+  frame_id: number;
+  burst_index: number;
+}
+
+export interface Decision {
+  type: "decision";
+  frame_id: number;
+  /** The last burst processed, on which the decision rests. */
+  burst_index: number;
+  p_person: number;
+  person: boolean;
+  /** True if the rest of the frame is not wanted, false if it was read to its end. */
+  exited: boolean;
+  processed: number;
+  skipped: number;
+  unread: number;
+}
+
+export interface Summary {
+  type: "summary";
+  frames: number;
+  persons: number;
+  exited: number;
+  processed: number;
+  skipped: number;
+  unread: number;
+}
+
+export interface ErrorMessage {
+  type: "error";
+  code: string;
+  message: string;
+}
+
+export type ClientControl = Hello | End;
+export type ServerControl = Welcome | Progress | Skip | Decision | Summary | ErrorMessage;
+
+/** A message that is not of this protocol; `code` as in PROTOCOL.md. */
+export class WireError extends Error {
+  override readonly name = "WireError";
+
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The binary message: header of 24 bytes, little-endian, then the pixels. */
+export function encodeRows(message: Rows): Uint8Array<ArrayBuffer> {
+  const rowBytes = message.width * CHANNELS;
+  const count = message.rows.length / rowBytes;
+  if (!Number.isInteger(count) || count < 1 || count % message.bursts !== 0) {
+    throw new WireError("malformed_rows", `${message.rows.length} bytes are not ${message.bursts} bursts of whole rows`);
+  }
+  const bytes = new Uint8Array(HEADER_BYTES + message.rows.length);
+  const header = new DataView(bytes.buffer);
+  header.setUint8(0, VERSION);
+  header.setUint8(1, 0);
+  header.setUint16(2, count, true);
+  header.setUint32(4, message.frame_id, true);
+  header.setUint16(8, message.first_burst, true);
+  header.setUint16(10, message.bursts, true);
+  header.setUint32(12, rowBytes, true);
+  header.setBigUint64(16, BigInt(message.readout_us), true);
+  bytes.set(message.rows, HEADER_BYTES);
+  return bytes;
+}
+
+/** Compact JSON text; the order of the keys is part of the shared vectors. */
+export function encodeControl(message: ClientControl): string {
+  if (message.type === "end") return JSON.stringify({ type: "end" });
+  const { type, variant, policy, progress_every } = message;
+  return JSON.stringify({ type, variant, policy, progress_every });
+}
+
+type Check = (value: unknown) => boolean;
+
+const count: Check = (value) =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+const share: Check = (value) => typeof value === "number" && value >= 0 && value <= 1;
+const flag: Check = (value) => typeof value === "boolean";
+const name: Check = (value) => typeof value === "string" && value.length > 0 && value.length <= 1000;
+const object: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+const FIELDS: { [T in ServerControl["type"]]: Record<Exclude<keyof Extract<ServerControl, { type: T }>, "type">, Check> } =
+  {
+    welcome: {
+      variant: name,
+      height: count,
+      width: count,
+      burst_rows: count,
+      bursts_per_frame: count,
+      policy: object,
+      progress_every: count,
+      weights: name,
+      limits: object,
+    },
+    progress: { frame_id: count, burst_index: count, p_person: share, confidence: share },
+    skip: { frame_id: count, burst_index: count },
+    decision: {
+      frame_id: count,
+      burst_index: count,
+      p_person: share,
+      person: flag,
+      exited: flag,
+      processed: count,
+      skipped: count,
+      unread: count,
+    },
+    summary: { frames: count, persons: count, exited: count, processed: count, skipped: count, unread: count },
+    error: { code: name, message: name },
+  };
+
+/**
+ * The message in a text frame from the server.
+ *
+ * @throws {WireError} `malformed_json`, `unknown_type`, `bad_field`.
+ */
+export function decodeControl(text: string): ServerControl {
+  if (text.length > MAX_TEXT_LENGTH) {
+    throw new WireError("malformed_json", `a text message has at most ${MAX_TEXT_LENGTH} characters`);
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw new WireError("malformed_json", "a text message must be JSON");
+  }
+  if (!object(content)) throw new WireError("malformed_json", "a text message must be a JSON object");
+  const { type, ...values } = content as Record<string, unknown>;
+  if (typeof type !== "string" || !Object.hasOwn(FIELDS, type)) {
+    throw new WireError("unknown_type", `a server sends no message of the type ${JSON.stringify(type)?.slice(0, 40)}`);
+  }
+  const checks: Record<string, Check> = FIELDS[type as ServerControl["type"]];
+  for (const [field, check] of Object.entries(checks)) {
+    if (!Object.hasOwn(values, field)) throw new WireError("bad_field", `${type}: the field "${field}" is missing`);
+    if (!check(values[field])) throw new WireError("bad_field", `${type}: the field "${field}" is impossible`);
+  }
+  const surplus = Object.keys(values).find((field) => !Object.hasOwn(checks, field));
+  if (surplus !== undefined) throw new WireError("bad_field", `${type}: there is no field "${surplus.slice(0, 40)}"`);
+  return content as ServerControl;
+}

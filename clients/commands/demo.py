@@ -1,0 +1,79 @@
+"""`rascanet demo`: the service, the sample photographs through it from another process, and the page."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clients.commands.console import console, fail
+
+START_TIMEOUT_S = 60.0
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    once: Annotated[bool, typer.Option(help="stop after the table")] = False,
+    port: Annotated[int, typer.Option(help="port to listen on; a free one if 0")] = 8000,
+    photos: Annotated[list[Path] | None, typer.Argument(help="photographs; the samples if not given")] = None,
+) -> None:
+    """Starts the service, streams photographs through it, and leaves the page open until interrupted."""
+    from sensor_sim.scene import sample_photos
+
+    pictures = photos or sample_photos()
+    if not pictures:
+        fail("there are no sample photographs; install the extra 'samples' or name photographs")
+    port = port if port and _is_free(port) else _free_port()
+    address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen([sys.executable, "-m", "clients.commands.main", "serve", "--port", str(port)]) as service:
+        try:
+            _wait_for(address, service)
+            streaming = [sys.executable, "-m", "clients.commands.main", "stream", "--url", address]
+            status = subprocess.run([*streaming, *map(str, pictures)], check=False).returncode
+            if status or once:
+                raise SystemExit(status)
+            console.print(f"\nThe page is open at [bold]{address}[/bold] until you press Ctrl+C.")
+            service.wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            service.terminate()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(address: str, service: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if service.poll() is not None:
+            fail(f"the service ended with status {service.returncode}")
+        try:
+            with urllib.request.urlopen(f"{address}/healthz", timeout=5):  # noqa: S310 - our own loopback address
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    fail(f"the service did not answer within {START_TIMEOUT_S:g} s")

@@ -1,0 +1,66 @@
+"""`rascanet evaluate`: how well weights do on labelled photographs, with and without early exit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clients.commands.console import console, failing_on
+from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
+    split: Annotated[str, typer.Option(help="split to evaluate")] = "val",
+    variant: Variant = "105x120",
+    weights: Annotated[Path | None, typer.Option(help="weights; those that come with the project if not given")] = None,
+    policy: Policy = "published",
+    exit_threshold: ExitThreshold = None,
+    skip_threshold: SkipThreshold = None,
+) -> None:
+    """Prints balanced accuracy with its 95 % interval, AUROC and the processed ratio, by source."""
+    from rich.table import Table
+
+    from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
+    from model.exit_policy import NeverExitPolicy, PolicyError, parse_policy
+    from model.runtime import load_runtime
+    from model.training.evaluate import evaluate_split
+    from model.training.photos import PhotosError, read_photos
+
+    with failing_on(CheckpointError, PolicyError, PhotosError):
+        chosen = parse_policy(policy_of(policy, exit_threshold, skip_threshold))
+        runtime = load_runtime(load_checkpoint(weights or shipped_weights(variant)))
+        pictures = read_photos(photos, split)
+        table = Table(title=f"{runtime.config.name} on {split}")
+        for heading in (
+            "policy",
+            "source",
+            "person + no",
+            "balanced accuracy",
+            "persons found",
+            "empty kept",
+            "AUROC",
+            "early exits",
+            "bursts processed: all / person / no",
+        ):
+            table.add_column(heading, justify="left" if heading in ("policy", "source") else "right")
+        for each in (NeverExitPolicy(), chosen) if chosen != NeverExitPolicy() else (chosen,):
+            for row in evaluate_split(runtime, pictures, each):
+                metrics = row.metrics
+                table.add_row(
+                    each.name,
+                    row.source,
+                    f"{metrics.persons} + {metrics.empties}",
+                    f"{metrics.balanced_accuracy:.1%} ({metrics.interval[0]:.1%} to {metrics.interval[1]:.1%})",
+                    f"{metrics.persons_found:.1%}",
+                    f"{metrics.empties_kept:.1%}",
+                    f"{metrics.auroc:.3f}",
+                    str(row.exits),
+                    " / ".join(f"{ratio:.3f}" for ratio in row.processed_ratios),
+                )
+    console.print(table)

@@ -1,0 +1,28 @@
+"""`rascanet import-checkpoint`: a user's own copy of a public checkpoint into our format."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clients.commands.console import console, failing_on
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("import-checkpoint")(import_checkpoint)
+
+
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="the public checkpoint, .pth.tar")],
+    out: Annotated[Path | None, typer.Option(help="where to write; beside the file if not given")] = None,
+) -> None:
+    """Reads a public checkpoint (no code in it is run) and writes safetensors."""
+    from model.checkpoint import PUBLIC_LICENCE, CheckpointError, import_public_checkpoint, save_checkpoint
+
+    with failing_on(CheckpointError, OSError):
+        checkpoint = import_public_checkpoint(file)
+        target = out or file.with_name(f"{file.name.split('.')[0]}.safetensors")
+        save_checkpoint(checkpoint, target)
+    console.print(f"{target}: {checkpoint.config.name}, digest {checkpoint.digest[:16]}…")
+    console.print(PUBLIC_LICENCE)

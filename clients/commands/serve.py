@@ -1,0 +1,26 @@
+"""`rascanet serve`: the service with the sample photographs; `python -m server` has all the settings."""
+
+from typing import Annotated
+
+import typer
+
+from clients.commands.console import failing_on
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on")] = 8000,
+) -> None:
+    """Runs the service; settings beside these from the environment (see `python -m server --help`)."""
+    from model.checkpoint import CheckpointError
+    from sensor_sim.scene import sample_photos
+    from server.__main__ import run
+    from server.settings import Settings
+
+    with failing_on(CheckpointError, ValueError):
+        run(Settings(host=host, port=port, samples=sample_photos()))

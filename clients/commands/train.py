@@ -1,0 +1,56 @@
+"""`rascanet train`: a network from a recipe and a folder of photographs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clients.commands.console import console, failing_on
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("train")(train)
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="recipe file, TOML")],
+    photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
+    out: Annotated[Path, typer.Option(help="folder of the run; an interrupted run in it goes on")],
+    threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
+) -> None:
+    """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from model.training.photos import PhotosError
+    from model.training.recipe import RecipeError, read_recipe
+    from model.training.train import RunError, load_training_data
+    from model.training.train import train as run
+
+    with failing_on(RecipeError, PhotosError, RunError):
+        plan = read_recipe(recipe)
+        console.print(f"reading {photos}")
+        data = load_training_data(photos, plan)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps, {task.fields[figures]}, left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(plan.variant, total=None, figures="")
+            balanced = "-"
+
+            def show(*, step: int, steps: int, loss: float, images_per_s: float, val: float | None) -> None:
+                nonlocal balanced
+                balanced = f"{val:.1%}" if val is not None else balanced
+                figures = f"loss {loss:.3f}, val {balanced}, {images_per_s:.0f} images/s"
+                bar.update(task, completed=step, total=steps, figures=figures)
+
+            _, metrics = run(plan, data, out, show, threads=threads)
+    low, high = metrics.interval
+    console.print(
+        f"balanced accuracy on val {metrics.balanced_accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}), "
+        f"AUROC {metrics.auroc:.3f}; weights in {out / 'weights.safetensors'}"
+    )

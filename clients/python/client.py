@@ -1,0 +1,145 @@
+"""Streams frames to a service, async or sync.
+
+with Client("http://127.0.0.1:8000") as client:
+    for report in client.stream([client.photo("cat.jpg")]):
+        print(report.decision.person, report.decision.p_person, report.rows_sent)
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from sensor_sim.burst import SensorGeometry
+from sensor_sim.emitter import Clock, Emitter, Frame, FrameReport, Observer, open_emitter
+from sensor_sim.readout import ReadoutTiming
+from sensor_sim.scene import photo_frame
+from sensor_sim.wire import Hello, Summary
+
+
+def stream_url(url: str) -> str:
+    """The websocket address for a service's http(s):// or ws(s):// address.
+
+    Raises:
+        ValueError: another kind of address.
+    """
+    parts = urlsplit(url)
+    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if parts.scheme not in schemes or not parts.netloc:
+        raise ValueError(f"{url!r} is not the address of a service; expected something like http://127.0.0.1:8000")
+    path = parts.path.rstrip("/")
+    path = path if path.endswith("/v1/stream") else path + "/v1/stream"
+    return urlunsplit((schemes[parts.scheme], parts.netloc, path, "", ""))
+
+
+class AsyncClient:
+    """One stream to a service, as an async context manager.
+
+    Args:
+        url: address of the service.
+        variant: the network to ask for.
+        policy: exit policy and its parameters, see PROTOCOL.md; the published rule if None.
+        progress_every: a `progress` message to the observer every n bursts; 0 for none.
+        timing: of the simulated sensor.
+        clock: real time if None; `VirtualClock()` sends as fast as possible.
+        observer: called with every burst sent and every message on the frame at hand.
+
+    Raises:
+        StreamError: on entry or later, when the service refuses or is lost.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        variant: str = "105x120",
+        *,
+        policy: Mapping[str, Any] | None = None,
+        progress_every: int = 0,
+        timing: ReadoutTiming | None = None,
+        clock: Clock | None = None,
+        observer: Observer = lambda _: None,
+    ) -> None:
+        hello = Hello(variant, policy or {"name": "published"}, progress_every)
+        self._opening: AbstractAsyncContextManager[Emitter] = open_emitter(
+            stream_url(url), hello, timing=timing, clock=clock, observer=observer
+        )
+        self._emitter: Emitter
+
+    async def __aenter__(self) -> Self:
+        self._emitter = await self._opening.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._opening.__aexit__(kind, error, trace)
+
+    @property
+    def geometry(self) -> SensorGeometry:
+        return self._emitter.geometry
+
+    def photo(self, path: str | Path) -> Frame:
+        """A photograph as a frame of the network's size."""
+        return photo_frame(Path(path), self.geometry)
+
+    async def stream(self, frames: Iterable[Frame]) -> AsyncIterator[FrameReport]:
+        """Streams frames (H, W, 3) uint8 one after the other; a report on each once it is decided."""
+        for frame in frames:
+            yield await self.emit(frame)
+
+    async def emit(self, frame: Frame) -> FrameReport:
+        """Streams one frame (H, W, 3) uint8."""
+        return await self._emitter.emit(frame)
+
+    async def end(self) -> Summary:
+        """Ends the stream; the service's account of it."""
+        return await self._emitter.end()
+
+
+class Client:
+    """`AsyncClient` for programs without an event loop; the same arguments and errors."""
+
+    def __init__(self, url: str, variant: str = "105x120", **options: Any) -> None:
+        self._client = AsyncClient(url, variant, **options)
+        self._starting: AbstractContextManager[BlockingPortal] = start_blocking_portal()
+        self._portal: BlockingPortal
+        self._opening: AbstractContextManager[AsyncClient]
+
+    def __enter__(self) -> Self:
+        self._portal = self._starting.__enter__()
+        self._opening = self._portal.wrap_async_context_manager(self._client)
+        try:
+            self._opening.__enter__()
+        except BaseException as error:
+            self._starting.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._opening.__exit__(kind, error, trace)
+        finally:
+            self._starting.__exit__(kind, error, trace)
+
+    @property
+    def geometry(self) -> SensorGeometry:
+        return self._client.geometry
+
+    def photo(self, path: str | Path) -> Frame:
+        """A photograph as a frame of the network's size."""
+        return self._client.photo(path)
+
+    def stream(self, frames: Iterable[Frame]) -> Iterator[FrameReport]:
+        """Streams frames (H, W, 3) uint8 one after the other; a report on each once it is decided."""
+        for frame in frames:
+            yield self._portal.call(self._client.emit, frame)
+
+    def end(self) -> Summary:
+        """Ends the stream; the service's account of it."""
+        return self._portal.call(self._client.end)

@@ -1,0 +1,92 @@
+"""One frame under one exit policy: which bursts are processed, and what is concluded. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.exit_policy import ExitPolicy, Verdict
+from model.runtime import Rows, StepRuntime
+
+
+@dataclass(slots=True)
+class FrameScan:
+    """How far a frame has been read.
+
+    Attributes:
+        bursts_per_frame: T.
+        policy: says when to stop and what to skip.
+        next_burst: the next burst to process, T once there is none.
+        last_burst: the last burst processed, -1 before the first.
+        p_person: P(person) after it, 0..1.
+        processed, skipped: bursts so far.
+        exited: whether the policy ended the scan before the end of the frame.
+    """
+
+    bursts_per_frame: int
+    policy: ExitPolicy
+    next_burst: int = 0
+    last_burst: int = -1
+    p_person: float = 0.0
+    processed: int = 0
+    skipped: int = 0
+    exited: bool = False
+
+    @property
+    def decided(self) -> bool:
+        return self.exited or self.next_burst == self.bursts_per_frame
+
+    @property
+    def person(self) -> bool:
+        return self.p_person >= 0.5
+
+    @property
+    def unread(self) -> int:
+        """Bursts that nobody needs any more."""
+        return self.bursts_per_frame - self.processed - self.skipped if self.decided else 0
+
+    @property
+    def processed_ratio(self) -> float:
+        return self.processed / self.bursts_per_frame
+
+    def advance(self, p_person: float) -> int | None:
+        """Takes P(person) after `next_burst`; the index of the burst that is skipped in consequence, if one is."""
+        self.last_burst = self.next_burst
+        self.p_person = p_person
+        self.processed += 1
+        self.next_burst += 1
+        if self.decided:
+            return None
+        verdict = self.policy.verdict(p_person)
+        if verdict is Verdict.EXIT:
+            self.exited = True
+        elif verdict is Verdict.SKIP_NEXT:
+            self.skipped += 1
+            self.next_burst += 1
+            return self.next_burst - 1
+        return None
+
+
+def scan_frame(runtime: StepRuntime, frame: Rows, policy: ExitPolicy) -> FrameScan:
+    """Reads a whole frame (H, W, 3) uint8 as a stream would.
+
+    Raises:
+        ValueError: a frame of another shape or dtype than the network's.
+    """
+    config = runtime.config
+    if frame.shape != config.frame_shape:
+        raise ValueError(f"a frame must be uint8 {config.frame_shape}, not {frame.dtype} {frame.shape}")
+    scan = FrameScan(config.bursts_per_frame, policy)
+    hidden = runtime.initial_hidden()
+    bursts = 1 if policy.acts else config.bursts_per_frame
+    while not scan.decided:
+        first = scan.next_burst * config.BURST_ROWS
+        result = runtime.step(frame[first : first + bursts * config.BURST_ROWS], hidden)
+        for p_person in result.p_person:
+            scan.advance(float(p_person))
+    return scan
+
+
+def person_curve(runtime: StepRuntime, frame: Rows) -> npt.NDArray[np.float64]:
+    """P(person) after each burst of a frame read to its end: (T,) in 0..1."""
+    return runtime.step(frame, runtime.initial_hidden()).p_person

@@ -1,0 +1,46 @@
+"""Runs the service: `python -m server --help`."""
+
+import logging
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+from pydantic_settings import CliApp
+
+from model.checkpoint import CheckpointError
+from server.app import create_app
+from server.service import load_service
+from server.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Serves until interrupted.
+
+    Raises:
+        CheckpointError: weights that cannot be used.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    uvicorn.run(
+        create_app(load_service(settings)),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.message_bytes,
+        ws_per_message_deflate=False,  # raw pixels hardly shrink, and it would cost every burst
+        access_log=False,
+        log_config=None,
+    )
+
+
+def main() -> None:
+    """Settings from the command line and the environment."""
+    try:
+        run(CliApp.run(Settings))
+    except (ValidationError, CheckpointError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

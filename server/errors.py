@@ -1,0 +1,71 @@
+"""What a client is told when it can't be served: one code, a sentence, and its close code or HTTP status."""
+
+from typing import Final
+
+from starlette.responses import JSONResponse
+
+CLOSE_CODES: Final[dict[str, int]] = {
+    "malformed_json": 1007,
+    "malformed_rows": 1007,
+    "unsupported_version": 1003,
+    "unknown_type": 1008,
+    "bad_field": 1008,
+    "out_of_phase": 1008,
+    "unknown_variant": 1008,
+    "bad_policy": 1008,
+    "wrong_geometry": 1008,
+    "out_of_order": 1008,
+    "idle": 1008,
+    "internal": 1011,
+}
+"""Websocket close code of every error code that ends a stream (PROTOCOL.md)."""
+
+HTTP_STATUS: Final[dict[str, int]] = {
+    "wrong_subprotocol": 400,
+    "server_full": 503,
+    "bad_request": 400,
+    "bad_policy": 422,
+    "no_images": 422,
+    "too_many_images": 413,
+    "request_too_large": 413,
+    "image_too_large": 413,
+    "image_too_many_pixels": 413,
+    "unreadable_image": 422,
+    "unknown_variant": 404,
+    "unknown_sample": 404,
+}
+"""HTTP status of every error code that answers a request."""
+
+RETRY_AFTER_S: Final = 5
+
+
+class ServiceError(Exception):
+    """A request or a stream that is refused.
+
+    Attributes:
+        code: a key of `CLOSE_CODES` or `HTTP_STATUS`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def close_code(self) -> int:
+        return CLOSE_CODES[self.code]
+
+    @property
+    def http_status(self) -> int:
+        return HTTP_STATUS[self.code]
+
+
+def problem(error: ServiceError) -> JSONResponse:
+    """The refusal as an HTTP answer: problem details (RFC 9457) with our `code`."""
+    content = {
+        "status": error.http_status,
+        "title": error.code.replace("_", " "),
+        "code": error.code,
+        "detail": str(error),
+    }
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.http_status == 503 else None
+    return JSONResponse(content, error.http_status, headers, media_type="application/problem+json")

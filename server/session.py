@@ -1,0 +1,209 @@
+"""One stream, sans I/O: which message may come when, which bursts are processed, what is answered.
+
+    for reply in session.receive(message): send(reply)
+    while (rows := session.rows_to_step()) is not None:
+        for reply in session.advance(runtime.step(rows, session.hidden)): send(reply)
+
+Illegal messages raise `ServiceError` and change nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from model.exit_policy import ExitPolicy, PolicyError, describe_policy, parse_policy
+from model.runtime import Hidden, StepResult, StepRuntime
+from model.runtime import Rows as Pixels
+from model.scan import FrameScan
+from sensor_sim.wire import Control, Decision, End, Hello, Message, Progress, Rows, Skip, Summary, Welcome
+from server.errors import ServiceError
+
+
+class Phase(StrEnum):
+    """Where a connection is in the protocol."""
+
+    OPENING = "opening"
+    STREAMING = "streaming"
+    ENDED = "ended"
+
+
+LEGAL: dict[tuple[Phase, type[Message]], Phase] = {
+    (Phase.OPENING, Hello): Phase.STREAMING,
+    (Phase.STREAMING, Rows): Phase.STREAMING,
+    (Phase.STREAMING, End): Phase.ENDED,
+}
+"""Which message each phase allows, and the phase it leads to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A network that clients may ask for, and the digest of its weights."""
+
+    runtime: StepRuntime
+    digest: str
+
+
+class StreamSession:
+    """The state of one stream.
+
+    Args:
+        models: the networks served, by variant.
+        limits: told to the client in `welcome`.
+    """
+
+    def __init__(self, models: Mapping[str, ServedModel], limits: Mapping[str, int]) -> None:
+        self._models, self._limits = models, limits
+        self.phase = Phase.OPENING
+        self.hidden: Hidden = np.zeros((0, 0), np.float32)
+        self._progress_every = 0
+        self._frame_id = -1
+        self._scan: FrameScan | None = None
+        self._received = 0  # bursts of the frame that came, or were skipped and left out
+        self._queue: Rows | None = None  # the message being worked through
+        self._totals = Summary(0, 0, 0, 0, 0, 0)
+        self._model: ServedModel
+        self._policy: ExitPolicy
+
+    @property
+    def runtime(self) -> StepRuntime:
+        """The network that `hello` asked for."""
+        return self._model.runtime
+
+    def receive(self, message: Message) -> list[Control]:
+        """Takes a message; what to answer at once. Rows are then fetched with `rows_to_step`.
+
+        Raises:
+            ServiceError: the message is not legal here.
+        """
+        phase = LEGAL.get((self.phase, type(message)))
+        if phase is None:
+            allowed = " or ".join(kind.__name__.lower() for known, kind in LEGAL if known is self.phase) or "nothing"
+            raise ServiceError(
+                "out_of_phase",
+                f"{type(message).__name__.lower()} came in the phase {self.phase}, which allows {allowed}",
+            )
+        replies: list[Control] = []
+        if isinstance(message, Rows):
+            self._receive_rows(message)
+        elif isinstance(message, Hello):
+            replies.append(self._open(message))
+        else:
+            replies.append(self._totals)
+        self.phase = phase
+        return replies
+
+    def _open(self, hello: Hello) -> Welcome:
+        if hello.variant not in self._models:
+            served = ", ".join(self._models) or "none"
+            raise ServiceError(
+                "unknown_variant", f"the variant {hello.variant[:40]!r} is not served; there is {served}"
+            )
+        try:
+            policy = parse_policy(hello.policy)
+        except PolicyError as error:
+            raise ServiceError("bad_policy", str(error)) from error
+        self._model, self._policy = self._models[hello.variant], policy
+        self._progress_every = hello.progress_every
+        config = self.runtime.config
+        return Welcome(
+            variant=config.name,
+            height=config.height,
+            width=config.width,
+            burst_rows=config.BURST_ROWS,
+            bursts_per_frame=config.bursts_per_frame,
+            policy=describe_policy(policy),
+            progress_every=hello.progress_every,
+            weights=self._model.digest,
+            limits=self._limits,
+        )
+
+    def _receive_rows(self, message: Rows) -> None:
+        config = self.runtime.config
+        rows, width, _ = message.rows.shape
+        if width != config.width or rows != message.bursts * config.BURST_ROWS:
+            raise ServiceError(
+                "wrong_geometry",
+                f"{message.bursts} bursts of {config.name} are {message.bursts * config.BURST_ROWS} rows of "
+                f"{config.width} px, not {rows} of {width} px",
+            )
+        end = message.first_burst + message.bursts
+        if end > config.bursts_per_frame:
+            raise ServiceError(
+                "out_of_order", f"a frame has {config.bursts_per_frame} bursts; number {end - 1} is beyond it"
+            )
+        decided = self._scan is None or self._scan.decided
+        if decided and message.frame_id == self._frame_id:
+            return  # it was on its way when the decision was made
+        if decided:
+            if message.frame_id < self._frame_id:
+                raise ServiceError("out_of_order", f"frame {message.frame_id} came after frame {self._frame_id}")
+            received, skipped_to = 0, 0
+        else:
+            if message.frame_id != self._frame_id:
+                raise ServiceError(
+                    "out_of_order", f"frame {message.frame_id} came while frame {self._frame_id} was undecided"
+                )
+            assert self._scan is not None  # noqa: S101 - implied by not decided
+            received, skipped_to = self._received, self._scan.next_burst
+        if not received <= message.first_burst <= max(received, skipped_to):
+            raise ServiceError(
+                "out_of_order",
+                f"burst {message.first_burst} of frame {message.frame_id} came, "
+                f"burst {max(received, skipped_to)} is next",
+            )
+        if decided:
+            self._frame_id = message.frame_id
+            self._scan = FrameScan(config.bursts_per_frame, self._policy)
+            self.hidden = self.runtime.initial_hidden()
+        self._received = end
+        self._queue = message
+
+    def rows_to_step(self) -> Pixels | None:
+        """The rows that the network is to see next, one burst where the policy can act; None when there are none."""
+        queue, scan = self._queue, self._scan
+        if queue is None or scan is None:
+            return None
+        if scan.decided or scan.next_burst >= queue.first_burst + queue.bursts:
+            self._queue = None
+            return None
+        burst_rows = self.runtime.config.BURST_ROWS
+        first = (scan.next_burst - queue.first_burst) * burst_rows
+        return queue.rows[first : first + burst_rows] if self._policy.acts else queue.rows[first:]
+
+    def advance(self, result: StepResult) -> list[Control]:
+        """Takes what the network said to the rows of `rows_to_step`; what to answer."""
+        scan = self._scan
+        assert scan is not None  # noqa: S101 - rows_to_step gave rows
+        replies: list[Control] = []
+        for p_person, confidence in zip(result.p_person.tolist(), result.confidence.tolist(), strict=True):
+            skipped = scan.advance(p_person)
+            if self._progress_every and (scan.last_burst + 1) % self._progress_every == 0:
+                replies.append(Progress(self._frame_id, scan.last_burst, p_person, confidence))
+            if skipped is not None:
+                replies.append(Skip(self._frame_id, skipped))
+            if scan.decided:
+                replies.append(self._decide(scan))
+        return replies
+
+    def _decide(self, scan: FrameScan) -> Decision:
+        totals = self._totals
+        self._totals = Summary(
+            totals.frames + 1,
+            totals.persons + scan.person,
+            totals.exited + scan.exited,
+            totals.processed + scan.processed,
+            totals.skipped + scan.skipped,
+            totals.unread + scan.unread,
+        )
+        return Decision(
+            self._frame_id,
+            scan.last_burst,
+            scan.p_person,
+            scan.person,
+            scan.exited,
+            scan.processed,
+            scan.skipped,
+            scan.unread,
+        )
