@@ -163,6 +163,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
+    except (TypeError, AttributeError) as error:  # bfloat16 and other types that numpy lacks
+        raise CheckpointError(f"{path}: tensors must be float32 ({error})") from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path}: the metadata's format is {metadata.get('format')!r}, expected {FORMAT!r}")
     try:
@@ -197,12 +199,13 @@ def import_public_checkpoint(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CheckpointError(
             f"{path}: not a torch file of plain tensors; files that would run code are refused ({reason})"
         ) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not state or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+    content = content.get("state_dict", content) if isinstance(content, dict) else None
+    state: dict[Any, Any] = content if isinstance(content, dict) else {}
+    if not state or not all(isinstance(name, str) and isinstance(state[name], torch.Tensor) for name in state):
         raise CheckpointError(f"{path}: expected a state dict, or a dict with the entry 'state_dict'")
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     config = _recognise(path, shapes)

@@ -90,10 +90,11 @@ class RaScaNetConfig:
         names = ("height", "width", "head_channels", "hidden_channels")
         if sorted(fields) != sorted(names):
             raise ValueError(f"a network config has the fields {', '.join(names)}, not {', '.join(sorted(fields))}")
-        counts = [fields["height"], fields["width"], fields["hidden_channels"], *fields["head_channels"]]
-        if not all(isinstance(count, int) for count in counts):
+        channels = fields["head_channels"]
+        counts = [fields["height"], fields["width"], fields["hidden_channels"]]
+        if not isinstance(channels, list | tuple) or not all(isinstance(count, int) for count in (*counts, *channels)):
             raise ValueError("every field of a network config is an integer or a list of four")
-        return cls(**{**fields, "head_channels": tuple(fields["head_channels"])})
+        return cls(**{**fields, "head_channels": tuple(channels)})
 
 
 VARIANTS: dict[str, RaScaNetConfig] = {

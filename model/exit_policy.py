@@ -35,7 +35,7 @@ class ExitPolicy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PublishedPolicy:
-    """The authors' rule: exit once P(person) >= `exit_threshold`; skip the next burst while P(person) <= `skip_threshold`.
+    """The authors' rule: exit once P(person) >= `exit_threshold`, skip the next burst if it is <= `skip_threshold`.
 
     Raises:
         PolicyError: thresholds that are not 0 <= skip_threshold < exit_threshold <= 1.

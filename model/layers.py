@@ -8,7 +8,10 @@ from model.config import RaScaNetConfig
 
 
 class HeadBlock(nn.Sequential):
-    """Convolution (no bias), batch norm, ReLU, 1x2 max-pool: (B, Cin, R, W) -> (B, Cout, R - kernel_rows + 1, W // 2)."""
+    """Convolution (no bias), batch norm, ReLU, 1x2 max-pool.
+
+    (B, Cin, R, W) -> (B, Cout, R - kernel_rows + 1, W // 2)
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel_rows: int) -> None:
         super().__init__()

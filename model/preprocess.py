@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 
 def pixel_table() -> npt.NDArray[np.float32]:
-    """Network input for each pixel value 0..255: (256,) float32, integers in -127..127. Source: the published scaling."""
+    """Network input for each pixel value 0..255, as published: (256,) float32, integers in -127..127."""
     pixels = np.arange(256, dtype=np.float32)
     return np.round((pixels / 255 - 0.5) * 2 * 127)
 
@@ -20,6 +20,6 @@ def network_input(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def frame_from_image(image: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """A picture as a frame (height, width, 3) uint8 RGB: turned upright, resized without keeping the aspect ratio (bilinear)."""
+    """A picture as a frame (height, width, 3) uint8 RGB: upright, resized (bilinear) without keeping its aspect."""
     upright = ImageOps.exif_transpose(image).convert("RGB")
     return np.asarray(upright.resize((width, height), Image.Resampling.BILINEAR))

@@ -23,7 +23,7 @@ class StepOutput(NamedTuple):
 
 
 class FrameOutput(NamedTuple):
-    """What a whole frame gives: logits (B, T, 2) and confidence logits (B, T) after each burst, last hidden (B, C, Wh)."""
+    """What a frame gives: logits (B, T, 2) and confidence logits (B, T) after each burst, last hidden (B, C, Wh)."""
 
     logits: Tensor
     confidence_logits: Tensor

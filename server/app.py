@@ -6,7 +6,8 @@ from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 
 from server.body_limit import BodyLimit
-from server.errors import ServiceError, problem
+from server.errors import ServiceError
+from server.problem import problem
 from server.routes import router
 from server.service import Service
 from server.stream import stream

@@ -2,7 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.errors import ServiceError, problem
+from server.errors import ServiceError
+from server.problem import problem
 
 
 class BodyLimit:

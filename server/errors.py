@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from starlette.responses import JSONResponse
-
 CLOSE_CODES: Final[dict[str, int]] = {
     "malformed_json": 1007,
     "malformed_rows": 1007,
@@ -36,8 +34,6 @@ HTTP_STATUS: Final[dict[str, int]] = {
 }
 """HTTP status of every error code that answers a request."""
 
-RETRY_AFTER_S: Final = 5
-
 
 class ServiceError(Exception):
     """A request or a stream that is refused.
@@ -57,15 +53,3 @@ class ServiceError(Exception):
     @property
     def http_status(self) -> int:
         return HTTP_STATUS[self.code]
-
-
-def problem(error: ServiceError) -> JSONResponse:
-    """The refusal as an HTTP answer: problem details (RFC 9457) with our `code`."""
-    content = {
-        "status": error.http_status,
-        "title": error.code.replace("_", " "),
-        "code": error.code,
-        "detail": str(error),
-    }
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.http_status == 503 else None
-    return JSONResponse(content, error.http_status, headers, media_type="application/problem+json")

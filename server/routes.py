@@ -1,13 +1,15 @@
 """The HTTP interface."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, UploadFile
+from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
-from starlette.datastructures import UploadFile as ReceivedFile
-from starlette.formparsers import MultiPartException
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
 from model.exit_policy import POLICIES, ExitPolicy, PolicyError, describe_policy, parse_policy
 from model.scan import scan_frame
@@ -113,14 +115,18 @@ async def classify(
     served = _choose(service, variant)
     results: list[ImageDecision | ImageError] = []
     failures: list[ServiceError] = []
-    for upload in await _uploads(request, service):
-        name = upload.filename or ""
-        try:
-            results.append(await _classify(upload, name, served, chosen, service))
-        except ServiceError as error:
-            failures.append(error)
-            results.append(ImageError(name=name, code=error.code, message=str(error)))
-    if failures and len(failures) == len(results):
+    async with _form(request, service.settings.max_images) as form:
+        uploads = [upload for upload in form.getlist("files") if isinstance(upload, UploadFile)]
+        if not uploads:
+            raise ServiceError("no_images", "there is no picture in the field 'files'")
+        for upload in uploads:
+            name = upload.filename or ""
+            try:
+                results.append(await _classify(upload, name, served, chosen, service))
+            except ServiceError as error:
+                failures.append(error)
+                results.append(ImageError(name=name, code=error.code, message=str(error)))
+    if len(failures) == len(results):
         raise failures[0]
     return Classified(variant=served.runtime.config.name, policy=describe_policy(chosen), results=results)
 
@@ -134,25 +140,26 @@ def _choose(service: Service, variant: str | None) -> ServedModel:
     return service.models[variant]
 
 
-async def _uploads(request: Request, service: Service) -> list[UploadFile | ReceivedFile]:
-    limit = service.settings.max_images
+@asynccontextmanager
+async def _form(request: Request, max_images: int) -> AsyncIterator[FormData]:
+    """The multipart body; its files are closed at the end."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise ServiceError("bad_request", "send the pictures as multipart/form-data, each in a field 'files'")
     try:
-        form = await request.form(max_files=limit, max_fields=0)
-    except Exception as error:
-        if not isinstance(cause := getattr(error, "__cause__", None) or error.__context__ or error, MultiPartException):
-            raise
-        if "Too many files" in cause.message:
-            raise ServiceError("too_many_images", f"at most {limit} pictures a request are taken") from error
-        raise ServiceError("bad_request", f"the multipart body can't be read: {cause.message}") from error
-    uploads = [upload for upload in form.getlist("files") if isinstance(upload, ReceivedFile)]
-    if not uploads:
-        raise ServiceError("no_images", "there is no picture in the field 'files'")
-    return list(uploads)
+        form = await request.form(max_files=max_images, max_fields=0)
+    except HTTPException as error:  # how Starlette tells of a MultiPartException
+        if "Too many files" in error.detail:
+            raise ServiceError("too_many_images", f"at most {max_images} pictures a request are taken") from error
+        raise ServiceError("bad_request", f"the multipart body can't be read: {error.detail}") from error
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
-async def _classify(upload: Any, name: str, served: ServedModel, policy: ExitPolicy, service: Service) -> ImageDecision:
+async def _classify(
+    upload: UploadFile, name: str, served: ServedModel, policy: ExitPolicy, service: Service
+) -> ImageDecision:
     config = served.runtime.config
     content = await upload.read(service.settings.image_bytes + 1)
     frame = await run_in_threadpool(decode_image, content, config.height, config.width, service.settings)

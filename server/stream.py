@@ -7,7 +7,8 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sensor_sim.wire import SUBPROTOCOL, Control, Error, WireError, decode, encode
-from server.errors import ServiceError, problem
+from server.errors import ServiceError
+from server.problem import problem
 from server.service import Service
 from server.session import Phase, StreamSession
 

@@ -1,13 +1,16 @@
 """`rascanet stream`: photographs through a simulated sensor to a service, burst by burst."""
 
+import itertools
 import json
+from collections import deque
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on
+from clients.commands.console import console, fail, failing_on
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -19,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def stream(
-    photos: Annotated[list[Path], typer.Argument(help="photographs, one frame each")],
+    photos: Annotated[list[Path] | None, typer.Argument(help="photographs, one frame each")] = None,
+    samples: Annotated[bool, typer.Option("--samples", help="also the sample photographs")] = False,
+    repeat: Annotated[bool, typer.Option("--repeat", help="over and over, until interrupted")] = False,
     url: Annotated[str, typer.Option(help="address of the service")] = DEFAULT_URL,
     variant: Variant = "105x120",
     line_time_us: Annotated[float, typer.Option(min=0, help="from one row to the next")] = 125.3,
@@ -35,14 +40,17 @@ def stream(
     """Streams photographs, prints bursts as they are decided, and ends with a table."""
     from clients.commands.stream_view import JsonView, LiveView, PlainView, result_table
     from clients.python.client import Client, stream_url
-    from sensor_sim.emitter import StreamError, VirtualClock
+    from sensor_sim.emitter import FrameReport, StreamError, VirtualClock
     from sensor_sim.readout import ReadoutTiming
-    from sensor_sim.scene import SceneError
+    from sensor_sim.scene import SceneError, sample_photos
 
+    pictures = [*(photos or []), *(sample_photos() if samples else [])]
+    if not pictures:
+        fail("name photographs, or --samples where the extra 'samples' is installed")
     view = JsonView() if as_json else LiveView(console) if console.is_terminal else PlainView()
     timing = ReadoutTiming(line_time_us, 1e6 / frame_rate if frame_rate else None)
-    reports = []
-    with failing_on(StreamError, SceneError, ValueError), view:
+    reports: deque[tuple[str, FrameReport]] = deque(maxlen=1000)  # bounds --repeat; the table shows the last ones
+    with failing_on(StreamError, SceneError, ValueError), suppress(KeyboardInterrupt), view:
         client = Client(
             stream_url(url),
             variant,
@@ -53,13 +61,13 @@ def stream(
             observer=view.observe,
         )
         with client:
-            for path in photos:
+            for path in itertools.cycle(pictures) if repeat else pictures:
                 view.begin(path.name, client.geometry)
-                for report in client.stream([client.photo(path)]):
-                    reports.append((path.name, report))
-                    view.end(report)
+                report = client.emit(client.photo(path))
+                view.end(report)
+                reports.append((path.name, report))
             summary = client.end()
-    if as_json:
-        print(json.dumps({"type": "summary", **asdict(summary)}))
-    else:
+            if as_json:
+                print(json.dumps({"type": "summary", **asdict(summary)}))
+    if not as_json:
         console.print(result_table(reports))

@@ -1,7 +1,7 @@
 """How `rascanet stream` shows a frame being read: a live line, plain lines, or JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from types import TracebackType
 from typing import Self
@@ -119,7 +119,7 @@ def in_words(decision: Decision) -> str:
     return f"{'person' if decision.person else 'no person'}, {'exited early' if decision.exited else 'read to the end'}"
 
 
-def result_table(reports: Sequence[tuple[str, FrameReport]]) -> Table:
+def result_table(reports: Iterable[tuple[str, FrameReport]]) -> Table:
     """All frames: what was decided and what it cost."""
     table = Table(title="Decisions")
     for heading in (

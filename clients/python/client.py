@@ -138,7 +138,11 @@ class Client:
     def stream(self, frames: Iterable[Frame]) -> Iterator[FrameReport]:
         """Streams frames (H, W, 3) uint8 one after the other; a report on each once it is decided."""
         for frame in frames:
-            yield self._portal.call(self._client.emit, frame)
+            yield self.emit(frame)
+
+    def emit(self, frame: Frame) -> FrameReport:
+        """Streams one frame (H, W, 3) uint8."""
+        return self._portal.call(self._client.emit, frame)
 
     def end(self) -> Summary:
         """Ends the stream; the service's account of it."""

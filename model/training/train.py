@@ -210,7 +210,8 @@ def train(
     first = run.step
     losses: list[float] = []
     for frames, labels in _batches(run.step, last, data, weights, recipe):
-        losses.append(run.advance(frames, labels, learning_rate(run.step, steps, recipe)).item())
+        loss = run.advance(frames, labels, learning_rate(run.step, steps, recipe)).item()
+        losses.append(loss)
         rate = (run.step - first) * recipe.batch / (time.monotonic() - began)
         balanced = None
         if run.step % per_epoch == 0 or run.step == steps:
@@ -227,7 +228,7 @@ def train(
         if time.monotonic() - saved > SAVE_EVERY_S or run.step == last:
             run.save()
             saved = time.monotonic()
-        progress(step=run.step, steps=steps, loss=losses[-1] if losses else math.nan, images_per_s=rate, val=balanced)
+        progress(step=run.step, steps=steps, loss=loss, images_per_s=rate, val=balanced)
     metrics = evaluate_frames(run.average, data.val_frames, data.val.labels)
     checkpoint = checkpoint_from(run.average, _provenance(recipe, data, run.step, metrics))
     save_checkpoint(checkpoint, folder / "weights.safetensors")

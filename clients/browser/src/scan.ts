@@ -246,7 +246,9 @@ class Conversation {
       message = decodeControl(data);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.fail(new ScanError("protocol", `The service sent something this page does not understand: ${error.message}.`));
+      this.fail(
+        new ScanError("protocol", `The service sent something this page does not understand: ${error.message}.`),
+      );
       return;
     }
     this.take(message);

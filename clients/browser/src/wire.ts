@@ -113,7 +113,10 @@ export function encodeRows(message: Rows): Uint8Array<ArrayBuffer> {
   const rowBytes = message.width * CHANNELS;
   const count = message.rows.length / rowBytes;
   if (!Number.isInteger(count) || count < 1 || count % message.bursts !== 0) {
-    throw new WireError("malformed_rows", `${message.rows.length} bytes are not ${message.bursts} bursts of whole rows`);
+    throw new WireError(
+      "malformed_rows",
+      `${message.rows.length} bytes are not ${message.bursts} bursts of whole rows`,
+    );
   }
   const bytes = new Uint8Array(HEADER_BYTES + message.rows.length);
   const header = new DataView(bytes.buffer);
@@ -138,41 +141,41 @@ export function encodeControl(message: ClientControl): string {
 
 type Check = (value: unknown) => boolean;
 
-const count: Check = (value) =>
-  typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+const count: Check = (value) => typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
 const share: Check = (value) => typeof value === "number" && value >= 0 && value <= 1;
 const flag: Check = (value) => typeof value === "boolean";
 const name: Check = (value) => typeof value === "string" && value.length > 0 && value.length <= 1000;
 const object: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-const FIELDS: { [T in ServerControl["type"]]: Record<Exclude<keyof Extract<ServerControl, { type: T }>, "type">, Check> } =
-  {
-    welcome: {
-      variant: name,
-      height: count,
-      width: count,
-      burst_rows: count,
-      bursts_per_frame: count,
-      policy: object,
-      progress_every: count,
-      weights: name,
-      limits: object,
-    },
-    progress: { frame_id: count, burst_index: count, p_person: share, confidence: share },
-    skip: { frame_id: count, burst_index: count },
-    decision: {
-      frame_id: count,
-      burst_index: count,
-      p_person: share,
-      person: flag,
-      exited: flag,
-      processed: count,
-      skipped: count,
-      unread: count,
-    },
-    summary: { frames: count, persons: count, exited: count, processed: count, skipped: count, unread: count },
-    error: { code: name, message: name },
-  };
+const FIELDS: {
+  [T in ServerControl["type"]]: Record<Exclude<keyof Extract<ServerControl, { type: T }>, "type">, Check>;
+} = {
+  welcome: {
+    variant: name,
+    height: count,
+    width: count,
+    burst_rows: count,
+    bursts_per_frame: count,
+    policy: object,
+    progress_every: count,
+    weights: name,
+    limits: object,
+  },
+  progress: { frame_id: count, burst_index: count, p_person: share, confidence: share },
+  skip: { frame_id: count, burst_index: count },
+  decision: {
+    frame_id: count,
+    burst_index: count,
+    p_person: share,
+    person: flag,
+    exited: flag,
+    processed: count,
+    skipped: count,
+    unread: count,
+  },
+  summary: { frames: count, persons: count, exited: count, processed: count, skipped: count, unread: count },
+  error: { code: name, message: name },
+};
 
 /**
  * The message in a text frame from the server.

@@ -1,0 +1,70 @@
+# Two commands are enough on a fresh machine with Python 3.11, a C compiler and Node 20: `make demo` and `make test`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PAGE := clients/browser
+PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts -type f 2>/dev/null)
+
+.PHONY: demo test check format page browser vectors lock clean
+
+demo: .venv/demo.stamp $(PAGE)/dist/index.html ## the main job; ONCE=1 stops after the table
+	$(BIN)/rascanet demo $(if $(ONCE),--once)
+
+test: .venv/dev.stamp page-test browser ## every test
+	$(BIN)/python -m pytest
+
+check: .venv/dev.stamp ## format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+	cd $(PAGE) && npm run --silent check
+
+format: .venv/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+page: $(PAGE)/dist/index.html ## the demo page
+
+.PHONY: page-test
+page-test: $(PAGE)/dist/index.html
+	cd $(PAGE) && npm test --silent
+
+browser: ## Debian's chromium, for the page's tests
+	@command -v chromium >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+		else \
+			echo "chromium is not installed; the page's tests will be skipped (apt-get install chromium)"; \
+		fi; }
+
+vectors: .venv/dev.stamp ## test vectors, from our own code
+	$(BIN)/python -m tests.vectors.make_wire
+	$(BIN)/python -m tests.vectors.make_network
+
+lock: .venv/dev.stamp ## records the versions installed
+	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+
+clean:
+	rm -rf .venv build *.egg-info $(PAGE)/node_modules $(PAGE)/dist
+
+.venv/pip.stamp:
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/demo.stamp: .venv/pip.stamp pyproject.toml constraints.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[samples]'
+	touch $@
+
+.venv/dev.stamp: .venv/pip.stamp pyproject.toml constraints.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@ .venv/demo.stamp
+
+$(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
+	cd $(PAGE) && npm ci --silent --no-audit --no-fund
+	touch $@
+
+$(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
+	cd $(PAGE) && npm run --silent build
+	touch $@

@@ -1,0 +1,77 @@
+/** What the service offers, asked over HTTP. */
+
+import type { Policy } from "./wire";
+
+export interface Model {
+  variant: string;
+  height: number;
+  width: number;
+  burst_rows: number;
+  bursts_per_frame: number;
+  weights: string;
+}
+
+export interface PolicyKind {
+  name: string;
+  parameters: Record<string, number>;
+}
+
+export interface Models {
+  models: Model[];
+  policies: PolicyKind[];
+}
+
+export interface Sample {
+  name: string;
+  url: string;
+}
+
+const LIMIT_MS = 10_000;
+
+/** The service did not answer, or not with what was asked for; the message is for the person at the page. */
+export class ServiceFault extends Error {
+  override readonly name = "ServiceFault";
+}
+
+export async function fetchModels(): Promise<Models> {
+  const models = (await fetchJson("/v1/models")) as Models;
+  if (models.models.length === 0) throw new ServiceFault("This server has no network loaded, so it can’t scan.");
+  return models;
+}
+
+export async function fetchSamples(): Promise<Sample[]> {
+  return (await fetchJson("/v1/samples")) as Sample[];
+}
+
+export async function fetchPhoto(sample: Sample): Promise<Blob> {
+  return (await get(sample.url)).blob();
+}
+
+/** Where the websocket is: on the server that sent the page. */
+export function streamUrl(page: Location): string {
+  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/v1/stream`;
+}
+
+export function policyWith(kind: PolicyKind, parameters: Record<string, number>): Policy {
+  return { name: kind.name, ...parameters };
+}
+
+async function fetchJson(path: string): Promise<unknown> {
+  const response = await get(path);
+  try {
+    return await response.json();
+  } catch {
+    throw new ServiceFault("The server answered with something this page does not understand.");
+  }
+}
+
+async function get(path: string): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { signal: AbortSignal.timeout(LIMIT_MS) });
+  } catch {
+    throw new ServiceFault("The server can’t be reached.");
+  }
+  if (!response.ok) throw new ServiceFault(`The server refused ${path} with HTTP status ${response.status}.`);
+  return response;
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import {
+  type ClientControl,
+  decodeControl,
+  encodeControl,
+  encodeRows,
+  MAX_TEXT_LENGTH,
+  SUBPROTOCOL,
+  WireError,
+} from "../src/wire";
+
+interface Vector {
+  name: string;
+  kind: "binary" | "text";
+  hex: string;
+  message: Record<string, unknown> & { type: string };
+}
+
+/** Bytes shared with the Python implementation. */
+const shared = JSON.parse(readFileSync(new URL("../../../tests/vectors/wire.json", import.meta.url), "utf8")) as {
+  subprotocol: string;
+  messages: Vector[];
+};
+const ofType = (...types: string[]) => shared.messages.filter(({ message }) => types.includes(message.type));
+const text = ({ hex }: Vector) => Buffer.from(hex, "hex").toString("utf8");
+
+describe("the shared vectors", () => {
+  it("are of this protocol and cover every message", () => {
+    expect(shared.subprotocol).toBe(SUBPROTOCOL);
+    expect(new Set(shared.messages.map(({ message }) => message.type))).toEqual(
+      new Set(["rows", "hello", "end", "welcome", "progress", "skip", "decision", "summary", "error"]),
+    );
+  });
+
+  it.each(ofType("rows"))("encode rows: $name", ({ hex, message }) => {
+    const { frame_id, first_burst, bursts, readout_us, rows_shape, rows_hex } = message as unknown as {
+      frame_id: number;
+      first_burst: number;
+      bursts: number;
+      readout_us: number;
+      rows_shape: [number, number, number];
+      rows_hex: string;
+    };
+    const rows = new Uint8Array(Buffer.from(rows_hex, "hex"));
+    const bytes = encodeRows({ frame_id, first_burst, bursts, readout_us, width: rows_shape[1], rows });
+    expect(Buffer.from(bytes).toString("hex")).toBe(hex);
+  });
+
+  it.each(ofType("hello", "end"))("encode control: $name", (vector) => {
+    expect(encodeControl(vector.message as unknown as ClientControl)).toBe(text(vector));
+  });
+
+  it.each(ofType("welcome", "progress", "skip", "decision", "summary", "error"))("decode: $name", (vector) => {
+    expect(decodeControl(text(vector))).toEqual(vector.message);
+  });
+});
+
+describe("decodeControl", () => {
+  const progress = { type: "progress", frame_id: 0, burst_index: 1, p_person: 0.5, confidence: 0.5 };
+
+  it.each([
+    ["malformed_json", "no JSON"],
+    ["malformed_json", "[]"],
+    ["malformed_json", "null"],
+    ["malformed_json", " ".repeat(MAX_TEXT_LENGTH + 1)],
+    ["unknown_type", "{}"],
+    ["unknown_type", '{"type":"toString"}'],
+    ["unknown_type", '{"type":"hello"}'],
+    ["bad_field", '{"type":"skip","frame_id":0}'],
+    ["bad_field", JSON.stringify({ ...progress, p_person: 1.5 })],
+    ["bad_field", JSON.stringify({ ...progress, burst_index: 0.5 })],
+    ["bad_field", JSON.stringify({ ...progress, frame_id: -1 })],
+    ["bad_field", JSON.stringify({ ...progress, surplus: 1 })],
+  ])("refuses with %s: %s", (code, data) => {
+    expect(() => decodeControl(data)).toThrow(WireError);
+    expect(() => decodeControl(data)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe("encodeRows", () => {
+  it("refuses rows that are not whole bursts", () => {
+    const message = { frame_id: 0, first_burst: 0, bursts: 2, readout_us: 0, width: 4, rows: new Uint8Array(36) };
+    expect(() => encodeRows(message)).toThrow(WireError);
+    expect(() => encodeRows({ ...message, rows: new Uint8Array(25) })).toThrow(WireError);
+  });
+});

@@ -1,0 +1,79 @@
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clients.python.client import AsyncClient, Client, stream_url
+from model.exit_policy import NeverExitPolicy
+from model.scan import person_curve, scan_frame
+from sensor_sim.emitter import Event, StreamError, VirtualClock
+from sensor_sim.wire import Progress
+from server.session import ServedModel
+from tests.networks import SMALL
+
+NEVER = {"name": "never"}
+
+
+def _photos(folder: Path) -> list[Path]:
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{index}.png" for index in range(3)]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 256, (60, 50, 3), np.uint8)).save(path)
+    return paths
+
+
+def test_curve_equals_the_one_in_process(service_url: str, models: dict[str, ServedModel], tmp_path: Path) -> None:
+    events: list[Event] = []
+    options = {"policy": NEVER, "progress_every": 1, "clock": VirtualClock(), "observer": events.append}
+    with Client(service_url, SMALL.name, **options) as client:
+        frames = [client.photo(path) for path in _photos(tmp_path)]
+        reports = list(client.stream(frames))
+        summary = client.end()
+    runtime = models[SMALL.name].runtime
+    expected = np.concatenate([person_curve(runtime, frame) for frame in frames])
+    assert [event.p_person for event in events if isinstance(event, Progress)] == pytest.approx(expected, abs=1e-6)
+    assert summary.frames == len(frames)
+    for frame, report in zip(frames, reports, strict=True):
+        scan = scan_frame(runtime, frame, NeverExitPolicy())
+        assert report.decision.p_person == pytest.approx(scan.p_person, abs=1e-6)
+        assert report.rows_sent == SMALL.height
+
+
+def test_async_client_gives_the_same(service_url: str, tmp_path: Path) -> None:
+    async def main() -> list[float]:
+        async with AsyncClient(service_url, SMALL.name, policy=NEVER, clock=VirtualClock()) as client:
+            frames = [client.photo(path) for path in _photos(tmp_path)]
+            return [report.decision.p_person async for report in client.stream(frames)]
+
+    with Client(service_url, SMALL.name, policy=NEVER, clock=VirtualClock()) as client:
+        frames = [client.photo(path) for path in _photos(tmp_path)]
+        assert asyncio.run(main()) == [report.decision.p_person for report in client.stream(frames)]
+
+
+def test_refusals(service_url: str) -> None:
+    with pytest.raises(StreamError) as caught, Client(service_url, "1x1"):
+        pass
+    assert caught.value.code == "unknown_variant"
+    with Client(service_url, SMALL.name) as client, pytest.raises(ValueError, match="a frame must be uint8"):
+        client.emit(np.zeros((5, 5, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://host:8000", "ws://host:8000/v1/stream"),
+        ("https://host/", "wss://host/v1/stream"),
+        ("ws://host/v1/stream", "ws://host/v1/stream"),
+        ("http://host/prefix/", "ws://host/prefix/v1/stream"),
+    ],
+)
+def test_stream_url(url: str, expected: str) -> None:
+    assert stream_url(url) == expected
+
+
+@pytest.mark.parametrize("url", ["", "host:8000", "ftp://host", "http://"])
+def test_not_an_address(url: str) -> None:
+    with pytest.raises(ValueError, match="not the address of a service"):
+        stream_url(url)

@@ -1,0 +1,73 @@
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvicorn
+from hypothesis import settings as hypothesis_settings
+
+from model.config import VARIANTS
+from model.runtime import load_runtime
+from server.app import create_app
+from server.service import Service
+from server.session import ServedModel
+from server.settings import Settings
+from tests.networks import SMALL, random_checkpoint
+
+hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
+hypothesis_settings.load_profile("bounded")
+
+
+def served() -> dict[str, ServedModel]:
+    """Networks as a service holds them: the small one and 105x120, with random weights."""
+    models = {}
+    for config in (SMALL, VARIANTS["105x120"]):
+        checkpoint = random_checkpoint(config, 1)
+        models[config.name] = ServedModel(load_runtime(checkpoint), checkpoint.digest)
+    return models
+
+
+@pytest.fixture(scope="session")
+def models() -> dict[str, ServedModel]:
+    return served()
+
+
+@pytest.fixture(scope="session")
+def start(models: dict[str, ServedModel]) -> Iterator[Callable[..., str]]:
+    """Starts real services on free loopback ports; gives the address of each."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(**settings: object) -> str:
+        service = Service(Settings(**settings), models)  # type: ignore[arg-type]  # checked by the model
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        config = uvicorn.Config(
+            create_app(service),
+            port=port,
+            ws="websockets-sansio",
+            ws_max_size=service.settings.message_bytes,
+            ws_per_message_deflate=False,
+            log_level="critical",
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        running.append((server, thread))
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for server, _ in running:
+        server.should_exit = True
+    for _, thread in running:
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def service_url(start: Callable[..., str]) -> str:
+    """A real service with small limits."""
+    return start(message_bytes=65_536, image_bytes=300_000, image_pixels=1_000_000, max_images=3, request_bytes=700_000)

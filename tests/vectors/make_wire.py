@@ -1,0 +1,83 @@
+"""Writes wire.json: messages and the bytes that every implementation of the protocol must make of them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sensor_sim.wire import (
+    Decision,
+    End,
+    Error,
+    Hello,
+    Message,
+    Progress,
+    Rows,
+    Skip,
+    Summary,
+    Welcome,
+    encode,
+)
+
+FILE = Path(__file__).parent / "wire.json"
+
+
+def _rows(bursts: int, width: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    count = bursts * 5 * width * 3
+    return (np.arange(count) * 7 % 256).astype(np.uint8).reshape(bursts * 5, width, 3)
+
+
+MESSAGES: dict[str, Message] = {
+    "one burst": Rows(0, 0, 1, 627, _rows(1, 16)),
+    "three bursts late in a long stream": Rows(2**32 - 1, 18, 3, 2**40 + 5, _rows(3, 16)),
+    "hello with defaults": Hello("105x120"),
+    "hello with thresholds": Hello(
+        "210x240", {"name": "published", "exit_threshold": 0.9, "skip_threshold": 0.01}, progress_every=0
+    ),
+    "welcome": Welcome(
+        "105x120",
+        105,
+        120,
+        5,
+        21,
+        {"name": "published", "exit_threshold": 0.99, "skip_threshold": 0.005},
+        1,
+        "ab" * 32,
+        {"message_bytes": 262144},
+    ),
+    "progress": Progress(3, 7, 0.625, 0.5),
+    "skip": Skip(3, 8),
+    "decision": Decision(3, 12, 0.9921875, True, True, 12, 1, 8),
+    "end": End(),
+    "summary": Summary(4, 1, 1, 75, 1, 8),
+    "error": Error("out_of_order", "burst 4 of frame 0 came, burst 2 is next"),
+}
+
+
+def vectors() -> dict[str, Any]:
+    """The content of the file."""
+    entries = []
+    for name, message in MESSAGES.items():
+        data = encode(message)
+        if isinstance(message, Rows):
+            fields: dict[str, Any] = {
+                "type": "rows",
+                "frame_id": message.frame_id,
+                "first_burst": message.first_burst,
+                "bursts": message.bursts,
+                "readout_us": message.readout_us,
+                "rows_shape": list(message.rows.shape),
+                "rows_hex": message.rows.tobytes().hex(),
+            }
+        else:
+            fields = {"type": type(message).__name__.lower(), **asdict(message)}
+        kind = "text" if isinstance(data, str) else "binary"
+        content = data.encode() if isinstance(data, str) else data
+        entries.append({"name": name, "kind": kind, "hex": content.hex(), "message": fields})
+    return {"subprotocol": "rascanet.v1", "messages": entries}
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(vectors(), indent=1) + "\n")
