@@ -14,14 +14,14 @@ def budget() -> None:
     """Prints weights, peak activations and operations of both variants (1 kB = 1,000 B, one byte a value)."""
     from rich.table import Table
 
-    from model import budget as accounting
+    from model.budget import budget as budget_of
     from model.config import VARIANTS
 
     table = Table(title="Budget")
     for heading in ("variant", "weights", "peak activations", "multiply-accumulates a burst", "operations a frame"):
         table.add_column(heading, justify="right")
     for config in VARIANTS.values():
-        cost = accounting.budget(config)
+        cost = budget_of(config)
         table.add_row(
             config.name,
             f"{_hundredths(cost.weight_bytes, 1_000)} kB",

@@ -14,6 +14,8 @@ import typer
 from clients.commands.console import console, fail
 
 START_TIMEOUT_S = 60.0
+VARIANT = "105x120"
+LINE_TIME_US = 2000.0  # slow enough to watch
 
 
 def register(app: typer.Typer) -> None:
@@ -27,18 +29,22 @@ def demo(
     photos: Annotated[list[Path] | None, typer.Argument(help="photographs; the samples if not given")] = None,
 ) -> None:
     """Starts the service, streams photographs through it, and leaves the page open until interrupted."""
+    from model.checkpoint import load_checkpoint, shipped_weights
     from sensor_sim.scene import sample_photos
 
     pictures = photos or sample_photos()
     if not pictures:
         fail("there are no sample photographs; install the extra 'samples' or name photographs")
-    port = port if port and _is_free(port) else _free_port()
+    port = port if port and _is_free(port) else free_port()
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen([sys.executable, "-m", "clients.commands.main", "serve", "--port", str(port)]) as service:
         try:
             _wait_for(address, service)
+            threshold = load_checkpoint(shipped_weights(VARIANT)).provenance.get("exit_threshold", 0.99)
+            console.print(f"exit threshold {threshold}: chosen on the validation pictures, see MODEL_CARD.md")
             streaming = [sys.executable, "-m", "clients.commands.main", "stream", "--url", address]
-            status = subprocess.run([*streaming, *map(str, pictures)], check=False).returncode
+            options = ["--variant", VARIANT, "--line-time-us", str(LINE_TIME_US), "--exit-threshold", str(threshold)]
+            status = subprocess.run([*streaming, *options, *map(str, pictures)], check=False).returncode
             if status or once:
                 raise SystemExit(status)
             console.print(f"\nThe page is open at [bold]{address}[/bold] until you press Ctrl+C.")
@@ -59,7 +65,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -30,6 +30,10 @@ class PhotosError(ValueError):
     """A folder of photographs that cannot be used."""
 
 
+class EmptySplitError(PhotosError):
+    """A split without labelled pictures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """One labelled picture; `boxes` is None where the people in it are not known by box."""
@@ -57,7 +61,8 @@ def read_photos(folder: Path, split: str) -> Photos:
     """The labelled pictures of a split, in the order of the index.
 
     Raises:
-        PhotosError: no index, a malformed row (named), or no labelled picture in the split.
+        PhotosError: no index, or a malformed row (named).
+        EmptySplitError: no labelled picture in the split.
     """
     index = folder / "index.csv"
     if not index.is_file():
@@ -74,7 +79,7 @@ def read_photos(folder: Path, split: str) -> Photos:
         except (KeyError, ValueError, TypeError) as error:
             raise PhotosError(f"{index}, line {number}: {error!r}") from error
     if not photos:
-        raise PhotosError(f"{index}: no labelled picture in the split {split!r}; splits are {', '.join(SPLITS)}")
+        raise EmptySplitError(f"{index}: no labelled picture in the split {split!r}; splits are {', '.join(SPLITS)}")
     return Photos(split, tuple(photos), hashlib.sha256(content).hexdigest())
 
 

@@ -10,9 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,11 @@ from model.checkpoint import Checkpoint, save_checkpoint
 from model.config import VARIANTS
 from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
-from model.torch_runtime import checkpoint_from
+from model.torch_runtime import checkpoint_from, network_from
 from model.training.augment import augment_frame
+from model.training.calibrate import MAX_DISAGREEMENT, apply_scaling, choose_exit_threshold, fit_scaling
 from model.training.metrics import BinaryMetrics, binary_metrics
-from model.training.photos import Photos, load_frames, read_photos
+from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
 from model.training.recipe import Recipe
 
 SAVE_EVERY_S = 120
@@ -45,20 +46,33 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Pictures in memory: training pictures at `stored_scale`, validation frames at the network's size."""
+    """Pictures in memory: training pictures at `stored_scale`, the others at the network's size."""
 
     train: Photos
     train_pictures: npt.NDArray[np.uint8]
     val: Photos
     val_frames: npt.NDArray[np.uint8]
+    calibration: Photos | None = None
+    calibration_frames: npt.NDArray[np.uint8] | None = None
 
 
 def load_training_data(folder: Path, recipe: Recipe) -> TrainingData:
-    """Reads and decodes the `train` and `val` splits of a folder of photographs."""
+    """Reads and decodes the splits `train`, `val` and, if there is one, `calibration` of a folder of photographs."""
     config = VARIANTS[recipe.variant]
     train, val = read_photos(folder, "train"), read_photos(folder, "val")
-    size = (round(config.height * recipe.stored_scale), round(config.width * recipe.stored_scale))
-    return TrainingData(train, load_frames(train, *size), val, load_frames(val, config.height, config.width))
+    try:
+        calibration = read_photos(folder, "calibration")
+    except EmptySplitError:
+        calibration = None
+    size = (config.height, config.width)
+    return TrainingData(
+        train,
+        load_frames(train, *(round(side * recipe.stored_scale) for side in size)),
+        val,
+        load_frames(val, *size),
+        calibration,
+        load_frames(calibration, *size) if calibration else None,
+    )
 
 
 def sampling_weights(photos: Photos, recipe: Recipe) -> npt.NDArray[np.float64]:
@@ -196,7 +210,7 @@ def train(
         stop_after: leave after this many steps of the run, as an interruption would.
 
     Returns:
-        The averaged weights and their figures on `val`, full frames.
+        The averaged weights, scaled on `calibration` if there is that split, and their figures on `val`, full frames.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -229,8 +243,25 @@ def train(
             run.save()
             saved = time.monotonic()
         progress(step=run.step, steps=steps, loss=loss, images_per_s=rate, val=balanced)
-    metrics = evaluate_frames(run.average, data.val_frames, data.val.labels)
-    checkpoint = checkpoint_from(run.average, _provenance(recipe, data, run.step, metrics))
+    checkpoint = checkpoint_from(run.average)
+    scaling = None
+    if data.calibration is not None and data.calibration_frames is not None:
+        p_person = person_curves(run.average, data.calibration_frames)[:, -1]
+        scaling = fit_scaling(np.log(p_person / (1 - p_person)), data.calibration.labels)
+        checkpoint = apply_scaling(checkpoint, scaling)
+    curves = person_curves(network_from(checkpoint), data.val_frames)
+    metrics = binary_metrics(curves[:, -1], data.val.labels)
+    provenance = {
+        "recipe": recipe.to_dict(),
+        "steps": run.step,
+        "photos_index_sha256": data.train.index_digest,
+        "calibration": asdict(scaling) if scaling else None,
+        "val": metrics.to_dict(),
+        "exit_threshold": choose_exit_threshold(curves),
+        "exit_threshold_chosen": f"on val, at most {MAX_DISAGREEMENT:.0%} disagreement with the full frame",
+        "torch": torch.__version__,
+    }
+    checkpoint = replace(checkpoint, provenance=provenance)
     save_checkpoint(checkpoint, folder / "weights.safetensors")
     return checkpoint, metrics
 
@@ -251,16 +282,6 @@ def _batches(
 def evaluate_frames(network: RaScaNet, frames: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> BinaryMetrics:
     """Figures of the full-frame decision."""
     return binary_metrics(person_curves(network, frames)[:, -1], labels)
-
-
-def _provenance(recipe: Recipe, data: TrainingData, step: int, metrics: BinaryMetrics) -> dict[str, Any]:
-    return {
-        "recipe": recipe.to_dict(),
-        "steps": step,
-        "photos_index_sha256": data.train.index_digest,
-        "val": metrics.to_dict(),
-        "torch": torch.__version__,
-    }
 
 
 def _log(folder: Path, **row: float) -> None:

@@ -136,7 +136,7 @@ def test_observer_sees_bursts_and_messages() -> None:
 
     async def main() -> None:
         async with (
-            _service(lambda rows: [_decision(0, 1, 0)], []) as url,
+            _service(lambda _: [_decision(0, 1, 0)], []) as url,
             open_emitter(
                 url, Hello("30x32"), clock=_StepClock(), observer=lambda event: seen.append(type(event).__name__)
             ) as emitter,

@@ -8,41 +8,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model.checkpoint import Checkpoint, tensor_shapes
 from model.config import VARIANTS, RaScaNetConfig
 from model.runtime import load_runtime
+from tests.networks import random_checkpoint
 
 SEED = 2021
 FRAMES = 2
 TILE_COLUMNS = 12
-PIXEL_SPREAD = 64.0
-"""About the standard deviation of the network input, which the first convolution divides away."""
 
 Frames = npt.NDArray[np.uint8]
 
 
 def vector_file(config: RaScaNetConfig) -> Path:
     return Path(__file__).parent / f"network_{config.name}.npz"
-
-
-def seeded_checkpoint(config: RaScaNetConfig, seed: int) -> Checkpoint:
-    """Random weights and batch-norm statistics that keep signals near unit size; free of torch's generator."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    tensors = {}
-    for name, shape in tensor_shapes(config).items():
-        last = name.rpartition(".")[2]
-        if last == "running_var":
-            values = rng.uniform(0.5, 2.0, shape)
-        elif last == "weight" and len(shape) == 1:  # batch-norm scale
-            values = rng.uniform(0.7, 1.3, shape)
-        elif last == "weight":
-            values = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
-            if name.endswith(".0.conv.weight"):
-                values /= PIXEL_SPREAD
-        else:
-            values = rng.normal(0, 0.2, shape)
-        tensors[name] = values.astype(np.float32)
-    return Checkpoint(config, tensors, provenance={"seed": seed})
 
 
 def seeded_frames(config: RaScaNetConfig, count: int, seed: int) -> Frames:
@@ -60,7 +38,7 @@ def network_outputs(config: RaScaNetConfig) -> dict[str, npt.NDArray[np.float32]
 
     logits (N, T, 2), confidence (N, T); hidden (N, 3, C, Wh) after the first, the middle and the last burst.
     """
-    runtime = load_runtime(seeded_checkpoint(config, SEED))
+    runtime = load_runtime(random_checkpoint(config, SEED))
     logits, confidence, hidden = [], [], []
     kept = (0, config.bursts_per_frame // 2, config.bursts_per_frame - 1)
     for frame in seeded_frames(config, FRAMES, SEED):

@@ -1,0 +1,68 @@
+"""P(person) that means what it says: Platt scaling (Platt 1999), folded into the last layer."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from model.checkpoint import Checkpoint
+
+MAX_DISAGREEMENT = 0.01
+
+Margins = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """P(person) = sigmoid(slope * margin + offset), where margin = logit of person - logit of no person."""
+
+    slope: float
+    offset: float
+
+
+def fit_scaling(margins: Margins, labels: npt.NDArray[np.int64]) -> Scaling:
+    """Maximum likelihood with both classes weighing the same, by Newton's method.
+
+    Args:
+        margins: (N,) of the final decisions.
+        labels: (N,) of 0 and 1, both present.
+    """
+    weights = np.where(labels == 1, 0.5 / (labels == 1).sum(), 0.5 / (labels == 0).sum())
+    design = np.stack([margins, np.ones_like(margins)], 1)
+    parameters = np.array([1.0, 0.0])
+    ridge = 1e-6 * np.eye(2)  # keeps separable data from running away
+    for _ in range(50):
+        p_person = 1 / (1 + np.exp(-np.clip(design @ parameters, -60, 60)))
+        gradient = design.T @ (weights * (p_person - labels)) + ridge @ parameters
+        hessian = (design * (weights * p_person * (1 - p_person))[:, None]).T @ design + ridge
+        step = np.linalg.solve(hessian, gradient)
+        parameters = parameters - step * min(1.0, 2 / np.linalg.norm(step))
+        if np.abs(step).max() < 1e-10:
+            break
+    return Scaling(float(parameters[0]), float(parameters[1]))
+
+
+def apply_scaling(checkpoint: Checkpoint, scaling: Scaling) -> Checkpoint:
+    """The same network with scaled logits; the offset is split evenly between the two."""
+    tensors = dict(checkpoint.tensors)
+    shift = np.array([-0.5, 0.5]) * scaling.offset
+    weight, bias = "classifier.classify.weight", "classifier.classify.bias"
+    tensors[weight] = (tensors[weight] * scaling.slope).astype(np.float32)
+    tensors[bias] = (tensors[bias] * scaling.slope + shift).astype(np.float32)
+    return replace(checkpoint, tensors=tensors)
+
+
+def choose_exit_threshold(curves: npt.NDArray[np.float64], max_disagreement: float = MAX_DISAGREEMENT) -> float:
+    """The lowest threshold at which exits contradict the full frame in at most this share of the frames.
+
+    Args:
+        curves: P(person) after each burst of each frame, (N, T) in 0..1.
+
+    Returns:
+        The threshold in 0.5..1, a hair above the highest early P(person) of the first frame that is one too many.
+    """
+    early, final = curves[:, :-1].max(1), curves[:, -1]
+    mistaken = np.sort(early[final < 0.5])[::-1]
+    allowed = int(max_disagreement * len(curves))
+    limit = mistaken[allowed] if allowed < len(mistaken) else 0.0
+    return float(min(1.0, max(0.5, np.ceil(limit * 1000 + 1e-6) / 1000)))

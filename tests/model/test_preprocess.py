@@ -1,0 +1,66 @@
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from model.preprocess import frame_from_image, network_input, pixel_table
+
+
+def test_the_table_is_the_published_scaling() -> None:
+    # In exact arithmetic; 127.5, the only point between two integers, is not a pixel value.
+    exact = [round((Fraction(pixel, 255) - Fraction(1, 2)) * 2 * 127) for pixel in range(256)]
+    assert pixel_table().tolist() == exact
+    assert pixel_table().dtype == np.float32
+
+
+def test_the_table_is_strictly_between_its_ends_and_never_falls() -> None:
+    table = pixel_table()
+    assert (table[0], table[255]) == (-127, 127)
+    assert set(np.diff(table)) <= {0, 1}
+    assert np.array_equal(table, -table[::-1])
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 3), max_size=2), st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_channels_move_before_rows_and_columns(lead: list[int], height: int, width: int, seed: int) -> None:
+    pixels: npt.NDArray[np.uint8] = np.random.default_rng(seed).integers(0, 256, (*lead, height, width, 3), np.uint8)
+    values = network_input(pixels)
+    assert values.shape == (*lead, 3, height, width)
+    assert values.dtype == np.float32
+    assert values.flags.c_contiguous
+    table = pixel_table()
+    for channel in range(3):
+        assert np.array_equal(values[..., channel, :, :], table[pixels[..., channel]])
+
+
+def test_red_comes_first() -> None:
+    red = np.zeros((1, 1, 3), np.uint8)
+    red[..., 0] = 255
+    assert network_input(red).ravel().tolist() == [127, -127, -127]
+
+
+def test_a_picture_of_the_frame_s_size_is_taken_as_it_is() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (10, 16, 3), np.uint8)
+    assert np.array_equal(frame_from_image(Image.fromarray(pixels), 10, 16), pixels)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "CMYK"])
+def test_every_picture_becomes_rgb_of_the_wanted_size(mode: str) -> None:
+    frame = frame_from_image(Image.new("RGB", (40, 7), (255, 255, 255)).convert(mode), 10, 16)
+    assert frame.shape == (10, 16, 3)
+    assert frame.dtype == np.uint8
+    assert (frame >= 250).all()
+
+
+def test_a_camera_s_orientation_is_undone() -> None:
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:, :8] = 255  # white on the left
+    image = Image.fromarray(pixels)
+    image.getexif()[0x0112] = 3  # the camera was upside down
+    frame = frame_from_image(image, 8, 16)
+    assert (frame[:, 8:] == 255).all()
+    assert (frame[:, :8] == 0).all()
