@@ -1,7 +1,7 @@
 """`rascanet evaluate`: how well weights do on labelled photographs, with and without early exit."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +27,7 @@ def evaluate(
     from rich.table import Table
 
     from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
-    from model.exit_policy import NeverExitPolicy, PolicyError, parse_policy
+    from model.exit_policy import NeverExitPolicy, PolicyError, describe_policy, parse_policy
     from model.runtime import load_runtime
     from model.training.evaluate import evaluate_split
     from model.training.photos import PhotosError, read_photos
@@ -36,31 +36,30 @@ def evaluate(
         chosen = parse_policy(policy_of(policy, exit_threshold, skip_threshold))
         runtime = load_runtime(load_checkpoint(weights or shipped_weights(variant)))
         pictures = read_photos(photos, split)
-        table = Table(title=f"{runtime.config.name} on {split}")
-        for heading in (
-            "policy",
-            "source",
-            "person + no",
-            "balanced accuracy",
-            "persons found",
-            "empty kept",
-            "AUROC",
-            "early exits",
-            "bursts processed: all / person / no",
-        ):
-            table.add_column(heading, justify="left" if heading in ("policy", "source") else "right")
         for each in (NeverExitPolicy(), chosen) if chosen != NeverExitPolicy() else (chosen,):
+            table = Table(
+                title=f"{runtime.config.name} on {split}, policy {_in_words(describe_policy(each))}",
+                title_justify="left",
+            )
+            for heading in ("source", "person\n+ no", "balanced\naccuracy", "person\nfound", "empty\nkept", "AUROC"):
+                table.add_column(heading)
+            table.add_column("exits")
+            table.add_column("processed:\nall / person / no")
             for row in evaluate_split(runtime, pictures, each):
                 metrics = row.metrics
+                low, high = metrics.interval
                 table.add_row(
-                    each.name,
                     row.source,
-                    f"{metrics.persons} + {metrics.empties}",
-                    f"{metrics.balanced_accuracy:.1%} ({metrics.interval[0]:.1%} to {metrics.interval[1]:.1%})",
+                    f"{metrics.persons}\n+ {metrics.empties}",
+                    f"{metrics.balanced_accuracy:.1%}\n{low:.1%}..{high:.1%}",
                     f"{metrics.persons_found:.1%}",
                     f"{metrics.empties_kept:.1%}",
                     f"{metrics.auroc:.3f}",
                     str(row.exits),
                     " / ".join(f"{ratio:.3f}" for ratio in row.processed_ratios),
                 )
-    console.print(table)
+            console.print(table)
+
+
+def _in_words(description: dict[str, Any]) -> str:
+    return ", ".join(str(value) if key == "name" else f"{key} {value}" for key, value in description.items())

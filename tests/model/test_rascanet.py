@@ -40,7 +40,7 @@ def test_forward_is_the_fold_of_step(config: RaScaNetConfig, seed: int) -> None:
     frames = torch.from_numpy(network_input(random_frames(config, 2, seed)))
     whole = network(frames)
     hidden = network.initial_hidden(2)
-    for index, burst in enumerate(frames.split(config.BURST_ROWS, 2)):
+    for index, burst in enumerate(torch.split(frames, config.BURST_ROWS, 2)):
         output = network.step(burst, hidden)
         hidden = output.hidden
         torch.testing.assert_close(output.logits, whole.logits[:, index], rtol=0, atol=LOGITS_TOLERANCE)

@@ -137,7 +137,7 @@ def test_results_of_a_read_only_view_into_a_larger_array() -> None:
 def test_rows_that_are_not_bursts_are_refused(rows: Frame) -> None:
     runtime = load_runtime(random_checkpoint(SMALL, 1))
     hidden = runtime.initial_hidden()
-    with pytest.raises(ValueError, match="^rows must"):
+    with pytest.raises(ValueError, match=r"^rows must"):
         runtime.step(rows, hidden)
     assert not hidden.any()
 

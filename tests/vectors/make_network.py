@@ -12,7 +12,8 @@ from model.config import VARIANTS, RaScaNetConfig
 from model.runtime import load_runtime
 from tests.networks import random_checkpoint
 
-SEED = 2021
+SEED = 13
+"""One where P(person) moves through the middle of its range in both variants."""
 FRAMES = 2
 TILE_COLUMNS = 12
 

@@ -6,11 +6,11 @@ import {
   bytesWords,
   decidedAfterRows,
   decisionWords,
+  detailWords,
   percent,
   probabilityWords,
   savings,
   timeWords,
-  verdictWords,
 } from "./report";
 import { type Clock, ScanError, type ScanListener, type ScanResult, type ScanSettings, scan } from "./scan";
 import {
@@ -33,12 +33,12 @@ const LINE_TIMES_MS = [0, 1, 2, 5, 10, 20, 50, 100];
 const DEFAULT_LINE_TIME_MS = 20;
 
 const PARAMETER_LABELS: Record<string, string> = {
-  exit_threshold: "Exit at P(person) ≥",
-  skip_threshold: "Skip next at P(person) ≤",
+  exit_threshold: "Exit at P(person)\u00a0≥",
+  skip_threshold: "Skip at P(person)\u00a0≤",
 };
 const POLICY_LABELS: Record<string, string> = {
-  published: "Published: exit early, skip dull bursts",
-  never: "Never: read to the end",
+  published: "When sure (published)",
+  never: "Never (read to the end)",
 };
 
 function byId<T extends HTMLElement>(id: string): T {
@@ -144,6 +144,8 @@ function showThresholds(): void {
   const marks = thresholds();
   byId("legend-exit").hidden = marks.exit === undefined;
   byId("legend-skip").hidden = marks.skip === undefined;
+  byId("exit-value").textContent = String(marks.exit ?? "");
+  byId("skip-value").textContent = String(marks.skip ?? "");
   plot.mark(marks);
 }
 
@@ -232,6 +234,15 @@ function layOut(): void {
   plot.build({ beside, width: byId("plot").clientWidth, height: size.height });
 }
 
+/** On a narrow screen the frame lies below the settings: a scan must not run out of sight. */
+function showStage(): void {
+  const stage = byId("stage");
+  const { top } = stage.getBoundingClientRect();
+  if (top >= 0 && top < innerHeight / 3) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  stage.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+}
+
 function clearSavings(): void {
   for (const name of ["rows", "bytes", "time", "work"]) {
     byId(`saved-${name}`).textContent = "–";
@@ -296,6 +307,7 @@ async function startScan(): Promise<void> {
   };
   showEmptyFrame();
   showThresholds();
+  showStage();
   headline("Reading …", "reading");
   tell(`Scanning ${name}.`);
   scanButton.textContent = "Stop";
@@ -311,7 +323,7 @@ async function startScan(): Promise<void> {
       clock,
       stop.signal,
     );
-    showSavings(result, lineMs);
+    if (running === stop) showSavings(result, lineMs);
   } catch (error) {
     if (running !== stop) return; // a newer scan has the page
     view.end(null);
@@ -355,9 +367,7 @@ function listenerFor(frame: Frame, lineMs: number, stop: AbortSignal): ScanListe
       view.end({ row: rows, p_person: decision.p_person });
       view.draw();
       headline(words, decision.person ? "person" : "no-person");
-      tell(
-        `${verdictWords(decision)}: P(person) ${probabilityWords(decision.p_person)} after ${rows} of ${welcome.height} rows.`,
-      );
+      tell(detailWords(decision, welcome));
       canvas.setAttribute("aria-label", `The frame, read to row ${rows} of ${welcome.height}. ${words}.`);
     },
   };

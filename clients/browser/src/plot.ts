@@ -86,6 +86,9 @@ export class ProbabilityPlot {
     const colour = (name: string) => colours.getPropertyValue(name).trim();
     const font = `12px ${colours.fontFamily}`;
     const axis = { stroke: colour("--muted"), font, labelFont: font, ticks: { show: false } };
+    // Beside the frame the label of row 0 would be cut off at the top.
+    const rowLabels = (_chart: uPlot, splits: number[]) =>
+      splits.map((row) => (row === 0 && place.beside ? "" : `${row}`));
     const grid = { stroke: colour("--grid"), width: 1 };
     return {
       width: place.width,
@@ -103,7 +106,14 @@ export class ProbabilityPlot {
         y: { ori: place.beside ? 0 : 1, range: [-0.02, 1.02] },
       },
       axes: [
-        { ...axis, side: place.beside ? 3 : 2, size: place.beside ? ROW_AXIS_PX : AXIS_PX, grid, space: 44 },
+        {
+          ...axis,
+          side: place.beside ? 3 : 2,
+          size: place.beside ? ROW_AXIS_PX : AXIS_PX,
+          grid,
+          space: 44,
+          values: rowLabels,
+        },
         {
           ...axis,
           scale: "y",

@@ -38,15 +38,21 @@ export function decidedAfterRows(decision: Decision, welcome: Welcome): number {
   return decision.exited ? (decision.burst_index + 1) * welcome.burst_rows : welcome.height;
 }
 
-export function verdictWords(decision: Decision): string {
-  return decision.person ? "Person" : "No person";
-}
-
 export function decisionWords(decision: Decision, welcome: Welcome): string {
-  const verdict = verdictWords(decision);
+  const verdict = decision.person ? "Person" : "No person";
   if (!decision.exited) return `${verdict} — read to the end`;
   const rows = decidedAfterRows(decision, welcome);
   return `${verdict} — decided after ${rows} of ${welcome.height} rows (${percent(rows / welcome.height)})`;
+}
+
+/** What the decision rests on, beside the decision itself. */
+export function detailWords(decision: Decision, welcome: Welcome): string {
+  const p = probabilityWords(decision.p_person);
+  const unread = decision.unread * welcome.burst_rows;
+  const skipped =
+    decision.skipped > 0 ? `; ${decision.skipped} of ${welcome.bursts_per_frame} bursts were skipped` : "";
+  if (!decision.exited) return `P(person) came to ${p} at the last row${skipped}.`;
+  return `P(person) came to ${p}; the remaining ${unread} rows are not needed${skipped}.`;
 }
 
 export function percent(share: number): string {

@@ -81,6 +81,8 @@ export class ScanError extends Error {
 
 export const CONNECT_LIMIT_MS = 10_000;
 export const ANSWER_LIMIT_MS = 15_000;
+/** How long a skip or a decision may lag behind the progress it belongs to. */
+const TRAILING_MS = 4;
 const SUMMARY_LIMIT_MS = 3_000;
 const FRAME_ID = 0;
 
@@ -128,7 +130,7 @@ async function readOut(
       const waitedFor = lastSent;
       await talk.within(ANSWER_LIMIT_MS, () => talk.decision !== null || talk.answered(waitedFor));
       // A skip or a decision comes right behind the progress: let it in before the next burst goes out.
-      await talk.until(clock.now(), () => talk.decision !== null);
+      await talk.until(clock.now() + TRAILING_MS, () => talk.decision !== null || talk.skips.has(waitedFor + 1));
     }
     if (talk.decision !== null) break;
     if (talk.skips.has(burst)) continue;

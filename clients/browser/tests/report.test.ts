@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytesWords, decisionWords, probabilityWords, savings, timeWords } from "../src/report";
+import { bytesWords, decisionWords, detailWords, probabilityWords, savings, timeWords } from "../src/report";
 import type { Decision, Welcome } from "../src/wire";
 
 const welcome: Welcome = {
@@ -35,6 +35,13 @@ describe("decisionWords", () => {
   it("says that a frame was read to the end", () => {
     expect(decisionWords(end, welcome)).toBe("No person — read to the end");
   });
+});
+
+it("detailWords says what the decision rests on", () => {
+  expect(detailWords(exit, welcome)).toBe(
+    "P(person) came to 0.995; the remaining 60 rows are not needed; 1 of 21 bursts were skipped.",
+  );
+  expect(detailWords({ ...end, skipped: 0 }, welcome)).toBe("P(person) came to 0.995 at the last row.");
 });
 
 describe("savings", () => {

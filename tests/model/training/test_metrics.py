@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.training.metrics import auroc, binary_metrics, wilson_interval
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [
+        # Newcombe (1998), Statistics in Medicine 17, table I, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_s_interval_has_its_published_values(successes: int, trials: int, low: float, high: float) -> None:
+    assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_nothing_tried_says_nothing() -> None:
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 500).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
+def test_the_interval_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
+    successes, trials = counts
+    low, high = wilson_interval(successes, trials)
+    assert 0 <= low <= successes / trials + 1e-12
+    assert successes / trials - 1e-12 <= high <= 1
+    mirrored = wilson_interval(trials - successes, trials)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+scores = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 1)), min_size=2, max_size=40).filter(
+    lambda pairs: len({label for _, label in pairs}) == 2
+)
+
+
+@settings(max_examples=30)
+@given(scores)
+def test_auroc_is_the_share_of_ordered_pairs(pairs: list[tuple[int, int]]) -> None:
+    people = [score for score, label in pairs if label]
+    empties = [score for score, label in pairs if not label]
+    wins = sum((person > empty) + (person == empty) / 2 for person in people for empty in empties)
+    values = np.array([score for score, _ in pairs]) / 8
+    labels = np.array([label for _, label in pairs], np.int64)
+    assert auroc(values, labels) == pytest.approx(wins / (len(people) * len(empties)))
+
+
+def test_a_hand_counted_case() -> None:
+    p_person = np.array([0.9, 0.5, 0.4, 0.2, 0.1, 0.5])
+    labels = np.array([1, 1, 1, 0, 0, 0])
+    found = binary_metrics(p_person, labels)
+    assert (found.persons, found.empties) == (3, 3)
+    # Half is a person: the second person is found, the last empty picture is not kept.
+    assert found.persons_found == pytest.approx(2 / 3)
+    assert found.empties_kept == pytest.approx(2 / 3)
+    assert found.balanced_accuracy == pytest.approx(2 / 3)
+    assert found.auroc == pytest.approx((3 + 2.5 + 2) / 9)
+    low, high = wilson_interval(2, 3)
+    # Two independent shares of equal spread: their mean spreads less by the root of two.
+    assert found.interval == pytest.approx((2 / 3 - (2 / 3 - low) / 2**0.5, 2 / 3 + (high - 2 / 3) / 2**0.5))
+
+
+def test_balance_does_not_care_how_many_there_are() -> None:
+    p_person = np.array([0.9, 0.1] + [0.1] * 98)
+    labels = np.array([1, 1] + [0] * 98)
+    assert binary_metrics(p_person, labels).balanced_accuracy == pytest.approx(0.75)
+
+
+def test_the_dict_names_every_figure() -> None:
+    found = binary_metrics(np.array([0.9, 0.1]), np.array([1, 0]))
+    assert list(found.to_dict()) == [
+        "persons",
+        "empties",
+        "persons_found",
+        "empties_kept",
+        "balanced_accuracy",
+        "interval",
+        "auroc",
+    ]
+    assert found.to_dict()["auroc"] == 1.0

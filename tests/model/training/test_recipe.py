@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from model.config import VARIANTS
+from model.training.augment import Augmentation
+from model.training.recipe import RECIPES_FOLDER, Recipe, RecipeError, read_recipe
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES_FOLDER.glob("*.toml")), ids=lambda path: path.name)
+def test_shipped_recipes_are_named_by_their_variant(path: Path) -> None:
+    assert read_recipe(path).variant == path.stem
+    assert path.stem in VARIANTS
+
+
+def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:
+    assert read_recipe(write(tmp_path, "")) == Recipe()
+
+
+def test_fields_and_tables_are_read(tmp_path: Path) -> None:
+    text = """
+        variant = "210x240"
+        epochs = 3
+        source_weights = { street = 2.0 }
+        [augmentation]
+        min_area = 0.5
+        saturation = [0.9, 1.1]
+    """
+    assert read_recipe(write(tmp_path, text)) == Recipe(
+        variant="210x240",
+        epochs=3,
+        source_weights={"street": 2.0},
+        augmentation=Augmentation(min_area=0.5, saturation=(0.9, 1.1)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = ", "Invalid value"),
+        ("epoch = 3", "'epoch' is not a field of Recipe"),
+        ("[augmentation]\nblur = 1", "'blur' is not a field of Augmentation"),
+        ("augmentation = { saturation = 3 }", "not iterable"),
+        ('variant = "96x96"', "variant must be one of 105x120, 210x240, not '96x96'"),
+        ("epochs = 0", "epochs must be at least 1"),
+        ("batch = 1", "batch at least 2"),
+        ('epochs = "many"', "not supported"),
+    ],
+)
+def test_a_recipe_that_cannot_be_used_says_why(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=rf"recipe\.toml: .*{message}"):
+        read_recipe(write(tmp_path, text))
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"absent\.toml: no such file"):
+        read_recipe(tmp_path / "absent.toml")

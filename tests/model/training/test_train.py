@@ -1,0 +1,191 @@
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.checkpoint import Checkpoint, load_checkpoint
+from model.rascanet import FrameOutput
+from model.training.photos import Photo, Photos
+from model.training.recipe import Recipe
+from model.training.train import (
+    RunError,
+    TrainingData,
+    draw_batch,
+    learning_rate,
+    load_training_data,
+    sampling_weights,
+    train,
+    training_loss,
+)
+
+RECIPE = Recipe(epochs=2, batch=2, stored_scale=1.0)
+STEPS = 6
+
+
+class Losses:
+    """A progress that remembers."""
+
+    def __init__(self) -> None:
+        self.by_step: dict[int, float] = {}
+
+    def __call__(self, *, step: int, steps: int, loss: float, images_per_s: float, val: float | None) -> None:
+        assert steps == STEPS
+        assert images_per_s > 0
+        assert (val is not None) == (step % (STEPS // 2) == 0)
+        self.by_step[step] = loss
+
+
+@pytest.fixture(scope="module")
+def data(photo_folder: Path) -> TrainingData:
+    return load_training_data(photo_folder, RECIPE)
+
+
+Run = tuple[Checkpoint, dict[int, float], Path]
+
+
+@pytest.fixture(scope="module")
+def whole_run(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder, losses = tmp_path_factory.mktemp("whole"), Losses()
+    checkpoint, _ = train(RECIPE, data, folder, losses, threads=1)
+    return checkpoint, losses.by_step, folder
+
+
+def assert_same_weights(found: Checkpoint, expected: Checkpoint) -> None:
+    for name, tensor in expected.tensors.items():
+        np.testing.assert_allclose(found.tensors[name], tensor, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_the_same_seed_gives_the_same_run(whole_run: Run, data: TrainingData, tmp_path: Path) -> None:
+    losses = Losses()
+    checkpoint, _ = train(RECIPE, data, tmp_path, losses, threads=1)
+    assert list(losses.by_step) == list(range(1, STEPS + 1))
+    assert losses.by_step == pytest.approx(whole_run[1], abs=1e-4)
+    assert_same_weights(checkpoint, whole_run[0])
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_ends(
+    whole_run: Run, data: TrainingData, tmp_path: Path
+) -> None:
+    losses = Losses()
+    half, _ = train(RECIPE, data, tmp_path, losses, threads=1, stop_after=2)  # in the middle of an epoch
+    assert list(losses.by_step) == [1, 2]
+    resumed, _ = train(RECIPE, data, tmp_path, losses, threads=1)
+    assert list(losses.by_step) == list(range(1, STEPS + 1))
+    assert losses.by_step == pytest.approx(whole_run[1], abs=1e-4)
+    assert_same_weights(resumed, whole_run[0])
+    assert half.digest != resumed.digest
+
+
+def test_a_run_leaves_its_weights_and_its_log(whole_run: Run, data: TrainingData) -> None:
+    checkpoint, losses, folder = whole_run
+    assert load_checkpoint(folder / "weights.safetensors").digest == checkpoint.digest
+    assert checkpoint.provenance["steps"] == STEPS
+    assert checkpoint.provenance["photos_index_sha256"] == data.train.index_digest
+    assert checkpoint.provenance["recipe"] == RECIPE.to_dict()
+    with (folder / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "3"), ("2", "6")]
+    assert float(rows[0]["loss"]) == pytest.approx(sum(losses[step] for step in (1, 2, 3)) / 3, rel=1e-4)
+
+
+def test_a_folder_of_another_recipe_is_not_gone_on_with(whole_run: Run, data: TrainingData) -> None:
+    with pytest.raises(RunError, match="holds a run of another recipe"):
+        train(replace(RECIPE, learning_rate=1e-3), data, whole_run[2], Losses(), threads=1)
+
+
+def test_a_batch_depends_on_seed_and_step_alone(data: TrainingData) -> None:
+    weights = sampling_weights(data.train, RECIPE)
+    frames, labels = draw_batch(3, data, weights, RECIPE)
+    again, _ = draw_batch(3, data, weights, RECIPE)
+    assert frames.shape == (2, 3, 105, 120)
+    assert frames.dtype == np.float32
+    assert set(labels) <= {0, 1}
+    assert np.array_equal(frames, again)
+    assert not np.array_equal(frames, draw_batch(4, data, weights, RECIPE)[0])
+    assert not np.array_equal(frames, draw_batch(3, data, weights, replace(RECIPE, seed=2))[0])
+
+
+def made_up_photos(*groups: tuple[str, int, int]) -> Photos:
+    photos = [Photo(Path("x"), label, source, None) for source, label, count in groups for _ in range(count)]
+    return Photos("train", tuple(photos), "")
+
+
+def share(weights: npt.NDArray[np.float64], photos: Photos, wanted: Callable[[Photo], bool]) -> float:
+    return float(sum(weight for weight, photo in zip(weights, photos.photos, strict=True) if wanted(photo)))
+
+
+counts = st.integers(1, 30)
+
+
+@settings(max_examples=30)
+@given(counts, counts, counts, counts, st.floats(0.1, 0.9), st.floats(0, 1), st.floats(0.1, 10))
+def test_labels_are_drawn_in_their_shares(
+    a: int, b: int, c: int, d: int, person_share: float, count_power: float, factor: float
+) -> None:
+    photos = made_up_photos(("one", 0, a), ("one", 1, b), ("two", 0, c), ("two", 1, d))
+    recipe = replace(RECIPE, person_share=person_share, count_power=count_power, source_weights={"two": factor})
+    weights = sampling_weights(photos, recipe)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights > 0).all()
+    assert share(weights, photos, lambda photo: photo.label == 1) == pytest.approx(person_share)
+    # Within a label: the sources' numbers to the power, times the factor.
+    one = share(weights, photos, lambda photo: photo.label == 1 and photo.source == "one")
+    two = share(weights, photos, lambda photo: photo.label == 1 and photo.source == "two")
+    assert two / one == pytest.approx(factor * d**count_power / b**count_power)
+
+
+def test_one_class_alone_is_drawn_all_the_same() -> None:
+    weights = sampling_weights(made_up_photos(("one", 1, 4)), RECIPE)
+    assert weights.tolist() == pytest.approx([0.25] * 4)
+
+
+def test_the_learning_rate_rises_once_and_falls_to_nothing() -> None:
+    recipe, steps = replace(RECIPE, learning_rate=0.01, warmup_share=0.1), 100
+    rates = [learning_rate(step, steps, recipe) for step in range(steps + 1)]
+    assert rates[0] == pytest.approx(0.001)
+    assert max(rates) == rates[9] == rates[10] == pytest.approx(0.01)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[55] == pytest.approx(0.005)
+    assert rates[-1] == pytest.approx(0)
+
+
+def frame_output(logits: list[list[list[float]]], confidence_logit: float = 0.0) -> FrameOutput:
+    values = torch.tensor(logits)
+    return FrameOutput(values, torch.full(values.shape[:2], confidence_logit), torch.zeros(1))
+
+
+def test_the_loss_of_a_network_that_knows_nothing_is_ln_2() -> None:
+    recipe = replace(RECIPE, confidence_loss=0.0)
+    loss = training_loss(frame_output([[[0.0, 0.0]] * 3]), torch.tensor([1]), recipe)
+    assert loss.item() == pytest.approx(np.log(2))
+
+
+def test_later_bursts_count_by_the_square_of_the_rows_seen() -> None:
+    # Right beyond doubt at all bursts but one, where it knows nothing.
+    recipe = replace(RECIPE, confidence_loss=0.0, burst_loss_share=0.4)
+    sure, unsure = [-50.0, 50.0], [0.0, 0.0]
+    losses = []
+    for burst in range(3):
+        logits = [sure] * 3
+        logits[burst] = unsure
+        losses.append(training_loss(frame_output([logits]), torch.tensor([1]), recipe).item())
+    ln_2 = float(np.log(2))
+    assert losses == pytest.approx([0.4 * ln_2 / 14, 0.4 * ln_2 * 4 / 14, 0.6 * ln_2 + 0.4 * ln_2 * 9 / 14])
+
+
+def test_confidence_learns_agreement_with_the_final_decision() -> None:
+    person, empty = [-50.0, 50.0], [50.0, -50.0]
+    recipe = replace(RECIPE, burst_loss_share=0.0, confidence_loss=1.0)
+    labels = torch.tensor([1])
+    agreeing = training_loss(frame_output([[person, person]], 20.0), labels, recipe).item()
+    changing = training_loss(frame_output([[empty, person]], 20.0), labels, recipe).item()
+    assert agreeing == pytest.approx(0, abs=1e-6)
+    assert changing == pytest.approx(10, abs=1e-3)  # wrongly sure at one of two bursts
