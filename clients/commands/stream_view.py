@@ -121,28 +121,19 @@ def in_words(decision: Decision) -> str:
 
 def result_table(reports: Iterable[tuple[str, FrameReport]]) -> Table:
     """All frames: what was decided and what it cost."""
-    table = Table(title="Decisions")
-    for heading in (
-        "photo",
-        "decision",
-        "P(person)",
-        "scan",
-        "rows read",
-        "time to decision",
-        "bytes sent",
-        "bytes saved",
-    ):
-        table.add_column(heading, justify="left" if heading in ("photo", "decision", "scan") else "right")
+    table = Table(title="Decisions", title_justify="left")
+    for heading in ("photo", "decision", "P(person)", "rows read", "decided in", "sent", "saved"):
+        justify = "left" if heading in ("photo", "decision") else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
     for name, report in reports:
         decision = report.decision
         table.add_row(
             name,
             "person" if decision.person else "no person",
             f"{decision.p_person:.3f}",
-            "exited early" if decision.exited else "to the end",
             f"{report.rows_sent} of {report.rows}",
             f"{report.decision_us / 1000:.1f} ms",
-            f"{report.bytes_sent:,}",
-            f"{report.bytes_saved:,}",
+            f"{report.bytes_sent / 1000:.1f} kB",
+            f"{report.bytes_saved / 1000:.1f} kB",
         )
     return table

@@ -89,12 +89,20 @@ def _box(box: Sequence[float]) -> Box:
 
 
 def load_frames(photos: Photos, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """All pictures of a split as frames (N, height, width, 3) uint8."""
+    """All pictures of a split as frames (N, height, width, 3) uint8.
+
+    Raises:
+        PhotosError: a file that is missing or not a picture, by name.
+    """
     frames = np.empty((len(photos.photos), height, width, 3), np.uint8)
 
     def load(index: int) -> None:
-        with Image.open(photos.photos[index].path) as image:
-            frames[index] = frame_from_image(image, height, width)
+        path = photos.photos[index].path
+        try:
+            with Image.open(path) as image:
+                frames[index] = frame_from_image(image, height, width)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise PhotosError(f"{path}: not a readable picture ({error})") from error
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(load, range(len(frames))))

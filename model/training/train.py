@@ -161,7 +161,6 @@ class _Run:
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=recipe.weight_decay)
         self.step = 0
-        self.images_per_s: list[float] = []
         self.state_file = folder / "state.pt"
         if self.state_file.is_file():
             self._resume()

@@ -78,5 +78,5 @@ def test_frames_come_in_the_order_of_the_photos(tmp_path: Path) -> None:
 
 def test_a_picture_that_is_not_there_is_no_silence(tmp_path: Path) -> None:
     write_index(tmp_path, "absent.jpg,test,0,made,[]")
-    with pytest.raises(FileNotFoundError, match=r"absent\.jpg"):
+    with pytest.raises(PhotosError, match=r"absent\.jpg"):
         load_frames(read_photos(tmp_path, "test"), 5, 7)
