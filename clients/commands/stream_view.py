@@ -123,8 +123,7 @@ def result_table(reports: Iterable[tuple[str, FrameReport]]) -> Table:
     """All frames: what was decided and what it cost."""
     table = Table(title="Decisions", title_justify="left")
     for heading in ("photo", "decision", "P(person)", "rows read", "decided in", "sent", "saved"):
-        justify = "left" if heading in ("photo", "decision") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
+        table.add_column(heading, justify="left" if heading in ("photo", "decision") else "right", no_wrap=True)
     for name, report in reports:
         decision = report.decision
         table.add_row(

@@ -21,7 +21,7 @@ class Scaling:
 
 
 def fit_scaling(margins: Margins, labels: npt.NDArray[np.int64]) -> Scaling:
-    """Maximum likelihood with both classes weighing the same, by Newton's method.
+    """Maximum likelihood with both classes weighing the same, by Newton's method with halved steps.
 
     Args:
         margins: (N,) of the final decisions.
@@ -29,14 +29,21 @@ def fit_scaling(margins: Margins, labels: npt.NDArray[np.int64]) -> Scaling:
     """
     weights = np.where(labels == 1, 0.5 / (labels == 1).sum(), 0.5 / (labels == 0).sum())
     design = np.stack([margins, np.ones_like(margins)], 1)
+    signs = np.where(labels == 1, -1.0, 1.0)
+    ridge = 1e-6  # keeps separable data from running away
+
+    def loss(parameters: npt.NDArray[np.float64]) -> float:
+        return float(weights @ np.logaddexp(0, signs * (design @ parameters)) + ridge / 2 * parameters @ parameters)
+
     parameters = np.array([1.0, 0.0])
-    ridge = 1e-6 * np.eye(2)  # keeps separable data from running away
-    for _ in range(50):
+    for _ in range(100):
         p_person = 1 / (1 + np.exp(-np.clip(design @ parameters, -60, 60)))
-        gradient = design.T @ (weights * (p_person - labels)) + ridge @ parameters
-        hessian = (design * (weights * p_person * (1 - p_person))[:, None]).T @ design + ridge
+        gradient = design.T @ (weights * (p_person - labels)) + ridge * parameters
+        hessian = (design * (weights * p_person * (1 - p_person))[:, None]).T @ design + ridge * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
-        parameters = parameters - step * min(1.0, 2 / np.linalg.norm(step))
+        while loss(parameters - step) > loss(parameters) and np.abs(step).max() > 1e-12:
+            step /= 2
+        parameters = parameters - step
         if np.abs(step).max() < 1e-10:
             break
     return Scaling(float(parameters[0]), float(parameters[1]))

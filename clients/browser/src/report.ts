@@ -49,8 +49,7 @@ export function decisionWords(decision: Decision, welcome: Welcome): string {
 export function detailWords(decision: Decision, welcome: Welcome): string {
   const p = probabilityWords(decision.p_person);
   const unread = decision.unread * welcome.burst_rows;
-  const skipped =
-    decision.skipped > 0 ? `; ${decision.skipped} of ${welcome.bursts_per_frame} bursts were skipped` : "";
+  const skipped = decision.skipped > 0 ? `; ${decision.skipped} of ${welcome.bursts_per_frame} bursts skipped` : "";
   if (!decision.exited) return `P(person) came to ${p} at the last row${skipped}.`;
   return `P(person) came to ${p}; the remaining ${unread} rows are not needed${skipped}.`;
 }

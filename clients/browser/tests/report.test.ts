@@ -39,7 +39,7 @@ describe("decisionWords", () => {
 
 it("detailWords says what the decision rests on", () => {
   expect(detailWords(exit, welcome)).toBe(
-    "P(person) came to 0.995; the remaining 60 rows are not needed; 1 of 21 bursts were skipped.",
+    "P(person) came to 0.995; the remaining 60 rows are not needed; 1 of 21 bursts skipped.",
   );
   expect(detailWords({ ...end, skipped: 0 }, welcome)).toBe("P(person) came to 0.995 at the last row.");
 });

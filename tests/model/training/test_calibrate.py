@@ -59,4 +59,4 @@ def test_chosen_threshold_keeps_its_promise(seed: int, allowed: float) -> None:
     curves = np.random.default_rng(seed).random((200, 5))
     threshold = choose_exit_threshold(curves, allowed)
     mistaken = (curves[:, :-1].max(1) >= threshold) & (curves[:, -1] < 0.5)
-    assert mistaken.mean() <= allowed or threshold == 1.0
+    assert mistaken.mean() <= allowed + 1e-12 or threshold == 1.0
