@@ -53,11 +53,13 @@ clean:
 	$(PYTHON) -m venv .venv
 	touch $@
 
-.venv/demo.stamp: .venv/pip.stamp pyproject.toml constraints.txt
+KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model/kernel/build.py setup.py
+
+.venv/demo.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[samples]'
 	touch $@
 
-.venv/dev.stamp: .venv/pip.stamp pyproject.toml constraints.txt
+.venv/dev.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@ .venv/demo.stamp
 

@@ -1,5 +1,6 @@
 """`StepRuntime`: the one interface through which servers and commands run the network."""
 
+import logging
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +9,15 @@ import numpy.typing as npt
 
 from model.checkpoint import Checkpoint
 from model.config import RaScaNetConfig
+
+log = logging.getLogger(__name__)
+
+RUNTIMES = ("native", "torch")
+
+NO_KERNEL = (
+    "The kernel is not built: building it takes a C compiler (Debian: apt-get install gcc libc6-dev) "
+    "and another `pip install -e .`."
+)
 
 Rows = npt.NDArray[np.uint8]
 Hidden = npt.NDArray[np.float32]
@@ -30,6 +40,10 @@ class StepResult:
         """P(person) after each burst: (n,) float64 in 0..1."""
         margin = self.logits[:, 0].astype(np.float64) - self.logits[:, 1]
         return 1 / (1 + np.exp(margin))
+
+
+class RuntimeUnavailableError(RuntimeError):
+    """A runtime that this machine or this installation doesn't have."""
 
 
 class StepRuntime(Protocol):
@@ -68,8 +82,31 @@ def check_step_arguments(config: RaScaNetConfig, rows: Rows, hidden: Hidden) -> 
     return len(rows) // burst_rows
 
 
-def load_runtime(checkpoint: Checkpoint) -> StepRuntime:
-    """The runtime for a checkpoint."""
-    from model.torch_runtime import TorchRuntime
+def load_runtime(checkpoint: Checkpoint, name: str | None = None) -> StepRuntime:
+    """The runtime for a checkpoint.
 
+    Args:
+        checkpoint: the weights.
+        name: `native` (the kernel) or `torch`; None: the kernel, or torch with a warning where the kernel isn't built.
+
+    Raises:
+        RuntimeUnavailableError: that runtime isn't there; the message says how to get it.
+    """
+    if name not in (None, *RUNTIMES):
+        raise RuntimeUnavailableError(f"there is no runtime {name!r}; there is {' and '.join(RUNTIMES)}")
+    if name != "torch":
+        try:
+            from model.kernel.native import NativeRuntime
+
+            return NativeRuntime(checkpoint)
+        except ImportError as error:
+            if name == "native":
+                raise RuntimeUnavailableError(NO_KERNEL) from error
+    try:
+        from model.torch_runtime import TorchRuntime
+    except ImportError as error:
+        reason = "torch is not installed; install the extra 'train'" if name == "torch" else NO_KERNEL
+        raise RuntimeUnavailableError(reason) from error
+    if name is None:
+        log.warning("%s Running on torch instead.", NO_KERNEL)
     return TorchRuntime(checkpoint)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from model.checkpoint import CheckpointError
+from model.runtime import RuntimeUnavailableError
 from server.app import create_app
 from server.service import load_service
 from server.settings import Settings
@@ -38,7 +39,7 @@ def main() -> None:
     """Settings from the command line and the environment."""
     try:
         run(CliApp.run(Settings))
-    except (ValidationError, CheckpointError) as error:
+    except (ValidationError, CheckpointError, RuntimeUnavailableError) as error:
         sys.exit(str(error))
 
 

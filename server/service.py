@@ -2,9 +2,8 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
-from model.checkpoint import Checkpoint, load_checkpoint, shipped_weights
+from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.runtime import load_runtime
 from server.session import ServedModel
@@ -26,15 +25,12 @@ def load_service(settings: Settings) -> Service:
     """Loads the networks that the settings name.
 
     Raises:
-        CheckpointError: a file of weights that cannot be used, or none at all.
+        CheckpointError: a file of weights that cannot be used.
+        RuntimeUnavailableError: nothing to run them on.
     """
-    paths = settings.weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]
-    models = {
-        checkpoint.config.name: _serve(checkpoint, path) for path in paths for checkpoint in (load_checkpoint(path),)
-    }
+    models = {}
+    for path in settings.weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]:
+        checkpoint = load_checkpoint(path)
+        models[checkpoint.config.name] = ServedModel(load_runtime(checkpoint, settings.runtime), checkpoint.digest)
+        log.info("serving %s from %s", checkpoint.config.name, path)
     return Service(settings, models)
-
-
-def _serve(checkpoint: Checkpoint, path: Path) -> ServedModel:
-    log.info("serving %s from %s", checkpoint.config.name, path)
-    return ServedModel(load_runtime(checkpoint), checkpoint.digest)

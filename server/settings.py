@@ -1,6 +1,7 @@
 """The service's settings: one table of name, default and help; environment and command line come from it."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,6 +20,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
     weights: list[Path] = Field([], description="weights to serve; none given: those that come with the project")
     page_folder: Path = Field(PAGE_FOLDER, description="the built demo page")
+    runtime: Literal["native", "torch"] | None = Field(None, description="what runs the network; native if it is built")
     samples: list[Path] = Field([], description="picture files that the demo page offers")
     max_streams: int = Field(200, ge=1, description="open websocket streams at a time")
     message_bytes: int = Field(262_144, ge=4096, description="largest websocket message")

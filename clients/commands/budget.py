@@ -2,7 +2,7 @@
 
 import typer
 
-from clients.commands.console import console
+from clients.commands.console import console, need_torch
 
 
 def register(app: typer.Typer) -> None:
@@ -12,6 +12,7 @@ def register(app: typer.Typer) -> None:
 
 def budget() -> None:
     """Prints weights, peak activations and operations of both variants (1 kB = 1,000 B, one byte a value)."""
+    need_torch()
     from rich.table import Table
 
     from model.budget import budget as budget_of

@@ -25,12 +25,12 @@ def classify(
     """Reads each photograph burst by burst and prints the decision."""
     from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
     from model.exit_policy import PolicyError, parse_policy
-    from model.runtime import load_runtime
+    from model.runtime import RuntimeUnavailableError, load_runtime
     from model.scan import scan_frame
     from sensor_sim.burst import SensorGeometry
     from sensor_sim.scene import SceneError, photo_frame
 
-    with failing_on(CheckpointError, PolicyError, SceneError):
+    with failing_on(CheckpointError, RuntimeUnavailableError, PolicyError, SceneError):
         chosen = parse_policy(policy_of(policy, exit_threshold, skip_threshold))
         runtime = load_runtime(load_checkpoint(weights or shipped_weights(variant)))
         geometry = SensorGeometry(runtime.config.height, runtime.config.width, runtime.config.BURST_ROWS)

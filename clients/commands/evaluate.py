@@ -28,11 +28,11 @@ def evaluate(
 
     from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
     from model.exit_policy import NeverExitPolicy, PolicyError, describe_policy, parse_policy
-    from model.runtime import load_runtime
+    from model.runtime import RuntimeUnavailableError, load_runtime
     from model.training.evaluate import evaluate_split
     from model.training.photos import PhotosError, read_photos
 
-    with failing_on(CheckpointError, PolicyError, PhotosError):
+    with failing_on(CheckpointError, RuntimeUnavailableError, PolicyError, PhotosError):
         chosen = parse_policy(policy_of(policy, exit_threshold, skip_threshold))
         runtime = load_runtime(load_checkpoint(weights or shipped_weights(variant)))
         pictures = read_photos(photos, split)

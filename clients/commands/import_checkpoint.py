@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on
+from clients.commands.console import console, failing_on, need_torch
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +18,7 @@ def import_checkpoint(
     out: Annotated[Path | None, typer.Option(help="where to write; beside the file if not given")] = None,
 ) -> None:
     """Reads a public checkpoint (no code in it is run) and writes safetensors."""
+    need_torch()
     from model.checkpoint import PUBLIC_LICENCE, CheckpointError, import_public_checkpoint, save_checkpoint
 
     with failing_on(CheckpointError, OSError):

@@ -18,9 +18,10 @@ def serve(
 ) -> None:
     """Runs the service; settings beside these from the environment (see `python -m server --help`)."""
     from model.checkpoint import CheckpointError
+    from model.runtime import RuntimeUnavailableError
     from sensor_sim.scene import sample_photos
     from server.__main__ import run
     from server.settings import Settings
 
-    with failing_on(CheckpointError, ValueError):
+    with failing_on(CheckpointError, RuntimeUnavailableError, ValueError):
         run(Settings(host=host, port=port, samples=sample_photos()))

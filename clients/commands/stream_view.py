@@ -130,7 +130,7 @@ def result_table(reports: Iterable[tuple[str, FrameReport]]) -> Table:
             name,
             "person" if decision.person else "no person",
             f"{decision.p_person:.3f}",
-            f"{report.rows_sent} of {report.rows}",
+            f"{report.rows_sent}/{report.rows}",
             f"{report.decision_us / 1000:.1f} ms",
             f"{report.bytes_sent / 1000:.1f} kB",
             f"{report.bytes_saved / 1000:.1f} kB",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on
+from clients.commands.console import console, failing_on, need_torch
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +20,7 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
 ) -> None:
     """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder."""
+    need_torch()
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from model.training.photos import PhotosError

@@ -37,7 +37,8 @@ def test_stream_prints_bursts_and_a_table(service_url: str, photo: Path) -> None
     result = _run("stream", photo, photo, "--url", service_url, "--variant", SMALL.name, "--policy", "never")
     assert result.exit_code == 0
     assert result.stdout.count("photo.png: row ") == 2 * SMALL.bursts_per_frame
-    assert result.stdout.count("30 of 30") == 3 * 2  # last burst, end of frame, table
+    assert result.stdout.count("30 of 30") == 2 * 2  # last burst, end of frame
+    assert result.stdout.count("30/30") == 2
     assert "decided in" in result.stdout
 
 

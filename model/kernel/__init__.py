@@ -1,0 +1,1 @@
+"""The fused step in C, its build and its binding."""

@@ -1,0 +1,10 @@
+#include "rascanet_kernel.h"
+
+const rascanet_isa *rascanet_isa_at(size_t index) {
+    static const rascanet_isa *const known[] = {
+#if defined(__x86_64__)
+        &rascanet_avx512, &rascanet_avx2,
+#endif
+        &rascanet_plain};
+    return index < sizeof known / sizeof *known ? known[index] : NULL;
+}

@@ -1,0 +1,163 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model.kernel._kernel import ffi, lib
+
+from model.checkpoint import import_public_checkpoint
+from model.config import VARIANTS, RaScaNetConfig
+from model.kernel.native import NativeRuntime, instruction_sets
+from model.preprocess import pixel_table
+from model.runtime import RuntimeUnavailableError, load_runtime
+from model.torch_runtime import TorchRuntime
+from tests.networks import SMALL, random_checkpoint
+
+ORACLE = Path(__file__).parents[4] / "shared" / "oracle"
+ISAS = instruction_sets()
+
+configs = st.builds(
+    RaScaNetConfig,
+    height=st.just(15),
+    width=st.integers(16, 140),
+    head_channels=st.tuples(*[st.integers(1, 20)] * 3, st.integers(1, 45)),
+    hidden_channels=st.integers(1, 14).map(lambda quarter: 4 * quarter),
+)
+
+
+def _frame(config: RaScaNetConfig, seed: int) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, config.frame_shape, np.uint8)
+
+
+@pytest.mark.skipif(not ORACLE.is_dir(), reason="the golden vectors' folder is not here")
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_golden_vectors(variant: str, isa: str) -> None:
+    runtime = NativeRuntime(import_public_checkpoint(ORACLE / f"random_weights_{variant}.pth"), isa)
+    vectors = np.load(ORACLE / f"vectors_{variant}.npz")
+    for index, frame in enumerate(vectors["frames"]):
+        whole = runtime.step(frame, runtime.initial_hidden())
+        assert whole.logits == pytest.approx(vectors["burst_logits"][index], abs=1e-4)
+        assert whole.confidence == pytest.approx(vectors["burst_confidence"][index], abs=2e-5)
+        if index < len(vectors["hidden_states_first4"]):
+            hidden = runtime.initial_hidden()
+            for burst, expected in enumerate(vectors["hidden_states_first4"][index]):
+                runtime.step(frame[5 * burst : 5 * burst + 5], hidden)
+                assert hidden == pytest.approx(expected, abs=2e-5)
+
+
+@given(config=configs, seed=st.integers(0, 999), isa=st.sampled_from(ISAS))
+def test_equals_torch_for_any_network(config: RaScaNetConfig, seed: int, isa: str) -> None:
+    checkpoint = random_checkpoint(config, seed)
+    native, torch = NativeRuntime(checkpoint, isa), TorchRuntime(checkpoint)
+    frame = _frame(config, seed)
+    hidden = [np.random.default_rng(seed).uniform(-1, 1, config.hidden_shape).astype(np.float32) for _ in range(2)]
+    found, expected = native.step(frame, hidden[0]), torch.step(frame, hidden[1])
+    assert found.logits == pytest.approx(expected.logits, abs=1e-4, rel=1e-4)
+    assert found.confidence == pytest.approx(expected.confidence, abs=2e-5)
+    assert hidden[0] == pytest.approx(hidden[1], abs=2e-5)
+
+
+@given(isa=st.sampled_from(ISAS), cut=st.integers(1, SMALL.bursts_per_frame - 1), seed=st.integers(0, 99))
+def test_any_cut_gives_the_same_bits(isa: str, cut: int, seed: int) -> None:
+    runtime = NativeRuntime(random_checkpoint(SMALL, 1), isa)
+    frame = _frame(SMALL, seed)
+    whole, parts = runtime.initial_hidden(), runtime.initial_hidden()
+    logits = runtime.step(frame, whole).logits
+    first, second = (runtime.step(part, parts).logits for part in np.split(frame, [cut * SMALL.BURST_ROWS]))
+    assert np.array_equal(logits, np.concatenate([first, second]))
+    assert np.array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_pixel_value_is_scaled_as_preprocess_says(isa: str) -> None:
+    config = RaScaNetConfig(height=5, width=16, head_channels=(1, 1, 1, 1), hidden_channels=4)
+    checkpoint = random_checkpoint(config, 3)
+    runtime, torch = NativeRuntime(checkpoint, isa), TorchRuntime(checkpoint)
+    assert set(np.diff(pixel_table())) == {0.0, 1.0}
+    for value in range(256):
+        burst = np.full(config.burst_shape, value, np.uint8)
+        hidden = [runtime.initial_hidden(), runtime.initial_hidden()]
+        runtime.step(burst, hidden[0])
+        torch.step(burst, hidden[1])
+        assert hidden[0] == pytest.approx(hidden[1], abs=1e-6), value
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("magnitude", [1e-30, 1e4, 1e30])
+def test_extreme_weights_stay_finite(isa: str, magnitude: float) -> None:
+    checkpoint = random_checkpoint(SMALL, 2)
+    tensors = dict(checkpoint.tensors)
+    for name in ("gru.update.weight", "gru.candidate.weight", "attention.excite.weight"):
+        tensors[name] = tensors[name] * np.float32(magnitude)
+    runtime = NativeRuntime(replace(checkpoint, tensors=tensors), isa)
+    hidden = runtime.initial_hidden()
+    result = runtime.step(_frame(SMALL, 0), hidden)
+    assert np.isfinite(hidden).all()
+    assert np.abs(hidden).max() <= 1
+    assert np.isfinite(result.logits).all()
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    runtime = NativeRuntime(random_checkpoint(SMALL, 1))
+    frames = [_frame(SMALL, seed) for seed in range(8)]
+    expected = [runtime.step(frame, runtime.initial_hidden()).logits for frame in frames]
+
+    def equal(index: int) -> bool:
+        again = (runtime.step(frames[index], runtime.initial_hidden()).logits for _ in range(200))
+        return all(np.array_equal(logits, expected[index]) for logits in again)
+
+    with ThreadPoolExecutor(len(frames)) as pool:
+        assert all(pool.map(equal, range(len(frames))))
+
+
+def test_rows_that_are_not_contiguous() -> None:
+    runtime = NativeRuntime(random_checkpoint(SMALL, 1))
+    frame = _frame(SMALL, 0)
+    wide = np.repeat(frame, 2, axis=1)[:, ::2]
+    assert not wide.flags.c_contiguous
+    logits = [runtime.step(each, runtime.initial_hidden()).logits for each in (frame, wide)]
+    assert np.array_equal(logits[0], logits[1])
+
+
+@given(
+    width=st.integers(-(2**31), 2**31 - 1),
+    hidden=st.integers(-(2**31), 2**31 - 1),
+    head=st.tuples(*[st.integers(-(2**31), 2**31 - 1) | st.integers(0, 513)] * 4),
+)
+def test_hostile_shapes_are_refused(width: int, hidden: int, head: tuple[int, int, int, int]) -> None:
+    shape = ffi.new("rascanet_shape *", (width, hidden, head))
+    legal = 16 <= width <= 4096 and 4 <= hidden <= 1024 and hidden % 4 == 0 and all(1 <= each <= 512 for each in head)
+    isa = lib.rascanet_isa_at(0)
+    assert (isa.packed_floats(shape) > 0) == legal
+    assert (isa.scratch_floats(shape) > 0) == legal
+    if not legal:
+        assert isa.pack(shape, ffi.NULL, ffi.NULL) == -1
+        assert isa.step(shape, *[ffi.NULL] * 2, 1, *[ffi.NULL] * 4) == -1
+
+
+def test_too_large_a_network_is_refused_by_name() -> None:
+    config = RaScaNetConfig(height=5, width=16, head_channels=(1, 1, 1, 513), hidden_channels=4)
+    with pytest.raises(ValueError, match="513"):
+        NativeRuntime(random_checkpoint(config, 0))
+
+
+def test_instruction_set_is_forced_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RASCANET_ISA", "plain")
+    assert NativeRuntime(random_checkpoint(SMALL, 1)).isa == "plain"
+    monkeypatch.setenv("RASCANET_ISA", "abacus")
+    with pytest.raises(RuntimeUnavailableError, match="abacus"):
+        NativeRuntime(random_checkpoint(SMALL, 1))
+
+
+def test_load_runtime_by_name() -> None:
+    checkpoint = random_checkpoint(SMALL, 1)
+    assert isinstance(load_runtime(checkpoint), NativeRuntime)
+    assert isinstance(load_runtime(checkpoint, "native"), NativeRuntime)
+    assert isinstance(load_runtime(checkpoint, "torch"), TorchRuntime)
+    with pytest.raises(RuntimeUnavailableError, match="abacus"):
+        load_runtime(checkpoint, "abacus")
