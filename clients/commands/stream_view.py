@@ -122,7 +122,7 @@ def in_words(decision: Decision) -> str:
 def result_table(reports: Iterable[tuple[str, FrameReport]]) -> Table:
     """All frames: what was decided and what it cost."""
     table = Table(title="Decisions", title_justify="left")
-    for heading in ("photo", "decision", "P(person)", "rows read", "decided in", "sent", "saved"):
+    for heading in ("photo", "decision", "P(person)", "rows", "ms", "kB sent", "kB saved"):
         table.add_column(heading, justify="left" if heading in ("photo", "decision") else "right", no_wrap=True)
     for name, report in reports:
         decision = report.decision
@@ -131,8 +131,8 @@ def result_table(reports: Iterable[tuple[str, FrameReport]]) -> Table:
             "person" if decision.person else "no person",
             f"{decision.p_person:.3f}",
             f"{report.rows_sent}/{report.rows}",
-            f"{report.decision_us / 1000:.1f} ms",
-            f"{report.bytes_sent / 1000:.1f} kB",
-            f"{report.bytes_saved / 1000:.1f} kB",
+            f"{report.decision_us / 1000:.1f}",
+            f"{report.bytes_sent / 1000:.1f}",
+            f"{report.bytes_saved / 1000:.1f}",
         )
     return table

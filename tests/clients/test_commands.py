@@ -39,7 +39,7 @@ def test_stream_prints_bursts_and_a_table(service_url: str, photo: Path) -> None
     assert result.stdout.count("photo.png: row ") == 2 * SMALL.bursts_per_frame
     assert result.stdout.count("30 of 30") == 2 * 2  # last burst, end of frame
     assert result.stdout.count("30/30") == 2
-    assert "decided in" in result.stdout
+    assert "kB saved" in result.stdout
 
 
 def test_stream_as_json(service_url: str, photo: Path) -> None:
