@@ -1,0 +1,1 @@
+"""`rascanet bench`: how fast the network and the service are, beside the alternatives in the same run."""

@@ -1,0 +1,125 @@
+"""The command itself: runs suites, prints tables, writes JSON and refreshes a page's tables."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+from clients.commands.console import console, fail, failing_on
+
+SUITES = ("step", "stream", "sustain", "frames", "start")
+ALL = "all"
+FORMAT = "rascanet-stream bench/1"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("bench")(bench)
+
+
+def bench(
+    suites: Annotated[list[str] | None, typer.Argument(help=f"{', '.join(SUITES)} or all; all if not named")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="tiny counts: shows that it works, not how fast")] = False,
+    variant: Annotated[list[str] | None, typer.Option(help="network; both if not given")] = None,
+    sustain_s: Annotated[float | None, typer.Option(min=0.1, help="how long real-time streams must hold")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="file for the figures")] = None,
+    earlier: Annotated[
+        Path | None, typer.Option("--from", help="figures of an earlier run instead of a new one")
+    ] = None,
+    page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced by these")] = None,
+) -> None:
+    """Measures network and service beside their alternatives; a quiet machine and 20 minutes give all figures."""
+    from model.config import VARIANTS
+
+    wanted = _wanted(suites or [ALL])
+    for name in variant or []:
+        if name not in VARIANTS:
+            fail(f"there is no variant {name!r}; there is {' and '.join(VARIANTS)}")
+    if earlier:
+        results = _loaded(earlier)
+    else:
+        results = _measured(wanted, tuple(variant or ()), sustain_s, smoke=smoke)
+        if json_file:
+            with failing_on(OSError):
+                json_file.write_text(json.dumps(results, indent=1) + "\n")
+    wanted = [name for name in wanted if name in results["suites"]]
+    if earlier:
+        for name in ("machine", *wanted):
+            _show(results, name)
+    if page:
+        _refresh(page, {name: _tables(results, name) for name in ("machine", *wanted)})
+
+
+def _wanted(named: list[str]) -> list[str]:
+    for name in named:
+        if name not in (*SUITES, ALL):
+            fail(f"there is no suite {name!r}; there is {', '.join(SUITES)} and {ALL}")
+    return [name for name in SUITES if ALL in named or name in named]
+
+
+def _suite(name: str) -> ModuleType:
+    from clients.commands.bench import frames, start, step, stream, sustain
+
+    return {"step": step, "stream": stream, "sustain": sustain, "frames": frames, "start": start}[name]
+
+
+def _measured(wanted: list[str], variants: tuple[str, ...], sustain_s: float | None, *, smoke: bool) -> dict[str, Any]:
+    try:
+        from clients.commands.bench.machine import describe_machine
+        from clients.commands.bench.plan import SMOKE, Plan
+        from clients.commands.bench.processes import BenchError
+
+        results: dict[str, Any] = {"format": FORMAT, "smoke": smoke, "machine": describe_machine(), "suites": {}}
+        modules = {name: _suite(name) for name in wanted}
+    except ImportError as error:
+        fail(f"{error}; the kernel must be built and the extra 'bench' installed: pip install -e '.[bench]'")
+    plan = SMOKE if smoke else Plan()
+    plan = replace(plan, variants=variants or plan.variants, sustain_s=sustain_s or plan.sustain_s)
+    _show(results, "machine")
+    with failing_on(BenchError, ArithmeticError):
+        for name, module in modules.items():
+            results["suites"][name] = module.run(plan)
+            _show(results, name)
+    return results
+
+
+def _show(results: dict[str, Any], name: str) -> None:
+    for table in _tables(results, name):
+        table.show(console)
+
+
+def _tables(results: dict[str, Any], name: str) -> list[Any]:
+    from clients.commands.bench.machine import machine_table
+
+    if name == "machine":
+        return [machine_table(results["machine"])]
+    tables: list[Any] = _suite(name).tables(results["suites"][name])
+    return tables
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        results: dict[str, Any] = json.loads(path.read_text())
+        if results["format"] != FORMAT:
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError):
+        fail(f"{path}: not a file of figures that `rascanet bench --json` wrote")
+    return results
+
+
+def _refresh(page: Path, tables: dict[str, list[Any]]) -> None:
+    """Puts each suite's tables between its two marks, `<!-- bench NAME -->` and `<!-- end NAME -->`."""
+    with failing_on(OSError):
+        text = page.read_text()
+        for name, suite in tables.items():
+            content = "\n".join(table.markdown() for table in suite)
+            begin, end = f"<!-- bench {name} -->", f"<!-- end {name} -->"
+            before, found, rest = text.partition(begin)
+            _, found_end, after = rest.partition(end)
+            if not found or not found_end:
+                fail(f"{page}: the marks {begin} and {end} are missing")
+            text = f"{before}{begin}\n{content}{end}{after}"
+        page.write_text(text)

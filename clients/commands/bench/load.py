@@ -1,0 +1,89 @@
+"""What the load generator is asked for and what it answers; one JSON line each way."""
+
+from dataclasses import dataclass
+
+BUSY_LIMIT = 0.85
+"""A generator busier than this may itself be what limits; the figure is void."""
+
+ANSWERED = 0.995
+"""Least share of the bursts due that a service which keeps up answers in the time that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Streams to a service on a loopback port, all alike.
+
+    Attributes:
+        port, pid: of the service.
+        echo: whether the service sends messages back instead of answering in the protocol.
+        variant: name of the network; says the size of the messages too.
+        streams: how many.
+        bursts_per_message: fewer at the end of a frame that they don't divide.
+        frame_rate: frames a second of each stream, bursts evenly over the frame; None: as fast as they are answered,
+            one message at a time.
+        warmup_s: before the figures count.
+        seconds: while they count.
+    """
+
+    port: int
+    pid: int
+    echo: bool
+    variant: str
+    streams: int
+    bursts_per_message: int
+    frame_rate: float | None
+    warmup_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Streams that send one burst and then nothing: opened up to each of `counts` in turn."""
+
+    port: int
+    pid: int
+    variant: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a load came to.
+
+    Attributes:
+        seconds: the time that counts.
+        messages, bursts: answered in it.
+        offered_bursts: due in it by the pace, answered or not; the answered ones without a pace.
+        latencies_us: p50, p95, p99 from the sending of a burst's message (when due, where a stream was a whole frame
+            behind) to its answer.
+        late_p99_us: p99 in the last quarter of the time.
+        held_back: times that a stream was a whole frame behind.
+        under_way_bursts: in one message of every stream, which may well be unanswered at any time.
+        unanswered_bursts: sent and not answered at the end.
+        generator_busy: CPU time of the generator over the time.
+        server_cpu_s: CPU time of the service in it.
+        server_rss_bytes: of the service at the end.
+    """
+
+    seconds: float
+    messages: int
+    bursts: int
+    offered_bursts: int
+    latencies_us: tuple[float, float, float]
+    late_p99_us: float
+    held_back: int
+    under_way_bursts: int
+    unanswered_bursts: int
+    generator_busy: float
+    server_cpu_s: float
+    server_rss_bytes: int
+
+    @property
+    def kept_up(self) -> bool:
+        """Whether what was due was answered, and no stream fell a frame behind."""
+        return not self.held_back and self.bursts >= ANSWERED * self.offered_bursts - self.under_way_bursts
+
+    @property
+    def void(self) -> bool:
+        """Whether the generator may have been the limit."""
+        return self.generator_busy >= BUSY_LIMIT

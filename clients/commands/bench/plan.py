@@ -1,0 +1,65 @@
+"""How much a run of `rascanet bench` measures."""
+
+from dataclasses import dataclass
+
+from model.config import VARIANTS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured and for how long.
+
+    Attributes:
+        variants: names of the networks.
+        rounds: interleaved rounds; every contender gets one turn in each.
+        turn_s: a contender's turn in the suites `step` and `frames`.
+        batches: independent streams advanced together in the suite `step`.
+        frames: decoded frames in a batch of the suite `frames`; `torch_batches`: batch sizes tried on torch.
+        compiled: whether torch's compiled forms are measured too (compiling takes a minute).
+        load_s, paced_s: a turn under load in the suite `stream`, unpaced and paced; `warmup_s` before every load don't count.
+        closed_streams: numbers of streams that send as fast as they are answered.
+        paced_streams: numbers of streams that send a frame a second.
+        idle_streams: from how many to how many idle streams the memory is compared.
+        chunks: bursts in a message.
+        sustain_s: how long the number of real-time streams must hold; `probe_s` while it is searched.
+        starts: starts of the service.
+    """
+
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    rounds: int = 9
+    turn_s: float = 0.2
+    batches: tuple[int, ...] = (1, 32)
+    frames: int = 32
+    torch_batches: tuple[int, ...] = (1, 8, 32)
+    compiled: bool = True
+    load_s: float = 0.7
+    paced_s: float = 5.0
+    warmup_s: float = 0.3
+    closed_streams: tuple[int, ...] = (1, 50)
+    paced_streams: tuple[int, ...] = (200, 800)
+    idle_streams: tuple[int, int] = (100, 800)
+    chunks: tuple[int, ...] = (1, 6)
+    sustain_s: float = 60.0
+    probe_s: float = 4.0
+    starts: int = 5
+
+
+SMOKE = Plan(
+    variants=("105x120",),
+    rounds=2,
+    turn_s=0.01,
+    batches=(1,),
+    frames=2,
+    torch_batches=(2,),
+    compiled=False,
+    load_s=0.2,
+    paced_s=0.5,
+    warmup_s=0.1,
+    closed_streams=(2,),
+    paced_streams=(3,),
+    idle_streams=(2, 12),
+    sustain_s=0.3,
+    probe_s=0.2,
+    starts=1,
+)
+"""Every suite in seconds: shows that they work, not how fast anything is."""

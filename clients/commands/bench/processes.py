@@ -1,0 +1,164 @@
+"""The service, the echo and the load generator as processes, each on a core of its own where there are two."""
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from clients.commands.bench.load import Idle, Load, Measured
+from clients.commands.bench.machine import cores
+from clients.commands.bench.subjects import checkpoint_of
+from clients.commands.demo import free_port
+from model.checkpoint import save_checkpoint, shipped_weights
+
+START_TIMEOUT_S = 60.0
+MAX_STREAMS = 4096
+
+
+class BenchError(Exception):
+    """A process that did not do its part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running service or echo."""
+
+    port: int
+    pid: int
+    echo: bool
+
+
+@contextmanager
+def service(variants: Sequence[str]) -> Iterator[Server]:
+    """The real service with the variants' weights, with room for many streams."""
+    with TemporaryDirectory() as folder:
+        weights = [option for variant in variants for option in ("--weights", str(_weights(variant, Path(folder))))]
+        limits = ["--max-streams", str(MAX_STREAMS), "--idle-s", "600"]
+        port = free_port()
+        with running(["-m", "server", "--port", str(port), *weights, *limits], port) as process:
+            yield Server(port, process.pid, echo=False)
+
+
+@contextmanager
+def echo() -> Iterator[Server]:
+    """The service that only sends messages back."""
+    port = free_port()
+    with running(["-m", "clients.commands.bench.echo", str(port)], port) as process:
+        yield Server(port, process.pid, echo=True)
+
+
+def _weights(variant: str, folder: Path) -> Path:
+    shipped = shipped_weights(variant)
+    if shipped.is_file():
+        return shipped
+    path = folder / shipped.name
+    save_checkpoint(checkpoint_of(variant), path)
+    return path
+
+
+@contextmanager
+def running(arguments: Sequence[str], port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A Python process on the first core, once it listens on the port.
+
+    Raises:
+        BenchError: it ended, or did not listen in time; with what it said last.
+    """
+    _allow_many_files()
+    with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
+        process = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=log)
+        try:
+            _pin(process.pid, 0)
+            wait_for_port(port, process, log.name)
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: str) -> None:
+    """Returns once something listens on the loopback port."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = Path(log).read_text(errors="replace").strip().splitlines()[-3:]
+                raise BenchError(f"a service did not start: {' / '.join(said) or 'it said nothing'}") from None
+            time.sleep(0.002)
+        else:
+            return
+
+
+class Generator:
+    """The load generator's process, on the second core."""
+
+    def __init__(self) -> None:
+        _allow_many_files()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "clients.commands.bench.generator"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        _pin(self._process.pid, 1)
+
+    def __enter__(self) -> "Generator":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=30)
+
+    def measure(self, load: Load) -> Measured:
+        """Puts a load on a service.
+
+        Raises:
+            BenchError: the service failed under it.
+        """
+        answer = self._ask({"kind": "load", **asdict(load)})
+        return Measured(**{**answer, "latencies_us": tuple(answer["latencies_us"])})
+
+    def measure_idle(self, idle: Idle) -> list[int]:
+        """Resident bytes of a service at each number of idle streams.
+
+        Raises:
+            BenchError: the service failed.
+        """
+        found: list[int] = self._ask({"kind": "idle", **asdict(idle)})
+        return found
+
+    def _ask(self, request: dict[str, Any]) -> Any:
+        assert self._process.stdin is not None  # noqa: S101 - opened as pipes
+        assert self._process.stdout is not None  # noqa: S101
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise BenchError("the load generator ended")
+        answer = json.loads(line)
+        if isinstance(answer, dict) and "error" in answer:
+            raise BenchError(f"the load failed: {answer['error']}")
+        return answer
+
+
+def _pin(pid: int, place: int) -> None:
+    """Keeps a process on one core; where there are fewer than two, the system decides."""
+    available = cores()
+    if len(available) > 1 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(pid, {available[place]})
+
+
+def _allow_many_files() -> None:
+    """Raises the soft limit of open files, which processes started from here inherit, for the many connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

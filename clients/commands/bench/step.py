@@ -1,0 +1,197 @@
+"""Suite `step`: one burst on the kernel, on every instruction set that this machine has, beside other runtimes."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.commands.bench.baselines import BASELINES, Step
+from clients.commands.bench.peak import Loop, macs_per_turn, register_loops
+from clients.commands.bench.plan import Plan
+from clients.commands.bench.subjects import checkpoint_of, macs_per_burst
+from clients.commands.bench.table import MISSING, Table, number, percent, ratio
+from clients.commands.bench.timing import Call, time_in_turns
+from model.checkpoint import Checkpoint
+
+EAGER = "torch eager"
+OTHERS = ("ONNX Runtime", "OpenVINO")
+AGREEMENT = 1e-3
+"""Largest difference of logits that a runtime may show after `CHECKED_BURSTS` bursts."""
+CHECKED_BURSTS = 5
+
+Rows = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+def run(plan: Plan) -> dict[str, Any]:
+    """Times the step for each variant and number of streams."""
+    from model.kernel.native import instruction_sets
+
+    isas = instruction_sets()
+    loops = register_loops(isas)
+    cells = []
+    for variant in plan.variants:
+        checkpoint = checkpoint_of(variant)
+        for batch in plan.batches:
+            cells.append(_cell(plan, checkpoint, batch, isas, loops if batch == 1 else {}))
+    return {"cells": cells}
+
+
+def kernel_us(checkpoint: Checkpoint, plan: Plan) -> float:
+    """The service's kernel time for a burst: a single one, as `StepRuntime.step` runs it."""
+    from model.kernel.native import NativeRuntime
+
+    step = _native_step(checkpoint, NativeRuntime(checkpoint).isa, 1)
+    rows = _rows(checkpoint, 1)
+    return time_in_turns({"native": lambda: step(rows)}, rounds=plan.rounds, turn_s=plan.turn_s)["native"].median_us
+
+
+def _rows(checkpoint: Checkpoint, batch: int) -> Rows:
+    return np.random.default_rng(0).integers(0, 256, (batch, *checkpoint.config.burst_shape), np.uint8)
+
+
+def _native_step(checkpoint: Checkpoint, isa: str, batch: int) -> Step:
+    """One call a stream: the kernel gains nothing from a batch."""
+    from model.kernel.native import NativeRuntime
+
+    runtime = NativeRuntime(checkpoint, isa)
+    states = [runtime.initial_hidden() for _ in range(batch)]
+
+    def run(rows: Rows) -> list[Floats]:
+        return [runtime.step(burst, state).logits[0] for burst, state in zip(rows, states, strict=True)]
+
+    return run
+
+
+def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops: dict[str, Loop]) -> dict[str, Any]:
+    rows = _rows(checkpoint, batch)
+    makers: dict[str, Callable[[], Step]] = {
+        f"native {isa}": partial(_native_step, checkpoint, isa, batch) for isa in isas
+    }
+    makers |= {
+        baseline.name: partial(baseline.make, checkpoint, batch) for baseline in BASELINES if not baseline.missing
+    }
+    steps = {name: make() for name, make in makers.items()}
+    differences = _differences(steps, rows)
+    contenders: dict[str, Call] = {name: partial(step, rows) for name, step in steps.items()}
+    turns = _turns_as_long(contenders, loops)
+    contenders |= {f"register loop {isa}": partial(loops[isa], turns[isa]) for isa in turns}
+    times = time_in_turns(contenders, rounds=plan.rounds, turn_s=plan.turn_s)
+    return {
+        "variant": checkpoint.config.name,
+        "streams": batch,
+        "macs_per_burst": macs_per_burst(checkpoint.config.name),
+        "peak_gmacs": {
+            isa: turns[isa] * macs_per_turn(isa) / times[f"register loop {isa}"].median_us / 1e3 for isa in turns
+        },
+        "rows": [
+            {
+                "name": name,
+                "us_per_burst": timing.median_us / batch,
+                "p99_us": timing.p99_us / batch,
+                "difference": differences.get(name),
+                "against": {other: asdict(timing.faster_than(times[other])) for other in times if other in makers},
+            }
+            for name, timing in times.items()
+        ],
+        "missing": {
+            baseline.name: f"{baseline.missing} is not installed" for baseline in BASELINES if baseline.missing
+        },
+    }
+
+
+def _differences(steps: dict[str, Step], rows: Rows) -> dict[str, float]:
+    """Largest difference of each one's logits to the first one's over a few bursts.
+
+    Raises:
+        ArithmeticError: one of them computes something else.
+    """
+    largest = dict.fromkeys(steps, 0.0)
+    for shift in range(CHECKED_BURSTS):
+        shifted = np.ascontiguousarray(np.roll(rows, shift, axis=2))
+        logits = {name: np.array(step(shifted)) for name, step in steps.items()}
+        reference = next(iter(logits.values()))
+        for name, found in logits.items():
+            largest[name] = max(largest[name], float(np.abs(found - reference).max()))
+    for name, difference in largest.items():
+        if not difference <= AGREEMENT:
+            raise ArithmeticError(f"{name} disagrees with the kernel: logits differ by {difference:g}")
+    return largest
+
+
+def _turns_as_long(contenders: dict[str, Call], loops: dict[str, Loop]) -> dict[str, int]:
+    """For each instruction set, turns of its register loop that take as long as the kernel's step on it."""
+    probe = 1000
+    calls = {isa: contenders[f"native {isa}"] for isa in loops}
+    calls |= {f"loop {isa}": partial(loop, probe) for isa, loop in loops.items()}
+    times = time_in_turns(calls, rounds=3, turn_s=0.02)
+    return {isa: max(1, round(probe * times[isa].median_us / times[f"loop {isa}"].median_us)) for isa in loops}
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """One table for each variant and number of streams."""
+    return [_table(cell) for cell in result["cells"]]
+
+
+def _table(cell: dict[str, Any]) -> Table:
+    rows = {row["name"]: row for row in cell["rows"]}
+    best = next(iter(rows))
+    others = [row for row in rows.values() if row["name"].startswith(OTHERS)]
+    fastest = min(others, key=lambda row: float(row["us_per_burst"]), default=None)
+    lines = []
+    for name, row in rows.items():
+        isa = name.split()[-1]
+        peak = cell["peak_gmacs"].get(isa) if name.startswith("native") else None
+        rate = (
+            cell["macs_per_burst"] / row["us_per_burst"] / 1e3
+            if name.startswith("native") and cell["macs_per_burst"]
+            else None
+        )
+        loop = name.startswith("register")
+        lines.append(
+            (
+                f"{name} ({number(cell['peak_gmacs'][isa])} GMAC/s)" if loop else name,
+                number(row["us_per_burst"]),
+                number(row["p99_us"]),
+                f"{_tail(row):.2f}",
+                MISSING if loop else ratio(row, EAGER),
+                MISSING if loop or fastest is None else ratio(row, fastest["name"]),
+                number(rate),
+                percent(rate / peak if rate and peak else None),
+                MISSING if row["difference"] is None else f"{row['difference']:.0e}",
+            )
+        )
+    lines += [(name, reason, *[MISSING] * 7) for name, reason in cell["missing"].items()]
+    notes = []
+    if fastest is not None:
+        notes.append(
+            f"{best} is {ratio(rows[best], fastest['name'])} times as fast as {fastest['name']}, the fastest other runtime"
+            + (f", and {ratio(rows[best], EAGER)} times as fast as {EAGER}." if EAGER in rows else ".")
+        )
+    notes += [
+        f"{best} is {ratio(rows[best], name)} times as fast as {name}."
+        for name in rows
+        if name.startswith("native") and name != best
+    ]
+    notes += [
+        f"p99 over median of native {isa}: {_tail(rows[f'native {isa}']) / _tail(rows[f'register loop {isa}']):.2f} times "
+        "that of the register loop, which does nothing but multiply-accumulates for as long."
+        for isa in cell["peak_gmacs"]
+    ]
+    streams = cell["streams"]
+    title = f"Step of {cell['variant']}, " + (
+        "one stream" if streams == 1 else f"{streams} streams at once (native: {streams} calls); times a burst"
+    )
+    headings = (
+        "runtime, one thread", "median\nus", "p99\nus", "p99 /\nmedian", "times as fast\nas eager",
+        "times as fast as\nthe fastest other", "GMAC/s", "of\npeak", "logits\ndiffer",
+    )  # fmt: skip
+    return Table(title, headings, lines, notes)
+
+
+def _tail(row: dict[str, Any]) -> float:
+    share: float = row["p99_us"] / row["us_per_burst"]
+    return share

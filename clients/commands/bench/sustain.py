@@ -1,0 +1,153 @@
+"""Suite `sustain`: how many real-time streams the service keeps up with on one core."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from itertools import product
+from typing import Any
+
+from clients.commands.bench.load import Load, Measured
+from clients.commands.bench.machine import service_isa
+from clients.commands.bench.peak import macs_per_turn, register_loops
+from clients.commands.bench.plan import Plan
+from clients.commands.bench.processes import Generator, service
+from clients.commands.bench.subjects import macs_per_burst
+from clients.commands.bench.table import MISSING, Table, number, percent
+from clients.commands.bench.timing import time_in_turns
+from model.config import VARIANTS
+
+FRAME_RATE = 30.0
+FRAME_TIME_US = 1e6 / FRAME_RATE
+TRIES = 2
+"""Of a short load: a machine's bad moment alone doesn't end the search."""
+SATURATING_STREAMS = 50
+CONFIRMATIONS = 3
+"""Full-length attempts, each with fewer streams than the one before."""
+
+
+def run(plan: Plan) -> dict[str, Any]:
+    """Searches with short loads, then confirms with a long one."""
+    rows = []
+    for variant, chunk in product(plan.variants, plan.chunks):
+        with Generator() as generator, service([variant]) as serving:
+            load = Load(
+                port=serving.port,
+                pid=serving.pid,
+                echo=False,
+                variant=variant,
+                streams=1,
+                bursts_per_message=chunk,
+                frame_rate=FRAME_RATE,
+                warmup_s=plan.warmup_s + 1 / FRAME_RATE,
+                seconds=plan.probe_s,
+            )
+            rows.append({"variant": variant, "bursts_per_message": chunk, **_search(plan, generator, load)})
+    return {"rows": rows, "sustain_s": plan.sustain_s, "peak_gmacs": _peak_gmacs(plan)}
+
+
+def keeps_up(measured: Measured) -> bool:
+    """Whether a load was carried: p99 within a frame time, to its end, and nothing left lying."""
+    return measured.latencies_us[2] < FRAME_TIME_US and measured.late_p99_us < FRAME_TIME_US and measured.kept_up
+
+
+def largest(holds: Callable[[int], bool], guess: int) -> int:
+    """The largest number that holds, by doubling or halving from a guess and bisection to about 3 %; 0 if none does."""
+    low, high = 0, 0
+    probe = max(1, guess)
+    while not (low and high):
+        if holds(probe):
+            low, probe = probe, probe * 2
+        else:
+            high, probe = probe, probe // 2
+            if not probe:
+                return 0
+    while high - low > max(1, low // 32):
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _search(plan: Plan, generator: Generator, load: Load) -> dict[str, Any]:
+    saturated = generator.measure(
+        replace(load, streams=SATURATING_STREAMS, frame_rate=None, seconds=min(1.0, plan.probe_s))
+    )
+    per_stream = FRAME_RATE * VARIANTS[load.variant].bursts_per_frame
+    guess = round(0.8 * saturated.bursts / saturated.seconds / per_stream)
+    void = False
+
+    def holds(streams: int) -> bool:
+        nonlocal void
+        for _ in range(TRIES):
+            measured = generator.measure(replace(load, streams=streams))
+            if measured.void:
+                void = True
+            elif keeps_up(measured):
+                return True
+        return False
+
+    found = largest(holds, guess)
+    confirmed, attempts = None, []
+    for _ in range(CONFIRMATIONS):
+        if not found:
+            break
+        measured = generator.measure(replace(load, streams=found, seconds=plan.sustain_s))
+        attempts.append({"streams": found, "kept_up": keeps_up(measured), **asdict(measured)})
+        if keeps_up(measured):
+            confirmed = attempts[-1]
+            break
+        found -= max(1, found // 16)
+    return {"confirmed": confirmed, "attempts": attempts, "generator_limits": void}
+
+
+def _peak_gmacs(plan: Plan) -> float | None:
+    """Of the instruction set that the service runs on."""
+    isa, turns = service_isa(), 10_000
+    loops = register_loops([isa])
+    if not loops:
+        return None
+    timing = time_in_turns({isa: lambda: loops[isa](turns)}, rounds=plan.rounds, turn_s=plan.turn_s)[isa]
+    return turns * macs_per_turn(isa) / timing.median_us / 1e3
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """One row for each variant and size of message."""
+    rows = []
+    for row in result["rows"]:
+        held, macs, peak = row["confirmed"], macs_per_burst(row["variant"]), result["peak_gmacs"]
+        floor = peak * 1e9 / macs / FRAME_RATE / VARIANTS[row["variant"]].bursts_per_frame if peak and macs else None
+        rows.append(
+            (
+                row["variant"],
+                str(row["bursts_per_message"]),
+                _streams(row),
+                *(
+                    (
+                        number(held["bursts"] / held["seconds"]),
+                        *(number(value / 1e3) for value in held["latencies_us"]),
+                        percent(held["server_cpu_s"] / held["seconds"]),
+                        percent(held["generator_busy"]),
+                    )
+                    if held
+                    else [MISSING] * 6
+                ),
+                number(floor),
+                percent(held["streams"] / floor if held and floor else None),
+            )
+        )
+    headings = (
+        "variant", "bursts a\nmessage", "streams", "bursts/s", "p50\nms", "p95\nms", "p99\nms", "service\nbusy",
+        "generator\nbusy", "streams at the\ncore's peak", "of\nthat",
+    )  # fmt: skip
+    notes = [
+        f"Streams of {FRAME_RATE:g} frames a second on one core, held for {result['sustain_s']:g} s with p99 "
+        f"burst-to-decision below {FRAME_TIME_US / 1e3:.1f} ms, at the end too, and no stream a frame behind.",
+        "Streams at the core's peak: the network's multiply-accumulates alone at the rate of the register loop"
+        + (f", {number(result['peak_gmacs'])} GMAC/s." if result["peak_gmacs"] else "."),
+    ]
+    return [Table("Real-time streams", headings, rows, notes)]
+
+
+def _streams(row: dict[str, Any]) -> str:
+    if row["confirmed"]:
+        return f"{row['confirmed']['streams']}{' (the generator limits)' if row['generator_limits'] else ''}"
+    tried = ", ".join(str(attempt["streams"]) for attempt in row["attempts"])
+    return f"none confirmed{f' (tried {tried})' if tried else ''}"
