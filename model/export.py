@@ -34,8 +34,8 @@ class FoldedRaScaNet(RaScaNet):
             merged = nn.Conv2d(
                 convs[0].in_channels * (1 if index == 0 else len(convs)),  # the first looks at the same pixels
                 convs[0].out_channels * len(convs),
-                convs[0].kernel_size,  # type: ignore[arg-type]  # (rows, columns)
-                padding=convs[0].padding,  # type: ignore[arg-type]
+                convs[0].kernel_size,
+                padding=convs[0].padding,
                 groups=1 if index == 0 else len(convs),
             )
             merged.weight = nn.Parameter(torch.cat([conv.weight for conv in convs]))
@@ -127,8 +127,7 @@ class RowsStep(nn.Module):
     def __init__(self, network: RaScaNet) -> None:
         super().__init__()
         self.network = network
-        highest = int(pixel_table()[-1])
-        self.offset, self.half = float(highest), float(highest)
+        self.middle = float(pixel_table()[-1])
 
     def forward(self, rows: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (B, 2), confidence (B,) in 0..1, the next hidden state."""
@@ -141,7 +140,7 @@ class RowsStep(nn.Module):
         The published scaling round((p / 255 - 1/2) * 254) is p - 127, one less above 127: exact, and no look-up.
         """
         pixels = rows.permute(0, 3, 1, 2).to(torch.float32)
-        return pixels - self.offset - (pixels > self.half).to(torch.float32)
+        return pixels - self.middle - (pixels > self.middle).to(torch.float32)
 
 
 def folded_network(checkpoint: Checkpoint, form: Form) -> FoldedRaScaNet:
@@ -152,9 +151,9 @@ def folded_network(checkpoint: Checkpoint, form: Form) -> FoldedRaScaNet:
 def export_step(checkpoint: Checkpoint, path: Path, *, batch: int = 1, form: Form = "conv") -> None:
     """Writes the step as an ONNX file.
 
-    Inputs: `rows` uint8 (batch, 5, W, 3) RGB; `hidden` float32 (batch, C, Wh), form `gemm`: (batch, Wh, C), zeros before a
-    frame's first burst. Outputs: `logits` (batch, 2), `confidence` (batch,) in 0..1, `next_hidden`. The weights' digest
-    and the variant stand in the file's metadata.
+    Inputs: `rows` uint8 (batch, 5, W, 3) RGB; `hidden` float32 (batch, C, Wh), in the form `gemm` (batch, Wh, C), zeros
+    before a frame's first burst. Outputs: `logits` (batch, 2), `confidence` (batch,) in 0..1, `next_hidden`. The
+    weights' digest and the variant stand in the file's metadata.
 
     Args:
         checkpoint: the weights.

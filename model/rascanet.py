@@ -69,7 +69,8 @@ class RaScaNet(nn.Module):
         config = self.config
         batch, bursts = len(frames), config.bursts_per_frame
         cut = frames.reshape(batch, config.INPUT_CHANNELS, bursts, config.BURST_ROWS, config.width).transpose(1, 2)
-        features = self._features(cut.flatten(0, 1)).unflatten(0, (batch, bursts))
+        features = self._features(cut.flatten(0, 1))
+        features = features.reshape(batch, bursts, *features.shape[1:])
         hidden = self.initial_hidden(batch)
         states = []
         for burst_features in features.unbind(1):

@@ -39,7 +39,8 @@ def _cell(plan: Plan, checkpoint: Checkpoint) -> dict[str, Any]:
     runtime = NativeRuntime(checkpoint)
 
     def last_logits(frame: Frames) -> npt.NDArray[np.float32]:
-        return runtime.step(frame, runtime.initial_hidden()).logits[-1]
+        last: npt.NDArray[np.float32] = runtime.step(frame, runtime.initial_hidden()).logits[-1]
+        return last
 
     reference = np.stack([last_logits(frame) for frame in frames])
     contenders: dict[str, Call] = {"native": lambda: [last_logits(frame) for frame in frames]}
@@ -141,23 +142,21 @@ def _classifier(network: Any, forward: Callable[[Any], Any]) -> Classify:
     return classify
 
 
-def _eager(checkpoint: Checkpoint, batch: int) -> Classify:
+def _eager(checkpoint: Checkpoint, _batch: int) -> Classify:
     from model.torch_runtime import network_from
 
     network = network_from(checkpoint)
     return _classifier(network, network)
 
 
-def _folded(checkpoint: Checkpoint, batch: int, *, channels_last: bool) -> Classify:
+def _folded(checkpoint: Checkpoint, _batch: int, *, channels_last: bool) -> Classify:
     import torch
 
     from model.export import folded_network
 
     network = folded_network(checkpoint, "conv")
     if channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        features = network._features
-        network._features = lambda bursts: features(bursts.contiguous(memory_format=torch.channels_last))  # type: ignore[method-assign]
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the pixels are
     return _classifier(network, network)
 
 
@@ -169,11 +168,11 @@ def _frozen(checkpoint: Checkpoint, batch: int) -> Classify:
     network = folded_network(checkpoint, "conv")
     example = torch.zeros(batch, 3, checkpoint.config.height, checkpoint.config.width)
     with torch.no_grad():
-        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, example)))
+        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, example)))  # type: ignore[no-untyped-call]
     return _classifier(network, frozen)
 
 
-def _inductor(checkpoint: Checkpoint, batch: int) -> Classify:
+def _inductor(checkpoint: Checkpoint, _batch: int) -> Classify:
     """Heads, recurrent part and classifier compiled each; the loop over the bursts stays in Python."""
     import torch
 
@@ -211,8 +210,8 @@ def _table(cell: dict[str, Any], all_cores: int) -> Table:
         if others:
             native, best = alike[0], max(others, key=lambda row: float(row["frames_s"]))
             notes.append(
-                f"{native['name']} is {ratio(native, best['name'])} times as fast as {best['name']}, the best torch form"
-                f" on {count} core{'s' * (count > 1)}."
+                f"{native['name']} is {ratio(native, best['name'])} times as fast as {best['name']}, "
+                f"the best torch form on {count} core{'s' * (count > 1)}."
             )
     lines += [(name, reason, *[MISSING] * 4) for name, reason in cell["missing"].items()]
     headings = ("runtime", "threads", "batch", "frames/s", "frames/s\na thread", "times as fast\nas eager")

@@ -16,7 +16,8 @@ class Plan:
         batches: independent streams advanced together in the suite `step`.
         frames: decoded frames in a batch of the suite `frames`; `torch_batches`: batch sizes tried on torch.
         compiled: whether torch's compiled forms are measured too (compiling takes a minute).
-        load_s, paced_s: a turn under load in the suite `stream`, unpaced and paced; `warmup_s` before every load don't count.
+        load_s, paced_s: a turn under load in the suite `stream`, unpaced and paced.
+        warmup_s: before every load; doesn't count.
         closed_streams: numbers of streams that send as fast as they are answered.
         paced_streams: numbers of streams that send a frame a second.
         idle_streams: from how many to how many idle streams the memory is compared.

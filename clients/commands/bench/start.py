@@ -80,5 +80,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         values = [start[field] / unit for start in starts]
         rows.append((what, number(statistics.median(values)), number(max(values))))
     torch = "no" if not any(start["torch_loaded"] for start in starts) else "yes"
-    note = f"{len(starts)} starts of `python -m server`, from the start of the process, each on one core; torch loaded: {torch}."
+    note = (
+        f"{len(starts)} starts of `python -m server` on one core, from the start of the process; torch loaded: {torch}."
+    )
     return [Table("Start of the service", ("from start to", "median", "most"), rows, (note,))]

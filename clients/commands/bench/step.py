@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,12 @@ def run(plan: Plan) -> dict[str, Any]:
 
     isas = instruction_sets()
     loops = register_loops(isas)
-    cells = []
-    for variant in plan.variants:
-        checkpoint = checkpoint_of(variant)
-        for batch in plan.batches:
-            cells.append(_cell(plan, checkpoint, batch, isas, loops if batch == 1 else {}))
-    return {"cells": cells}
+    return {
+        "cells": [
+            _cell(plan, checkpoint_of(variant), batch, isas, loops if batch == 1 else {})
+            for variant, batch in product(plan.variants, plan.batches)
+        ]
+    }
 
 
 def kernel_us(checkpoint: Checkpoint, plan: Plan) -> float:
@@ -140,7 +141,7 @@ def _table(cell: dict[str, Any]) -> Table:
     rows = {row["name"]: row for row in cell["rows"]}
     best = next(iter(rows))
     others = [row for row in rows.values() if row["name"].startswith(OTHERS)]
-    fastest = min(others, key=lambda row: float(row["us_per_burst"]), default=None)
+    fastest = min(others, key=lambda row: float(row["us_per_burst"]))["name"] if others else None
     lines = []
     for name, row in rows.items():
         isa = name.split()[-1]
@@ -158,28 +159,23 @@ def _table(cell: dict[str, Any]) -> Table:
                 number(row["p99_us"]),
                 f"{_tail(row):.2f}",
                 MISSING if loop else ratio(row, EAGER),
-                MISSING if loop or fastest is None else ratio(row, fastest["name"]),
+                MISSING if loop or fastest is None else ratio(row, fastest),
                 number(rate),
                 percent(rate / peak if rate and peak else None),
                 MISSING if row["difference"] is None else f"{row['difference']:.0e}",
             )
         )
     lines += [(name, reason, *[MISSING] * 7) for name, reason in cell["missing"].items()]
-    notes = []
-    if fastest is not None:
-        notes.append(
-            f"{best} is {ratio(rows[best], fastest['name'])} times as fast as {fastest['name']}, the fastest other runtime"
-            + (f", and {ratio(rows[best], EAGER)} times as fast as {EAGER}." if EAGER in rows else ".")
-        )
-    notes += [
-        f"{best} is {ratio(rows[best], name)} times as fast as {name}."
-        for name in rows
-        if name.startswith("native") and name != best
+    notes = [
+        f"{best} is {ratio(rows[best], other)} times as fast as {other}."
+        for other in rows
+        if other != best and (other.startswith("native") or other in (EAGER, fastest))
     ]
     notes += [
-        f"p99 over median of native {isa}: {_tail(rows[f'native {isa}']) / _tail(rows[f'register loop {isa}']):.2f} times "
-        "that of the register loop, which does nothing but multiply-accumulates for as long."
+        f"p99 / median of {row['name']} is {_tail(row) / _tail(rows[f'register loop {isa}']):.2f} times "
+        "the register loop's, which only multiplies and accumulates, for as long."
         for isa in cell["peak_gmacs"]
+        for row in (rows[f"native {isa}"],)
     ]
     streams = cell["streams"]
     title = f"Step of {cell['variant']}, " + (

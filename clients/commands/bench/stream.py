@@ -130,9 +130,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
             "Paced: every stream sends a frame a second, its bursts evenly over it",
             (*_HEADINGS, "offered\nbursts/s", "generator\nbusy"),
             [(*_cells(row), _offered(row), _busy(row)) for row in paced],
-            (
-                "overload: not all that was due was answered; the latencies are those of the time measured and would grow.",
-            ),
+            ("overload: not all that was due was answered; the latencies would grow with time.",),
         ),
         memory,
     ]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table as RichTable
 
-MISSING = "–"
+MISSING = "-"
 MAX_WIDTH = 400
 
 
