@@ -12,13 +12,19 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from sensor_sim.burst import Burst, SensorGeometry
+from sensor_sim.burst import Burst, PixelFormat, SensorGeometry
 
 SUBPROTOCOL: Final = "rascanet.v1"
 VERSION: Final = 1
 
 HEADER: Final = struct.Struct("<BBHIHHIQ")
-"""version, flags (0), rows in the message, frame id, first burst, number of bursts, row bytes, readout time (us)."""
+"""version, pixel format, rows in the message, frame id, first burst, number of bursts, row bytes, readout time (us)."""
+
+FORMATS: Final = tuple(PixelFormat)
+"""The header's pixel format is an index into these."""
+_CODES: Final = {pixel_format: code for code, pixel_format in enumerate(FORMATS)}
+_HALOS: Final = tuple(2 * pixel_format.halo_rows for pixel_format in FORMATS)
+_CHANNELS: Final = tuple(pixel_format.channels for pixel_format in FORMATS)
 
 MAX_TEXT_BYTES: Final = 4096
 
@@ -44,7 +50,9 @@ class Rows:
         first_burst: index of the first burst.
         bursts: how many there are.
         readout_us: when the last row left the sensor, microseconds since the stream began.
-        rows: (rows, width, 3) uint8 RGB; a view of the message, not a copy.
+        rows: (rows, width, channels) uint8; a view of the message, not a copy. A mosaic's rows come with those of
+            its halo above and below.
+        pixel_format: what the rows are.
     """
 
     frame_id: int
@@ -52,13 +60,17 @@ class Rows:
     bursts: int
     readout_us: int
     rows: npt.NDArray[np.uint8]
+    pixel_format: PixelFormat = PixelFormat.RGB8
 
     @classmethod
     def of(cls, *bursts: Burst) -> "Rows":
         """One message of consecutive bursts of a frame."""
         first, last = bursts[0], bursts[-1]
-        rows = first.rows if len(bursts) == 1 else np.concatenate([burst.rows for burst in bursts])
-        return cls(first.frame_id, first.burst_index, len(bursts), last.readout_us, rows)
+        rows = first.rows
+        if len(bursts) > 1:
+            halo = 2 * first.pixel_format.halo_rows  # both neighbours carry these rows; once is enough
+            rows = np.concatenate([rows, *(burst.rows[halo:] for burst in bursts[1:])])
+        return cls(first.frame_id, first.burst_index, len(bursts), last.readout_us, rows, first.pixel_format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +81,13 @@ class Hello:
         variant: name of the network, `{height}x{width}`.
         policy: name of the exit policy and its parameters.
         progress_every: a `progress` message every n bursts; 0 for none.
+        pixel_format: what the rows will be, a `PixelFormat`.
     """
 
     variant: str
     policy: Mapping[str, Any] = field(default_factory=lambda: {"name": "published"})
     progress_every: int = 1
+    pixel_format: PixelFormat = PixelFormat.RGB8
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +103,11 @@ class Welcome:
     progress_every: int
     weights: str
     limits: Mapping[str, int]
+    pixel_format: PixelFormat = PixelFormat.RGB8
 
     @property
     def geometry(self) -> SensorGeometry:
-        return SensorGeometry(self.height, self.width, self.burst_rows)
+        return SensorGeometry(self.height, self.width, self.burst_rows, self.pixel_format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +150,17 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Sync:
+    """Sent back as it is, after the answers to everything that came before it.
+
+    Attributes:
+        token: the sender's own number.
+    """
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Last message of the client."""
 
@@ -159,11 +185,11 @@ class Error:
     message: str
 
 
-Control = Hello | Welcome | Progress | Skip | Decision | End | Summary | Error
+Control = Hello | Welcome | Progress | Skip | Decision | Sync | End | Summary | Error
 Message = Rows | Control
 
 _TYPES: Final[dict[str, type[Any]]] = {
-    kind.__name__.lower(): kind for kind in (Hello, Welcome, Progress, Skip, Decision, End, Summary, Error)
+    kind.__name__.lower(): kind for kind in (Hello, Welcome, Progress, Skip, Decision, Sync, End, Summary, Error)
 }
 
 
@@ -178,7 +204,14 @@ def encode(message: Message) -> bytes | str:
 def _encode_rows(message: Rows) -> bytes:
     count, width, channels = message.rows.shape
     header = HEADER.pack(
-        VERSION, 0, count, message.frame_id, message.first_burst, message.bursts, width * channels, message.readout_us
+        VERSION,
+        _CODES[message.pixel_format],
+        count,
+        message.frame_id,
+        message.first_burst,
+        message.bursts,
+        width * channels,
+        message.readout_us,
     )
     return header + message.rows.tobytes()
 
@@ -197,20 +230,22 @@ def _decode_rows(data: bytes) -> Rows:
         raise WireError(
             "malformed_rows", f"a rows message has a header of {HEADER.size} bytes, this one has {len(data)} bytes"
         )
-    version, flags, count, frame_id, first_burst, bursts, row_bytes, readout_us = HEADER.unpack_from(data)
+    version, code, count, frame_id, first_burst, bursts, row_bytes, readout_us = HEADER.unpack_from(data)
     if version != VERSION:
         raise WireError("unsupported_version", f"rows of version {version}; this side speaks version {VERSION}")
-    if flags:
-        raise WireError("malformed_rows", f"the flags byte is {flags:#04x}; version {VERSION} knows no flags")
-    if not count or not bursts or count % bursts or not row_bytes or row_bytes % SensorGeometry.CHANNELS:
+    if code >= len(FORMATS):
+        raise WireError("malformed_rows", f"there is no pixel format {code}; there is 0 to {len(FORMATS) - 1}")
+    own_rows, channels = count - _HALOS[code], _CHANNELS[code]
+    if own_rows < 1 or not bursts or own_rows % bursts or not row_bytes or row_bytes % channels:
         raise WireError(
-            "malformed_rows", f"the header announces {bursts} bursts of together {count} rows of {row_bytes} bytes each"
+            "malformed_rows",
+            f"the header announces {bursts} bursts of {FORMATS[code]}, {count} rows of {row_bytes} bytes each",
         )
     expected = HEADER.size + count * row_bytes
     if len(data) != expected:
         raise WireError("malformed_rows", f"the header announces {expected} bytes in all, the message has {len(data)}")
-    rows = np.frombuffer(data, np.uint8, offset=HEADER.size).reshape(count, -1, SensorGeometry.CHANNELS)
-    return Rows(frame_id, first_burst, bursts, readout_us, rows)
+    rows = np.frombuffer(data, np.uint8, offset=HEADER.size).reshape(count, -1, channels)
+    return Rows(frame_id, first_burst, bursts, readout_us, rows, FORMATS[code])
 
 
 def _decode_control(text: str) -> Control:
@@ -234,6 +269,8 @@ def _decode_control(text: str) -> Control:
             values[name] = content.pop(name)
             if not check(values[name]):
                 raise WireError("bad_field", f"{kind}: the field {name!r} cannot be {str(values[name])[:40]!r}")
+            if check is _format:
+                values[name] = PixelFormat(values[name])
     if content:
         raise WireError("bad_field", f"{kind}: there is no field {str(next(iter(content)))[:40]!r}")
     try:
@@ -264,6 +301,10 @@ def _name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 1000
 
 
+def _format(value: object) -> bool:
+    return isinstance(value, str) and value in _CODES
+
+
 def _object(value: object) -> bool:
     return isinstance(value, dict)
 
@@ -273,6 +314,7 @@ _CHECKS: Final[dict[Any, Callable[[object], bool]]] = {
     float: _share,
     bool: _flag,
     str: _name,
+    PixelFormat: _format,
     Mapping[str, Any]: _object,
     Mapping[str, int]: _object,
 }

@@ -8,16 +8,18 @@ Illegal messages raise `ServiceError` and change nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from model.exit_policy import ExitPolicy, PolicyError, describe_policy, parse_policy
+from model.preprocess import rgb_rows
 from model.runtime import Hidden, StepResult, StepRuntime
 from model.runtime import Rows as Pixels
 from model.scan import FrameScan
-from sensor_sim.wire import Control, Decision, End, Hello, Message, Progress, Rows, Skip, Summary, Welcome
+from sensor_sim.burst import PixelFormat
+from sensor_sim.wire import Control, Decision, End, Hello, Message, Progress, Rows, Skip, Summary, Sync, Welcome
 from server.errors import ServiceError
 
 
@@ -32,6 +34,7 @@ class Phase(StrEnum):
 LEGAL: dict[tuple[Phase, type[Message]], Phase] = {
     (Phase.OPENING, Hello): Phase.STREAMING,
     (Phase.STREAMING, Rows): Phase.STREAMING,
+    (Phase.STREAMING, Sync): Phase.STREAMING,
     (Phase.STREAMING, End): Phase.ENDED,
 }
 """Which message each phase allows, and the phase it leads to."""
@@ -58,6 +61,8 @@ class StreamSession:
         self.phase = Phase.OPENING
         self.hidden: Hidden = np.zeros((0, 0), np.float32)
         self._progress_every = 0
+        self._pixel_format = PixelFormat.RGB8
+        self._halo_rows = 0  # above and below together
         self._frame_id = -1
         self._scan: FrameScan | None = None
         self._received = 0  # bursts of the frame that came, or were skipped and left out
@@ -89,6 +94,8 @@ class StreamSession:
             self._receive_rows(message)
         elif isinstance(message, Hello):
             replies.append(self._open(message))
+        elif isinstance(message, Sync):
+            replies.append(message)
         else:
             replies.append(self._totals)
         self.phase = phase
@@ -106,6 +113,8 @@ class StreamSession:
             raise ServiceError("bad_policy", str(error)) from error
         self._model, self._policy = self._models[hello.variant], policy
         self._progress_every = hello.progress_every
+        self._pixel_format = hello.pixel_format
+        self._halo_rows = 2 * hello.pixel_format.halo_rows
         config = self.runtime.config
         return Welcome(
             variant=config.name,
@@ -117,11 +126,17 @@ class StreamSession:
             progress_every=hello.progress_every,
             weights=self._model.digest,
             limits=self._limits,
+            pixel_format=hello.pixel_format,
         )
 
     def _receive_rows(self, message: Rows) -> None:
         config = self.runtime.config
+        if message.pixel_format is not self._pixel_format:
+            raise ServiceError(
+                "wrong_geometry", f"rows of {message.pixel_format} came; hello announced {self._pixel_format}"
+            )
         rows, width, _ = message.rows.shape
+        rows -= self._halo_rows
         if width != config.width or rows != message.bursts * config.BURST_ROWS:
             raise ServiceError(
                 "wrong_geometry",
@@ -158,6 +173,9 @@ class StreamSession:
             self._scan = FrameScan(config.bursts_per_frame, self._policy)
             self.hidden = self.runtime.initial_hidden()
         self._received = end
+        if self._pixel_format is not PixelFormat.RGB8:
+            first_row = message.first_burst * config.BURST_ROWS
+            message = replace(message, rows=rgb_rows(message.rows, self._pixel_format, first_row))
         self._queue = message
 
     def rows_to_step(self) -> Pixels | None:

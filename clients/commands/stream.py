@@ -40,7 +40,9 @@ def stream(
     """Streams photographs, prints bursts as they are decided, and ends with a table."""
     from clients.commands.stream_view import JsonView, LiveView, PlainView, result_table
     from clients.python.client import Client, stream_url
-    from sensor_sim.emitter import FrameReport, StreamError, VirtualClock
+    from sensor_sim.clock import VirtualClock
+    from sensor_sim.emitter import StreamError
+    from sensor_sim.ledger import FrameReport
     from sensor_sim.readout import ReadoutTiming
     from sensor_sim.scene import SceneError, sample_photos
 

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sensor_sim.burst import Burst, SensorGeometry
-from sensor_sim.emitter import Event, FrameReport
+from sensor_sim.emitter import Event
+from sensor_sim.ledger import FrameReport
 from sensor_sim.wire import Decision, Progress, Skip
 
 BAR_CELLS = 30
