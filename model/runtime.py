@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,27 +19,45 @@ NO_KERNEL = (
     "and another `pip install -e .`."
 )
 
+LARGEST_MARGIN: Final = 87.0
+"""Between two logits; e to its power is still a float32."""
+
 Rows = npt.NDArray[np.uint8]
-Hidden = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
+Hidden = Floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StepResult:
     """What the network says after n bursts.
 
     Attributes:
-        logits: (n, 2) float32, no person before person.
-        confidence: (n,) float32 in 0..1, how likely the decision at that burst is the final one.
+        outputs: after each burst the logits of no person and person, the confidence, P(person): 4 n floats one after
+            the other (for a burst or two, Python's floats are far ahead of arrays).
     """
 
-    logits: npt.NDArray[np.float32]
-    confidence: npt.NDArray[np.float32]
+    outputs: list[float]
+
+    @classmethod
+    def of(cls, logits: Floats, confidence: Floats) -> Self:
+        """From logits (n, 2) and confidence (n,)."""
+        p_person = 1 / (1 + np.exp(np.minimum(logits[:, 0] - logits[:, 1], LARGEST_MARGIN)))
+        return cls(np.column_stack([logits, confidence, p_person]).ravel().tolist())
 
     @property
-    def p_person(self) -> npt.NDArray[np.float64]:
-        """P(person) after each burst: (n,) float64 in 0..1."""
-        margin = self.logits[:, 0].astype(np.float64) - self.logits[:, 1]
-        return 1 / (1 + np.exp(margin))
+    def logits(self) -> Floats:
+        """(n, 2) float32, no person before person."""
+        return np.array(self.outputs, np.float32).reshape(-1, 4)[:, :2]
+
+    @property
+    def confidence(self) -> list[float]:
+        """After each burst, how likely the decision at that burst is the final one, 0..1."""
+        return self.outputs[2::4]
+
+    @property
+    def p_person(self) -> list[float]:
+        """P(person) after each burst, 0..1."""
+        return self.outputs[3::4]
 
 
 class RuntimeUnavailableError(RuntimeError):

@@ -83,10 +83,10 @@ def scan_frame(runtime: StepRuntime, frame: Rows, policy: ExitPolicy) -> FrameSc
         first = scan.next_burst * config.BURST_ROWS
         result = runtime.step(frame[first : first + bursts * config.BURST_ROWS], hidden)
         for p_person in result.p_person:
-            scan.advance(float(p_person))
+            scan.advance(p_person)
     return scan
 
 
 def person_curve(runtime: StepRuntime, frame: Rows) -> npt.NDArray[np.float64]:
     """P(person) after each burst of a frame read to its end: (T,) in 0..1."""
-    return runtime.step(frame, runtime.initial_hidden()).p_person
+    return np.array(runtime.step(frame, runtime.initial_hidden()).p_person)

@@ -50,4 +50,4 @@ class TorchRuntime:
             logits.append(output.logits)
             confidence.append(output.confidence)
         hidden[:] = state[0].numpy()
-        return StepResult(torch.cat(logits).numpy(), torch.cat(confidence).numpy())
+        return StepResult.of(torch.cat(logits).numpy(), torch.cat(confidence).numpy())

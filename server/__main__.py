@@ -1,9 +1,11 @@
 """Runs the service: `python -m server --help`."""
 
 import logging
+import os
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
@@ -20,9 +22,14 @@ def run(settings: Settings) -> None:
     Raises:
         CheckpointError: weights that cannot be used.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    _log()
+    service = load_service(settings)  # here, so that what's wrong is said once and not by every worker
+    if settings.workers > 1:
+        os.environ |= settings.environment()
     uvicorn.run(
-        create_app(load_service(settings)),
+        "server.__main__:worker" if settings.workers > 1 else lambda: create_app(service),
+        factory=True,
+        workers=settings.workers,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -33,6 +40,16 @@ def run(settings: Settings) -> None:
         access_log=False,
         log_config=None,
     )
+
+
+def worker() -> FastAPI:
+    """The application of one of several processes, which has its settings from the environment."""
+    _log()
+    return create_app(load_service(Settings()))
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from server.errors import ServiceError
 from server.problem import problem
 from server.routes import router
 from server.service import Service
-from server.stream import stream
+from server.stream import StreamEndpoint
 
 
 def create_app(service: Service) -> FastAPI:
@@ -20,7 +20,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(BodyLimit, limit_bytes=service.settings.request_bytes)
     app.add_exception_handler(ServiceError, _refuse)
     app.include_router(router)
-    app.router.routes.append(WebSocketRoute("/v1/stream", stream))
+    app.router.routes.append(WebSocketRoute("/v1/stream", StreamEndpoint()))
     if service.settings.page_folder.is_dir():
         app.mount("/", StaticFiles(directory=service.settings.page_folder, html=True))
     return app

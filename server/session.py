@@ -195,7 +195,7 @@ class StreamSession:
         scan = self._scan
         assert scan is not None  # noqa: S101 - rows_to_step gave rows
         replies: list[Control] = []
-        for p_person, confidence in zip(result.p_person.tolist(), result.confidence.tolist(), strict=True):
+        for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
             skipped = scan.advance(p_person)
             if self._progress_every and (scan.last_burst + 1) % self._progress_every == 0:
                 replies.append(Progress(self._frame_id, scan.last_burst, p_person, confidence))

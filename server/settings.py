@@ -1,5 +1,6 @@
 """The service's settings: one table of name, default and help; environment and command line come from it."""
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
+    workers: int = Field(1, ge=1, le=256, description="processes on the port; each has limits of its own")
     weights: list[Path] = Field([], description="weights to serve; none given: those that come with the project")
     page_folder: Path = Field(PAGE_FOLDER, description="the built demo page")
     runtime: Literal["native", "torch"] | None = Field(None, description="what runs the network; native if it is built")
@@ -29,3 +31,11 @@ class Settings(BaseSettings):
     request_bytes: int = Field(67_108_864, ge=1, description="largest classify request")
     image_bytes: int = Field(20_971_520, ge=1, description="largest picture file")
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {
+            f"RASCANET_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in values.items()
+        }

@@ -3,43 +3,26 @@
 import json
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from clients.commands.demo import free_port
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.exit_policy import PublishedPolicy
 from model.runtime import load_runtime
 from model.scan import person_curve, scan_frame
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.scene import photo_frame, sample_photos
+from tests.service_process import service_process
 
 VARIANT = "105x120"
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    with subprocess.Popen([sys.executable, "-m", "server", "--port", str(port)]) as service:
-        try:
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    urllib.request.urlopen(f"{address}/healthz", timeout=5).close()  # noqa: S310 - loopback
-                    break
-                except urllib.error.URLError:
-                    assert service.poll() is None, "the service ended"
-                    assert time.monotonic() < deadline, "the service did not start"
-                    time.sleep(0.1)
-            yield address
-        finally:
-            service.terminate()
+    with service_process() as (address, _):
+        yield address
 
 
 def _stream(url: str, *options: str) -> list[dict[str, Any]]:

@@ -6,15 +6,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from model.checkpoint import Checkpoint
 from model.kernel._kernel import ffi, lib
-from model.runtime import Hidden, Rows, RuntimeUnavailableError, StepResult, check_step_arguments
+from model.runtime import Floats, Hidden, Rows, RuntimeUnavailableError, StepResult, check_step_arguments
 
 BATCH_NORM_EPSILON = 1e-5
+CACHE_LINE_BYTES = 64
+UINT8, FLOAT32 = np.dtype(np.uint8), np.dtype(np.float32)
 
-Floats = npt.NDArray[np.float32]
+FLOATS, BYTES = ffi.typeof("float[]"), ffi.typeof("uint8_t[]")
+OUTPUTS = 4
+from_buffer, step = ffi.from_buffer, lib.rascanet_step
+
+
+def _aligned(floats: int) -> Any:
+    """Room for so many floats from the start of a cache line on, as `float[]`."""
+    room = np.zeros(floats + CACHE_LINE_BYTES // FLOAT32.itemsize, np.float32)
+    skip = -room.ctypes.data % CACHE_LINE_BYTES // FLOAT32.itemsize
+    return from_buffer(FLOATS, room[skip : skip + floats])
 
 
 def instruction_sets() -> list[str]:
@@ -86,12 +96,12 @@ class NativeRuntime:
         size = self._isa.packed_floats(self._shape)
         if not size:
             raise ValueError(f"the kernel can't run a network of {config}")
-        self._weights = np.empty(size, np.float32)
-        self._packed = ffi.from_buffer("float[]", self._weights)
+        self._packed = _aligned(size)
         self._pack(folded_layers(checkpoint))
-        self._step = self._isa.step
         self._scratch_floats = self._isa.scratch_floats(self._shape)
         self._thread = threading.local()
+        self._burst_rows, *_ = self._burst_shape = config.burst_shape
+        self._hidden_shape = config.hidden_shape
 
     def _pack(self, layers: dict[str, tuple[Floats, Floats]]) -> None:
         into = ffi.new("rascanet_layers *")
@@ -99,7 +109,7 @@ class NativeRuntime:
             stem = name.rstrip("0123456789")
             place = getattr(into, stem)
             place = place[int(name[len(stem) :])] if name != stem else place
-            place.weight, place.bias = ffi.from_buffer("float[]", weight), ffi.from_buffer("float[]", bias)
+            place.weight, place.bias = from_buffer(FLOATS, weight), from_buffer(FLOATS, bias)
         self._isa.pack(self._shape, into, self._packed)
 
     def initial_hidden(self) -> Hidden:
@@ -108,20 +118,30 @@ class NativeRuntime:
 
     def step(self, rows: Rows, hidden: Hidden) -> StepResult:
         """Advances `hidden` by the bursts in `rows`, see `StepRuntime.step`; contiguous rows are not copied."""
-        count = check_step_arguments(self.config, rows, hidden)
+        if not (
+            rows.shape == self._burst_shape
+            and hidden.shape == self._hidden_shape
+            and rows.dtype == UINT8
+            and hidden.dtype == FLOAT32
+        ):  # the usual call in a glance, any other with care
+            check_step_arguments(self.config, rows, hidden)
+        count = len(rows) // self._burst_rows
+        thread = self._thread
         try:
-            scratch = self._thread.scratch
+            scratch, outputs = thread.scratch, thread.outputs
         except AttributeError:
-            scratch = self._thread.scratch = ffi.new("float[]", self._scratch_floats)
-        logits, confidence = np.empty((count, 2), np.float32), np.empty(count, np.float32)
-        self._step(
+            scratch = thread.scratch = _aligned(self._scratch_floats)
+            outputs = thread.outputs = ffi.new(FLOATS, OUTPUTS)
+        if count > 1:
+            outputs = ffi.new(FLOATS, OUTPUTS * count)
+        step(
+            self._isa,
             self._shape,
             self._packed,
-            ffi.from_buffer("uint8_t[]", rows if rows.flags.c_contiguous else np.ascontiguousarray(rows)),
+            from_buffer(BYTES, rows if rows.flags.c_contiguous else np.ascontiguousarray(rows)),
             count,
-            ffi.from_buffer("float[]", hidden, require_writable=True),
-            ffi.from_buffer("float[]", logits),
-            ffi.from_buffer("float[]", confidence),
+            from_buffer(FLOATS, hidden, True),  # refuses what can't be written to
+            outputs,
             scratch,
         )
-        return StepResult(logits, confidence)
+        return StepResult(ffi.unpack(outputs, OUTPUTS * count))

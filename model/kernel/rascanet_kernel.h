@@ -31,14 +31,18 @@ typedef struct {
     size_t (*scratch_floats)(const rascanet_shape *shape);
     /* 0, or -1 for a shape out of range */
     int (*pack)(const rascanet_shape *shape, const rascanet_layers *layers, float *packed);
-    /* Advances by n bursts: rows uint8 (n * 5, width, 3); hidden (C, width / 16), overwritten; logits (n, 2);
-       confidence (n), 0 .. 1. 0, or -1 for a shape out of range. */
+    /* Advances by n bursts: rows uint8 (n * 5, width, 3); hidden (C, width / 16), overwritten; outputs (n, 4):
+       logits of no person and person, confidence and P(person) in 0 .. 1. 0, or -1 for a shape out of range. */
     int (*step)(const rascanet_shape *shape, const float *packed, const uint8_t *rows, size_t bursts, float *hidden,
-                float *logits, float *confidence, float *scratch);
+                float *outputs, float *scratch);
 } rascanet_isa;
 
 /* The instruction sets that this build has, best first; NULL past the last. */
 const rascanet_isa *rascanet_isa_at(size_t index);
+
+/* isa->step; bindings call a function by name faster than one by pointer. */
+int rascanet_step(const rascanet_isa *isa, const rascanet_shape *shape, const float *packed, const uint8_t *rows,
+                  size_t bursts, float *hidden, float *outputs, float *scratch);
 
 extern const rascanet_isa rascanet_plain;
 #if defined(__x86_64__)

@@ -137,7 +137,7 @@ def test_hostile_shapes_are_refused(width: int, hidden: int, head: tuple[int, in
     assert (isa.scratch_floats(shape) > 0) == legal
     if not legal:
         assert isa.pack(shape, ffi.NULL, ffi.NULL) == -1
-        assert isa.step(shape, *[ffi.NULL] * 2, 1, *[ffi.NULL] * 4) == -1
+        assert isa.step(shape, *[ffi.NULL] * 2, 1, *[ffi.NULL] * 3) == -1
 
 
 def test_too_large_a_network_is_refused_by_name() -> None:
