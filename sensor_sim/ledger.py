@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sensor_sim.wire import Decision
 
 
@@ -161,7 +163,7 @@ class StreamLedger:
             total = self._uj[name]
             self._uj[name] = None if uj is None or total is None else total + uj
         undecided = {} if report else {"decision": None, "decision_us": None}
-        return {"type": "frame", "lost": report is None} | asdict(frame) | undecided | {"energy": estimate}
+        return {"type": "frame", "lost": report is None} | msgspec.to_builtins(frame) | undecided | {"energy": estimate}
 
     def total(self) -> dict[str, Any]:
         """The stream's entry, ready for JSON: sums, the mean time to a decision, energy, and its coefficients."""

@@ -56,7 +56,7 @@ class StreamSession:
         limits: told to the client in `welcome`.
     """
 
-    def __init__(self, models: Mapping[str, ServedModel], limits: Mapping[str, int]) -> None:
+    def __init__(self, models: Mapping[str, ServedModel], limits: dict[str, int]) -> None:
         self._models, self._limits = models, limits
         self.phase = Phase.OPENING
         self.hidden: Hidden = np.zeros((0, 0), np.float32)

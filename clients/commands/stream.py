@@ -4,7 +4,6 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Varian
 from sensor_sim.burst import PixelFormat
 from sensor_sim.camera import Shutter
 from sensor_sim.readout import Reader
+from sensor_sim.wire import encode
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -195,7 +195,7 @@ def _send(
                             print(json.dumps({"photo": name} | entry), file=lines, flush=True)
                     summary = client.end()
                     if as_json:
-                        print(json.dumps({"type": "summary", **asdict(summary)}))
+                        print(encode(summary))
             if lines:
                 print(json.dumps(account.total()), file=lines)
     if not as_json:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -61,15 +61,15 @@ class JsonView(PlainView):
     def observe(self, event: Event) -> None:
         """Something happened to the frame."""
         if not isinstance(event, Burst):
-            self._print({"type": type(event).__name__.lower(), **asdict(event)})
+            self._print(msgspec.to_builtins(event))
 
     def end(self, report: FrameReport) -> None:
         """The frame is decided."""
-        self._print({"type": "report", **asdict(report)})
+        self._print({"type": "report"} | msgspec.to_builtins(report))
 
     def lost(self, ledger: FrameLedger) -> None:
         """The link lost the frame."""
-        self._print({"type": "lost", **asdict(ledger)})
+        self._print({"type": "lost"} | msgspec.to_builtins(ledger))
 
     def _print(self, content: dict[str, object]) -> None:
         print(json.dumps({"photo": self.name} | content), flush=True)

@@ -71,7 +71,7 @@ class AsyncClient:
         clock: Clock | None = None,
         observer: Observer = lambda _: None,
     ) -> None:
-        hello = Hello(variant, policy or {"name": "published"}, progress_every, PixelFormat(pixel_format))
+        hello = Hello(variant, dict(policy or {"name": "published"}), progress_every, PixelFormat(pixel_format))
         self._opening: AbstractAsyncContextManager[Emitter] = open_emitter(
             stream_url(url), hello, timing=timing, clock=clock, link=link, observer=observer
         )

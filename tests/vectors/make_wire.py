@@ -1,10 +1,10 @@
 """Writes wire.json: messages and the bytes that every implementation of the protocol must make of them."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from sensor_sim.burst import PixelFormat
@@ -81,7 +81,7 @@ def vectors() -> dict[str, Any]:
                 "rows_hex": message.rows.tobytes().hex(),
             }
         else:
-            fields = {"type": type(message).__name__.lower(), **asdict(message)}
+            fields = msgspec.to_builtins(message)
         kind = "text" if isinstance(data, str) else "binary"
         content = data.encode() if isinstance(data, str) else data
         entries.append({"name": name, "kind": kind, "hex": content.hex(), "message": fields})
