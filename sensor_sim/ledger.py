@@ -163,7 +163,8 @@ class StreamLedger:
             total = self._uj[name]
             self._uj[name] = None if uj is None or total is None else total + uj
         undecided = {} if report else {"decision": None, "decision_us": None}
-        return {"type": "frame", "lost": report is None} | msgspec.to_builtins(frame) | undecided | {"energy": estimate}
+        content: dict[str, Any] = msgspec.to_builtins(frame)
+        return {"type": "frame", "lost": report is None} | content | undecided | {"energy": estimate}
 
     def total(self) -> dict[str, Any]:
         """The stream's entry, ready for JSON: sums, the mean time to a decision, energy, and its coefficients."""

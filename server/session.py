@@ -8,9 +8,10 @@ Illegal messages raise `ServiceError` and change nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 import numpy as np
 
 from model.exit_policy import ExitPolicy, PolicyError, describe_policy, parse_policy
@@ -63,6 +64,7 @@ class StreamSession:
         self._progress_every = 0
         self._pixel_format = PixelFormat.RGB8
         self._halo_rows = 0  # above and below together
+        self._width = self._burst_rows = self._bursts_per_frame = self._turn_rows = 0  # looked up for every message
         self._frame_id = -1
         self._scan: FrameScan | None = None
         self._received = 0  # bursts of the frame that came, or were skipped and left out
@@ -116,6 +118,9 @@ class StreamSession:
         self._pixel_format = hello.pixel_format
         self._halo_rows = 2 * hello.pixel_format.halo_rows
         config = self.runtime.config
+        self._width, self._burst_rows = config.width, config.BURST_ROWS
+        self._bursts_per_frame = config.bursts_per_frame
+        self._turn_rows = config.BURST_ROWS * (1 if policy.acts else self.runtime.turn_bursts)
         return Welcome(
             variant=config.name,
             height=config.height,
@@ -130,23 +135,22 @@ class StreamSession:
         )
 
     def _receive_rows(self, message: Rows) -> None:
-        config = self.runtime.config
         if message.pixel_format is not self._pixel_format:
             raise ServiceError(
                 "wrong_geometry", f"rows of {message.pixel_format} came; hello announced {self._pixel_format}"
             )
         rows, width, _ = message.rows.shape
         rows -= self._halo_rows
-        if width != config.width or rows != message.bursts * config.BURST_ROWS:
+        if width != self._width or rows != message.bursts * self._burst_rows:
             raise ServiceError(
                 "wrong_geometry",
-                f"{message.bursts} bursts of {config.name} are {message.bursts * config.BURST_ROWS} rows of "
-                f"{config.width} px, not {rows} of {width} px",
+                f"{message.bursts} bursts of {self.runtime.config.name} are "
+                f"{message.bursts * self._burst_rows} rows of {self._width} px, not {rows} of {width} px",
             )
         end = message.first_burst + message.bursts
-        if end > config.bursts_per_frame:
+        if end > self._bursts_per_frame:
             raise ServiceError(
-                "out_of_order", f"a frame has {config.bursts_per_frame} bursts; number {end - 1} is beyond it"
+                "out_of_order", f"a frame has {self._bursts_per_frame} bursts; number {end - 1} is beyond it"
             )
         decided = self._scan is None or self._scan.decided
         if decided and message.frame_id == self._frame_id:
@@ -170,25 +174,27 @@ class StreamSession:
             )
         if decided:
             self._frame_id = message.frame_id
-            self._scan = FrameScan(config.bursts_per_frame, self._policy)
+            self._scan = FrameScan(self._bursts_per_frame, self._policy)
             self.hidden = self.runtime.initial_hidden()
         self._received = end
         if self._pixel_format is not PixelFormat.RGB8:
-            first_row = message.first_burst * config.BURST_ROWS
-            message = replace(message, rows=rgb_rows(message.rows, self._pixel_format, first_row))
+            first_row = message.first_burst * self._burst_rows
+            message = msgspec.structs.replace(message, rows=rgb_rows(message.rows, self._pixel_format, first_row))
         self._queue = message
 
     def rows_to_step(self) -> Pixels | None:
-        """The rows that the network is to see next, one burst where the policy can act; None when there are none."""
+        """The rows that the network is to see next; None when there are none.
+
+        One burst where the policy can act, else so many that a call stays short.
+        """
         queue, scan = self._queue, self._scan
         if queue is None or scan is None:
             return None
         if scan.decided or scan.next_burst >= queue.first_burst + queue.bursts:
             self._queue = None
             return None
-        burst_rows = self.runtime.config.BURST_ROWS
-        first = (scan.next_burst - queue.first_burst) * burst_rows
-        return queue.rows[first : first + burst_rows] if self._policy.acts else queue.rows[first:]
+        first = (scan.next_burst - queue.first_burst) * self._burst_rows
+        return queue.rows[first : first + self._turn_rows]
 
     def advance(self, result: StepResult) -> list[Control]:
         """Takes what the network said to the rows of `rows_to_step`; what to answer."""
