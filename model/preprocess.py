@@ -1,4 +1,7 @@
-"""Pixels to network input: the only place where the scaling is written."""
+"""Pixels to network input: the only place where the scaling is written, and where raw formats become RGB.
+
+Raw formats go by the names of `hello` (PROTOCOL.md): `mono8`, and `bayer_` with the colours of the first 2 x 2 pixels.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +20,69 @@ _TABLE = pixel_table()
 def network_input(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """uint8 RGB (..., H, W, 3) -> float32 (..., 3, H, W), integers in -127..127."""
     return np.ascontiguousarray(np.moveaxis(_TABLE[pixels], -1, -3))
+
+
+BAYER_FORMATS = ("bayer_rggb8", "bayer_bggr8", "bayer_grbg8", "bayer_gbrg8")
+RAW_FORMATS = ("mono8", *BAYER_FORMATS)
+
+
+def rgb_rows(rows: npt.NDArray[np.uint8], pixel_format: str, first_row: int = 0) -> npt.NDArray[np.uint8]:
+    """Rows of a raw format as rows of RGB.
+
+    A mosaic is filled in bilinearly: each missing colour is the mean, rounded half up, of its two or four nearest
+    samples. Columns beyond the edge are mirrored. The rows above and below come with the rows, which makes the
+    result the same for every cut of a frame into bursts.
+
+    Args:
+        rows: `mono8` (n, W, 1) uint8; `bayer_*` (1 + n + 1, W, 1) uint8, the first and last row being the halo.
+        first_row: place in the frame of the first of the n rows.
+
+    Returns:
+        (n, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: an unknown format, or rows of another shape.
+    """
+    if rows.ndim != 3 or rows.shape[2] != 1 or not rows.size:
+        raise ValueError(f"raw rows must be (n, W, 1), not {rows.shape}")
+    if pixel_format == "mono8":
+        return np.repeat(rows, 3, axis=2)
+    if pixel_format not in BAYER_FORMATS:
+        raise ValueError(f"{pixel_format!r} is not a raw format; there is {', '.join(RAW_FORMATS)}")
+    height, width = rows.shape[0] - 2, rows.shape[1]
+    if height < 1 or width < 2:
+        raise ValueError(f"a mosaic has at least 2 columns, and a row beside those of its halo, not {rows.shape}")
+    mosaic = np.empty((height + 2, width + 2), np.uint16)
+    mosaic[:, 1:-1] = rows[..., 0]
+    mosaic[:, 0], mosaic[:, -1] = mosaic[:, 2], mosaic[:, -3]
+    beside = mosaic[:, :-2] + mosaic[:, 2:]
+    above = mosaic[:-2, 1:-1] + mosaic[2:, 1:-1]
+    across = (beside[1:-1] + above + 2) >> 2
+    diagonal = (beside[:-2] + beside[2:] + 2) >> 2
+    horizontal = (beside[1:-1] + 1) >> 1
+    vertical = (above + 1) >> 1
+    colours = ["rgb".index(colour) for colour in pixel_format[6:10]]
+    filled = np.empty((height, width, 3), np.uint8)
+    for row in range(min(2, height)):
+        line = 2 * ((first_row + row) % 2)
+        for column in range(2):
+            site = (slice(row, None, 2), slice(column, None, 2))
+            colour, neighbour = colours[line + column], colours[line + 1 - column]
+            filled[(*site, colour)] = rows[1:-1, :, 0][site]
+            if colour == 1:
+                filled[(*site, neighbour)] = horizontal[site]
+                filled[(*site, 2 - neighbour)] = vertical[site]
+            else:
+                filled[(*site, 1)] = across[site]
+                filled[(*site, 2 - colour)] = diagonal[site]
+    return filled
+
+
+def rgb_frame(samples: npt.NDArray[np.uint8], pixel_format: str) -> npt.NDArray[np.uint8]:
+    """A whole frame of a raw format (H, W, 1) uint8 as RGB (H, W, 3); rows beyond the edge are mirrored."""
+    if pixel_format in BAYER_FORMATS and len(samples) > 1:
+        samples = np.concatenate([samples[1:2], samples, samples[-2:-1]])
+    return rgb_rows(samples, pixel_format)
 
 
 def frame_from_image(image: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:

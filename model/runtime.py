@@ -69,6 +69,9 @@ class StepRuntime(Protocol):
 
     config: RaScaNetConfig
 
+    turn_bursts: int
+    """So many bursts are stepped in about a millisecond at most; who shares a thread gives no more to one call."""
+
     def initial_hidden(self) -> Hidden:
         """The state before a frame's first burst: zeros (C, Wh) float32."""
         ...

@@ -33,6 +33,7 @@ class TorchRuntime:
     def __init__(self, checkpoint: Checkpoint) -> None:
         torch.set_num_threads(1)  # one burst is too small to share
         self.config = checkpoint.config
+        self.turn_bursts = 1
         self._network = network_from(checkpoint)
 
     def initial_hidden(self) -> Hidden:

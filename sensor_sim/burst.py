@@ -1,10 +1,42 @@
 """Frozen values that pass between sensor and service."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+
+Frame = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8 RGB."""
+
+
+class PixelFormat(StrEnum):
+    """What one pixel of a row is; all have 8 bits a sample.
+
+    `bayer_*` name the colours of the frame's first two rows, left to right: `bayer_grbg8` is G R over B G.
+    """
+
+    RGB8 = "rgb8"
+    MONO8 = "mono8"
+    BAYER_RGGB8 = "bayer_rggb8"
+    BAYER_BGGR8 = "bayer_bggr8"
+    BAYER_GRBG8 = "bayer_grbg8"
+    BAYER_GBRG8 = "bayer_gbrg8"
+
+    @property
+    def channels(self) -> int:
+        """Samples a pixel."""
+        return 3 if self is PixelFormat.RGB8 else 1
+
+    @property
+    def pattern(self) -> str | None:
+        """Colours of the 2 x 2 cell, such as `rggb`; None where there is no mosaic."""
+        return self.value[6:10] if self.value.startswith("bayer_") else None
+
+    @property
+    def halo_rows(self) -> int:
+        """Rows above and below its own that a burst carries, so that its mosaic can be filled in by itself."""
+        return 1 if self.pattern else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,20 +44,21 @@ class SensorGeometry:
     """What a sensor reads out: frames of `height` rows and `width` columns, `burst_rows` rows at a time.
 
     Raises:
-        ValueError: sizes below 1, or a height that is no multiple of `burst_rows`.
+        ValueError: sizes below 1, a height that is no multiple of `burst_rows`, or a mosaic without whole cells.
     """
 
     height: int
     width: int
     burst_rows: int = 5
-
-    CHANNELS: ClassVar[int] = 3
+    pixel_format: PixelFormat = PixelFormat.RGB8
 
     def __post_init__(self) -> None:
         if min(self.height, self.width, self.burst_rows) < 1:
             raise ValueError(f"height, width and burst_rows must be positive, not {self}")
         if self.height % self.burst_rows:
             raise ValueError(f"height {self.height} is no multiple of burst_rows {self.burst_rows}")
+        if self.pixel_format.pattern and min(self.height, self.width) < 2:
+            raise ValueError(f"a mosaic has height and width of at least 2, not {self.height} x {self.width}")
 
     @property
     def bursts_per_frame(self) -> int:
@@ -33,15 +66,22 @@ class SensorGeometry:
 
     @property
     def row_bytes(self) -> int:
-        return self.width * self.CHANNELS
+        return self.width * self.pixel_format.channels
 
     @property
     def burst_bytes(self) -> int:
-        return self.burst_rows * self.row_bytes
+        """Bytes of one burst's pixels on the wire, its halo included."""
+        return (self.burst_rows + 2 * self.pixel_format.halo_rows) * self.row_bytes
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
-        return (self.height, self.width, self.CHANNELS)
+        """Of the picture in front of the sensor, RGB."""
+        return (self.height, self.width, 3)
+
+    @property
+    def sample_shape(self) -> tuple[int, int, int]:
+        """Of what the sensor makes of it."""
+        return (self.height, self.width, self.pixel_format.channels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +91,13 @@ class Burst:
     Attributes:
         frame_id: number of the frame in its stream, from 0.
         burst_index: place in the frame, from 0.
-        rows: (burst_rows, W, 3) uint8 RGB.
+        rows: (burst_rows + 2 * halo_rows, W, channels) uint8.
         readout_us: when its last row left the sensor, in microseconds since the stream began (virtual time).
+        pixel_format: what the rows are.
     """
 
     frame_id: int
     burst_index: int
     rows: npt.NDArray[np.uint8]
     readout_us: int
+    pixel_format: PixelFormat = PixelFormat.RGB8

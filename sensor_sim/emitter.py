@@ -1,19 +1,27 @@
-"""The I/O shell of the sensor: paces bursts by the line time, sends them, obeys exit and skip."""
+"""The I/O shell of the sensor: paces bursts by the line time, sends them, obeys exit and skip.
+
+In real time the service's answers count from when they come. In virtual time the emitter waits for the answers to
+each burst (`sync`) and dates them by its link conditions, so that a run is the same on every machine.
+"""
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
-from sensor_sim.burst import Burst, SensorGeometry
-from sensor_sim.readout import ReadoutTiming, read_bursts
+from sensor_sim.burst import Burst, Frame, PixelFormat, SensorGeometry
+from sensor_sim.clock import Clock, RealClock
+from sensor_sim.ledger import FrameLedger, FrameReport
+from sensor_sim.link import Link, LinkConditions, Passage
+from sensor_sim.readout import Reader, ReadoutTiming, read_bursts
+from sensor_sim.sensor import PRESETS, Sensor
 from sensor_sim.wire import (
     SUBPROTOCOL,
     Decision,
@@ -25,6 +33,7 @@ from sensor_sim.wire import (
     Rows,
     Skip,
     Summary,
+    Sync,
     Welcome,
     decode,
     encode,
@@ -33,7 +42,6 @@ from sensor_sim.wire import (
 ANSWER_TIMEOUT_S = 30.0
 """How long the service may take to answer anything."""
 
-Frame = npt.NDArray[np.uint8]
 Event = Burst | Progress | Skip | Decision
 T = TypeVar("T")
 Observer = Callable[[Event], None]
@@ -51,69 +59,30 @@ class StreamError(Exception):
         self.code = code
 
 
-class Clock(Protocol):
-    """Time for the emitter, microseconds from any origin."""
-
-    def now_us(self) -> float:
-        """The time now."""
-        ...
-
-    async def sleep_until(self, time_us: float) -> None:
-        """Returns once it is `time_us` or later, having let other tasks run."""
-        ...
-
-
-class RealClock:
-    """Paces in real time."""
-
-    def now_us(self) -> float:
-        return asyncio.get_running_loop().time() * 1e6
-
-    async def sleep_until(self, time_us: float) -> None:
-        await asyncio.sleep(max(0.0, (time_us - self.now_us()) / 1e6))
-
-
-@dataclass(slots=True)
-class VirtualClock:
-    """Time passes as fast as it is asked to."""
-
-    time_us: float = 0.0
-
-    def now_us(self) -> float:
-        return self.time_us
-
-    async def sleep_until(self, time_us: float) -> None:
-        self.time_us = max(self.time_us, time_us)
-        await asyncio.sleep(0)
-
-
-@dataclass(frozen=True, slots=True)
-class FrameReport:
-    """What became of one frame.
+class FrameLostError(Exception):
+    """The link lost a frame, as its conditions wanted; the stream goes on with the next one.
 
     Attributes:
-        decision: the service's.
-        rows_sent: of the frame's `rows`.
-        bytes_sent: pixels of the rows sent; `bytes_saved` the others.
-        decision_us: from the start of readout to the decision, by the emitter's clock.
+        ledger: what the frame cost.
     """
 
-    decision: Decision
-    rows: int
-    rows_sent: int
-    bytes_sent: int
-    bytes_saved: int
-    decision_us: float
+    def __init__(self, ledger: FrameLedger) -> None:
+        super().__init__(f"the link lost frame {ledger.frame_id}")
+        self.ledger = ledger
+
+
+def _future() -> "asyncio.Future[Decision]":
+    return asyncio.get_running_loop().create_future()
 
 
 @dataclass(slots=True)
 class _Pending:
-    """The frame being read out."""
+    """The frame being read out. Commands take effect when they have arrived; times since the stream began."""
 
     frame_id: int
-    skips: set[int] = field(default_factory=set)
-    decision: "asyncio.Future[Decision]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    decided_us: float = 0.0
+    skips: dict[int, float] = field(default_factory=dict)
+    decision: "asyncio.Future[Decision]" = field(default_factory=_future)
+    decided_us: float = math.inf
 
 
 class Emitter:
@@ -124,12 +93,22 @@ class Emitter:
     """
 
     def __init__(
-        self, connection: ClientConnection, welcome: Welcome, timing: ReadoutTiming, clock: Clock, observer: Observer
+        self,
+        connection: ClientConnection,
+        welcome: Welcome,
+        timing: ReadoutTiming,
+        clock: Clock,
+        link: LinkConditions,
+        observer: Observer,
     ) -> None:
         self._connection, self._timing, self._clock, self._observer = connection, timing, clock, observer
         self.welcome = welcome
+        self._link = Link(link)
         self._pending: _Pending | None = None
         self._summary: asyncio.Future[Summary] = asyncio.get_running_loop().create_future()
+        self._synced: asyncio.Future[Sync] | None = None
+        self._syncs = 0
+        self._answers_us = 0.0  # virtual time at which what the service says now was said
         self._frame_id = 0
         self._origin_us = clock.now_us()
         self._next_start_us = 0.0
@@ -138,47 +117,127 @@ class Emitter:
     def geometry(self) -> SensorGeometry:
         return self.welcome.geometry
 
-    async def emit(self, frame: Frame) -> FrameReport:
+    @property
+    def next_start_us(self) -> float:
+        """When the next frame's readout begins at the earliest, since the stream began."""
+        if self._timing.frame_period_us is not None:
+            return self._next_start_us
+        return max(self._next_start_us, self._now_us())
+
+    async def emit(self, source: Frame | Reader, start_us: float | None = None) -> FrameReport:
         """Reads a frame out until its end or an exit; returns once it is decided.
 
         Args:
-            frame: (H, W, 3) uint8 RGB of the geometry's size.
+            source: a picture (H, W, 3) uint8 sRGB of the geometry's size, or what reads bursts (a `Camera`).
+            start_us: when the readout begins; when the timing says if None.
 
         Raises:
             StreamError: the service refused a message or was lost.
+            FrameLostError: the link's conditions lost the frame.
             ValueError: a frame of another shape or dtype.
         """
+        reader = source if callable(source) else self._reader_of(source)
         pending = self._pending = _Pending(self._frame_id)
-        now_us = self._clock.now_us() - self._origin_us
-        start_us = max(self._next_start_us, now_us) if self._timing.frame_period_us is None else self._next_start_us
-        stopped_us, sent = start_us, 0
-        for burst in read_bursts(frame, self.geometry, self._timing, frame_id=self._frame_id, start_us=start_us):
-            await self._clock.sleep_until(self._origin_us + burst.readout_us)
-            if pending.decision.done():
+        start_us = self.next_start_us if start_us is None else start_us
+        lost = self._link.loses(pending.frame_id)
+        outbox: deque[tuple[Passage, Rows]] = deque()
+        stopped_us, read, sent, skipped = start_us, 0, 0, 0
+        for burst in reader(pending.frame_id, start_us):
+            await self._deliver(outbox, burst.readout_us)
+            await self._sleep_until(burst.readout_us)
+            now_us = max(self._now_us(), burst.readout_us)
+            if pending.decided_us <= now_us:
+                sent -= self._take_back(outbox, now_us)
                 break
             stopped_us = burst.readout_us
-            if burst.burst_index in pending.skips:
+            if pending.skips.get(burst.burst_index, math.inf) <= now_us:
+                skipped += 1
                 continue
-            await self._send(Rows.of(burst))
+            read += 1
             sent += 1
             self._observer(burst)
-        decision = await self._answer(pending.decision, "a decision")
+            if not lost:
+                passage = self._link.send(now_us, burst.rows.size, burst.frame_id, burst.burst_index)
+                outbox.append((passage, Rows.of(burst)))
+                await self._deliver(outbox, now_us)
+        await self._deliver(outbox, math.inf)
+        decision: Decision | None = None
+        if not lost:
+            decision = await self._answer(pending.decision, "a decision")
+            await self._sleep_until(pending.decided_us)
         self._frame_id += 1
-        self._next_start_us = self._timing.next_frame_us(start_us, stopped_us)
-        geometry = self.geometry
-        return FrameReport(
-            decision,
-            geometry.height,
-            sent * geometry.burst_rows,
-            sent * geometry.burst_bytes,
-            (geometry.bursts_per_frame - sent) * geometry.burst_bytes,
-            pending.decided_us - self._origin_us - start_us,
+        geometry, timing = self.geometry, self._timing
+        end_us = float(stopped_us)
+        next_us = timing.next_frame_us(start_us, end_us, exited=decision is not None and decision.exited)
+        if timing.frame_period_us and decision and pending.decided_us > next_us + timing.frame_period_us:
+            next_us = timing.next_frame_us(start_us, pending.decided_us)  # the service held the sensor up
+        self._next_start_us = next_us
+        rows, full_bytes = geometry.burst_rows, geometry.bursts_per_frame * geometry.burst_bytes
+        account = FrameLedger(
+            frame_id=pending.frame_id,
+            rows=geometry.height,
+            rows_read=read * rows,
+            rows_sent=sent * rows,
+            rows_skipped=skipped * rows,
+            rows_unread=geometry.height - (read + skipped) * rows,
+            bursts_sent=sent,
+            bytes_sent=sent * geometry.burst_bytes,
+            bytes_saved=full_bytes - sent * geometry.burst_bytes,
+            late_bursts=sent - decision.processed if decision else 0,
+            start_us=start_us,
+            end_us=end_us,
+            next_us=next_us,
         )
+        if decision is None:
+            raise FrameLostError(account)
+        values = {name: getattr(account, name) for name in FrameLedger.__slots__}
+        return FrameReport(**values, decision=decision, decision_us=pending.decided_us - start_us)
 
     async def end(self) -> Summary:
         """Ends the stream; the service's account of it."""
         await self._send(End())
         return await self._answer(self._summary, "the summary")
+
+    def _reader_of(self, picture: Frame) -> Reader:
+        geometry = self.geometry
+        if geometry.pixel_format is not PixelFormat.RGB8 and picture.shape == geometry.frame_shape:
+            picture = Sensor(PRESETS["ideal"], geometry).frame(picture)
+        return lambda frame_id, start_us: read_bursts(
+            picture, geometry, self._timing, frame_id=frame_id, start_us=start_us
+        )
+
+    def _now_us(self) -> float:
+        return self._clock.now_us() - self._origin_us
+
+    async def _sleep_until(self, time_us: float) -> None:
+        await self._clock.sleep_until(self._origin_us + time_us)
+
+    async def _deliver(self, outbox: deque[tuple[Passage, Rows]], until_us: float) -> None:
+        """Lets arrive what arrives by then."""
+        while outbox and outbox[0][0].arrives_us <= until_us:
+            passage, rows = outbox.popleft()
+            await self._sleep_until(passage.arrives_us)
+            self._answers_us = passage.arrives_us + self._link.conditions.service_us
+            await self._send(rows)
+            if self._clock.virtual:
+                await self._sync()
+
+    def _take_back(self, outbox: deque[tuple[Passage, Rows]], now_us: float) -> int:
+        """Drops what has not begun to leave; how many bursts that were."""
+        waiting = [passage for passage, _ in outbox if passage.begins_us > now_us]
+        if waiting:
+            self._link.cancel(waiting[0])
+        for _ in waiting:
+            outbox.pop()
+        return len(waiting)
+
+    async def _sync(self) -> None:
+        """Returns once everything said so far is answered."""
+        self._syncs = (self._syncs + 1) % 2**32
+        self._synced = asyncio.get_running_loop().create_future()
+        await self._send(Sync(self._syncs))
+        await self._answer(self._synced, "the answer to sync")
+        self._synced = None
 
     async def _send(self, message: Message) -> None:
         try:
@@ -209,7 +268,7 @@ class Emitter:
                 self._take(message)
         except ConnectionClosed as error:
             failure = _lost(error)
-        for waiting in (self._pending.decision if self._pending else None, self._summary):
+        for waiting in (self._synced, self._pending.decision if self._pending else None, self._summary):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(failure)
                 waiting.exception()  # nobody may ever ask for it
@@ -218,12 +277,17 @@ class Emitter:
         pending = self._pending
         if isinstance(message, Summary):
             self._summary.set_result(message)
+        elif isinstance(message, Sync) and self._synced and not self._synced.done():
+            self._synced.set_result(message)
         elif isinstance(message, Progress | Skip | Decision) and pending and message.frame_id == pending.frame_id:
-            if isinstance(message, Skip):
-                pending.skips.add(message.burst_index)
-            elif isinstance(message, Decision):
-                pending.decided_us = self._clock.now_us()
-                pending.decision.set_result(message)
+            said_us = self._answers_us if self._clock.virtual else self._now_us()
+            if not isinstance(message, Progress):
+                arrived_us = self._link.answer(said_us, message.frame_id, message.burst_index)
+                if isinstance(message, Skip):
+                    pending.skips[message.burst_index] = arrived_us
+                else:
+                    pending.decided_us = arrived_us
+                    pending.decision.set_result(message)
             self._observer(message)
 
 
@@ -239,6 +303,7 @@ async def open_emitter(
     *,
     timing: ReadoutTiming | None = None,
     clock: Clock | None = None,
+    link: LinkConditions | None = None,
     observer: Observer = lambda _: None,
 ) -> AsyncIterator[Emitter]:
     """Opens a stream to a service.
@@ -248,6 +313,7 @@ async def open_emitter(
         hello: what to ask for.
         timing: line and frame time; the defaults of `ReadoutTiming` if None.
         clock: paces the bursts; real time if None, `VirtualClock` for as fast as possible.
+        link: what lies between; nothing if None.
         observer: called with every burst sent and every message on the frame at hand.
 
     Raises:
@@ -267,7 +333,9 @@ async def open_emitter(
             raise StreamError(answer.code, answer.message)
         if not isinstance(answer, Welcome):
             raise StreamError("no_answer", f"the service said {type(answer).__name__.lower()} instead of welcome")
-        emitter = Emitter(connection, answer, timing or ReadoutTiming(), clock or RealClock(), observer)
+        emitter = Emitter(
+            connection, answer, timing or ReadoutTiming(), clock or RealClock(), link or LinkConditions(), observer
+        )
         listening = asyncio.create_task(emitter.listen())
         try:
             yield emitter

@@ -1,13 +1,19 @@
-"""Raster order: a frame becomes bursts with the time each one leaves the sensor."""
+"""Raster order: a frame becomes bursts with the time each one leaves the sensor. Pure, in virtual time."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sensor_sim.burst import Burst, SensorGeometry
+
+Samples = npt.NDArray[np.uint8]
+"""(rows, W, channels) uint8 as they leave the sensor."""
+
+Reader = Callable[[int, float], Iterator[Burst]]
+"""Reads the frame of an id out from a time (us) on: burst after burst, each computed when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class ReadoutTiming:
     Attributes:
         line_time_us: from one row to the next, horizontal blanking included.
         frame_period_us: from the start of one frame to the next; None: as soon as the last row is read.
+        restart_on_exit: whether a frame that was ended early is followed by the next one at once.
 
     Raises:
         ValueError: a negative time.
@@ -24,40 +31,78 @@ class ReadoutTiming:
 
     line_time_us: float = 125.3
     frame_period_us: float | None = None
+    restart_on_exit: bool = False
 
     def __post_init__(self) -> None:
         if self.line_time_us < 0 or (self.frame_period_us or 0) < 0:
             raise ValueError(f"times must not be negative, not {self}")
 
-    def next_frame_us(self, start_us: float, stopped_us: float) -> float:
+    def row_read_us(self, start_us: float, row: int) -> float:
+        """When a row of the frame that starts then has left the sensor."""
+        return start_us + (row + 1) * self.line_time_us
+
+    def next_frame_us(self, start_us: float, stopped_us: float, exited: bool = False) -> float:
         """When the frame after one that started and stopped then begins: at the next frame boundary, if any."""
-        if not self.frame_period_us:
+        if not self.frame_period_us or (exited and self.restart_on_exit):
             return stopped_us
         return start_us + max(1, math.ceil((stopped_us - start_us) / self.frame_period_us)) * self.frame_period_us
 
 
+def mirrored(row: int, height: int) -> int:
+    """The row that stands in for one just beyond the frame's edge: the second one, which has the same colours."""
+    return -row if row < 0 else 2 * (height - 1) - row if row >= height else row
+
+
+def cut_bursts(
+    read_rows: Callable[[int, int], Samples],
+    geometry: SensorGeometry,
+    timing: ReadoutTiming,
+    frame_id: int,
+    start_us: float,
+) -> Iterator[Burst]:
+    """Cuts a frame into bursts, reading its rows once, in order, and no further than asked.
+
+    Args:
+        read_rows: the rows from one to before another, (n, W, channels) uint8.
+    """
+    height, halo = geometry.height, geometry.pixel_format.halo_rows
+    samples = np.empty(geometry.sample_shape, np.uint8)
+    done = 0
+    for index in range(geometry.bursts_per_frame):
+        first = index * geometry.burst_rows
+        last = first + geometry.burst_rows
+        needed = min(last + halo, height)
+        if needed > done:
+            samples[done:needed] = read_rows(done, needed)
+            done = needed
+        if halo and (first == 0 or last == height):
+            rows = samples[[mirrored(row, height) for row in range(first - halo, last + halo)]]
+        else:
+            rows = samples[first - halo : last + halo]
+        readout_us = round(timing.row_read_us(start_us, needed - 1))
+        yield Burst(frame_id, index, rows, readout_us, geometry.pixel_format)
+
+
 def read_bursts(
-    frame: npt.NDArray[np.uint8],
+    frame: Samples,
     geometry: SensorGeometry,
     timing: ReadoutTiming | None = None,
     *,
     frame_id: int = 0,
     start_us: float = 0.0,
 ) -> Iterator[Burst]:
-    """Reads a frame out in raster order.
+    """Reads out a frame of finished samples in raster order.
 
     Args:
-        frame: (H, W, 3) uint8 RGB of the geometry's size.
+        frame: (H, W, channels) uint8, `sample_shape` of the geometry.
         timing: line and frame time; the defaults of `ReadoutTiming` if None.
         start_us: when the readout begins, in the stream's virtual time.
 
     Raises:
         ValueError: a frame of another shape or dtype.
     """
-    if frame.dtype != np.uint8 or frame.shape != geometry.frame_shape:
-        raise ValueError(f"a frame must be uint8 {geometry.frame_shape}, not {frame.dtype} {frame.shape}")
-    timing = timing or ReadoutTiming()
-    for index in range(geometry.bursts_per_frame):
-        first = index * geometry.burst_rows
-        last = first + geometry.burst_rows
-        yield Burst(frame_id, index, frame[first:last], round(start_us + last * timing.line_time_us))
+    if frame.dtype != np.uint8 or frame.shape != geometry.sample_shape:
+        raise ValueError(f"a frame must be uint8 {geometry.sample_shape}, not {frame.dtype} {frame.shape}")
+    return cut_bursts(
+        lambda first, last: frame[first:last], geometry, timing or ReadoutTiming(), frame_id, float(start_us)
+    )

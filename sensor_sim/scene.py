@@ -1,35 +1,151 @@
-"""What is in front of the lens."""
+"""What is in front of the lens: photographs, still or moving. Test charts: `charts`; video and webcam: `video`."""
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sensor_sim.burst import SensorGeometry
+from sensor_sim.burst import Frame, SensorGeometry
 
 SAMPLES = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg", "coins.png")
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+
+Times = npt.NDArray[np.float64]
+"""Microseconds since the stream began, one a row."""
 
 
 class SceneError(ValueError):
     """A scene that can't be shown."""
 
 
-def photo_frame(path: Path, geometry: SensorGeometry) -> npt.NDArray[np.uint8]:
-    """A photograph as the sensor sees it: (H, W, 3) uint8, upright, resized (bilinear) without keeping its aspect.
+class Scene(Protocol):
+    """Something that can be looked at, row by row, at any time."""
+
+    def rows(self, first_row: int, times_us: Times) -> Frame:
+        """Consecutive rows (n, W, 3) uint8 sRGB, row `first_row` + i as it is at `times_us[i]`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class StillScene:
+    """A picture (H, W, 3) uint8 that doesn't move."""
+
+    picture: Frame
+
+    def rows(self, first_row: int, times_us: Times) -> Frame:
+        return self.picture[first_row : first_row + len(times_us)]
+
+
+@dataclass(frozen=True, eq=False)
+class PanningScene:
+    """A picture passing by sideways, back and forth at its edges as in a mirror.
+
+    Attributes:
+        picture: (H, W, 3) uint8, as wide as or wider than the frame.
+        width: columns of the frame (px).
+        speed_px_s: columns a second that the view moves to the right; fractions of a column are interpolated.
+    """
+
+    picture: Frame
+    width: int
+    speed_px_s: float
+
+    def rows(self, first_row: int, times_us: Times) -> Frame:
+        columns = self.picture.shape[1]
+        position = self.speed_px_s * times_us / 1e6
+        whole = np.floor(position)
+        share = (position - whole)[:, None, None]
+        place = whole.astype(np.int64)[:, None] + np.arange(self.width + 1)
+        place %= 2 * columns
+        place = np.minimum(place, 2 * columns - 1 - place)
+        window = self.picture[np.arange(first_row, first_row + len(times_us))[:, None], place].astype(np.float32)
+        blended: Frame = np.rint(window[:, :-1] * (1 - share) + window[:, 1:] * share).astype(np.uint8)
+        return blended
+
+
+@dataclass(frozen=True, eq=False)
+class SpriteScene:
+    """A smaller picture that moves over a larger one at constant speed, coming in again where it left.
+
+    Attributes:
+        background: (H, W, 3) uint8.
+        sprite: (h, w, 3) uint8, no larger than the background.
+        start_px: column and row of its upper left corner at time 0.
+        speed_px_s: columns and rows a second.
+    """
+
+    background: Frame
+    sprite: Frame
+    start_px: tuple[float, float] = (0.0, 0.0)
+    speed_px_s: tuple[float, float] = (200.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.sprite.shape[0] > self.background.shape[0] or self.sprite.shape[1] > self.background.shape[1]:
+            raise SceneError(f"the sprite {self.sprite.shape} is larger than the background {self.background.shape}")
+
+    def rows(self, first_row: int, times_us: Times) -> Frame:
+        height, width = self.background.shape[:2]
+        sprite_height, sprite_width = self.sprite.shape[:2]
+        rows = self.background[first_row : first_row + len(times_us)].copy()
+        left = np.floor(self.start_px[0] + self.speed_px_s[0] * times_us / 1e6).astype(np.int64) % width
+        top = np.floor(self.start_px[1] + self.speed_px_s[1] * times_us / 1e6).astype(np.int64) % height
+        line = (np.arange(first_row, first_row + len(times_us)) - top) % height
+        for index in np.flatnonzero(line < sprite_height):
+            rows[index, (left[index] + np.arange(sprite_width)) % width] = self.sprite[line[index]]
+        return rows
+
+
+def read_picture(path: Path) -> Image.Image:
+    """A picture file, upright, RGB.
 
     Raises:
         SceneError: no such file, or not a picture.
     """
     try:
         with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            return ImageOps.exif_transpose(image).convert("RGB")
     except FileNotFoundError:
         raise SceneError(f"{path}: no such file") from None
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise SceneError(f"{path}: not a readable picture ({type(error).__name__})") from error
-    return np.asarray(upright.resize((geometry.width, geometry.height), Image.Resampling.BILINEAR))
+
+
+def photo_frame(path: Path, geometry: SensorGeometry) -> Frame:
+    """A photograph as the sensor sees it: (H, W, 3) uint8, upright, resized (bilinear) without keeping its aspect.
+
+    Raises:
+        SceneError: no such file, or not a picture.
+    """
+    image = read_picture(path)
+    return np.asarray(image.resize((geometry.width, geometry.height), Image.Resampling.BILINEAR))
+
+
+def panning_photo(path: Path, geometry: SensorGeometry, speed_px_s: float) -> PanningScene:
+    """A photograph of twice the frame's width, passing by.
+
+    Raises:
+        SceneError: no such file, or not a picture.
+    """
+    wide = SensorGeometry(geometry.height, 2 * geometry.width, geometry.burst_rows)
+    return PanningScene(photo_frame(path, wide), geometry.width, speed_px_s)
+
+
+def photos_in(path: Path) -> list[Path]:
+    """The picture itself, or the pictures of a folder in the order of their names.
+
+    Raises:
+        SceneError: a folder without pictures.
+    """
+    if not path.is_dir():
+        return [path]
+    pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURES)
+    if not pictures:
+        raise SceneError(f"{path}: a folder without pictures ({', '.join(PICTURES)})")
+    return pictures
 
 
 def sample_photos() -> list[Path]:

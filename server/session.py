@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 import numpy as np
 
 from model.exit_policy import ExitPolicy, PolicyError, describe_policy, parse_policy
+from model.preprocess import rgb_rows
 from model.runtime import Hidden, StepResult, StepRuntime
 from model.runtime import Rows as Pixels
 from model.scan import FrameScan
-from sensor_sim.wire import Control, Decision, End, Hello, Message, Progress, Rows, Skip, Summary, Welcome
+from sensor_sim.burst import PixelFormat
+from sensor_sim.wire import Control, Decision, End, Hello, Message, Progress, Rows, Skip, Summary, Sync, Welcome
 from server.errors import ServiceError
 
 
@@ -32,6 +35,7 @@ class Phase(StrEnum):
 LEGAL: dict[tuple[Phase, type[Message]], Phase] = {
     (Phase.OPENING, Hello): Phase.STREAMING,
     (Phase.STREAMING, Rows): Phase.STREAMING,
+    (Phase.STREAMING, Sync): Phase.STREAMING,
     (Phase.STREAMING, End): Phase.ENDED,
 }
 """Which message each phase allows, and the phase it leads to."""
@@ -53,11 +57,14 @@ class StreamSession:
         limits: told to the client in `welcome`.
     """
 
-    def __init__(self, models: Mapping[str, ServedModel], limits: Mapping[str, int]) -> None:
+    def __init__(self, models: Mapping[str, ServedModel], limits: dict[str, int]) -> None:
         self._models, self._limits = models, limits
         self.phase = Phase.OPENING
         self.hidden: Hidden = np.zeros((0, 0), np.float32)
         self._progress_every = 0
+        self._pixel_format = PixelFormat.RGB8
+        self._halo_rows = 0  # above and below together
+        self._width = self._burst_rows = self._bursts_per_frame = self._turn_rows = 0  # looked up for every message
         self._frame_id = -1
         self._scan: FrameScan | None = None
         self._received = 0  # bursts of the frame that came, or were skipped and left out
@@ -89,6 +96,8 @@ class StreamSession:
             self._receive_rows(message)
         elif isinstance(message, Hello):
             replies.append(self._open(message))
+        elif isinstance(message, Sync):
+            replies.append(message)
         else:
             replies.append(self._totals)
         self.phase = phase
@@ -106,7 +115,12 @@ class StreamSession:
             raise ServiceError("bad_policy", str(error)) from error
         self._model, self._policy = self._models[hello.variant], policy
         self._progress_every = hello.progress_every
+        self._pixel_format = hello.pixel_format
+        self._halo_rows = 2 * hello.pixel_format.halo_rows
         config = self.runtime.config
+        self._width, self._burst_rows = config.width, config.BURST_ROWS
+        self._bursts_per_frame = config.bursts_per_frame
+        self._turn_rows = config.BURST_ROWS * (1 if policy.acts else self.runtime.turn_bursts)
         return Welcome(
             variant=config.name,
             height=config.height,
@@ -117,21 +131,26 @@ class StreamSession:
             progress_every=hello.progress_every,
             weights=self._model.digest,
             limits=self._limits,
+            pixel_format=hello.pixel_format,
         )
 
     def _receive_rows(self, message: Rows) -> None:
-        config = self.runtime.config
+        if message.pixel_format is not self._pixel_format:
+            raise ServiceError(
+                "wrong_geometry", f"rows of {message.pixel_format} came; hello announced {self._pixel_format}"
+            )
         rows, width, _ = message.rows.shape
-        if width != config.width or rows != message.bursts * config.BURST_ROWS:
+        rows -= self._halo_rows
+        if width != self._width or rows != message.bursts * self._burst_rows:
             raise ServiceError(
                 "wrong_geometry",
-                f"{message.bursts} bursts of {config.name} are {message.bursts * config.BURST_ROWS} rows of "
-                f"{config.width} px, not {rows} of {width} px",
+                f"{message.bursts} bursts of {self.runtime.config.name} are "
+                f"{message.bursts * self._burst_rows} rows of {self._width} px, not {rows} of {width} px",
             )
         end = message.first_burst + message.bursts
-        if end > config.bursts_per_frame:
+        if end > self._bursts_per_frame:
             raise ServiceError(
-                "out_of_order", f"a frame has {config.bursts_per_frame} bursts; number {end - 1} is beyond it"
+                "out_of_order", f"a frame has {self._bursts_per_frame} bursts; number {end - 1} is beyond it"
             )
         decided = self._scan is None or self._scan.decided
         if decided and message.frame_id == self._frame_id:
@@ -155,22 +174,27 @@ class StreamSession:
             )
         if decided:
             self._frame_id = message.frame_id
-            self._scan = FrameScan(config.bursts_per_frame, self._policy)
+            self._scan = FrameScan(self._bursts_per_frame, self._policy)
             self.hidden = self.runtime.initial_hidden()
         self._received = end
+        if self._pixel_format is not PixelFormat.RGB8:
+            first_row = message.first_burst * self._burst_rows
+            message = msgspec.structs.replace(message, rows=rgb_rows(message.rows, self._pixel_format, first_row))
         self._queue = message
 
     def rows_to_step(self) -> Pixels | None:
-        """The rows that the network is to see next, one burst where the policy can act; None when there are none."""
+        """The rows that the network is to see next; None when there are none.
+
+        One burst where the policy can act, else so many that a call stays short.
+        """
         queue, scan = self._queue, self._scan
         if queue is None or scan is None:
             return None
         if scan.decided or scan.next_burst >= queue.first_burst + queue.bursts:
             self._queue = None
             return None
-        burst_rows = self.runtime.config.BURST_ROWS
-        first = (scan.next_burst - queue.first_burst) * burst_rows
-        return queue.rows[first : first + burst_rows] if self._policy.acts else queue.rows[first:]
+        first = (scan.next_burst - queue.first_burst) * self._burst_rows
+        return queue.rows[first : first + self._turn_rows]
 
     def advance(self, result: StepResult) -> list[Control]:
         """Takes what the network said to the rows of `rows_to_step`; what to answer."""

@@ -2,7 +2,7 @@
 
 import typer
 
-from clients.commands import budget, classify, demo, evaluate, import_checkpoint, serve, stream, train
+from clients.commands import budget, classify, demo, evaluate, import_checkpoint, record, serve, stream, train
 from clients.commands.bench import command as bench
 
 app = typer.Typer(
@@ -10,7 +10,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (stream, classify, demo, serve, budget, evaluate, train, import_checkpoint, bench):
+for command in (stream, record, classify, demo, serve, budget, evaluate, train, import_checkpoint, bench):
     command.register(app)
 
 if __name__ == "__main__":

@@ -1,73 +1,202 @@
-"""`rascanet stream`: photographs through a simulated sensor to a service, burst by burst."""
+"""`rascanet stream`: what a simulated sensor sees, to a service, burst by burst; `rascanet replay`: a recording."""
 
-import itertools
 import json
 from collections import deque
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from clients.commands import stream_sensor
 from clients.commands.console import console, fail, failing_on
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
+from sensor_sim.burst import PixelFormat
+from sensor_sim.camera import Shutter
+from sensor_sim.readout import Reader
+from sensor_sim.wire import encode
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
+Url = Annotated[str, typer.Option(help="address of the service")]
+VirtualTime = Annotated[bool, typer.Option(help="as fast as possible instead of in real time, with the same results")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")]
+Ledger = Annotated[Path | None, typer.Option(help="file for what each frame cost and saved, a JSON object a line")]
+Energy = Annotated[Path | None, typer.Option(help="coefficients of the ledger's energy estimate (docs/sensor.md)")]
+
+Shot = tuple[str, Reader, float | None]
+"""Name, what reads the frame, and when its readout starts (None: when the timing says)."""
+
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Adds the commands."""
     app.command("stream")(stream)
+    app.command("replay")(replay)
 
 
 def stream(
-    photos: Annotated[list[Path] | None, typer.Argument(help="photographs, one frame each")] = None,
+    photos: stream_sensor.Photos = None,
     samples: Annotated[bool, typer.Option("--samples", help="also the sample photographs")] = False,
     repeat: Annotated[bool, typer.Option("--repeat", help="over and over, until interrupted")] = False,
-    url: Annotated[str, typer.Option(help="address of the service")] = DEFAULT_URL,
+    url: Url = DEFAULT_URL,
     variant: Variant = "105x120",
-    line_time_us: Annotated[float, typer.Option(min=0, help="from one row to the next")] = 125.3,
-    frame_rate: Annotated[
-        float | None, typer.Option(min=0.001, help="frames a second; as fast as read if not given")
-    ] = None,
-    virtual_time: Annotated[bool, typer.Option(help="as fast as possible instead of in real time")] = False,
+    line_time_us: stream_sensor.LineTime = None,
+    frame_rate: stream_sensor.FrameRate = None,
+    virtual_time: VirtualTime = False,
+    scene: stream_sensor.SceneName = "photo",
+    frames: stream_sensor.Frames = None,
+    speed_px_s: stream_sensor.Speed = 200.0,
+    preset: stream_sensor.Preset = "ideal",
+    profile: stream_sensor.ProfileName = None,
+    pixel_format: stream_sensor.Format = PixelFormat.RGB8,
+    shutter: stream_sensor.ShutterName = Shutter.ROLLING,
+    exposure_lines: stream_sensor.ExposureLines = None,
+    analog_gain: stream_sensor.AnalogGain = None,
+    frame_length_lines: stream_sensor.FrameLengthLines = None,
+    exposure_samples: stream_sensor.ExposureSamples = 1,
+    seed: stream_sensor.Seed = 0,
+    restart_on_exit: stream_sensor.RestartOnExit = False,
+    bandwidth_mbit_s: stream_sensor.Bandwidth = None,
+    latency_ms: stream_sensor.Latency = 0.0,
+    jitter_ms: stream_sensor.Jitter = 0.0,
+    frame_loss: stream_sensor.FrameLoss = 0.0,
+    service_ms: stream_sensor.ServiceTime = 0.0,
+    ledger: Ledger = None,
+    energy: Energy = None,
     policy: Policy = "published",
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Streams photographs, prints bursts as they are decided, and ends with a table."""
-    from clients.commands.stream_view import JsonView, LiveView, PlainView, result_table
-    from clients.python.client import Client, stream_url
-    from sensor_sim.emitter import FrameReport, StreamError, VirtualClock
-    from sensor_sim.readout import ReadoutTiming
+    """Streams photographs, moving scenes, videos or charts; prints bursts as they are decided, ends with a table."""
+    from sensor_sim.profiles import ProfileError
     from sensor_sim.scene import SceneError, sample_photos
 
-    pictures = [*(photos or []), *(sample_photos() if samples else [])]
-    if not pictures:
-        fail("name photographs, or --samples where the extra 'samples' is installed")
-    view = JsonView() if as_json else LiveView(console) if console.is_terminal else PlainView()
-    timing = ReadoutTiming(line_time_us, 1e6 / frame_rate if frame_rate else None)
-    reports: deque[tuple[str, FrameReport]] = deque(maxlen=1000)  # bounds --repeat; the table shows the last ones
-    with failing_on(StreamError, SceneError, ValueError), suppress(KeyboardInterrupt), view:
-        client = Client(
-            stream_url(url),
-            variant,
-            policy=policy_of(policy, exit_threshold, skip_threshold),
-            progress_every=1,
-            timing=timing,
-            clock=VirtualClock() if virtual_time else None,
-            observer=view.observe,
+    choice = stream_sensor.SensorChoice(
+        preset,
+        profile,
+        pixel_format,
+        shutter,
+        exposure_lines,
+        analog_gain,
+        frame_length_lines,
+        exposure_samples,
+        seed,
+        line_time_us,
+        frame_rate,
+        restart_on_exit,
+    )
+    sources = [*(photos or []), *(sample_photos() if samples else [])]
+    with failing_on(ProfileError, SceneError, ValueError):
+        geometry = stream_sensor.geometry_of(variant, pixel_format)
+        shots = stream_sensor.cameras(
+            scene, sources, choice, geometry, frames=frames, speed_px_s=speed_px_s, repeat=repeat
         )
-        with client:
-            for path in itertools.cycle(pictures) if repeat else pictures:
-                view.begin(path.name, client.geometry)
-                report = client.emit(client.photo(path))
-                view.end(report)
-                reports.append((path.name, report))
-            summary = client.end()
-            if as_json:
-                print(json.dumps({"type": "summary", **asdict(summary)}))
+        timing = choice.timing(geometry)
+        options = {
+            "policy": policy_of(policy, exit_threshold, skip_threshold),
+            "pixel_format": pixel_format,
+            "timing": timing,
+            "link": stream_sensor.link_conditions(
+                bandwidth_mbit_s, latency_ms, jitter_ms, frame_loss, service_ms, seed
+            ),
+        }
+        _send(
+            ((name, camera, None) for name, camera in shots),
+            url,
+            variant,
+            options,
+            virtual_time,
+            ledger,
+            energy,
+            as_json,
+        )
+
+
+def replay(
+    recording: Annotated[Path, typer.Argument(help="file that `rascanet record` wrote")],
+    url: Url = DEFAULT_URL,
+    virtual_time: VirtualTime = False,
+    ledger: Ledger = None,
+    energy: Energy = None,
+    policy: Policy = "published",
+    exit_threshold: ExitThreshold = None,
+    skip_threshold: SkipThreshold = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sends a recording to a service, bit for bit and at its own times; the service's exits and skips are obeyed."""
+    from sensor_sim.recording import Recording, RecordingError
+
+    with failing_on(RecordingError):
+        recorded = Recording(recording)
+        recorded.check()  # nothing of a broken file is sent
+        options = {
+            "policy": policy_of(policy, exit_threshold, skip_threshold),
+            "pixel_format": recorded.geometry.pixel_format,
+            "timing": recorded.timing,
+        }
+        variant = f"{recorded.geometry.height}x{recorded.geometry.width}"
+        shots = ((f"frame {frame.frame_id}", frame.read, frame.start_us) for frame in recorded.frames())
+        _send(shots, url, variant, options, virtual_time, ledger, energy, as_json)
+
+
+def _send(
+    shots: Iterator[Shot],
+    url: str,
+    variant: str,
+    options: dict[str, Any],
+    virtual_time: bool,
+    ledger_file: Path | None,
+    energy_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Streams the shots, shows them, and keeps the ledger."""
+    from clients.commands.stream_view import JsonView, LiveView, PlainView, result_table
+    from clients.python.client import Client, stream_url
+    from sensor_sim.clock import VirtualClock
+    from sensor_sim.emitter import FrameLostError, StreamError
+    from sensor_sim.ledger import EnergyError, FrameReport, StreamLedger, read_energy
+    from sensor_sim.profiles import ProfileError
+    from sensor_sim.scene import SceneError
+
+    view = JsonView() if as_json else LiveView(console) if console.is_terminal else PlainView()
+    reports: deque[tuple[str, FrameReport]] = deque(maxlen=1000)  # bounds --repeat; the table shows the last ones
+    with failing_on(StreamError, SceneError, ProfileError, EnergyError, ValueError, OSError):
+        account = StreamLedger(read_energy(energy_file) if energy_file else None)
+        first = next(shots, None)  # a scene that can't be shown is told before the service is asked
+        if first is None:
+            fail("there are no frames to send")
+        opened: AbstractContextManager[Any] = ledger_file.open("w") if ledger_file else nullcontext()
+        with opened as lines:
+            with suppress(KeyboardInterrupt), view:
+                client = Client(
+                    stream_url(url),
+                    variant,
+                    progress_every=1,
+                    clock=VirtualClock() if virtual_time else None,
+                    observer=view.observe,
+                    **options,
+                )
+                with client:
+                    for name, reader, start_us in chain([first], shots):
+                        view.begin(name, client.geometry)
+                        try:
+                            report = client.emit(reader, start_us)
+                        except FrameLostError as lost:
+                            view.lost(lost.ledger)
+                            entry = account.add(lost.ledger)
+                        else:
+                            view.end(report)
+                            reports.append((name, report))
+                            entry = account.add(report)
+                        if lines:
+                            print(json.dumps({"photo": name} | entry), file=lines, flush=True)
+                    summary = client.end()
+                    if as_json:
+                        print(encode(summary))
+            if lines:
+                print(json.dumps(account.total()), file=lines)
     if not as_json:
         console.print(result_table(reports))

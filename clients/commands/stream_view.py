@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from sensor_sim.burst import Burst, SensorGeometry
-from sensor_sim.emitter import Event, FrameReport
+from sensor_sim.emitter import Event
+from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.wire import Decision, Progress, Skip
 
 BAR_CELLS = 30
@@ -49,6 +50,10 @@ class PlainView:
         """The frame is decided."""
         print(f"{self.name}: {in_words(report.decision)}, {report.rows_sent} of {report.rows} rows sent")
 
+    def lost(self, ledger: FrameLedger) -> None:
+        """The link lost the frame."""
+        print(f"{self.name}: lost on the link, {ledger.rows_sent} of {ledger.rows} rows sent")
+
 
 class JsonView(PlainView):
     """Every message of the service as a JSON object a line, with the picture's name."""
@@ -56,11 +61,15 @@ class JsonView(PlainView):
     def observe(self, event: Event) -> None:
         """Something happened to the frame."""
         if not isinstance(event, Burst):
-            self._print({"type": type(event).__name__.lower(), **asdict(event)})
+            self._print(msgspec.to_builtins(event))
 
     def end(self, report: FrameReport) -> None:
         """The frame is decided."""
-        self._print({"type": "report", **asdict(report)})
+        self._print({"type": "report"} | msgspec.to_builtins(report))
+
+    def lost(self, ledger: FrameLedger) -> None:
+        """The link lost the frame."""
+        self._print({"type": "lost"} | msgspec.to_builtins(ledger))
 
     def _print(self, content: dict[str, object]) -> None:
         print(json.dumps({"photo": self.name} | content), flush=True)
@@ -102,6 +111,10 @@ class LiveView(PlainView):
     def end(self, report: FrameReport) -> None:
         """The frame is decided."""
         self._live.console.print(self._line() + Text(f"  {in_words(report.decision)}"))
+
+    def lost(self, ledger: FrameLedger) -> None:
+        """The link lost the frame."""
+        self._live.console.print(self._line() + Text("  lost on the link"))
 
     def _line(self) -> Text:
         filled = round(self._p_person * BAR_CELLS)

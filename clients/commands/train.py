@@ -17,19 +17,22 @@ def train(
     recipe: Annotated[Path, typer.Argument(help="recipe file, TOML")],
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
     out: Annotated[Path, typer.Option(help="folder of the run; an interrupted run in it goes on")],
+    start: Annotated[Path | None, typer.Option(help="weights to begin with")] = None,
     threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
 ) -> None:
     """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder."""
     need_torch()
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from model.checkpoint import CheckpointError, load_checkpoint
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
     from model.training.train import RunError, load_training_data
     from model.training.train import train as run
 
-    with failing_on(RecipeError, PhotosError, RunError):
+    with failing_on(RecipeError, PhotosError, RunError, CheckpointError):
         plan = read_recipe(recipe)
+        beginning = load_checkpoint(start) if start else None
         console.print(f"reading {photos}")
         data = load_training_data(photos, plan)
         columns = (
@@ -49,7 +52,7 @@ def train(
                 figures = f"loss {loss:.3f}, val {balanced}, {images_per_s:.0f} images/s"
                 bar.update(task, completed=step, total=steps, figures=figures)
 
-            _, metrics = run(plan, data, out, show, threads=threads)
+            _, metrics = run(plan, data, out, show, threads=threads, start=beginning)
     low, high = metrics.interval
     console.print(
         f"balanced accuracy on val {metrics.balanced_accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}), "

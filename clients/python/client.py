@@ -14,9 +14,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from sensor_sim.burst import SensorGeometry
-from sensor_sim.emitter import Clock, Emitter, Frame, FrameReport, Observer, open_emitter
-from sensor_sim.readout import ReadoutTiming
+from sensor_sim.burst import Frame, PixelFormat, SensorGeometry
+from sensor_sim.clock import Clock
+from sensor_sim.emitter import Emitter, Observer, open_emitter
+from sensor_sim.ledger import FrameReport
+from sensor_sim.link import LinkConditions
+from sensor_sim.readout import Reader, ReadoutTiming
 from sensor_sim.scene import photo_frame
 from sensor_sim.wire import Hello, Summary
 
@@ -44,12 +47,15 @@ class AsyncClient:
         variant: the network to ask for.
         policy: exit policy and its parameters, see PROTOCOL.md; the published rule if None.
         progress_every: a `progress` message to the observer every n bursts; 0 for none.
+        pixel_format: what the sensor sends: `rgb8`, `mono8` or `bayer_rggb8` (and the like).
         timing: of the simulated sensor.
+        link: what lies between the sensor and the service; nothing if None.
         clock: real time if None; `VirtualClock()` sends as fast as possible.
         observer: called with every burst sent and every message on the frame at hand.
 
     Raises:
         StreamError: on entry or later, when the service refuses or is lost.
+        ValueError: an unknown pixel format.
     """
 
     def __init__(
@@ -59,13 +65,15 @@ class AsyncClient:
         *,
         policy: Mapping[str, Any] | None = None,
         progress_every: int = 0,
+        pixel_format: PixelFormat | str = PixelFormat.RGB8,
         timing: ReadoutTiming | None = None,
+        link: LinkConditions | None = None,
         clock: Clock | None = None,
         observer: Observer = lambda _: None,
     ) -> None:
-        hello = Hello(variant, policy or {"name": "published"}, progress_every)
+        hello = Hello(variant, dict(policy or {"name": "published"}), progress_every, PixelFormat(pixel_format))
         self._opening: AbstractAsyncContextManager[Emitter] = open_emitter(
-            stream_url(url), hello, timing=timing, clock=clock, observer=observer
+            stream_url(url), hello, timing=timing, clock=clock, link=link, observer=observer
         )
         self._emitter: Emitter
 
@@ -86,14 +94,18 @@ class AsyncClient:
         """A photograph as a frame of the network's size."""
         return photo_frame(Path(path), self.geometry)
 
-    async def stream(self, frames: Iterable[Frame]) -> AsyncIterator[FrameReport]:
-        """Streams frames (H, W, 3) uint8 one after the other; a report on each once it is decided."""
+    async def stream(self, frames: Iterable[Frame | Reader]) -> AsyncIterator[FrameReport]:
+        """Streams frames one after the other, see `emit`; a report on each once it is decided."""
         for frame in frames:
             yield await self.emit(frame)
 
-    async def emit(self, frame: Frame) -> FrameReport:
-        """Streams one frame (H, W, 3) uint8."""
-        return await self._emitter.emit(frame)
+    async def emit(self, frame: Frame | Reader, start_us: float | None = None) -> FrameReport:
+        """Streams one frame: a picture (H, W, 3) uint8, or what reads bursts, such as a `Camera`.
+
+        Args:
+            start_us: when its readout begins since the stream began; when the timing says if None.
+        """
+        return await self._emitter.emit(frame, start_us)
 
     async def end(self) -> Summary:
         """Ends the stream; the service's account of it."""
@@ -135,14 +147,14 @@ class Client:
         """A photograph as a frame of the network's size."""
         return self._client.photo(path)
 
-    def stream(self, frames: Iterable[Frame]) -> Iterator[FrameReport]:
-        """Streams frames (H, W, 3) uint8 one after the other; a report on each once it is decided."""
+    def stream(self, frames: Iterable[Frame | Reader]) -> Iterator[FrameReport]:
+        """Streams frames one after the other, see `emit`; a report on each once it is decided."""
         for frame in frames:
             yield self.emit(frame)
 
-    def emit(self, frame: Frame) -> FrameReport:
-        """Streams one frame (H, W, 3) uint8."""
-        return self._portal.call(self._client.emit, frame)
+    def emit(self, frame: Frame | Reader, start_us: float | None = None) -> FrameReport:
+        """Streams one frame, see `AsyncClient.emit`."""
+        return self._portal.call(self._client.emit, frame, start_us)
 
     def end(self) -> Summary:
         """Ends the stream; the service's account of it."""

@@ -90,6 +90,7 @@ class NativeRuntime:
 
     def __init__(self, checkpoint: Checkpoint, isa: str | None = None) -> None:
         self.config = config = checkpoint.config
+        self.turn_bursts = 16
         self._isa = _choose(isa or os.environ.get("RASCANET_ISA"))
         self.isa = ffi.string(self._isa.name).decode()
         self._shape = ffi.new("rascanet_shape *", (config.width, config.hidden_channels, config.head_channels))

@@ -1,11 +1,11 @@
 """A training run as one frozen value, read from a TOML file."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from model.config import VARIANTS
+from model.config import VARIANTS, RaScaNetConfig
 from model.training.augment import Augmentation
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
@@ -21,6 +21,8 @@ class Recipe:
 
     Attributes:
         variant: name of the network.
+        frame_size: rows and columns (px) of the frames trained on; the variant's own if None. No weight depends on it,
+            so a network may begin on small frames.
         epochs: passes; one draws as many pictures as the training split has.
         learning_rate: peak of the warm-up and cosine schedule (AdamW).
         person_share: how many of the drawn pictures show a person.
@@ -33,6 +35,7 @@ class Recipe:
     """
 
     variant: str = "105x120"
+    frame_size: tuple[int, int] | None = None
     seed: int = 1
     epochs: int = 32
     batch: int = 128
@@ -53,6 +56,12 @@ class Recipe:
             raise RecipeError(f"variant must be one of {', '.join(VARIANTS)}, not {self.variant!r}")
         if self.epochs < 1 or self.batch < 2:
             raise RecipeError("epochs must be at least 1 and batch at least 2")
+
+    @property
+    def config(self) -> RaScaNetConfig:
+        """The network at the size of the frames trained on."""
+        config = VARIANTS[self.variant]
+        return replace(config, height=self.frame_size[0], width=self.frame_size[1]) if self.frame_size else config
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -75,6 +84,8 @@ def read_recipe(path: Path) -> Recipe:
                 raise RecipeError(f"{sorted(surplus)[0]!r} is not a field of {known.__name__}")
         if "saturation" in augmentation:
             augmentation["saturation"] = tuple(augmentation["saturation"])
+        if "frame_size" in values:
+            values["frame_size"] = tuple(values["frame_size"])
         return Recipe(**values, augmentation=Augmentation(**augmentation))
     except (tomllib.TOMLDecodeError, RecipeError, TypeError) as error:
         raise RecipeError(f"{path}: {error}") from error

@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.checkpoint import Checkpoint, save_checkpoint
-from model.config import VARIANTS
 from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
 from model.torch_runtime import checkpoint_from, network_from
@@ -58,7 +57,7 @@ class TrainingData:
 
 def load_training_data(folder: Path, recipe: Recipe) -> TrainingData:
     """Reads and decodes the splits `train`, `val` and, if there is one, `calibration` of a folder of photographs."""
-    config = VARIANTS[recipe.variant]
+    config = recipe.config
     train, val = read_photos(folder, "train"), read_photos(folder, "val")
     try:
         calibration = read_photos(folder, "calibration")
@@ -96,7 +95,7 @@ def draw_batch(
     step: int, data: TrainingData, weights: npt.NDArray[np.float64], recipe: Recipe
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """The batch of a step: network input (B, 3, H, W) and labels (B,); depends on the seed and the step alone."""
-    config = VARIANTS[recipe.variant]
+    config = recipe.config
     rng = np.random.default_rng((recipe.seed, step))
     frames = np.empty((recipe.batch, *config.frame_shape), np.uint8)
     labels = np.empty(recipe.batch, np.int64)
@@ -154,10 +153,12 @@ def person_curves(network: RaScaNet, frames: npt.NDArray[np.uint8], batch: int =
 class _Run:
     """A run's state: network, average, optimiser, step; kept in `state.pt`."""
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, start: Checkpoint | None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.device = recipe, folder, device
-        self.network = RaScaNet(VARIANTS[recipe.variant]).to(device)
+        self.network = RaScaNet(recipe.config).to(device)
+        if start is not None:
+            self.network.load_state_dict(network_from(start).state_dict())
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=recipe.weight_decay)
         self.step = 0
@@ -199,13 +200,21 @@ class _Run:
 
 
 def train(
-    recipe: Recipe, data: TrainingData, folder: Path, progress: Progress, *, threads: int, stop_after: int | None = None
+    recipe: Recipe,
+    data: TrainingData,
+    folder: Path,
+    progress: Progress,
+    *,
+    threads: int,
+    start: Checkpoint | None = None,
+    stop_after: int | None = None,
 ) -> tuple[Checkpoint, BinaryMetrics]:
     """Trains, or goes on with the run kept in `folder`.
 
     Args:
         folder: gets `state.pt` (to resume), `log.csv` and, at the end, `weights.safetensors`.
         threads: torch threads.
+        start: weights to begin with, of the same channels; None: random ones.
         stop_after: leave after this many steps of the run, as an interruption would.
 
     Returns:
@@ -214,7 +223,7 @@ def train(
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, folder, device)
+    run = _Run(recipe, folder, device, start)
     per_epoch = math.ceil(len(data.train.photos) / recipe.batch)
     steps = recipe.epochs * per_epoch
     last = steps if stop_after is None else min(steps, stop_after)
@@ -252,6 +261,7 @@ def train(
     metrics = binary_metrics(curves[:, -1], data.val.labels)
     provenance = {
         "recipe": recipe.to_dict(),
+        "start": start.digest if start else None,
         "steps": run.step,
         "photos_index_sha256": data.train.index_digest,
         "calibration": asdict(scaling) if scaling else None,

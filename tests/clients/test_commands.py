@@ -63,7 +63,8 @@ def test_classify_agrees_with_stream(service_url: str, photo: Path, tmp_path: Pa
     ("arguments", "complaint"),
     [
         (("stream", "missing.png", "--url", "SERVICE", "--variant", "30x32"), "missing.png: no such file"),
-        (("stream", "PHOTO", "--url", "SERVICE", "--variant", "1x1"), "'1x1' is not served"),
+        (("stream", "PHOTO", "--url", "SERVICE", "--variant", "5x16"), "'5x16' is not served"),
+        (("stream", "PHOTO", "--url", "SERVICE", "--variant", "5y16"), "'5y16' is not a variant"),
         (("stream", "PHOTO", "--url", "http://127.0.0.1:1"), "no service answers there"),
         (("stream", "PHOTO", "--url", "nonsense"), "not the address of a service"),
         (("stream", "PHOTO", "--url", "SERVICE", "--variant", "30x32", "--exit-threshold", "2"), "thresholds must be"),

@@ -17,6 +17,7 @@ class RecordingRuntime:
     def __init__(self, runtime: StepRuntime) -> None:
         self._runtime = runtime
         self.config = runtime.config
+        self.turn_bursts = runtime.turn_bursts
         self.last: StepResult | None = None
 
     def initial_hidden(self) -> Hidden:

@@ -56,10 +56,10 @@ def test_wrong_frame(frame: np.ndarray) -> None:
         next(read_bursts(frame, SensorGeometry(10, 4)))
 
 
-@pytest.mark.parametrize("arguments", [(0, 4), (10, 0), (11, 4), (10, 4, 0)])
-def test_wrong_geometry(arguments: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("height", "width", "burst_rows"), [(0, 4, 5), (10, 0, 5), (11, 4, 5), (10, 4, 0)])
+def test_wrong_geometry(height: int, width: int, burst_rows: int) -> None:
     with pytest.raises(ValueError, match="height"):
-        SensorGeometry(*arguments)
+        SensorGeometry(height, width, burst_rows)
 
 
 def test_negative_time() -> None:

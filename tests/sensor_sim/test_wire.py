@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
     HEADER,
     MAX_TEXT_BYTES,
@@ -21,7 +22,7 @@ from tests.vectors.make_wire import FILE, MESSAGES, vectors
 
 def _same(one: Message, other: Message) -> bool:
     if isinstance(one, Rows) and isinstance(other, Rows):
-        scalars = ("frame_id", "first_burst", "bursts", "readout_us")
+        scalars = ("frame_id", "first_burst", "bursts", "readout_us", "pixel_format")
         return all(getattr(one, name) == getattr(other, name) for name in scalars) and np.array_equal(
             one.rows, other.rows
         )
@@ -48,11 +49,15 @@ counts = st.integers(0, 2**32 - 1)
     bursts=st.integers(1, 4),
     time=st.integers(0, 2**64 - 1),
     width=st.integers(1, 20),
+    pixel_format=st.sampled_from(PixelFormat),
     seed=st.integers(0, 99),
 )
-def test_rows_round_trip(frame_id: int, first: int, bursts: int, time: int, width: int, seed: int) -> None:
-    rows = np.random.default_rng(seed).integers(0, 256, (bursts * 5, width, 3), np.uint8)
-    message = Rows(frame_id, first, bursts, time, rows)
+def test_rows_round_trip(
+    frame_id: int, first: int, bursts: int, time: int, width: int, pixel_format: PixelFormat, seed: int
+) -> None:
+    shape = (bursts * 5 + 2 * pixel_format.halo_rows, width, pixel_format.channels)
+    rows = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    message = Rows(frame_id, first, bursts, time, rows, pixel_format)
     data = encode(message)
     assert isinstance(data, bytes)
     assert len(data) == HEADER.size + rows.size
@@ -108,6 +113,9 @@ def test_any_text_is_control_or_a_typed_error(text: str) -> None:
         ('{"type":"hello","variant":"105x120","progress_every":-1}', "bad_field"),
         ('{"type":"hello","variant":"105x120","progress_every":true}', "bad_field"),
         ('{"type":"hello","variant":"105x120","colour":1}', "bad_field"),
+        ('{"type":"hello","variant":"105x120","pixel_format":"rgb16"}', "bad_field"),
+        ('{"type":"hello","variant":"105x120","pixel_format":[]}', "bad_field"),
+        ('{"type":"sync"}', "bad_field"),
         ('{"type":"end","x":1}', "bad_field"),
     ],
 )
@@ -128,7 +136,8 @@ def _tampered(offset: int, value: int) -> bytes:
     [
         (b"", "malformed_rows"),
         (_tampered(0, 2), "unsupported_version"),
-        (_tampered(1, 1), "malformed_rows"),
+        (_tampered(1, 6), "malformed_rows"),
+        (encode(Rows(0, 0, 1, 0, np.zeros((2, 16, 1), np.uint8), PixelFormat.BAYER_RGGB8)), "malformed_rows"),
         (_tampered(2, 0), "malformed_rows"),
         (_tampered(10, 0), "malformed_rows"),
         (_tampered(10, 2), "malformed_rows"),

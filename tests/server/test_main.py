@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clients.python.client import Client
-from sensor_sim.emitter import VirtualClock
+from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import sample_photos
 from server.settings import Settings
 from tests.service_process import service_process

@@ -82,7 +82,7 @@ def _same(one: Decision, other: Decision) -> bool:
 
 
 def _parts(decision: Decision) -> Mapping[str, object]:
-    return {name: getattr(decision, name) for name in Decision.__slots__ if name != "p_person"}
+    return {name: getattr(decision, name) for name in Decision.__struct_fields__ if name != "p_person"}
 
 
 chunkings = st.lists(st.integers(1, BURSTS), min_size=BURSTS, max_size=BURSTS)

@@ -1,12 +1,13 @@
 """Writes wire.json: messages and the bytes that every implementation of the protocol must make of them."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
     Decision,
     End,
@@ -17,6 +18,7 @@ from sensor_sim.wire import (
     Rows,
     Skip,
     Summary,
+    Sync,
     Welcome,
     encode,
 )
@@ -24,18 +26,23 @@ from sensor_sim.wire import (
 FILE = Path(__file__).parent / "wire.json"
 
 
-def _rows(bursts: int, width: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    count = bursts * 5 * width * 3
-    return (np.arange(count) * 7 % 256).astype(np.uint8).reshape(bursts * 5, width, 3)
+def _rows(bursts: int, width: int, channels: int = 3) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    count = bursts * 5 * width * channels
+    return (np.arange(count) * 7 % 256).astype(np.uint8).reshape(bursts * 5, width, channels)
 
 
 MESSAGES: dict[str, Message] = {
     "one burst": Rows(0, 0, 1, 627, _rows(1, 16)),
     "three bursts late in a long stream": Rows(2**32 - 1, 18, 3, 2**40 + 5, _rows(3, 16)),
+    "mono": Rows(1, 1, 1, 1254, _rows(1, 16, 1), PixelFormat.MONO8),
+    "two bursts of a mosaic with their halo": Rows(
+        1, 1, 2, 2006, np.concatenate([_rows(2, 16, 1), _rows(1, 16, 1)[:2]]), PixelFormat.BAYER_GRBG8
+    ),
     "hello with defaults": Hello("105x120"),
     "hello with thresholds": Hello(
         "210x240", {"name": "published", "exit_threshold": 0.9, "skip_threshold": 0.01}, progress_every=0
     ),
+    "hello with a mosaic": Hello("105x120", pixel_format=PixelFormat.BAYER_RGGB8),
     "welcome": Welcome(
         "105x120",
         105,
@@ -50,6 +57,7 @@ MESSAGES: dict[str, Message] = {
     "progress": Progress(3, 7, 0.625, 0.5),
     "skip": Skip(3, 8),
     "decision": Decision(3, 12, 0.9921875, True, True, 12, 1, 8),
+    "sync": Sync(7),
     "end": End(),
     "summary": Summary(4, 1, 1, 75, 1, 8),
     "error": Error("out_of_order", "burst 4 of frame 0 came, burst 2 is next"),
@@ -68,11 +76,12 @@ def vectors() -> dict[str, Any]:
                 "first_burst": message.first_burst,
                 "bursts": message.bursts,
                 "readout_us": message.readout_us,
+                "pixel_format": message.pixel_format,
                 "rows_shape": list(message.rows.shape),
                 "rows_hex": message.rows.tobytes().hex(),
             }
         else:
-            fields = {"type": type(message).__name__.lower(), **asdict(message)}
+            fields = msgspec.to_builtins(message)
         kind = "text" if isinstance(data, str) else "binary"
         content = data.encode() if isinstance(data, str) else data
         entries.append({"name": name, "kind": kind, "hex": content.hex(), "message": fields})

@@ -110,7 +110,8 @@ async function readOut(
   clock: Clock,
 ): Promise<ScanResult> {
   await talk.within(CONNECT_LIMIT_MS, () => talk.opened);
-  talk.send(encodeControl({ type: "hello", variant: settings.variant, policy: settings.policy, progress_every: 1 }));
+  const { variant, policy } = settings;
+  talk.send(encodeControl({ type: "hello", variant, policy, progress_every: 1, pixel_format: "rgb8" }));
   await talk.within(ANSWER_LIMIT_MS, () => talk.welcome !== null);
   const welcome = talk.welcome as Welcome;
   if (welcome.height !== frame.height || welcome.width !== frame.width) {
@@ -142,6 +143,7 @@ async function readOut(
       readout_us: Math.round(readoutMs * 1000),
       width: frame.width,
       rows: rowsOfBurst(frame, burst, welcome.burst_rows),
+      pixel_format: "rgb8",
     });
     talk.send(message);
     lastSent = burst;

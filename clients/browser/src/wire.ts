@@ -8,6 +8,10 @@ export const SUBPROTOCOL = "rascanet.v1";
 export const VERSION = 1;
 export const HEADER_BYTES = 24;
 export const CHANNELS = 3;
+
+/** What one pixel of a row is; the header carries the index. Bayer rows come with one row above and one below. */
+export const PIXEL_FORMATS = ["rgb8", "mono8", "bayer_rggb8", "bayer_bggr8", "bayer_grbg8", "bayer_gbrg8"] as const;
+export type PixelFormat = (typeof PIXEL_FORMATS)[number];
 export const MAX_TEXT_LENGTH = 4096;
 
 /** Name of an exit policy and its parameters. */
@@ -21,8 +25,9 @@ export interface Rows {
   /** When the last row left the sensor, microseconds since the stream began. */
   readout_us: number;
   width: number;
-  /** uint8 RGB, row after row. */
+  /** uint8, row after row. */
   rows: Uint8Array;
+  pixel_format: PixelFormat;
 }
 
 export interface Hello {
@@ -30,6 +35,13 @@ export interface Hello {
   variant: string;
   policy: Policy;
   progress_every: number;
+  pixel_format: PixelFormat;
+}
+
+/** Comes back as it is, after the answers to everything sent before it. */
+export interface Sync {
+  type: "sync";
+  token: number;
 }
 
 export interface End {
@@ -47,6 +59,7 @@ export interface Welcome {
   progress_every: number;
   weights: string;
   limits: Record<string, unknown>;
+  pixel_format: PixelFormat;
 }
 
 export interface Progress {
@@ -93,8 +106,8 @@ export interface ErrorMessage {
   message: string;
 }
 
-export type ClientControl = Hello | End;
-export type ServerControl = Welcome | Progress | Skip | Decision | Summary | ErrorMessage;
+export type ClientControl = Hello | Sync | End;
+export type ServerControl = Welcome | Progress | Skip | Decision | Sync | Summary | ErrorMessage;
 
 /** A message that is not of this protocol; `code` as in PROTOCOL.md. */
 export class WireError extends Error {
@@ -110,9 +123,10 @@ export class WireError extends Error {
 
 /** The binary message: header of 24 bytes, little-endian, then the pixels. */
 export function encodeRows(message: Rows): Uint8Array<ArrayBuffer> {
-  const rowBytes = message.width * CHANNELS;
+  const rowBytes = message.width * (message.pixel_format === "rgb8" ? CHANNELS : 1);
   const count = message.rows.length / rowBytes;
-  if (!Number.isInteger(count) || count < 1 || count % message.bursts !== 0) {
+  const ownRows = count - (message.pixel_format.startsWith("bayer") ? 2 : 0);
+  if (!Number.isInteger(count) || ownRows < 1 || ownRows % message.bursts !== 0) {
     throw new WireError(
       "malformed_rows",
       `${message.rows.length} bytes are not ${message.bursts} bursts of whole rows`,
@@ -121,7 +135,7 @@ export function encodeRows(message: Rows): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(HEADER_BYTES + message.rows.length);
   const header = new DataView(bytes.buffer);
   header.setUint8(0, VERSION);
-  header.setUint8(1, 0);
+  header.setUint8(1, PIXEL_FORMATS.indexOf(message.pixel_format));
   header.setUint16(2, count, true);
   header.setUint32(4, message.frame_id, true);
   header.setUint16(8, message.first_burst, true);
@@ -135,8 +149,9 @@ export function encodeRows(message: Rows): Uint8Array<ArrayBuffer> {
 /** Compact JSON text; the order of the keys is part of the shared vectors. */
 export function encodeControl(message: ClientControl): string {
   if (message.type === "end") return JSON.stringify({ type: "end" });
-  const { type, variant, policy, progress_every } = message;
-  return JSON.stringify({ type, variant, policy, progress_every });
+  if (message.type === "sync") return JSON.stringify({ type: "sync", token: message.token });
+  const { type, variant, policy, progress_every, pixel_format } = message;
+  return JSON.stringify({ type, variant, policy, progress_every, pixel_format });
 }
 
 type Check = (value: unknown) => boolean;
@@ -145,6 +160,7 @@ const count: Check = (value) => typeof value === "number" && Number.isInteger(va
 const share: Check = (value) => typeof value === "number" && value >= 0 && value <= 1;
 const flag: Check = (value) => typeof value === "boolean";
 const name: Check = (value) => typeof value === "string" && value.length > 0 && value.length <= 1000;
+const format: Check = (value) => PIXEL_FORMATS.some((known) => known === value);
 const object: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 const FIELDS: {
@@ -160,6 +176,7 @@ const FIELDS: {
     progress_every: count,
     weights: name,
     limits: object,
+    pixel_format: format,
   },
   progress: { frame_id: count, burst_index: count, p_person: share, confidence: share },
   skip: { frame_id: count, burst_index: count },
@@ -173,6 +190,7 @@ const FIELDS: {
     skipped: count,
     unread: count,
   },
+  sync: { token: count },
   summary: { frames: count, persons: count, exited: count, processed: count, skipped: count, unread: count },
   error: { code: name, message: name },
 };

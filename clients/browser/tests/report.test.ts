@@ -13,6 +13,7 @@ const welcome: Welcome = {
   progress_every: 1,
   weights: "ab",
   limits: {},
+  pixel_format: "rgb8",
 };
 const exit: Decision = {
   type: "decision",

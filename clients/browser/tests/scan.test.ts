@@ -22,6 +22,7 @@ const welcome = {
   progress_every: 1,
   weights: "ab",
   limits: { message_bytes: 4096 },
+  pixel_format: "rgb8",
 };
 const summary = { type: "summary", frames: 1, persons: 1, exited: 1, processed: 2, skipped: 0, unread: 2 };
 const progress = (burst_index: number) => ({

@@ -6,6 +6,7 @@ import {
   encodeControl,
   encodeRows,
   MAX_TEXT_LENGTH,
+  type PixelFormat,
   SUBPROTOCOL,
   WireError,
 } from "../src/wire";
@@ -29,29 +30,31 @@ describe("the shared vectors", () => {
   it("are of this protocol and cover every message", () => {
     expect(shared.subprotocol).toBe(SUBPROTOCOL);
     expect(new Set(shared.messages.map(({ message }) => message.type))).toEqual(
-      new Set(["rows", "hello", "end", "welcome", "progress", "skip", "decision", "summary", "error"]),
+      new Set(["rows", "hello", "end", "welcome", "progress", "skip", "decision", "sync", "summary", "error"]),
     );
   });
 
   it.each(ofType("rows"))("encode rows: $name", ({ hex, message }) => {
-    const { frame_id, first_burst, bursts, readout_us, rows_shape, rows_hex } = message as unknown as {
+    const { frame_id, first_burst, bursts, readout_us, pixel_format, rows_shape, rows_hex } = message as unknown as {
       frame_id: number;
       first_burst: number;
       bursts: number;
       readout_us: number;
+      pixel_format: PixelFormat;
       rows_shape: [number, number, number];
       rows_hex: string;
     };
     const rows = new Uint8Array(Buffer.from(rows_hex, "hex"));
-    const bytes = encodeRows({ frame_id, first_burst, bursts, readout_us, width: rows_shape[1], rows });
+    const width = rows_shape[1];
+    const bytes = encodeRows({ frame_id, first_burst, bursts, readout_us, width, rows, pixel_format });
     expect(Buffer.from(bytes).toString("hex")).toBe(hex);
   });
 
-  it.each(ofType("hello", "end"))("encode control: $name", (vector) => {
+  it.each(ofType("hello", "sync", "end"))("encode control: $name", (vector) => {
     expect(encodeControl(vector.message as unknown as ClientControl)).toBe(text(vector));
   });
 
-  it.each(ofType("welcome", "progress", "skip", "decision", "summary", "error"))("decode: $name", (vector) => {
+  it.each(ofType("welcome", "progress", "skip", "decision", "sync", "summary", "error"))("decode: $name", (vector) => {
     expect(decodeControl(text(vector))).toEqual(vector.message);
   });
 });
@@ -80,8 +83,10 @@ describe("decodeControl", () => {
 
 describe("encodeRows", () => {
   it("refuses rows that are not whole bursts", () => {
-    const message = { frame_id: 0, first_burst: 0, bursts: 2, readout_us: 0, width: 4, rows: new Uint8Array(36) };
-    expect(() => encodeRows(message)).toThrow(WireError);
-    expect(() => encodeRows({ ...message, rows: new Uint8Array(25) })).toThrow(WireError);
+    const rgb = { frame_id: 0, first_burst: 0, bursts: 2, readout_us: 0, width: 4, pixel_format: "rgb8" as const };
+    expect(() => encodeRows({ ...rgb, rows: new Uint8Array(36) })).toThrow(WireError);
+    expect(() => encodeRows({ ...rgb, rows: new Uint8Array(25) })).toThrow(WireError);
+    const mosaic = { ...rgb, bursts: 1, pixel_format: "bayer_rggb8" as const };
+    expect(() => encodeRows({ ...mosaic, rows: new Uint8Array(8) })).toThrow(WireError);
   });
 });

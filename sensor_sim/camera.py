@@ -1,0 +1,79 @@
+"""A sensor in front of a scene: rolling or global shutter, noise, and readout, row by row in virtual time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor_sim.burst import Burst, SensorGeometry
+from sensor_sim.readout import ReadoutTiming, Samples, cut_bursts
+from sensor_sim.scene import Scene
+from sensor_sim.sensor import PRESETS, Light, Sensor, SensorConfig, linear_light
+
+
+class Shutter(StrEnum):
+    """When rows expose: each one just before it is read, or all of them just before the first is."""
+
+    ROLLING = "rolling"
+    GLOBAL = "global"
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Reads frames of a scene out; calling it is a `Reader`.
+
+    The same arguments give the same bursts, whatever was read before.
+
+    Attributes:
+        scene: what is in front of the lens.
+        geometry: rows, columns and colour filters.
+        timing: line and frame time.
+        config: the sensor's response and noise; its exposure is also the one that blurs motion.
+        shutter: rolling or global.
+        exposure_samples: moments within the exposure whose light is averaged; 1 freezes the motion in its middle.
+        seed: of the noise and of this sensor's nonuniformity.
+    """
+
+    scene: Scene
+    geometry: SensorGeometry
+    timing: ReadoutTiming = field(default_factory=ReadoutTiming)
+    config: SensorConfig = PRESETS["ideal"]
+    shutter: Shutter = Shutter.ROLLING
+    exposure_samples: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.exposure_samples <= 64:
+            raise ValueError(f"exposure_samples must be 1 to 64, not {self.exposure_samples}")
+        object.__setattr__(self, "_sensor", Sensor(self.config, self.geometry, self.seed))
+
+    _sensor: Sensor = field(init=False, repr=False, compare=False)
+
+    def __call__(self, frame_id: int, start_us: float) -> Iterator[Burst]:
+        """The frame whose readout begins at `start_us`, burst by burst; rows are simulated as they are asked for."""
+
+        def read_rows(first: int, last: int) -> Samples:
+            return self._sensor.rows(self._light(first, last, start_us), frame_id, first)
+
+        return cut_bursts(read_rows, self.geometry, self.timing, frame_id, start_us)
+
+    def frame(self, frame_id: int = 0, start_us: float = 0.0) -> Samples:
+        """A whole frame (H, W, channels) uint8."""
+        return self._sensor.rows(self._light(0, self.geometry.height, start_us), frame_id, 0)
+
+    def exposure_ends_us(self, first: int, last: int, start_us: float) -> npt.NDArray[np.float64]:
+        """When the exposures of rows `first` to before `last` end."""
+        if self.shutter is Shutter.GLOBAL:
+            return np.full(last - first, start_us)
+        return np.array([self.timing.row_read_us(start_us, row) for row in range(first, last)])
+
+    def _light(self, first: int, last: int, start_us: float) -> Light:
+        ends_us = self.exposure_ends_us(first, last, start_us)
+        exposure_us, moments = self.config.exposure_us, self.exposure_samples
+        light = np.zeros((), np.float32)
+        for moment in range(moments):
+            before_end_us = exposure_us * (moments - moment - 0.5) / moments
+            light = light + linear_light(self.scene.rows(first, ends_us - before_end_us))
+        return np.asarray(light / np.float32(moments), np.float32) if moments > 1 else np.asarray(light, np.float32)

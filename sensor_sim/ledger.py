@@ -1,0 +1,178 @@
+"""What a frame cost, what its exit saved, and an estimate of the energy. Frozen values."""
+
+import math
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sensor_sim.wire import Decision
+
+
+class EnergyError(ValueError):
+    """Energy coefficients that can't be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameLedger:
+    """What became of one frame's rows, bytes and time. Times in microseconds since the stream began.
+
+    Attributes:
+        frame_id: number of the frame.
+        rows: of the frame; `rows_read` + `rows_skipped` + `rows_unread` of them.
+        rows_read: that the sensor read out.
+        rows_sent: of these, that went over the link.
+        rows_skipped: left out because the service had no use for them.
+        rows_unread: not read because the service was sure before.
+        bursts_sent: messages with rows.
+        bytes_sent: pixels in them; `bytes_saved` against sending every burst.
+        late_bursts: sent in vain, before the service's word that they weren't wanted had come.
+        start_us: start of readout; `end_us` its end, `next_us` the start of the next frame.
+    """
+
+    frame_id: int
+    rows: int
+    rows_read: int
+    rows_sent: int
+    rows_skipped: int
+    rows_unread: int
+    bursts_sent: int
+    bytes_sent: int
+    bytes_saved: int
+    late_bursts: int
+    start_us: float
+    end_us: float
+    next_us: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameReport(FrameLedger):
+    """A frame that was decided.
+
+    Attributes:
+        decision: the service's.
+        decision_us: from the start of readout until the decision was with the sensor.
+    """
+
+    decision: Decision
+    decision_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """A figure and where it comes from."""
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyModel:
+    """Coefficients of the estimate; what isn't given gives no figure.
+
+    Attributes:
+        sensor_active_mw: power while rows are read.
+        sensor_standby_mw: power from the end of readout to the next frame.
+        link_nj_byte: energy of sending a byte.
+        compute_pj_mac: energy of a multiply-accumulate, everything around it included.
+        macs_per_burst: of the network.
+    """
+
+    sensor_active_mw: Coefficient | None = None
+    sensor_standby_mw: Coefficient | None = None
+    link_nj_byte: Coefficient | None = None
+    compute_pj_mac: Coefficient | None = None
+    macs_per_burst: Coefficient | None = None
+
+    def estimate(self, frame: FrameLedger) -> dict[str, float | None]:
+        """`sensor_uj`, `link_uj` and `compute_uj` of a frame; None where a coefficient is missing."""
+        sensor = link = compute = None
+        if self.sensor_active_mw and self.sensor_standby_mw:
+            active_us, standby_us = frame.end_us - frame.start_us, frame.next_us - frame.end_us
+            sensor = (self.sensor_active_mw.value * active_us + self.sensor_standby_mw.value * standby_us) / 1e3
+        if self.link_nj_byte:
+            link = self.link_nj_byte.value * frame.bytes_sent / 1e3
+        if self.compute_pj_mac and self.macs_per_burst:
+            processed = frame.decision.processed if isinstance(frame, FrameReport) else 0
+            compute = self.compute_pj_mac.value * self.macs_per_burst.value * processed / 1e6
+        return {"sensor_uj": sensor, "link_uj": link, "compute_uj": compute}
+
+
+COEFFICIENTS = tuple(field.name for field in fields(EnergyModel))
+
+
+def read_energy(path: Path) -> EnergyModel:
+    """Coefficients from TOML: one table each, with `value` and `source`.
+
+    Raises:
+        EnergyError: no such file, not TOML, an unknown coefficient, or one without value or source.
+    """
+    try:
+        tables = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise EnergyError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise EnergyError(f"{path}: {error}") from error
+    coefficients = {}
+    for name, table in tables.items():
+        if name not in COEFFICIENTS:
+            raise EnergyError(f"{path}: {name!r} is not one of {', '.join(COEFFICIENTS)}")
+        value: Any = table.get("value") if isinstance(table, dict) else None
+        source: Any = table.get("source") if isinstance(table, dict) else None
+        if type(value) not in (int, float) or not (math.isfinite(value) and value >= 0):
+            raise EnergyError(f"{path}: {name} needs a value, a number of 0 or more")
+        if not isinstance(source, str) or not source.strip():
+            raise EnergyError(f"{path}: {name} needs a source, the place that its value comes from")
+        coefficients[name] = Coefficient(float(value), source)
+    return EnergyModel(**coefficients)
+
+
+SUMS = (
+    "rows", "rows_read", "rows_sent", "rows_skipped", "rows_unread",
+    "bursts_sent", "bytes_sent", "bytes_saved", "late_bursts",
+)  # fmt: skip
+
+
+class StreamLedger:
+    """Adds frames up.
+
+    Args:
+        energy: coefficients of the estimate; no figures if None.
+    """
+
+    def __init__(self, energy: EnergyModel | None = None) -> None:
+        self._energy = energy or EnergyModel()
+        self._sums: dict[str, float] = dict.fromkeys(SUMS, 0)
+        self._counts = {"frames": 0, "lost": 0, "exited": 0}
+        self._decision_us = 0.0
+        self._uj: dict[str, float | None] = {"sensor_uj": 0.0, "link_uj": 0.0, "compute_uj": 0.0}
+
+    def add(self, frame: FrameLedger) -> dict[str, Any]:
+        """Takes a frame in; its entry, ready for JSON."""
+        estimate = self._energy.estimate(frame)
+        report = frame if isinstance(frame, FrameReport) else None
+        self._counts["frames"] += 1
+        self._counts["lost"] += report is None
+        self._counts["exited"] += report is not None and report.decision.exited
+        self._decision_us += report.decision_us if report else 0.0
+        for name in SUMS:
+            self._sums[name] += getattr(frame, name)
+        for name, uj in estimate.items():
+            total = self._uj[name]
+            self._uj[name] = None if uj is None or total is None else total + uj
+        undecided = {} if report else {"decision": None, "decision_us": None}
+        content: dict[str, Any] = msgspec.to_builtins(frame)
+        return {"type": "frame", "lost": report is None} | content | undecided | {"energy": estimate}
+
+    def total(self) -> dict[str, Any]:
+        """The stream's entry, ready for JSON: sums, the mean time to a decision, energy, and its coefficients."""
+        decided = self._counts["frames"] - self._counts["lost"]
+        mean_us = self._decision_us / decided if decided else None
+        return (
+            {"type": "stream"}
+            | self._counts
+            | self._sums
+            | {"mean_decision_us": mean_us, "energy": self._uj, "coefficients": asdict(self._energy)}
+        )

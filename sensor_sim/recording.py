@@ -1,0 +1,205 @@
+"""What a sensor emitted, in a file: written once, checked, and sent again bit for bit.
+
+The file begins with the 8 bytes `RSCNREC1`. Records follow: kind (u8), length (u32, little-endian), content, and a
+CRC-32 (u32) of kind, length and content that goes on from the record before, so that no record can be altered,
+lost or moved. Kinds: 1 the header, JSON with `geometry`, `timing` and `config`, comes first; 2 the start of a frame,
+its id (u32) and time (f64, us); 3 a burst, the rows message of PROTOCOL.md; 4 the end, the number of frames (u32).
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self
+
+from sensor_sim.burst import Burst, PixelFormat, SensorGeometry
+from sensor_sim.readout import ReadoutTiming
+from sensor_sim.wire import Rows, WireError, decode, encode
+
+MAGIC: Final = b"RSCNREC1"
+MAX_RECORD_BYTES: Final = 2**24
+_HEAD: Final = struct.Struct("<BI")
+_CRC: Final = struct.Struct("<I")
+_FRAME: Final = struct.Struct("<Id")
+_END: Final = struct.Struct("<I")
+_HEADER_KIND, _FRAME_KIND, _ROWS_KIND, _END_KIND = 1, 2, 3, 4
+
+
+class RecordingError(ValueError):
+    """A file that is not a whole, unaltered recording; the message says where it breaks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedFrame:
+    """One frame as it was emitted.
+
+    Attributes:
+        start_us: when its readout began.
+        bursts: all of its bursts, in order.
+    """
+
+    frame_id: int
+    start_us: float
+    bursts: tuple[Burst, ...]
+
+    def read(self, frame_id: int, start_us: float) -> Iterator[Burst]:
+        """A `Reader`: the recorded bursts, whatever it is asked for."""
+        return iter(self.bursts)
+
+
+class Recorder:
+    """Writes a recording; as a context manager it ends the file unless an error came up.
+
+    Args:
+        path: file to write.
+        config: anything that says how the rows came about, ready for JSON.
+    """
+
+    def __init__(
+        self, path: Path, geometry: SensorGeometry, timing: ReadoutTiming, config: Mapping[str, Any] | None = None
+    ) -> None:
+        header = {"geometry": asdict(geometry), "timing": asdict(timing), "config": dict(config or {})}
+        self._file: BinaryIO = path.open("wb")
+        self._crc = 0
+        self._frames = 0
+        self._file.write(MAGIC)
+        self._write(_HEADER_KIND, json.dumps(header).encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._write(_END_KIND, _END.pack(self._frames))
+        self._file.close()
+
+    def write_frame(self, start_us: float, bursts: Iterator[Burst]) -> int:
+        """Writes one frame, numbered after the last one; the bytes of its pixels."""
+        self._write(_FRAME_KIND, _FRAME.pack(self._frames, start_us))
+        pixels = 0
+        for burst in bursts:
+            message = encode(Rows.of(burst))
+            assert isinstance(message, bytes)  # noqa: S101 - rows are bytes
+            self._write(_ROWS_KIND, message)
+            pixels += burst.rows.size
+        self._frames += 1
+        return pixels
+
+    def _write(self, kind: int, content: bytes) -> None:
+        head = _HEAD.pack(kind, len(content))
+        self._crc = zlib.crc32(content, zlib.crc32(head, self._crc))
+        self._file.write(head + content + _CRC.pack(self._crc))
+
+
+class Recording:
+    """A recording on file.
+
+    Args:
+        path: the file; its header is read at once.
+
+    Attributes:
+        geometry, timing, config: as the recorder was given them.
+
+    Raises:
+        RecordingError: no such file, or no recording.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            kind, content, _ = next(self._records())
+            header = json.loads(content) if kind == _HEADER_KIND else None
+            if not isinstance(header, dict):
+                raise ValueError("no header")
+            geometry = header["geometry"]
+            pixel_format = PixelFormat(geometry.pop("pixel_format"))
+            self.geometry = SensorGeometry(**geometry, pixel_format=pixel_format)
+            self.timing = ReadoutTiming(**header["timing"])
+            self.config: dict[str, Any] = header["config"]
+        except RecordingError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecordingError(f"{path}: record 0 is not the header of a recording ({error})") from error
+
+    def check(self) -> int:
+        """Reads the whole file; the number of frames in it.
+
+        Raises:
+            RecordingError: the file is truncated or altered.
+        """
+        return sum(1 for _ in self.frames())
+
+    def frames(self) -> Iterator[RecordedFrame]:
+        """The frames one after the other; only one is in memory.
+
+        Raises:
+            RecordingError: the file is truncated or altered, found when its place is reached.
+        """
+        records = self._records()
+        next(records)
+        start: tuple[int, float] | None = None
+        bursts: list[Burst] = []
+        frames = 0
+        for kind, content, place in chain(records, [(0, b"", "")]):
+            if kind != _ROWS_KIND and start is not None:
+                if len(bursts) != self.geometry.bursts_per_frame:
+                    raise RecordingError(f"{self._path}: frame {start[0]} has {len(bursts)} bursts before {place}")
+                yield RecordedFrame(*start, tuple(bursts))
+                start, bursts, frames = None, [], frames + 1
+            if kind == _FRAME_KIND and len(content) == _FRAME.size:
+                start = _FRAME.unpack(content)
+                if start[0] != frames:
+                    raise RecordingError(f"{self._path}: {place} starts frame {start[0]}, frame {frames} is next")
+            elif kind == _ROWS_KIND and start is not None:
+                bursts.append(self._burst(content, start[0], len(bursts), place))
+            elif kind == _END_KIND and content == _END.pack(frames):
+                continue
+            elif kind:
+                raise RecordingError(f"{self._path}: {place} is out of place")
+
+    def _burst(self, content: bytes, frame_id: int, burst_index: int, place: str) -> Burst:
+        try:
+            rows = decode(content)
+        except WireError as error:
+            raise RecordingError(f"{self._path}: {place}: {error}") from error
+        assert isinstance(rows, Rows)  # noqa: S101 - bytes are rows
+        geometry = self.geometry
+        found = (rows.frame_id, rows.first_burst, rows.bursts, rows.pixel_format, rows.rows.size)
+        if found != (frame_id, burst_index, 1, geometry.pixel_format, geometry.burst_bytes):
+            raise RecordingError(f"{self._path}: {place} is not burst {burst_index} of frame {frame_id}")
+        return Burst(frame_id, burst_index, rows.rows, rows.readout_us, rows.pixel_format)
+
+    def _records(self) -> Iterator[tuple[int, bytes, str]]:
+        """Kind, content and name of each record up to the end, its checksum found right."""
+        try:
+            file = self._path.open("rb")
+        except OSError as error:
+            raise RecordingError(f"{self._path}: {error.strerror or error}") from None
+        with file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise RecordingError(f"{self._path}: not a recording; it does not begin with {MAGIC.decode()}")
+            crc, number = 0, 0
+            while True:
+                place = f"record {number} at byte {file.tell()}"
+                head = file.read(_HEAD.size)
+                kind, length = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0)
+                if length > MAX_RECORD_BYTES:
+                    raise RecordingError(f"{self._path}: {place} is altered: {length} bytes are too many for a record")
+                content, found = file.read(length), file.read(_CRC.size)
+                if len(head) < _HEAD.size or len(content) < length or len(found) < _CRC.size:
+                    raise RecordingError(f"{self._path}: the file is truncated in {place}")
+                crc = zlib.crc32(content, zlib.crc32(head, crc))
+                if found != _CRC.pack(crc):
+                    raise RecordingError(f"{self._path}: {place} is altered: its checksum is wrong")
+                yield kind, content, place
+                number += 1
+                if kind == _END_KIND:
+                    break
+            if file.read(1):
+                raise RecordingError(f"{self._path}: there is more after the end, at byte {file.tell() - 1}")

@@ -1,0 +1,90 @@
+"""Video files and webcams as scenes, by PyAV (extra `video`)."""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from sensor_sim.burst import Frame, SensorGeometry
+from sensor_sim.scene import SceneError, Times
+
+KEPT_PICTURES = 4
+"""Pictures kept, for rows that exposed before the newest one came."""
+
+
+class VideoScene:
+    """A video: each row shows the picture that was the last one at its time.
+
+    Pictures are decoded as time goes on, and can't be gone back to: rows may look back over `KEPT_PICTURES` of them.
+
+    Args:
+        source: a file, or a webcam's device such as /dev/video0.
+        geometry: pictures are scaled to its size.
+        webcam: whether `source` is a device (Video4Linux); its first picture is the stream's time 0.
+
+    Raises:
+        SceneError: PyAV is not installed, or the source can't be opened or holds no pictures.
+    """
+
+    def __init__(self, source: str | Path, geometry: SensorGeometry, *, webcam: bool = False) -> None:
+        try:
+            import av
+        except ImportError as error:
+            raise SceneError("video needs PyAV; install the extra 'video': .venv/bin/pip install av") from error
+        self._source, self._geometry = str(source), geometry
+        self._errors: tuple[type[Exception], ...] = (av.error.FFmpegError, OSError)
+        try:
+            self._container: Any = av.open(self._source, format="v4l2" if webcam else None)
+        except self._errors as error:
+            raise SceneError(f"{source}: not a readable video ({type(error).__name__})") from error
+        if not self._container.streams.video:
+            self.close()
+            raise SceneError(f"{source}: no pictures in it")
+        self._decoded: Iterator[Any] = self._container.decode(video=0)
+        self._pictures: deque[tuple[float, Frame]] = deque(maxlen=KEPT_PICTURES)
+        self._origin_s: float | None = None
+        self._exhausted = False
+        self.ended = False
+        self._decode_one()
+        if not self._pictures:
+            self.close()
+            raise SceneError(f"{source}: no pictures in it")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file or device."""
+        self._container.close()
+
+    def rows(self, first_row: int, times_us: Times) -> Frame:
+        """See `Scene`; sets `ended` once rows were wanted from after the last picture."""
+        while not self._exhausted and self._pictures[-1][0] <= times_us.max():
+            self._decode_one()
+        if self._exhausted and times_us.min() > self._pictures[-1][0]:
+            self.ended = True
+        starts = np.array([start for start, _ in self._pictures])
+        chosen = np.maximum(np.searchsorted(starts, times_us, "right") - 1, 0)
+        return np.stack([self._pictures[picture][1][first_row + row] for row, picture in enumerate(chosen)])
+
+    def _decode_one(self) -> None:
+        try:
+            picture = next(self._decoded, None)
+        except self._errors as error:
+            raise SceneError(f"{self._source}: the video breaks off ({type(error).__name__})") from error
+        if picture is None:
+            self._exhausted = True
+            return
+        time_s = picture.time if picture.time is not None else len(self._pictures) / 30
+        if self._origin_s is None:
+            self._origin_s = time_s
+        scaled = picture.reformat(self._geometry.width, self._geometry.height, "rgb24").to_ndarray()
+        self._pictures.append(((time_s - self._origin_s) * 1e6, scaled))
