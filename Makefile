@@ -5,7 +5,7 @@ BIN := .venv/bin
 PAGE := clients/browser
 PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts -type f 2>/dev/null)
 
-.PHONY: demo test check format page browser vectors lock clean
+.PHONY: demo test check bench format page browser vectors lock clean
 
 demo: .venv/demo.stamp $(PAGE)/dist/index.html ## the main job; ONCE=1 stops after the table
 	$(BIN)/rascanet demo $(if $(ONCE),--once)
@@ -42,6 +42,9 @@ browser: ## Debian's chromium, for the page's tests
 vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_wire
 	$(BIN)/python -m tests.vectors.make_network
+
+bench: .venv/dev.stamp ## every figure of docs/performance.md, 20 minutes on a quiet machine
+	$(BIN)/rascanet bench --page docs/performance.md
 
 lock: .venv/dev.stamp ## records the versions installed
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

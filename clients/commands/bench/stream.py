@@ -91,7 +91,9 @@ def _row(
         "messages_s": statistics.median(each.messages / each.seconds for each in rounds),
         "latencies_us": [statistics.median(each) for each in zip(*(one.latencies_us for one in rounds), strict=True)],
         "cpu_us_per_burst": cpu_us,
-        "kernel_share": kernel_us / cpu_us if name == "service" else None,
+        "kernel_share": kernel_us / cpu_us
+        if name == "service" and cpu_us
+        else None,  # a short load may cost less than a clock tick
         "of_echo": of_echo,
         "generator_busy": max(each.generator_busy for each in rounds),
         "kept_up": all(each.kept_up for each in rounds),

@@ -59,3 +59,10 @@ def test_a_recipe_that_cannot_be_used_says_why(tmp_path: Path, text: str, messag
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"absent\.toml: no such file"):
         read_recipe(tmp_path / "absent.toml")
+
+
+def test_frames_of_another_size_keep_the_channels(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, 'variant = "210x240"\nframe_size = [105, 120]'))
+    full = VARIANTS["210x240"]
+    assert recipe.config.frame_shape == (105, 120, 3)
+    assert (recipe.config.head_channels, recipe.config.hidden_channels) == (full.head_channels, full.hidden_channels)

@@ -1,0 +1,92 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.commands.bench.command import ALL, SUITES
+from clients.commands.bench.generator import BINARY, FrameReader, frame_prefix
+from clients.commands.bench.load import Measured
+
+MARKS = "\n".join(f"<!-- bench {name} -->\nold\n<!-- end {name} -->" for name in ("machine", *SUITES))
+
+
+def _bench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "clients.commands.main", "bench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Every suite with tiny counts, and the page that it refreshed."""
+    folder = tmp_path_factory.mktemp("bench")
+    page, found = folder / "page.md", folder / "bench.json"
+    page.write_text(MARKS)
+    done = _bench(ALL, "--smoke", "--json", found, "--page", page)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return page, json.loads(found.read_text())
+
+
+def test_every_suite_runs_and_says_where(figures: tuple[Path, dict[str, Any]]) -> None:
+    _, found = figures
+    assert list(found["suites"]) == list(SUITES)
+    assert found["smoke"]
+    assert found["machine"]
+
+
+def test_the_network_is_the_same_on_every_runtime_measured(figures: tuple[Path, dict[str, Any]]) -> None:
+    page, _ = figures
+    text = page.read_text()
+    assert "\nold\n" not in text
+    assert all(name in text for name in ("torch eager", "ONNX Runtime", "OpenVINO", "native"))
+
+
+def test_figures_of_an_earlier_run_can_be_shown_again(figures: tuple[Path, dict[str, Any]]) -> None:
+    page, _ = figures
+    before = page.read_text()
+    done = _bench("--from", page.with_name("bench.json"), "--page", page)
+    assert done.returncode == 0, done.stderr
+    assert page.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("walk",), "there is no suite 'walk'"),
+        (("step", "--variant", "5x16"), "there is no variant '5x16'"),
+        (("--from", "missing.json"), "not a file of figures"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(arguments: tuple[str, ...], complaint: str) -> None:
+    done = _bench(*arguments)
+    assert done.returncode != 0
+    assert complaint in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+@pytest.mark.parametrize("cut", [1, 7, 4096])
+def test_the_generator_reads_frames_in_any_pieces(size: int, cut: int) -> None:
+    taken = []
+    reader = FrameReader(lambda opcode, buffer, start, end: taken.append((opcode, buffer[start:end])))
+    payload = bytes(index % 251 for index in range(size))
+    prefix = bytearray(frame_prefix(BINARY, size))
+    prefix[1] &= 0x7F  # a server doesn't mask
+    data = (bytes(prefix[:-4]) + payload) * 2
+    step = cut if size < 60000 else max(cut, 4096)
+    for at in range(0, len(data), step):
+        reader.feed(data[at : at + step])
+    assert taken == [(BINARY, payload)] * 2
+
+
+def test_a_service_that_falls_behind_has_not_kept_up() -> None:
+    def measured(bursts: int, held_back: int = 0, busy: float = 0.5) -> Measured:
+        return Measured(1, bursts, bursts, 1000, (1, 2, 3), 3, held_back, 4, 0, busy, 1, 1)
+
+    assert measured(1000).kept_up
+    assert measured(992).kept_up  # 0.5 % and what is under way
+    assert not measured(990).kept_up
+    assert not measured(1000, held_back=1).kept_up
+    assert measured(1000, busy=0.85).void
+    assert not measured(1000, busy=0.84).void
