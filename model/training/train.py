@@ -158,6 +158,9 @@ class _Run:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.network = RaScaNet(recipe.config).to(device)
         if start is not None:
+            ours, theirs = self.network.config, start.config
+            if (theirs.head_channels, theirs.hidden_channels) != (ours.head_channels, ours.hidden_channels):
+                raise RunError(f"a run of {recipe.variant} can't begin with weights of {theirs.name}: other channels")
             self.network.load_state_dict(network_from(start).state_dict())
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=recipe.weight_decay)
@@ -214,7 +217,7 @@ def train(
     Args:
         folder: gets `state.pt` (to resume), `log.csv` and, at the end, `weights.safetensors`.
         threads: torch threads.
-        start: weights to begin with, of the same channels; None: random ones.
+        start: weights that a new run begins with, of the same channels; None: random ones.
         stop_after: leave after this many steps of the run, as an interruption would.
 
     Returns:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from model.config import VARIANTS
 from model.training.augment import Augmentation
 from model.training.recipe import RECIPES_FOLDER, Recipe, RecipeError, read_recipe
 

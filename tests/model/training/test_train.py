@@ -24,6 +24,7 @@ from model.training.train import (
     train,
     training_loss,
 )
+from tests.networks import SMALL, random_checkpoint
 
 RECIPE = Recipe(epochs=2, batch=2, stored_scale=1.0)
 STEPS = 6
@@ -189,3 +190,18 @@ def test_confidence_learns_agreement_with_the_final_decision() -> None:
     changing = training_loss(frame_output([[empty, person]], 20.0), labels, recipe).item()
     assert agreeing == pytest.approx(0, abs=1e-6)
     assert changing == pytest.approx(10, abs=1e-3)  # wrongly sure at one of two bursts
+
+
+def test_a_run_begins_with_given_weights(whole_run: Run, data: TrainingData, tmp_path: Path) -> None:
+    still = replace(RECIPE, learning_rate=0.0)
+    found, _ = train(still, data, tmp_path, Losses(), threads=1, start=whole_run[0])
+    assert found.provenance["start"] == whole_run[0].digest
+    kernels = [name for name, tensor in found.tensors.items() if tensor.ndim == 4 and tensor.shape[-1] > 1]
+    assert kernels
+    for name in kernels:
+        np.testing.assert_array_equal(found.tensors[name], whole_run[0].tensors[name], err_msg=name)
+
+
+def test_a_run_refuses_weights_of_another_network(data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="other channels"):
+        train(RECIPE, data, tmp_path, Losses(), threads=1, start=random_checkpoint(SMALL, 1))
