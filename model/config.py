@@ -76,6 +76,29 @@ class RaScaNetConfig:
         """Channels that the heads hand on together."""
         return self.HEADS * self.head_channels[-1]
 
+    @property
+    def macs_per_burst(self) -> int:
+        """Multiply-accumulates of one step; a test holds it to what `model.budget` counts on the network."""
+        first, second, third, fourth = self.head_channels
+        columns, rows = self.width, self.BURST_ROWS
+        heads = 0
+        for inputs, outputs, kernel_rows in (
+            (self.INPUT_CHANNELS, first, 3),
+            (first, second, 1),
+            (second, third, 3),
+            (third, fourth, 1),
+        ):
+            rows -= kernel_rows - 1
+            heads += inputs * outputs * kernel_rows * 3 * rows * columns
+            columns //= 2
+        hidden, features = self.hidden_channels, self.feature_channels
+        narrow = hidden // self.REDUCTION
+        attention = narrow * (features + hidden) + narrow * features
+        projection = 3 * hidden * (features + hidden)
+        gru = 3 * 2 * hidden * hidden
+        classifier = hidden * narrow + narrow * self.CLASSES + hidden
+        return self.HEADS * heads + self.hidden_width * (attention + projection + gru) + classifier
+
     def to_dict(self) -> dict[str, Any]:
         """The four fields as JSON-ready values."""
         return asdict(self) | {"head_channels": list(self.head_channels)}

@@ -86,6 +86,23 @@ def rgb_frame(samples: npt.NDArray[np.uint8], pixel_format: str) -> npt.NDArray[
 
 
 def frame_from_image(image: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """A picture as a frame (height, width, 3) uint8 RGB: upright, resized (bilinear) without keeping its aspect."""
-    upright = ImageOps.exif_transpose(image).convert("RGB")
-    return np.asarray(upright.resize((width, height), Image.Resampling.BILINEAR))
+    """A picture as a frame (height, width, 3) uint8 RGB: upright, resized (bilinear) without keeping its aspect.
+
+    Args:
+        image: just opened; it is loaded, and turned in place. Of an animation the first frame is taken.
+    """
+    ImageOps.exif_transpose(image, in_place=True)
+    return np.asarray(opaque_rgb(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def opaque_rgb(image: Image.Image) -> Image.Image:
+    """A picture as 8-bit RGB: what is transparent lies on white, of 16-bit grey the upper eight bits count."""
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        white = Image.new("RGBA", colours.size, "white")
+        return Image.alpha_composite(white, colours).convert("RGB")
+    return image.convert("RGB")

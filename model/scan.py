@@ -1,12 +1,13 @@
 """One frame under one exit policy: which bursts are processed, and what is concluded. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from model.exit_policy import ExitPolicy, Verdict
-from model.runtime import Rows, StepRuntime
+from model.exit_policy import START, ExitPolicy, Seen, State, Verdict
+from model.runtime import Rows, StepResult, StepRuntime
 
 
 @dataclass(slots=True)
@@ -21,6 +22,7 @@ class FrameScan:
         p_person: P(person) after it, 0..1.
         processed, skipped: bursts so far.
         exited: whether the policy ended the scan before the end of the frame.
+        policy_state: what the policy remembers.
     """
 
     bursts_per_frame: int
@@ -31,6 +33,7 @@ class FrameScan:
     processed: int = 0
     skipped: int = 0
     exited: bool = False
+    policy_state: State = START
 
     @property
     def decided(self) -> bool:
@@ -49,15 +52,20 @@ class FrameScan:
     def processed_ratio(self) -> float:
         return self.processed / self.bursts_per_frame
 
-    def advance(self, p_person: float) -> int | None:
-        """Takes P(person) after `next_burst`; the index of the burst that is skipped in consequence, if one is."""
+    def advance(self, p_person: float, confidence: float) -> int | None:
+        """Takes P(person) and the confidence (0..1) after `next_burst`.
+
+        Returns:
+            The index of the burst that is skipped in consequence, if one is.
+        """
         self.last_burst = self.next_burst
         self.p_person = p_person
         self.processed += 1
         self.next_burst += 1
         if self.decided:
             return None
-        verdict = self.policy.verdict(p_person)
+        seen = Seen(self.next_burst / self.bursts_per_frame, p_person, confidence)
+        verdict, self.policy_state = self.policy.verdict(seen, self.policy_state)
         if verdict is Verdict.EXIT:
             self.exited = True
         elif verdict is Verdict.SKIP_NEXT:
@@ -67,7 +75,13 @@ class FrameScan:
         return None
 
 
-def scan_frame(runtime: StepRuntime, frame: Rows, policy: ExitPolicy) -> FrameScan:
+Observer = Callable[[int, StepResult], None]
+"""Is told the first burst of a step and what the network said to it."""
+
+
+def scan_frame(
+    runtime: StepRuntime, frame: Rows, policy: ExitPolicy, observer: Observer = lambda _burst, _result: None
+) -> FrameScan:
     """Reads a whole frame (H, W, 3) uint8 as a stream would.
 
     Raises:
@@ -82,8 +96,9 @@ def scan_frame(runtime: StepRuntime, frame: Rows, policy: ExitPolicy) -> FrameSc
     while not scan.decided:
         first = scan.next_burst * config.BURST_ROWS
         result = runtime.step(frame[first : first + bursts * config.BURST_ROWS], hidden)
-        for p_person in result.p_person:
-            scan.advance(p_person)
+        observer(scan.next_burst, result)
+        for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
+            scan.advance(p_person, confidence)
     return scan
 
 

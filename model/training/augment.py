@@ -1,4 +1,9 @@
-"""Training pictures made from stored ones: crop with the label worked out again, flip, brightness, saturation."""
+"""Training pictures made from stored ones: crops and patches with the label worked out again, flip, colour, noise.
+
+People are mostly found in photographs of streets and rooms, and easy empty pictures are of animals and things: a
+network can learn the kind of picture instead of the person. Empty crops beside people and patches pasted from one
+picture into another break that tie.
+"""
 
 from dataclasses import dataclass
 
@@ -11,6 +16,17 @@ from model.training.photos import MIN_PERSON_AREA, Box
 MIN_AREA_WITHOUT_BOXES = 0.8
 """Share of the picture that a crop keeps where nobody knows where the people are."""
 
+PATCH_AREA = (0.1, 0.6)
+"""Least and largest share of the frame that a pasted patch covers."""
+
+SHOWN_SHARE = (0.1, 0.4)
+"""A person of whom less than the first share is shown may be background alone; from the second on it counts."""
+
+READ_NOISE_E = 4.0
+"""Electrons, as in the presets of the simulated sensor."""
+
+Boxes = tuple[Box, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
@@ -19,14 +35,20 @@ class Augmentation:
     Attributes:
         min_area: least share of the picture's area that a crop keeps where boxes are known.
         empty_crop_share: how often a person picture with boxes is cropped beside the people, if there is room.
+        patch_share: how often a patch of another picture is pasted in, where the boxes of both are known.
         brightness: largest shift, as a share of the full scale.
         saturation: least and largest factor.
+        noise_share: how often shot and read noise are added.
+        white_electrons: least and largest number of electrons (e) of a white pixel, where noise is added.
     """
 
     min_area: float = 0.3
     empty_crop_share: float = 0.2
+    patch_share: float = 0.0
     brightness: float = 32 / 255
     saturation: tuple[float, float] = (0.5, 1.5)
+    noise_share: float = 0.0
+    white_electrons: tuple[float, float] = (50.0, 5000.0)
 
 
 def label_of_crop(boxes: tuple[Box, ...], crop: Box) -> int:
@@ -65,23 +87,115 @@ def choose_crop(
     return crop, label_of_crop(boxes, crop)
 
 
-def augment_frame(
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training frame.
+
+    Attributes:
+        frame: (height, width, 3) uint8.
+        label: 1 person, 0 no person.
+        boxes: the people in the frame, as fractions of it; None where they are not known.
+    """
+
+    frame: npt.NDArray[np.uint8]
+    label: int
+    boxes: Boxes | None
+
+
+def boxes_in_crop(boxes: Boxes, crop: Box) -> Boxes:
+    """The parts of boxes that a crop shows, as fractions of the crop."""
+    x, y, width, height = crop
+    shown = []
+    for box in boxes:
+        left, right = max(box[0], x), min(box[0] + box[2], x + width)
+        top, bottom = max(box[1], y), min(box[1] + box[3], y + height)
+        if right > left and bottom > top:
+            shown.append(((left - x) / width, (top - y) / height, (right - left) / width, (bottom - top) / height))
+    return tuple(shown)
+
+
+def cut_sample(
+    picture: npt.NDArray[np.uint8], boxes: Boxes | None, label: int, crop: Box, size: tuple[int, int], *, mirrored: bool
+) -> Sample:
+    """A crop of a stored picture at `size` (height, width), mirrored left to right or not."""
+    x, y, width, height = crop
+    rows, columns = picture.shape[:2]
+    window = (x * columns, y * rows, min(1.0, x + width) * columns, min(1.0, y + height) * rows)
+    frame = np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR, box=window))
+    known = () if boxes is None and label == 0 else boxes
+    shown = None if known is None else boxes_in_crop(known, crop)
+    if mirrored:
+        frame = frame[:, ::-1]
+        shown = shown and tuple((1 - left - across, top, across, down) for left, top, across, down in shown)
+    return Sample(frame, label, shown)
+
+
+def random_sample(
     rng: np.random.Generator,
     picture: npt.NDArray[np.uint8],
     label: int,
-    boxes: tuple[Box, ...] | None,
+    boxes: Boxes | None,
     size: tuple[int, int],
     augmentation: Augmentation,
-) -> tuple[npt.NDArray[np.uint8], int]:
-    """One training frame (height, width, 3) uint8 of `size` (height, width) and its label, from a stored picture."""
-    (x, y, width, height), label = choose_crop(rng, label, boxes, augmentation)
-    rows, columns = picture.shape[:2]
-    window = (x * columns, y * rows, (x + width) * columns, (y + height) * rows)
-    image = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR, box=window)
-    frame = np.asarray(image, np.float32)
-    if rng.random() < 0.5:
-        frame = frame[:, ::-1]
-    luminance = frame @ np.array([0.299, 0.587, 0.114], np.float32)
-    frame = luminance[..., None] + (frame - luminance[..., None]) * np.float32(rng.uniform(*augmentation.saturation))
-    frame = frame + np.float32(255 * rng.uniform(-augmentation.brightness, augmentation.brightness))
-    return np.clip(np.rint(frame), 0, 255).astype(np.uint8), label
+) -> Sample:
+    """A random crop of a stored picture, mirrored half of the time."""
+    crop, label = choose_crop(rng, label, boxes, augmentation)
+    return cut_sample(picture, boxes, label, crop, size, mirrored=rng.random() < 0.5)
+
+
+def paste_patch(rng: np.random.Generator, sample: Sample, other: Sample) -> Sample:
+    """The sample with a patch of another one in the same place (CutMix, Yun et al. 2019), the label by what is shown.
+
+    The sample itself where boxes are not known, or where no patch was found that hides or shows people clearly.
+    """
+    if sample.boxes is None or other.boxes is None:
+        return sample
+    for _ in range(6):
+        patch = _whole_pixels(random_crop(rng, *PATCH_AREA), sample.frame.shape)
+        kept = [(box[2] * box[3] - _overlap(box, patch), box) for box in sample.boxes]
+        shown = [(_overlap(box, patch), box) for box in other.boxes]
+        seen = [(area, area / max(box[2] * box[3], 1e-9)) for area, box in (*kept, *shown)]
+        persons = [area >= MIN_PERSON_AREA and share >= SHOWN_SHARE[1] for area, share in seen]
+        doubtful = [area >= MIN_PERSON_AREA / 2 and share >= SHOWN_SHARE[0] for area, share in seen]
+        if persons == doubtful:
+            height, width = sample.frame.shape[:2]
+            left, top = round(patch[0] * width), round(patch[1] * height)
+            right, bottom = round((patch[0] + patch[2]) * width), round((patch[1] + patch[3]) * height)
+            frame = sample.frame.copy()
+            frame[top:bottom, left:right] = other.frame[top:bottom, left:right]
+            return Sample(frame, int(any(persons)), None)
+    return sample
+
+
+def _whole_pixels(box: Box, shape: tuple[int, ...]) -> Box:
+    """The box on pixel borders."""
+    height, width = shape[:2]
+    left, top = round(box[0] * width), round(box[1] * height)
+    right, bottom = round((box[0] + box[2]) * width), round((box[1] + box[3]) * height)
+    return left / width, top / height, (right - left) / width, (bottom - top) / height
+
+
+def change_light(
+    rng: np.random.Generator, frame: npt.NDArray[np.uint8], augmentation: Augmentation
+) -> npt.NDArray[np.uint8]:
+    """Saturation, brightness and, sometimes, a sensor's noise: (height, width, 3) uint8 in and out."""
+    pixels = frame.astype(np.float32)
+    luminance = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    pixels = luminance[..., None] + (pixels - luminance[..., None]) * np.float32(rng.uniform(*augmentation.saturation))
+    pixels += np.float32(255 * rng.uniform(-augmentation.brightness, augmentation.brightness))
+    if augmentation.noise_share and rng.random() < augmentation.noise_share:
+        pixels = add_noise(rng, pixels, float(np.exp(rng.uniform(*np.log(augmentation.white_electrons)))))
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def add_noise(
+    rng: np.random.Generator, pixels: npt.NDArray[np.float32], white_electrons: float
+) -> npt.NDArray[np.float32]:
+    """Shot and read noise of a sensor whose white pixel collects so many electrons: sRGB values 0..255 in and out.
+
+    Both as normal noise in linear light; the display curve is taken as a power of 2.2.
+    """
+    light = (np.clip(pixels, 0, 255) / 255) ** np.float32(2.2)
+    spread = np.sqrt(light * np.float32(white_electrons) + np.float32(READ_NOISE_E**2)) / np.float32(white_electrons)
+    noisy = light + spread * rng.standard_normal(light.shape, np.float32)
+    return np.asarray(np.clip(noisy, 0, 1) ** np.float32(1 / 2.2) * np.float32(255), np.float32)

@@ -66,3 +66,13 @@ def auroc(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> flo
     below = np.searchsorted(empty, person, "left")
     ties = np.searchsorted(empty, person, "right") - below
     return float((below + ties / 2).sum() / (len(person) * len(empty)))
+
+
+def calibration_error(p_person: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], bins: int = 15) -> float:
+    """Expected calibration error, 0..1: how far P(person) is from the share of persons, over bins of equal width.
+
+    Naeini et al. 2015; each bin weighs as much as it has pictures.
+    """
+    place = np.minimum((p_person * bins).astype(int), bins - 1)
+    gaps = np.bincount(place, p_person - labels, bins)
+    return float(np.abs(gaps).sum() / len(labels))

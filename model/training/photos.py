@@ -8,7 +8,8 @@ is that of the index: at least one person whose box covers `MIN_PERSON_AREA` of 
 import csv
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,58 @@ class Photos:
         return np.array([photo.label for photo in self.photos], np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """A picture as a data set names it, on its way to an index."""
+
+    path: Path
+    split: str
+    label: int
+    source: str
+    boxes: tuple[Box, ...] | None
+
+
+def write_index(folder: Path, rows: Iterable[IndexRow], *, check: bool = True) -> tuple[int, list[str]]:
+    """Writes the index of pictures that may lie anywhere; those that can't be read are left out.
+
+    Args:
+        check: decode every picture; else only see that it is there.
+
+    Returns:
+        How many pictures the index names, and what is wrong with each of the others.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "index.csv.partial"
+    count, broken = 0, []
+    with partial.open("w", newline="") as file, ThreadPoolExecutor() as pool:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "split", "label", "source", "person_boxes"))
+        rows = list(rows)
+        for row, fault in zip(rows, pool.map(lambda row: _fault(row.path, check), rows), strict=True):
+            if fault:
+                broken.append(f"{row.path}: {fault}")
+                continue
+            boxes = "" if row.boxes is None else json.dumps([[round(side, 6) for side in box] for box in row.boxes])
+            table.writerow((os.path.relpath(row.path, folder), row.split, row.label, row.source, boxes))
+            count += 1
+    partial.replace(folder / "index.csv")
+    return count, broken
+
+
+def _fault(path: Path, check: bool) -> str:
+    """What is wrong with a picture; nothing if empty."""
+    if not path.is_file():
+        return "no such file"
+    if check:
+        try:
+            with Image.open(path) as image:
+                image.draft("RGB", (8, 8))  # JPEG: every byte is looked at, few pixels are made
+                image.load()
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return f"not a readable picture ({error})"
+    return ""
+
+
 def read_photos(folder: Path, split: str) -> Photos:
     """The labelled pictures of a split, in the order of the index.
 
@@ -75,7 +128,8 @@ def read_photos(folder: Path, split: str) -> Photos:
                 continue
             boxes = tuple(_box(box) for box in json.loads(row["person_boxes"])) if row["person_boxes"] else None
             label = {"0": 0, "1": 1}[row["label"]]
-            photos.append(Photo(folder / row["file"], label, row["source"], boxes))
+            path = Path(os.path.normpath(folder / row["file"]))
+            photos.append(Photo(path, label, row["source"], boxes))
         except (KeyError, ValueError, TypeError) as error:
             raise PhotosError(f"{index}, line {number}: {error!r}") from error
     if not photos:

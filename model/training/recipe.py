@@ -31,6 +31,10 @@ class Recipe:
         burst_loss_share: weight of all bursts' losses (each by the square of the rows seen) beside the final one's.
         confidence_loss: weight of the confidence head's loss.
         ema_decay: of the averaged weights, which are the ones evaluated and shipped.
+        label_smoothing: how far targets stay from 0 and 1.
+        teacher_share: weight of a teacher's P(person) in the target, beside the label; needs a file of its answers.
+        fresh_share: how often a picture whose boxes are known is cut anew, labelled by its boxes, instead of along one
+            of the teacher's cuts.
         stored_scale: pictures are kept at this multiple of the network's size, so that crops keep detail.
     """
 
@@ -48,6 +52,9 @@ class Recipe:
     burst_loss_share: float = 0.4
     confidence_loss: float = 0.05
     ema_decay: float = 0.998
+    label_smoothing: float = 0.0
+    teacher_share: float = 0.0
+    fresh_share: float = 0.0
     stored_scale: float = 1.5
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -82,8 +89,8 @@ def read_recipe(path: Path) -> Recipe:
             surplus = set(given) - {each.name for each in fields(known)}
             if surplus:
                 raise RecipeError(f"{sorted(surplus)[0]!r} is not a field of {known.__name__}")
-        if "saturation" in augmentation:
-            augmentation["saturation"] = tuple(augmentation["saturation"])
+        for pair in {"saturation", "white_electrons"} & set(augmentation):
+            augmentation[pair] = tuple(augmentation[pair])
         if "frame_size" in values:
             values["frame_size"] = tuple(values["frame_size"])
         return Recipe(**values, augmentation=Augmentation(**augmentation))

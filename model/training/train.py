@@ -24,11 +24,12 @@ from model.checkpoint import Checkpoint, save_checkpoint
 from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
 from model.torch_runtime import checkpoint_from, network_from
-from model.training.augment import augment_frame
+from model.training.augment import Sample, change_light, cut_sample, paste_patch, random_sample
 from model.training.calibrate import MAX_DISAGREEMENT, apply_scaling, choose_exit_threshold, fit_scaling
 from model.training.metrics import BinaryMetrics, binary_metrics
 from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
 from model.training.recipe import Recipe
+from model.training.teacher import Answers
 
 SAVE_EVERY_S = 120
 
@@ -53,6 +54,7 @@ class TrainingData:
     val_frames: npt.NDArray[np.uint8]
     calibration: Photos | None = None
     calibration_frames: npt.NDArray[np.uint8] | None = None
+    answers: Answers | None = None
 
 
 def load_training_data(folder: Path, recipe: Recipe) -> TrainingData:
@@ -93,34 +95,48 @@ def sampling_weights(photos: Photos, recipe: Recipe) -> npt.NDArray[np.float64]:
 
 def draw_batch(
     step: int, data: TrainingData, weights: npt.NDArray[np.float64], recipe: Recipe
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """The batch of a step: network input (B, 3, H, W) and labels (B,); depends on the seed and the step alone."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The batch of a step; depends on the seed and the step alone.
+
+    Returns:
+        Network input (B, 3, H, W) and targets, P(person) in 0..1, (B,).
+    """
     config = recipe.config
     rng = np.random.default_rng((recipe.seed, step))
     frames = np.empty((recipe.batch, *config.frame_shape), np.uint8)
-    labels = np.empty(recipe.batch, np.int64)
+    targets = np.empty(recipe.batch, np.float32)
     for place, index in enumerate(rng.choice(len(weights), recipe.batch, p=weights)):
-        photo = data.train.photos[index]
-        frames[place], labels[place] = augment_frame(
-            rng,
-            data.train_pictures[index],
-            photo.label,
-            photo.boxes,
-            (config.height, config.width),
-            recipe.augmentation,
-        )
-    return network_input(frames), labels
+        sample, target = _draw_sample(rng, data, index, recipe)
+        if rng.random() < recipe.augmentation.patch_share:
+            other, _ = _draw_sample(rng, data, rng.choice(len(weights), p=weights), recipe)
+            mixed = paste_patch(rng, sample, other)
+            sample, target = mixed, target if mixed is sample else mixed.label
+        frames[place] = change_light(rng, sample.frame, recipe.augmentation)
+        targets[place] = target
+    return network_input(frames), targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
 
 
-def training_loss(output: FrameOutput, labels: Tensor, recipe: Recipe) -> Tensor:
+def _draw_sample(rng: np.random.Generator, data: TrainingData, index: int, recipe: Recipe) -> tuple[Sample, float]:
+    """A random cut of a picture, or one of those that the teacher has seen, and its target."""
+    photo, picture = data.train.photos[index], data.train_pictures[index]
+    size = recipe.config.height, recipe.config.width
+    answers = data.answers if recipe.teacher_share else None
+    if answers is None or (photo.boxes is not None and rng.random() < recipe.fresh_share):
+        sample = random_sample(rng, picture, photo.label, photo.boxes, size, recipe.augmentation)
+        return sample, float(sample.label)
+    crop, label, p_person = answers.draw(rng, photo)
+    sample = cut_sample(picture, photo.boxes, label, crop, size, mirrored=rng.random() < 0.5)
+    return sample, (1 - recipe.teacher_share) * label + recipe.teacher_share * p_person
+
+
+def training_loss(output: FrameOutput, targets: Tensor, recipe: Recipe) -> Tensor:
     """Cross entropy of the final decision and, weighted by rows seen, of every burst's; plus the confidence head's.
 
     The confidence head learns whether the decision at a burst equals the final one.
     """
     bursts = output.logits.shape[1]
-    losses = functional.cross_entropy(
-        output.logits.transpose(1, 2), labels[:, None].expand(-1, bursts), reduction="none"
-    )
+    margins = output.logits[..., 1] - output.logits[..., 0]
+    losses = functional.binary_cross_entropy_with_logits(margins, targets[:, None].expand(-1, bursts), reduction="none")
     growth = torch.arange(1, bursts + 1, device=losses.device, dtype=losses.dtype) ** 2
     every = (losses * growth / growth.sum()).sum(1).mean()
     decisions = output.logits.detach().argmax(2)
@@ -267,6 +283,7 @@ def train(
         "start": start.digest if start else None,
         "steps": run.step,
         "photos_index_sha256": data.train.index_digest,
+        "answers_sha256": data.answers.digest if data.answers else None,
         "calibration": asdict(scaling) if scaling else None,
         "val": metrics.to_dict(),
         "exit_threshold": choose_exit_threshold(curves),

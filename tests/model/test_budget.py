@@ -88,3 +88,9 @@ def test_parameters_are_the_values_that_training_moves(config: RaScaNetConfig) -
 def test_peak_covers_the_first_convolution(config: RaScaNetConfig) -> None:
     first = 3 * 5 * config.width + config.head_channels[0] * 3 * config.width
     assert budget(config).peak_activation_bytes >= first
+
+
+@settings(max_examples=10)
+@given(configs)
+def test_macs_of_the_config_are_those_of_the_network(config: RaScaNetConfig) -> None:
+    assert config.macs_per_burst == budget(config).macs_per_burst

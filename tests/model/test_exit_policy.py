@@ -8,14 +8,40 @@ from hypothesis import strategies as st
 
 from model.exit_policy import (
     POLICIES,
+    START,
+    CalibratedPolicy,
+    ConfidencePolicy,
+    FixedRowPolicy,
     NeverExitPolicy,
+    PatiencePolicy,
+    PerBurstPolicy,
     Policy,
     PolicyError,
     PublishedPolicy,
+    Seen,
+    SequentialPolicy,
+    TwoSidedPolicy,
     Verdict,
     describe_policy,
     parse_policy,
 )
+
+
+def verdict(policy: Policy, p_person: float) -> Verdict:
+    """Of a policy without memory, in the middle of a frame."""
+    return policy.verdict(Seen(0.5, p_person, 0.5), START)[0]
+
+
+def exits_at(policy: Policy, chances: list[float], confidences: list[float] | None = None) -> int | None:
+    """The burst after which a frame with these P(person) is left; None if it is read to its end."""
+    state = START
+    for burst, p_person in enumerate(chances):
+        seen = Seen((burst + 1) / len(chances), p_person, confidences[burst] if confidences else 0.5)
+        said, state = policy.verdict(seen, state)
+        if said is Verdict.EXIT:
+            return burst
+    return None
+
 
 thresholds = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted).filter(lambda pair: pair[0] < pair[1])
 
@@ -25,11 +51,11 @@ thresholds = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted).filter(lamb
 def test_both_thresholds_belong_to_what_they_trigger(pair: list[float]) -> None:
     skip, leave = pair
     policy = PublishedPolicy(exit_threshold=leave, skip_threshold=skip)
-    assert policy.verdict(leave) is Verdict.EXIT
-    assert policy.verdict(skip) is Verdict.SKIP_NEXT
+    assert verdict(policy, leave) is Verdict.EXIT
+    assert verdict(policy, skip) is Verdict.SKIP_NEXT
     below, above = math.nextafter(leave, 0), math.nextafter(skip, 1)
-    assert policy.verdict(below) is (Verdict.SKIP_NEXT if below <= skip else Verdict.CONTINUE)
-    assert policy.verdict(above) is (Verdict.EXIT if above >= leave else Verdict.CONTINUE)
+    assert verdict(policy, below) is (Verdict.SKIP_NEXT if below <= skip else Verdict.CONTINUE)
+    assert verdict(policy, above) is (Verdict.EXIT if above >= leave else Verdict.CONTINUE)
     assert policy.acts
 
 
@@ -38,13 +64,13 @@ def test_both_thresholds_belong_to_what_they_trigger(pair: list[float]) -> None:
 def test_a_surer_network_is_never_read_longer(pair: list[float], chances: list[float]) -> None:
     policy = PublishedPolicy(exit_threshold=pair[1], skip_threshold=pair[0])
     order = [Verdict.SKIP_NEXT, Verdict.CONTINUE, Verdict.EXIT]
-    ranks = [order.index(policy.verdict(chance)) for chance in sorted(chances)]
+    ranks = [order.index(verdict(policy, chance)) for chance in sorted(chances)]
     assert ranks == sorted(ranks)
 
 
 def test_the_published_thresholds() -> None:
     policy = PublishedPolicy()
-    verdicts = {p: policy.verdict(p) for p in (0.0, 0.005, 0.0051, 0.5, 0.9899, 0.99, 1.0)}
+    verdicts = {p: verdict(policy, p) for p in (0.0, 0.005, 0.0051, 0.5, 0.9899, 0.99, 1.0)}
     assert [p for p, verdict in verdicts.items() if verdict is Verdict.SKIP_NEXT] == [0.0, 0.005]
     assert [p for p, verdict in verdicts.items() if verdict is Verdict.EXIT] == [0.99, 1.0]
 
@@ -61,11 +87,11 @@ def test_thresholds_out_of_order_are_refused(leave: float, skip: float) -> None:
 @settings(max_examples=20)
 @given(st.floats(0, 1))
 def test_never_always_goes_on(chance: float) -> None:
-    assert NeverExitPolicy().verdict(chance) is Verdict.CONTINUE
+    assert verdict(NeverExitPolicy(), chance) is Verdict.CONTINUE
     assert not NeverExitPolicy().acts
 
 
-@pytest.mark.parametrize("policy", [PublishedPolicy(), PublishedPolicy(0.7, 0.2), NeverExitPolicy()])
+@pytest.mark.parametrize("policy", [*(kind() for kind in POLICIES.values()), PublishedPolicy(0.7, 0.2)])
 def test_the_json_form_gives_the_policy_back(policy: Policy) -> None:
     assert parse_policy(json.loads(json.dumps(describe_policy(policy)))) == policy
 
@@ -73,15 +99,14 @@ def test_the_json_form_gives_the_policy_back(policy: Policy) -> None:
 def test_parameters_not_given_have_their_defaults() -> None:
     assert parse_policy({"name": "published", "exit_threshold": 0.8}) == PublishedPolicy(exit_threshold=0.8)
     assert {name: parse_policy({"name": name}) for name in POLICIES} == {
-        "published": PublishedPolicy(),
-        "never": NeverExitPolicy(),
+        name: kind() for name, kind in POLICIES.items()
     }
 
 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({}, "'None' is not one of published, never"),
+        ({}, "'None' is not one of published, never, two_sided"),
         ({"name": "sometimes"}, "'sometimes' is not one of"),
         ({"name": 3}, "is not one of"),
         ({"name": "never", "exit_threshold": 0.9}, "'never' has no parameter 'exit_threshold'"),
@@ -94,3 +119,75 @@ def test_parameters_not_given_have_their_defaults() -> None:
 def test_policies_that_cannot_be_had(wanted: dict[str, Any], message: str) -> None:
     with pytest.raises(PolicyError, match=message):
         parse_policy(wanted)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rule"),
+    [
+        ({"name": "two_sided", "exit_above": 0.1, "exit_below": 0.2}, "0 <= exit_below < exit_above <= 1"),
+        ({"name": "per_burst", "sure_last": 0.4}, "in 0.5..1, not 0.4"),
+        ({"name": "patience", "bursts": 0}, "a count from 1 on"),
+        ({"name": "patience", "bursts": 2.5}, "a count from 1 on"),
+        ({"name": "patience", "bursts": math.inf}, "a count from 1 on|infinity"),
+        ({"name": "patience", "from_share": 2}, "from_share must be in 0..1"),
+        ({"name": "confidence", "threshold": -1}, "threshold must be in 0..1"),
+        ({"name": "sequential", "evidence": 0}, "evidence must be above 0"),
+        ({"name": "sequential", "decay": math.nan}, "decay must be in 0..1"),
+        ({"name": "fixed_row", "share": 1.5}, "share must be in 0..1"),
+        ({"name": "calibrated"}, "no certificate for these weights"),
+    ],
+)
+def test_parameters_out_of_range_say_what_is_wanted(wanted: dict[str, Any], rule: str) -> None:
+    with pytest.raises(PolicyError, match=rule):
+        parse_policy(wanted)
+
+
+@pytest.mark.parametrize(
+    ("policy", "chances", "burst"),
+    [
+        (TwoSidedPolicy(0.9, 0.1), [0.5, 0.89, 0.9, 0.5], 2),
+        (TwoSidedPolicy(0.9, 0.1), [0.5, 0.11, 0.1, 0.5], 2),
+        (TwoSidedPolicy(0.9, 0.1), [0.5, 0.2, 0.8], None),
+        (PerBurstPolicy(1.0, 0.6), [0.89, 0.2, 0.7, 0.39], 1),  # wanted: 0.9, 0.8, 0.7, 0.6
+        (PerBurstPolicy(1.0, 0.6), [0.89, 0.21, 0.7, 0.5], 2),
+        (PatiencePolicy(3, 0.0), [0.6, 0.4, 0.4, 0.6, 0.7, 0.8, 0.9], 5),
+        (PatiencePolicy(2, 0.75), [0.6, 0.6, 0.6, 0.6], 2),
+        (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.9, 0.9], 1),
+        (SequentialPolicy(math.log(9) * 1.6, 0.5), [0.9, 0.9, 0.9], 2),  # 1, 1.5, 1.75 times log 9
+        (SequentialPolicy(math.log(9) * 0.99, 1.0), [0.1], 0),
+        (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.1, 0.9, 0.1], None),
+        (FixedRowPolicy(0.5), [0.5] * 8, 3),
+        (CalibratedPolicy(0.9, 0.1, risk=0.05, delta=0.05, certificate="digest"), [0.5, 0.05], 1),
+    ],
+)
+def test_exits_worked_out_by_hand(policy: Policy, chances: list[float], burst: int | None) -> None:
+    assert exits_at(policy, chances) == burst
+
+
+def test_confidence_exits_by_confidence_alone() -> None:
+    assert exits_at(ConfidencePolicy(0.9), [0.5] * 3, [0.1, 0.9, 0.9]) == 1
+    assert exits_at(ConfidencePolicy(0.9), [1.0] * 3, [0.1, 0.2, 0.89]) is None
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.sampled_from(list(POLICIES)))
+def test_what_a_policy_remembers_can_travel_as_json(chances: list[float], name: str) -> None:
+    policy = POLICIES[name]()
+    plain, travelled = START, START
+    for place, p_person in enumerate(chances):
+        seen = Seen((place + 1) / len(chances), p_person, 0.5)
+        said, plain = policy.verdict(seen, plain)
+        again, after = policy.verdict(seen, travelled)
+        travelled = tuple(json.loads(json.dumps(after)))
+        assert said is again
+        assert policy.skips or said is not Verdict.SKIP_NEXT
+        assert policy.acts or said is Verdict.CONTINUE
+
+
+def test_a_certified_policy_takes_its_parameters_from_the_certificate_alone() -> None:
+    certified = CalibratedPolicy(0.9, 0.1, risk=0.05, delta=0.05, certificate="digest")
+    assert parse_policy({"name": "calibrated"}, certified) is certified
+    assert parse_policy(describe_policy(certified), certified) is certified
+    for forged in ({"exit_above": 0.6}, {"certificate": "other"}, {"patience": 1}):
+        with pytest.raises(PolicyError, match="comes from the certificate"):
+            parse_policy({"name": "calibrated", **forged}, certified)

@@ -64,3 +64,19 @@ def test_a_camera_s_orientation_is_undone() -> None:
     frame = frame_from_image(image, 8, 16)
     assert (frame[:, 8:] == 255).all()
     assert (frame[:, :8] == 0).all()
+
+
+def test_what_is_transparent_lies_on_white() -> None:
+    for mode in ("RGBA", "LA"):
+        image = Image.new("RGBA", (16, 10), (0, 0, 0, 0)).convert(mode)
+        assert (frame_from_image(image, 10, 16) == 255).all()
+    palette = Image.new("P", (16, 10), 0)
+    palette.putpalette([0, 0, 0, 255, 0, 0])
+    palette.info["transparency"] = 0
+    assert (frame_from_image(palette, 10, 16) == 255).all()
+
+
+def test_the_upper_eight_bits_of_16_bit_grey_count() -> None:
+    values = np.arange(160, dtype=np.uint16).reshape(10, 16) * 400
+    frame = frame_from_image(Image.fromarray(values), 10, 16)
+    assert np.array_equal(frame, np.repeat((values >> 8)[..., None], 3, axis=2))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.exit_policy import NeverExitPolicy, PublishedPolicy, Verdict
+from model.exit_policy import NeverExitPolicy, PublishedPolicy
 from model.runtime import Hidden, Rows, StepResult, StepRuntime, load_runtime
 from model.scan import FrameScan, person_curve, scan_frame
 from tests.model.conftest import Oracle
@@ -54,12 +54,12 @@ def test_every_burst_is_processed_skipped_or_unread(p_persons: list[float]) -> N
     while not scan.decided:
         assert scan.unread == 0
         processed.append(scan.next_burst)
-        burst = scan.advance(p_persons[scan.next_burst])
+        burst = scan.advance(p_persons[scan.next_burst], 0.5)
         assert scan.last_burst == processed[-1]
         assert scan.p_person == p_persons[scan.last_burst]
         if burst is not None:
             skipped.append(burst)
-            assert policy.verdict(p_persons[burst - 1]) is Verdict.SKIP_NEXT
+            assert p_persons[burst - 1] <= policy.skip_threshold
     assert (scan.processed, scan.skipped) == (len(processed), len(skipped))
     assert sorted(processed + skipped) == list(range(len(p_persons) - scan.unread))
     assert scan.exited == (scan.p_person >= 0.99 and scan.last_burst < len(p_persons) - 1)
@@ -68,7 +68,7 @@ def test_every_burst_is_processed_skipped_or_unread(p_persons: list[float]) -> N
 
 def test_a_skip_may_take_the_last_burst() -> None:
     scan = FrameScan(2, PublishedPolicy())
-    assert scan.advance(0.001) == 1
+    assert scan.advance(0.001, 0.5) == 1
     assert scan.decided
     assert not scan.exited
     assert (scan.processed, scan.skipped, scan.unread) == (1, 1, 0)
@@ -77,7 +77,7 @@ def test_a_skip_may_take_the_last_burst() -> None:
 
 def test_certainty_at_the_last_burst_is_no_exit() -> None:
     scan = FrameScan(1, PublishedPolicy())
-    assert scan.advance(1.0) is None
+    assert scan.advance(1.0, 0.5) is None
     assert scan.decided
     assert not scan.exited
     assert scan.person
@@ -86,7 +86,7 @@ def test_certainty_at_the_last_burst_is_no_exit() -> None:
 @pytest.mark.parametrize(("p_person", "person"), [(0.5, True), (0.4999, False)])
 def test_half_is_a_person(p_person: float, person: bool) -> None:
     scan = FrameScan(1, NeverExitPolicy())
-    scan.advance(p_person)
+    scan.advance(p_person, 0.5)
     assert scan.person is person
 
 

@@ -1,9 +1,23 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.training.augment import Augmentation, augment_frame, choose_crop, label_of_crop, random_crop
+from model.training.augment import (
+    READ_NOISE_E,
+    Augmentation,
+    Sample,
+    add_noise,
+    boxes_in_crop,
+    change_light,
+    choose_crop,
+    cut_sample,
+    label_of_crop,
+    paste_patch,
+    random_crop,
+    random_sample,
+)
 from model.training.photos import MIN_PERSON_AREA, Box
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -93,43 +107,99 @@ def test_some_crops_of_a_person_picture_are_beside_the_person() -> None:
     assert empties(1.0) > empties(0.0)
 
 
+def random_picture(seed: int = 0) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (20, 24, 3), np.uint8)
+
+
 @settings(max_examples=20)
 @given(seeds)
 def test_the_same_generator_gives_the_same_frame(seed: int) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
     people: tuple[Box, ...] = ((0.1, 0.1, 0.5, 0.5),)
-    frames = [
-        augment_frame(np.random.default_rng(seed), picture, 1, people, (10, 16), Augmentation()) for _ in range(2)
-    ]
-    assert np.array_equal(frames[0][0], frames[1][0])
-    assert frames[0][1] == frames[1][1]
-    assert frames[0][0].shape == (10, 16, 3)
-    assert frames[0][0].dtype == np.uint8
+
+    def draw() -> Sample:
+        rng = np.random.default_rng(seed)
+        sample = random_sample(rng, random_picture(), 1, people, (10, 16), Augmentation())
+        return Sample(change_light(rng, sample.frame, Augmentation(noise_share=0.5)), sample.label, sample.boxes)
+
+    first, second = draw(), draw()
+    assert np.array_equal(first.frame, second.frame)
+    assert (first.label, first.boxes) == (second.label, second.boxes)
+    assert first.frame.shape == (10, 16, 3)
+    assert first.frame.dtype == np.uint8
 
 
 def test_another_seed_gives_another_frame() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
     frames = {
-        augment_frame(np.random.default_rng(seed), picture, 1, (), (10, 16), Augmentation())[0].tobytes()
+        random_sample(np.random.default_rng(seed), random_picture(), 1, (), (10, 16), Augmentation()).frame.tobytes()
         for seed in range(5)
     }
     assert len(frames) == 5
 
 
-def test_without_strength_only_the_flip_is_left() -> None:
+@settings(max_examples=30)
+@given(st.lists(boxes, max_size=3).map(tuple), st.booleans())
+def test_boxes_follow_the_crop_and_the_mirror(people: tuple[Box, ...], mirrored: bool) -> None:
+    crop: Box = (0.25, 0.25, 0.5, 0.5)
+    sample = cut_sample(random_picture(), people, 1, crop, (10, 16), mirrored=mirrored)
+    assert sample.boxes is not None
+    shown = boxes_in_crop(people, crop)
+    assert len(sample.boxes) == len(shown)
+    for box, before in zip(sample.boxes, shown, strict=True):
+        assert box[2:] == before[2:]
+        assert box[0] == (1 - before[0] - before[2] if mirrored else before[0])
+        assert all(-ROUNDING <= edge <= 1 + ROUNDING for edge in (*box[:2], box[0] + box[2], box[1] + box[3]))
+    plain = cut_sample(random_picture(), people, 1, crop, (10, 16), mirrored=False)
+    assert np.array_equal(sample.frame, plain.frame[:, ::-1] if mirrored else plain.frame)
+
+
+def test_an_empty_picture_has_no_people_even_where_nobody_drew_boxes() -> None:
+    assert cut_sample(random_picture(), None, 0, WHOLE, (10, 16), mirrored=False).boxes == ()
+    assert cut_sample(random_picture(), None, 1, WHOLE, (10, 16), mirrored=True).boxes is None
+
+
+def plain_sample(shade: int, label: int, people: tuple[Box, ...] | None) -> Sample:
+    return Sample(np.full((20, 20, 3), shade, np.uint8), label, people)
+
+
+@settings(max_examples=60)
+@given(seeds, st.lists(boxes, max_size=2).map(tuple), st.lists(boxes, max_size=2).map(tuple))
+def test_a_pasted_patch_decides_the_label_by_what_it_hides_and_shows(
+    seed: int, people: tuple[Box, ...], others: tuple[Box, ...]
+) -> None:
+    sample = plain_sample(0, label_of_crop(people, WHOLE), people)
+    mixed = paste_patch(np.random.default_rng(seed), sample, plain_sample(255, label_of_crop(others, WHOLE), others))
+    if mixed is sample:
+        return
+    from_other = mixed.frame[..., 0] == 255
+    rows, columns = from_other.any(1).nonzero()[0], from_other.any(0).nonzero()[0]
+    assert from_other.sum() == len(rows) * len(columns)  # a rectangle
+    assert 0.05 <= from_other.mean() <= 0.7
+    patch = (columns[0] / 20, rows[0] / 20, len(columns) / 20, len(rows) / 20)
+    inside = [part[2] * part[3] * patch[2] * patch[3] for part in boxes_in_crop(others, patch)]
+    hidden = [sum(part[2] * part[3] for part in boxes_in_crop((box,), patch)) * patch[2] * patch[3] for box in people]
+    left = [box[2] * box[3] - part for box, part in zip(people, hidden, strict=True)]
+    if mixed.label:
+        assert max((*inside, *left)) >= MIN_PERSON_AREA - ROUNDING
+    else:
+        assert all(part < MIN_PERSON_AREA + 0.1 * box[2] * box[3] for part, box in zip(left, people, strict=True))
+
+
+def test_without_known_boxes_nothing_is_pasted() -> None:
     rng = np.random.default_rng(0)
-    # The crop of least and largest area one is stretched, so the picture is one that stretching doesn't change.
-    picture = np.repeat(rng.integers(0, 256, (1, 1, 3), np.uint8), 20, 0).repeat(24, 1)
-    frame, label = augment_frame(rng, picture, 0, (), (20, 24), UNCHANGED)
-    assert label == 0
-    assert np.abs(frame.astype(int) - picture).max() <= 1
-    edge = np.zeros((20, 24, 3), np.uint8)
-    edge[:, 12:] = 255
-    sides = {
-        int(augment_frame(np.random.default_rng(seed), edge, 0, (), (20, 24), UNCHANGED)[0][0, 0, 0])
-        for seed in range(10)
-    }
-    assert sides == {0, 255}
+    known, unknown = plain_sample(0, 1, ((0.4, 0.4, 0.1, 0.1),)), plain_sample(255, 1, None)
+    assert paste_patch(rng, known, unknown) is known
+    assert paste_patch(rng, unknown, known) is unknown
+
+
+def test_a_person_pasted_into_an_empty_picture_makes_it_a_person_picture() -> None:
+    everywhere = plain_sample(255, 1, ((0.0, 0.0, 1.0, 1.0),))
+    labels = [paste_patch(np.random.default_rng(seed), plain_sample(0, 0, ()), everywhere).label for seed in range(20)]
+    assert 1 in labels
+
+
+def test_without_strength_light_stays_as_it_was() -> None:
+    picture = random_picture()
+    assert np.array_equal(change_light(np.random.default_rng(0), picture, UNCHANGED), picture)
 
 
 def test_brightness_stops_at_the_ends_of_the_scale() -> None:
@@ -138,8 +208,18 @@ def test_brightness_stops_at_the_ends_of_the_scale() -> None:
     shades = []
     for seed in range(10):
         for picture in (white, black):
-            frame, _ = augment_frame(np.random.default_rng(seed), picture, 0, (), (8, 8), strong)
+            frame = change_light(np.random.default_rng(seed), picture, strong)
             assert np.ptp(frame) <= 1  # an even picture stays even: nothing wraps around
             shades.append(int(frame[0, 0, 0]))
     assert {0, 255} <= set(shades)
     assert len(set(shades)) > 5
+
+
+@pytest.mark.parametrize("white_electrons", [200.0, 20_000.0])
+def test_noise_has_the_size_that_the_electrons_ask_for(white_electrons: float) -> None:
+    level = 128.0
+    noisy = add_noise(np.random.default_rng(0), np.full((200, 200, 3), level, np.float32), white_electrons)
+    light = (level / 255) ** 2.2
+    spread = np.sqrt(light * white_electrons + READ_NOISE_E**2) / white_electrons
+    assert np.std((noisy / 255) ** 2.2) == pytest.approx(spread, rel=0.05)
+    assert np.mean((noisy / 255) ** 2.2) == pytest.approx(light, rel=0.02)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.training.metrics import auroc, binary_metrics, wilson_interval
+from model.training.metrics import auroc, binary_metrics, calibration_error, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,14 @@ def test_the_dict_names_every_figure() -> None:
         "auroc",
     ]
     assert found.to_dict()["auroc"] == 1.0
+
+
+def test_calibration_error_by_hand_and_by_law() -> None:
+    p_person = np.array([0.1, 0.1, 0.9, 0.9])
+    labels = np.array([0, 1, 1, 1])
+    assert calibration_error(p_person, labels) == pytest.approx((2 * 0.4 + 2 * 0.1) / 4)
+    rng = np.random.default_rng(1)
+    p_person = rng.random(40_000)
+    drawn = (rng.random(40_000) < p_person).astype(np.int64)
+    assert calibration_error(p_person, drawn) < 0.02
+    assert calibration_error(p_person, 1 - drawn) > 0.4

@@ -165,7 +165,7 @@ def frame_output(logits: list[list[list[float]]], confidence_logit: float = 0.0)
 
 def test_the_loss_of_a_network_that_knows_nothing_is_ln_2() -> None:
     recipe = replace(RECIPE, confidence_loss=0.0)
-    loss = training_loss(frame_output([[[0.0, 0.0]] * 3]), torch.tensor([1]), recipe)
+    loss = training_loss(frame_output([[[0.0, 0.0]] * 3]), torch.tensor([1.0]), recipe)
     assert loss.item() == pytest.approx(np.log(2))
 
 
@@ -177,7 +177,7 @@ def test_later_bursts_count_by_the_square_of_the_rows_seen() -> None:
     for burst in range(3):
         logits = [sure] * 3
         logits[burst] = unsure
-        losses.append(training_loss(frame_output([logits]), torch.tensor([1]), recipe).item())
+        losses.append(training_loss(frame_output([logits]), torch.tensor([1.0]), recipe).item())
     ln_2 = float(np.log(2))
     assert losses == pytest.approx([0.4 * ln_2 / 14, 0.4 * ln_2 * 4 / 14, 0.6 * ln_2 + 0.4 * ln_2 * 9 / 14])
 
@@ -185,7 +185,7 @@ def test_later_bursts_count_by_the_square_of_the_rows_seen() -> None:
 def test_confidence_learns_agreement_with_the_final_decision() -> None:
     person, empty = [-50.0, 50.0], [50.0, -50.0]
     recipe = replace(RECIPE, burst_loss_share=0.0, confidence_loss=1.0)
-    labels = torch.tensor([1])
+    labels = torch.tensor([1.0])
     agreeing = training_loss(frame_output([[person, person]], 20.0), labels, recipe).item()
     changing = training_loss(frame_output([[empty, person]], 20.0), labels, recipe).item()
     assert agreeing == pytest.approx(0, abs=1e-6)

@@ -1,0 +1,26 @@
+"""The kernel under AddressSanitizer and UndefinedBehaviorSanitizer; `make sanitize` runs many more inputs."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+KERNEL = Path(__file__).parents[3] / "model" / "kernel"
+COMPILER = shutil.which(os.environ.get("CC", "cc"))
+FLAGS = ("-O0", "-g1", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+INPUTS = os.environ.get("RASCANET_FUZZ_INPUTS", "100")
+SEED = os.environ.get("RASCANET_FUZZ_SEED", "1")
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no C compiler here")
+def test_hostile_sizes_weights_and_rows_stay_within_their_buffers(tmp_path: Path) -> None:
+    program = tmp_path / "fuzz_kernel"
+    sources = [Path(__file__).with_name("fuzz_kernel.c"), KERNEL / "rascanet_kernel.c", *KERNEL.glob("step_*.c")]
+    subprocess.run(
+        [str(COMPILER), *FLAGS, f"-I{KERNEL}", *map(str, sources), "-o", str(program)], check=True, timeout=300
+    )
+    run = subprocess.run([str(program), INPUTS, SEED], capture_output=True, text=True, timeout=3600, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == f"{INPUTS} inputs\n"
