@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from sensor_sim.burst import Frame, SensorGeometry
 from sensor_sim.scene import Scene, SceneError, StillScene, Times
@@ -52,10 +53,47 @@ def walking_ones(geometry: SensorGeometry) -> WalkingOnes:
     return WalkingOnes(geometry.width)
 
 
+def street(geometry: SensorGeometry) -> StillScene:
+    """A drawn street: house, lamp post, tree and somebody walking; fine lines, and even areas for noise to show."""
+    scale = 4  # drawn larger and averaged, so that slanted lines are smooth
+    width, height = geometry.width * scale, geometry.height * scale
+    image = Image.new("RGB", (width, height), (168, 200, 232))
+    draw = ImageDraw.Draw(image)
+
+    def box(left: float, top: float, right: float, bottom: float) -> tuple[float, float, float, float]:
+        return left * width, top * height, right * width, bottom * height
+
+    draw.rectangle(box(0, 0.72, 1, 1), fill=(120, 116, 112))
+    draw.rectangle(box(0, 0.70, 1, 0.74), fill=(176, 170, 160))
+    draw.rectangle(box(0.05, 0.18, 0.48, 0.72), fill=(196, 128, 96))
+    draw.polygon(
+        [(0.02 * width, 0.2 * height), (0.265 * width, 0.04 * height), (0.51 * width, 0.2 * height)], (110, 58, 50)
+    )
+    for row in range(24):
+        level = 0.2 + row * 0.022
+        draw.line((0.05 * width, level * height, 0.48 * width, level * height), fill=(176, 112, 84), width=scale // 2)
+    for column in (0.1, 0.23, 0.36):
+        draw.rectangle(box(column, 0.26, column + 0.08, 0.42), fill=(60, 72, 96), outline=(236, 230, 216), width=scale)
+    draw.rectangle(box(0.21, 0.5, 0.31, 0.72), fill=(64, 88, 64))
+    draw.rectangle(box(0.9, 0.14, 0.915, 0.75), fill=(52, 52, 56))
+    draw.ellipse(box(0.87, 0.08, 0.945, 0.16), fill=(255, 246, 214))
+    draw.rectangle(box(0.745, 0.42, 0.775, 0.74), fill=(96, 68, 44))
+    draw.ellipse(box(0.66, 0.16, 0.86, 0.5), fill=(70, 120, 66))
+    draw.ellipse(box(0.555, 0.40, 0.605, 0.47), fill=(224, 178, 150))
+    draw.rounded_rectangle(box(0.54, 0.47, 0.62, 0.65), radius=width // 60, fill=(188, 52, 60))
+    for foot, hip in ((0.535, 0.57), (0.615, 0.59)):
+        draw.line((hip * width, 0.64 * height, foot * width, 0.82 * height), fill=(44, 52, 84), width=width // 36)
+    for hand in (0.515, 0.645):
+        draw.line((0.58 * width, 0.5 * height, hand * width, 0.6 * height), fill=(168, 44, 54), width=width // 48)
+    small = image.resize((geometry.width, geometry.height), Image.Resampling.BOX)
+    return StillScene(np.asarray(small))
+
+
 CHARTS: dict[str, Callable[[SensorGeometry], Scene]] = {
     "colour-bars": colour_bars,
     "slanted-edge": slanted_edge,
     "walking-ones": walking_ones,
+    "street": street,
 }
 
 

@@ -12,9 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.typing import Subprotocol
+import msgspec
 
 from sensor_sim.burst import Burst, Frame, PixelFormat, SensorGeometry
 from sensor_sim.clock import Clock, RealClock
@@ -22,56 +20,27 @@ from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.link import Link, LinkConditions, Passage
 from sensor_sim.readout import Reader, ReadoutTiming, read_bursts
 from sensor_sim.sensor import PRESETS, Sensor
-from sensor_sim.wire import (
-    SUBPROTOCOL,
-    Decision,
-    End,
-    Error,
-    Hello,
-    Message,
-    Progress,
-    Rows,
-    Skip,
-    Summary,
-    Sync,
-    Welcome,
-    decode,
-    encode,
-)
-
-ANSWER_TIMEOUT_S = 30.0
-"""How long the service may take to answer anything."""
+from sensor_sim.uplink import ANSWER_TIMEOUT_S, Backoff, StreamError, Uplink
+from sensor_sim.wire import Decision, End, Hello, Message, Progress, Rows, Shed, Skip, Summary, Sync
 
 Event = Burst | Progress | Skip | Decision
 T = TypeVar("T")
 Observer = Callable[[Event], None]
 
 
-class StreamError(Exception):
-    """The service refused the stream, or was lost.
-
-    Attributes:
-        code: the service's error code (PROTOCOL.md), or `connection_lost`, `no_connection`, `no_answer`.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class FrameLostError(Exception):
-    """The link lost a frame, as its conditions wanted; the stream goes on with the next one.
+    """The link lost a frame, as its conditions wanted, or the service shed it; the stream goes on with the next one.
 
     Attributes:
         ledger: what the frame cost.
     """
 
-    def __init__(self, ledger: FrameLedger) -> None:
-        super().__init__(f"the link lost frame {ledger.frame_id}")
+    def __init__(self, ledger: FrameLedger, who: str = "the link") -> None:
+        super().__init__(f"{who} lost frame {ledger.frame_id}")
         self.ledger = ledger
 
 
-def _future() -> "asyncio.Future[Decision]":
+def _future() -> "asyncio.Future[Decision | Shed]":
     return asyncio.get_running_loop().create_future()
 
 
@@ -81,7 +50,7 @@ class _Pending:
 
     frame_id: int
     skips: dict[int, float] = field(default_factory=dict)
-    decision: "asyncio.Future[Decision]" = field(default_factory=_future)
+    decision: "asyncio.Future[Decision | Shed]" = field(default_factory=_future)
     decided_us: float = math.inf
 
 
@@ -94,15 +63,14 @@ class Emitter:
 
     def __init__(
         self,
-        connection: ClientConnection,
-        welcome: Welcome,
+        uplink: Uplink,
         timing: ReadoutTiming,
         clock: Clock,
         link: LinkConditions,
         observer: Observer,
     ) -> None:
-        self._connection, self._timing, self._clock, self._observer = connection, timing, clock, observer
-        self.welcome = welcome
+        self._uplink, self._timing, self._clock, self._observer = uplink, timing, clock, observer
+        self.welcome = uplink.welcome
         self._link = Link(link)
         self._pending: _Pending | None = None
         self._summary: asyncio.Future[Summary] = asyncio.get_running_loop().create_future()
@@ -116,6 +84,11 @@ class Emitter:
     @property
     def geometry(self) -> SensorGeometry:
         return self.welcome.geometry
+
+    @property
+    def resumed(self) -> int:
+        """How often the connection was made again."""
+        return self._uplink.resumed
 
     @property
     def next_start_us(self) -> float:
@@ -163,7 +136,9 @@ class Emitter:
         await self._deliver(outbox, math.inf)
         decision: Decision | None = None
         if not lost:
-            decision = await self._answer(pending.decision, "a decision")
+            answer = await self._answer(pending.decision, "a decision")
+            if isinstance(answer, Decision):  # what is left of it is the account; its token is used up
+                decision = msgspec.structs.replace(answer, credits=0, token="")
             await self._sleep_until(pending.decided_us)
         self._frame_id += 1
         geometry, timing = self.geometry, self._timing
@@ -189,7 +164,7 @@ class Emitter:
             next_us=next_us,
         )
         if decision is None:
-            raise FrameLostError(account)
+            raise FrameLostError(account, "the link" if lost else "the service")
         values = {name: getattr(account, name) for name in FrameLedger.__slots__}
         return FrameReport(**values, decision=decision, decision_us=pending.decided_us - start_us)
 
@@ -239,15 +214,8 @@ class Emitter:
         await self._answer(self._synced, "the answer to sync")
         self._synced = None
 
-    async def _send(self, message: Message) -> None:
-        try:
-            await self._connection.send(encode(message))
-        except ConnectionClosed as error:
-            await asyncio.sleep(0)  # let `listen` find the service's own reason first
-            waiting = self._pending.decision if self._pending else self._summary
-            if waiting.done():
-                waiting.result()
-            raise _lost(error) from error
+    async def _send(self, message: Rows | Sync | End) -> None:
+        await self._uplink.send(message)
 
     async def _answer(self, answer: "asyncio.Future[T]", what: str) -> T:
         try:
@@ -260,14 +228,10 @@ class Emitter:
         """Takes the service's messages until the connection closes."""
         failure = StreamError("connection_lost", "the service closed the stream")
         try:
-            async for data in self._connection:
-                message = decode(data)
-                if isinstance(message, Error):
-                    failure = StreamError(message.code, message.message)
-                    break
+            async for message in self._uplink:
                 self._take(message)
-        except ConnectionClosed as error:
-            failure = _lost(error)
+        except StreamError as error:
+            failure = error
         for waiting in (self._synced, self._pending.decision if self._pending else None, self._summary):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(failure)
@@ -279,6 +243,9 @@ class Emitter:
             self._summary.set_result(message)
         elif isinstance(message, Sync) and self._synced and not self._synced.done():
             self._synced.set_result(message)
+        elif isinstance(message, Shed) and pending and message.frame_id == pending.frame_id:
+            pending.decided_us = self._answers_us if self._clock.virtual else self._now_us()
+            pending.decision.set_result(message)
         elif isinstance(message, Progress | Skip | Decision) and pending and message.frame_id == pending.frame_id:
             said_us = self._answers_us if self._clock.virtual else self._now_us()
             if not isinstance(message, Progress):
@@ -291,11 +258,6 @@ class Emitter:
             self._observer(message)
 
 
-def _lost(error: ConnectionClosed) -> StreamError:
-    reason = f"{error.rcvd.code} {error.rcvd.reason}".strip() if error.rcvd else "no close frame"
-    return StreamError("connection_lost", f"the connection to the service was lost ({reason})")
-
-
 @asynccontextmanager
 async def open_emitter(
     url: str,
@@ -305,6 +267,8 @@ async def open_emitter(
     clock: Clock | None = None,
     link: LinkConditions | None = None,
     observer: Observer = lambda _: None,
+    backoff: Backoff | None = None,
+    bearer_token: str | None = None,
 ) -> AsyncIterator[Emitter]:
     """Opens a stream to a service.
 
@@ -315,42 +279,21 @@ async def open_emitter(
         clock: paces the bursts; real time if None, `VirtualClock` for as fast as possible.
         link: what lies between; nothing if None.
         observer: called with every burst sent and every message on the frame at hand.
+        backoff: how to connect again and go on; a lost connection ends the stream if None.
+        bearer_token: for a service that asks for one.
 
     Raises:
         StreamError: no connection, or refused.
     """
-    connection = await _connect(url)
-    async with connection:
-        try:
-            await connection.send(encode(hello))
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                answer = decode(await connection.recv())
-        except TimeoutError:
-            raise StreamError("no_answer", f"no welcome came within {ANSWER_TIMEOUT_S:g} s") from None
-        except ConnectionClosed as error:
-            raise _lost(error) from error
-        if isinstance(answer, Error):
-            raise StreamError(answer.code, answer.message)
-        if not isinstance(answer, Welcome):
-            raise StreamError("no_answer", f"the service said {type(answer).__name__.lower()} instead of welcome")
-        emitter = Emitter(
-            connection, answer, timing or ReadoutTiming(), clock or RealClock(), link or LinkConditions(), observer
-        )
+    uplink = Uplink(url, hello, backoff, bearer_token)
+    try:
+        await uplink.open()
+        emitter = Emitter(uplink, timing or ReadoutTiming(), clock or RealClock(), link or LinkConditions(), observer)
         listening = asyncio.create_task(emitter.listen())
         try:
             yield emitter
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
-
-
-async def _connect(url: str) -> ClientConnection:
-    try:
-        return await connect(url, subprotocols=[Subprotocol(SUBPROTOCOL)], compression=None, proxy=None)
-    except InvalidStatus as error:
-        detail = error.response.body.decode(errors="replace") if error.response.body else ""
-        raise StreamError(
-            "no_connection", f"{url}: refused with HTTP {error.response.status_code} {detail}".strip()
-        ) from error
-    except (OSError, InvalidHandshake, ValueError, TimeoutError) as error:
-        raise StreamError("no_connection", f"{url}: no service answers there ({error})") from error
+    finally:
+        await uplink.close()

@@ -100,18 +100,28 @@ class SpriteScene:
 
 
 def read_picture(path: Path) -> Image.Image:
-    """A picture file, upright, RGB.
+    """A picture file, upright, RGB: what is transparent lies on white, of 16-bit grey the upper eight bits count.
 
     Raises:
         SceneError: no such file, or not a picture.
     """
     try:
         with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            ImageOps.exif_transpose(image, in_place=True)
+            return _opaque_rgb(image)
     except FileNotFoundError:
         raise SceneError(f"{path}: no such file") from None
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise SceneError(f"{path}: not a readable picture ({type(error).__name__})") from error
+
+
+def _opaque_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
+    return image.convert("RGB")
 
 
 def photo_frame(path: Path, geometry: SensorGeometry) -> Frame:

@@ -26,7 +26,8 @@ _CODES: Final = {pixel_format: code for code, pixel_format in enumerate(FORMATS)
 _HALOS: Final = tuple(2 * pixel_format.halo_rows for pixel_format in FORMATS)
 _CHANNELS: Final = tuple(pixel_format.channels for pixel_format in FORMATS)
 
-MAX_TEXT_BYTES: Final = 4096
+MAX_TEXT_BYTES: Final = 16_384
+"""Of a text message; a token with the larger network's hidden state takes about 4,500."""
 
 
 class WireError(ValueError):
@@ -75,6 +76,10 @@ class Rows(Struct, frozen=True, eq=False):
 Count = Annotated[int, Meta(ge=0, lt=2**32)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=1000)]
+Bursts = Annotated[int, Meta(ge=0, lt=2**53)]
+"""Bursts over a connection's life; 2**53 is where a browser's integers end."""
+Token = Annotated[str, Meta(max_length=12_000)]
+"""A resume token, opaque to the client; empty where there is none."""
 
 
 class _Control(Struct, frozen=True, tag_field="type", tag=str.lower, forbid_unknown_fields=True):
@@ -89,16 +94,42 @@ class Hello(_Control, frozen=True):
         policy: name of the exit policy and its parameters.
         progress_every: a `progress` message every n bursts; 0 for none.
         pixel_format: what the rows will be, a `PixelFormat`.
+        checkpoint_every: a `checkpoint` message every n bursts of a frame; 0 for none.
     """
 
     variant: Name
     policy: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "published"})
     progress_every: Count = 1
     pixel_format: PixelFormat = PixelFormat.RGB8
+    checkpoint_every: Count = 0
+
+
+class Resume(_Control, frozen=True):
+    """First message of a client that goes on where another connection ended; the answer is `welcome`."""
+
+    token: Token
+
+
+class Position(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a resumed stream goes on.
+
+    Attributes:
+        frame_id: the last frame that the token knows of.
+        next_burst: the first burst of it that is still wanted; `bursts_per_frame` if it is decided.
+    """
+
+    frame_id: Count
+    next_burst: Count
 
 
 class Welcome(_Control, frozen=True):
-    """Answer to `hello`: the settings in force and the server's limits."""
+    """Answer to `hello` and `resume`: the settings in force and the server's limits.
+
+    Attributes:
+        credits: bursts that the client may send on this connection before it is told a larger number.
+        token: to begin again from here.
+        position: where a resumed stream goes on; None for a new one.
+    """
 
     variant: Name
     height: Count
@@ -108,8 +139,11 @@ class Welcome(_Control, frozen=True):
     policy: dict[str, Any]
     progress_every: Count
     weights: Name
-    limits: dict[str, Count]
+    limits: dict[str, int | float]
+    credits: Bursts
+    token: Token
     pixel_format: PixelFormat = PixelFormat.RGB8
+    position: Position | None = None
 
     @property
     def geometry(self) -> SensorGeometry:
@@ -132,7 +166,7 @@ class Skip(_Control, frozen=True):
     burst_index: Count
 
 
-class Decision(_Control, frozen=True):
+class Decision(_Control, frozen=True, omit_defaults=True):
     """What was concluded on a frame.
 
     Attributes:
@@ -140,6 +174,9 @@ class Decision(_Control, frozen=True):
         person: whether P(person) is at least 0.5.
         exited: True if the rest of the frame is not wanted, False if it was read to its end.
         processed, skipped, unread: bursts of the frame; they add up to `bursts_per_frame`.
+        credits: as in `welcome`, now.
+        token: to go on after this frame.
+        compute_us: time that the network took over the frame's bursts, as the server measured it.
     """
 
     frame_id: Count
@@ -150,6 +187,44 @@ class Decision(_Control, frozen=True):
     processed: Count
     skipped: Count
     unread: Count
+    credits: Bursts = 0
+    token: Token = ""
+    compute_us: Count = 0
+
+
+class Shed(_Control, frozen=True):
+    """The server is behind and will not look at this frame: no decision comes, its bursts need not be sent."""
+
+    frame_id: Count
+
+
+class Credit(_Control, frozen=True):
+    """The client may now have sent this many bursts on this connection."""
+
+    credits: Bursts
+
+
+class Checkpoint(_Control, frozen=True):
+    """A token to go on within the frame, with the burst after `burst_index`."""
+
+    frame_id: Count
+    burst_index: Count
+    credits: Bursts
+    token: Token
+
+
+class GoingAway(_Control, frozen=True, tag="going_away"):
+    """The server ends the stream soon, with close code 1001: after this frame, or when the time is up.
+
+    Attributes:
+        reason: `drain`, `stream_s` or `stream_frames`: the limit that was reached.
+        seconds: time left for the frame in progress.
+        token: to go on elsewhere; a `checkpoint` or `decision` that comes later has a newer one.
+    """
+
+    reason: Name
+    seconds: Annotated[float, Meta(ge=0)]
+    token: Token
 
 
 class Sync(_Control, frozen=True):
@@ -184,7 +259,10 @@ class Error(_Control, frozen=True):
     message: Name
 
 
-Control = Hello | Welcome | Progress | Skip | Decision | Sync | End | Summary | Error
+Control = (
+    Hello | Resume | Welcome | Progress | Skip | Decision | Shed | Credit | Checkpoint | GoingAway
+    | Sync | End | Summary | Error
+)  # fmt: skip
 Message = Rows | Control
 
 _CONTROL: Final = msgspec.json.Decoder(Control)

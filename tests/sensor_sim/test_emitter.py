@@ -9,9 +9,10 @@ from websockets.typing import Subprotocol
 
 from sensor_sim.burst import Burst
 from sensor_sim.clock import RealClock, VirtualClock
-from sensor_sim.emitter import StreamError, open_emitter
+from sensor_sim.emitter import open_emitter
 from sensor_sim.ledger import FrameReport
 from sensor_sim.readout import ReadoutTiming
+from sensor_sim.uplink import StreamError
 from sensor_sim.wire import (
     SUBPROTOCOL,
     Decision,
@@ -27,7 +28,7 @@ from sensor_sim.wire import (
     encode,
 )
 
-WELCOME = Welcome("30x32", 30, 32, 5, 6, {"name": "never"}, 0, "digest", {"message_bytes": 1})
+WELCOME = Welcome("30x32", 30, 32, 5, 6, {"name": "never"}, 0, "digest", {"message_bytes": 1}, 1000, "token")
 FRAME = np.zeros((30, 32, 3), np.uint8)
 
 

@@ -26,7 +26,9 @@ from sensor_sim.recording import RecordedFrame
 from sensor_sim.scene import PanningScene
 from sensor_sim.sensor import PRESETS
 from sensor_sim.wire import SUBPROTOCOL, Hello, Rows, decode, encode
+from server.resume import Tokens
 from server.session import Phase, ServedModel, StreamSession
+from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
 
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
@@ -44,7 +46,7 @@ async def _service(heard: list[bytes]) -> AsyncIterator[str]:
     """The real session behind a bare websocket; keeps the rows as they came."""
 
     async def converse(connection: ServerConnection) -> None:
-        session = StreamSession(MODELS, {"message_bytes": 65536})
+        session = StreamSession(MODELS, Settings().limits, Tokens(b"k" * 32, 60, lambda: 0.0))
         while session.phase is not Phase.ENDED:
             data = await connection.recv()
             if isinstance(data, bytes):
@@ -175,7 +177,7 @@ def test_virtual_time_repeats_itself_and_so_does_a_recording(
 ) -> None:
     camera = _camera(pixel_format, ReadoutTiming(100, 4000), seed)
     first, heard, _ = _run(camera, policy, 2, VirtualClock(), link)
-    again, heard_again, _ = _run(camera, policy, 2, VirtualClock(1e9), link)
+    again, heard_again, _ = _run(camera, policy, 2, VirtualClock(), link)
     assert [str(report) for report in first] == [str(report) for report in again]
     assert heard == heard_again
     starts = [report.ledger.start_us if isinstance(report, FrameLostError) else report.start_us for report in first]

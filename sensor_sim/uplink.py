@@ -1,0 +1,272 @@
+"""A connection to the service that minds its credits and, where asked to, outlives drops and drains.
+
+It keeps the rows of the frame in progress. After a drop it connects again with the last resume token and sends what
+that token does not cover; where the token is refused it begins anew with `hello` and the whole frame.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.typing import Subprotocol
+
+from sensor_sim.wire import (
+    SUBPROTOCOL,
+    Checkpoint,
+    Credit,
+    Decision,
+    End,
+    Error,
+    GoingAway,
+    Hello,
+    Message,
+    Position,
+    Resume,
+    Rows,
+    Shed,
+    Summary,
+    Sync,
+    Welcome,
+    decode,
+    encode,
+)
+
+ANSWER_TIMEOUT_S = 30.0
+"""How long the service may take to answer anything."""
+
+REFUSED_TOKENS = ("bad_token", "expired_token", "foreign_token")
+
+
+class StreamError(Exception):
+    """The service refused the stream, or was lost.
+
+    Attributes:
+        code: the service's error code (PROTOCOL.md), or `connection_lost`, `no_connection`, `no_answer`.
+        retry: whether the same may work later.
+    """
+
+    def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
+        super().__init__(message)
+        self.code, self.retry = code, retry
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How to connect again: the n-th attempt waits a random time up to `first_s` * 2**n, at most `most_s`."""
+
+    attempts: int = 12
+    first_s: float = 0.1
+    most_s: float = 5.0
+    draw: Callable[[], float] = random.random
+
+    def delay_s(self, attempt: int) -> float:
+        """The wait before an attempt, counted from 0."""
+        return self.draw() * min(self.most_s, self.first_s * 2.0**attempt)
+
+
+class Uplink:
+    """One stream to a service, over one connection or several.
+
+    Args:
+        url: ws:// or wss:// address of `/v1/stream`.
+        hello: what to ask for.
+        backoff: how to connect again; a lost connection ends the stream if None.
+        bearer_token: for a service that asks for one.
+
+    Attributes:
+        welcome: the settings in force.
+        resumed: how often it connected again.
+    """
+
+    def __init__(self, url: str, hello: Hello, backoff: Backoff | None = None, bearer_token: str | None = None) -> None:
+        self._url, self._hello, self._backoff = url, hello, backoff
+        self._headers = {"Authorization": f"Bearer {bearer_token}"} if bearer_token else None
+        self._connection: ClientConnection | None = None
+        self.welcome: Welcome
+        self.resumed = 0
+        self._token = ""
+        self._kept: list[Rows] = []  # of the frame in progress; at most its bursts
+        self._owed: list[Sync | End] = []  # not answered yet
+        self._up = True  # while not, what is sent is only kept
+        self._decided = -1
+        self._sent = self._credits = 0
+        self._more = asyncio.Event()
+        self._turn = asyncio.Lock()  # whoever sends; held until rows are sent again
+        self._resending: asyncio.Task[None] | None = None
+        self._failure: StreamError | None = None
+
+    async def open(self) -> Welcome:
+        """Connects for the first time.
+
+        Raises:
+            StreamError: no connection, or refused.
+        """
+        self.welcome = await self._begin(self._hello)
+        return self.welcome
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        if self._resending:
+            self._resending.cancel()
+        if self._connection:
+            await self._connection.close()
+
+    async def send(self, message: Rows | Sync | End) -> None:
+        """Sends a message, once there are credits for it.
+
+        Raises:
+            StreamError: the stream has ended.
+        """
+        async with self._turn:
+            if isinstance(message, Rows):
+                if message.frame_id > self._decided:
+                    self._kept.append(message)
+            else:
+                self._owed.append(message)
+            if self._failure:
+                raise self._failure
+            if self._up:
+                await self._put(message)
+
+    async def _put(self, message: Rows | Sync | End) -> None:
+        bursts = message.bursts if isinstance(message, Rows) else 0
+        connected = self.resumed
+        while bursts and self._sent + bursts > self._credits and not self._failure:
+            self._more.clear()
+            await self._more.wait()
+            if self.resumed != connected:
+                return  # it is kept, and sent again with the others
+        if self._failure:
+            raise self._failure
+        assert self._connection is not None  # noqa: S101 - opened
+        try:
+            await self._connection.send(encode(message))
+        except ConnectionClosed as error:
+            if self._backoff is None:
+                await asyncio.sleep(0)  # let the reader find the service's own reason first
+                raise self._failure or _lost(error) from error
+        if self.resumed == connected:
+            self._sent += bursts
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """What the service says about frames, until the stream ends.
+
+        Raises:
+            StreamError: it was refused, or lost for good.
+        """
+        try:
+            while True:
+                assert self._connection is not None  # noqa: S101 - opened
+                try:
+                    async for data in self._connection:
+                        message = decode(data)
+                        if isinstance(message, Error):
+                            raise StreamError(message.code, message.message)
+                        if self._note(message):
+                            yield message
+                    failure = StreamError("connection_lost", "the service closed the stream")
+                except ConnectionClosed as error:
+                    failure = _lost(error)
+                if self._backoff is None:
+                    raise failure
+                await self._connect_again(self._backoff, failure)
+        except StreamError as error:
+            self._failure = error
+            self._more.set()
+            raise
+
+    def _note(self, message: Message) -> bool:
+        """Takes tokens and credits; whether the message is news to the sensor."""
+        if isinstance(message, Decision | Shed):
+            self._kept = [rows for rows in self._kept if rows.frame_id != message.frame_id]
+        if isinstance(message, Decision | Checkpoint | GoingAway) and message.token:
+            self._token = message.token
+        if isinstance(message, Decision | Checkpoint | Credit) and message.credits > self._credits:
+            self._credits = message.credits
+            self._more.set()
+        if isinstance(message, Sync | Summary):
+            kind = Sync if isinstance(message, Sync) else End
+            self._owed = [owed for owed in self._owed if not isinstance(owed, kind)]
+        if isinstance(message, Decision):
+            news = message.frame_id > self._decided
+            self._decided = max(self._decided, message.frame_id)
+            return news
+        return not isinstance(message, Credit | Checkpoint | GoingAway)
+
+    async def _connect_again(self, backoff: Backoff, failure: StreamError) -> None:
+        self._up = False
+        if self._resending:
+            self._resending.cancel()
+            await asyncio.gather(self._resending, return_exceptions=True)
+        for attempt in range(backoff.attempts):
+            await asyncio.sleep(backoff.delay_s(attempt))
+            try:
+                try:
+                    welcome = await self._begin(Resume(self._token))
+                except StreamError as error:
+                    if error.code not in REFUSED_TOKENS:
+                        raise
+                    welcome = await self._begin(self._hello)
+            except StreamError as error:
+                if not error.retry:
+                    raise
+                failure = error
+                continue
+            self.resumed += 1
+            self._more.set()
+            self._resending = asyncio.create_task(self._send_again(welcome.position))
+            return
+        raise failure
+
+    async def _send_again(self, position: Position | None) -> None:
+        with suppress(StreamError):  # the reader tells
+            async with self._turn:
+                self._up = True
+                known = (position.frame_id, position.next_burst) if position else (-1, 0)
+                for message in [*self._kept, *self._owed]:
+                    if not isinstance(message, Rows) or (message.frame_id, message.first_burst) >= known:
+                        await self._put(message)
+
+    async def _begin(self, opening: Hello | Resume) -> Welcome:
+        if self._connection:
+            await self._connection.close()
+        connection = self._connection = await _connect(self._url, self._headers)
+        try:
+            await connection.send(encode(opening))
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answer = decode(await connection.recv())
+        except TimeoutError:
+            raise StreamError("no_answer", f"no welcome came within {ANSWER_TIMEOUT_S:g} s", retry=True) from None
+        except ConnectionClosed as error:
+            raise _lost(error) from error
+        if isinstance(answer, Error):
+            raise StreamError(answer.code, answer.message)
+        if not isinstance(answer, Welcome):
+            raise StreamError("no_answer", f"the service said {type(answer).__name__.lower()} instead of welcome")
+        self._token, self._credits, self._sent = answer.token, answer.credits, 0
+        return answer
+
+
+def _lost(error: ConnectionClosed) -> StreamError:
+    reason = f"{error.rcvd.code} {error.rcvd.reason}".strip() if error.rcvd else "no close frame"
+    return StreamError("connection_lost", f"the connection to the service was lost ({reason})", retry=True)
+
+
+async def _connect(url: str, headers: dict[str, str] | None) -> ClientConnection:
+    subprotocols = [Subprotocol(SUBPROTOCOL)]
+    try:
+        return await connect(url, subprotocols=subprotocols, additional_headers=headers, compression=None, proxy=None)
+    except InvalidStatus as error:
+        response = error.response
+        detail = response.body.decode(errors="replace") if response.body else ""
+        raise StreamError(
+            "no_connection",
+            f"{url}: refused with HTTP {response.status_code} {detail}".strip(),
+            retry=response.status_code >= 500,
+        ) from error
+    except (OSError, InvalidHandshake, ValueError, TimeoutError) as error:
+        raise StreamError("no_connection", f"{url}: no service answers there ({error})", retry=True) from error
