@@ -2,16 +2,23 @@
 
 import logging
 import os
+import secrets
+import shutil
+import signal
 import sys
+import tempfile
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import CliApp
 
 from model.checkpoint import CheckpointError
 from model.runtime import RuntimeUnavailableError
 from server.app import create_app
+from server.drain import BoundedWebSocket, DrainingServer, run_workers
+from server.metrics import FOLDER as METRICS_FOLDER
 from server.service import load_service
 from server.settings import Settings
 
@@ -24,22 +31,47 @@ def run(settings: Settings) -> None:
     """
     _log()
     service = load_service(settings)  # here, so that what's wrong is said once and not by every worker
-    if settings.workers > 1:
+    several = settings.workers > 1
+    if several:
+        settings = settings.model_copy(
+            update={"resume_key": settings.resume_key or SecretStr(secrets.token_hex())}  # the same for every worker
+        )
         os.environ |= settings.environment()
-    uvicorn.run(
-        "server.__main__:worker" if settings.workers > 1 else lambda: create_app(service),
+        folder = os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="rascanet-")
+    config = uvicorn.Config(
+        "server.__main__:worker" if several else lambda: create_app(service),
         factory=True,
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=BoundedWebSocket,
         ws_max_size=settings.message_bytes,
         ws_per_message_deflate=False,  # raw pixels hardly shrink, and it would cost every burst
+        timeout_graceful_shutdown=5,  # for what is left after the streams are drained
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         access_log=False,
         log_config=None,
     )
+    signal.signal(signal.SIGTERM, _stopped)  # uvicorn raises it again once it has stopped
+    try:
+        if several:
+            run_workers(config)
+        else:
+            DrainingServer(config).run()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if several:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stopped(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def worker() -> FastAPI:
@@ -50,6 +82,16 @@ def worker() -> FastAPI:
 
 def _log() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells of every connection; streams are told below
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
 
 
 def main() -> None:

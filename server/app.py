@@ -1,31 +1,55 @@
 """The ASGI application."""
 
-from fastapi import FastAPI, Request
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.responses import Response
+from fastapi_offline import FastAPIOffline
 from starlette.routing import WebSocketRoute
 
+from server import classify, inference_protocol, offered, openapi, operations, routes
 from server.body_limit import BodyLimit
-from server.errors import ServiceError
-from server.problem import problem
-from server.routes import router
+from server.problem import tell_problems
+from server.security import Guard
 from server.service import Service
 from server.stream import StreamEndpoint
 
 
 def create_app(service: Service) -> FastAPI:
     """The application around a loaded service."""
-    app = FastAPI(title="rascanet-stream", description=__doc__, openapi_url="/openapi.json")
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        measuring = asyncio.create_task(service.measure())
+        yield {"service": service}
+        measuring.cancel()
+        await asyncio.gather(measuring, return_exceptions=True)
+
+    app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
     app.state.service = service
     app.add_middleware(BodyLimit, limit_bytes=service.settings.request_bytes)
-    app.add_exception_handler(ServiceError, _refuse)
-    app.include_router(router)
+    bearer = service.settings.bearer_token
+    app.add_middleware(
+        Guard,
+        bearer=bearer.get_secret_value() if bearer else None,
+        origins=frozenset(service.settings.allowed_origins),
+    )
+    tell_problems(app)
+    openapi.describe(app)
+    for part in (classify, inference_protocol, operations, offered, routes):
+        app.include_router(part.router)
     app.router.routes.append(WebSocketRoute("/v1/stream", StreamEndpoint()))
     if service.settings.page_folder.is_dir():
         app.mount("/", StaticFiles(directory=service.settings.page_folder, html=True))
     return app
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ServiceError)  # noqa: S101 - registered for this class
-    return problem(error)
+def _version() -> str:
+    try:
+        return version("rascanet-stream")
+    except PackageNotFoundError:
+        return "unknown"

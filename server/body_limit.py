@@ -19,7 +19,7 @@ class BodyLimit:
         error = ServiceError("request_too_large", f"a request body has at most {self._limit} bytes")
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if int(announced) > self._limit:  # the HTTP parser let digits alone pass
-            await problem(error)(scope, receive, send)
+            await problem(error, scope["path"])(scope, receive, send)
             return
         received = 0
 

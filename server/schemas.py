@@ -1,8 +1,11 @@
 """Bodies of the HTTP interface."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Health(BaseModel):
@@ -21,6 +24,9 @@ class Model(BaseModel):
     burst_rows: int
     bursts_per_frame: int
     weights: str = Field(description="SHA-256 of the weights")
+    calibrated: dict[str, Any] | None = Field(
+        description="the policy `calibrated` for these weights, with its promise; none without a certificate"
+    )
 
 
 class Policy(BaseModel):
@@ -38,30 +44,95 @@ class Models(BaseModel):
 
 
 class Sample(BaseModel):
-    """A picture that the demo page offers."""
+    """A file that the demo page offers: a picture, or a recording."""
 
     name: str
     url: str
 
 
-class ImageDecision(BaseModel):
-    """What was concluded on one picture; the fields are those of the stream's `decision`."""
+class ClassifyOptions(BaseModel):
+    """What may be asked of `/v1/classify`, in the query or as form fields; a field wins."""
 
-    name: str
-    person: bool
-    p_person: float
-    exited: bool
-    burst_index: int
-    processed: int
-    skipped: int
-    unread: int
-    processed_ratio: float
+    model_config = ConfigDict(extra="forbid")
+
+    variant: str | None = Field(
+        None, description="the network; the first one served if not named", examples=["105x120"]
+    )
+    policy: str = Field(
+        "published",
+        description="the exit policy: its name, or a JSON object with its parameters",
+        examples=["published", '{"name": "published", "exit_threshold": 0.9}'],
+    )
+    exit_threshold: float | None = Field(None, description="parameter of the policy, where it has one of this name")
+    skip_threshold: float | None = Field(None, description="parameter of the policy, where it has one of this name")
+    reports: Literal["decision", "curve"] = Field(
+        "decision", description="`curve` adds P(person) after each burst to every entry"
+    )
+    top: int | None = Field(
+        None, ge=1, description="only so many pictures, those with the highest P(person), in the order of the request"
+    )
+    name: str = Field("", max_length=1000, description="of a picture that is sent as the body itself")
+
+
+class ImageDecision(BaseModel):
+    """What was concluded on one picture; the fields are those of the stream's `decision`, and some more."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "index": 0,
+                "name": "street.jpg",
+                "person": True,
+                "p_person": 0.9931,
+                "logits": [-2.41, 2.56],
+                "exited": True,
+                "burst_index": 12,
+                "processed": 13,
+                "skipped": 0,
+                "unread": 8,
+                "processed_ratio": 0.619,
+                "macs": 5_891_704,
+                "elapsed_us": 5312,
+            }
+        }
+    )
+
+    index: Count = Field(description="of the picture in the request")
+    name: str = Field(description="file name, as it was sent")
+    person: bool = Field(description="P(person) >= 0.5")
+    p_person: Share
+    logits: list[float] = Field(
+        min_length=2, max_length=2, description="of no person and person, after the last burst processed"
+    )
+    exited: bool = Field(description="whether the policy stopped before the end of the frame")
+    burst_index: Count = Field(description="the last burst processed, on which the decision rests")
+    processed: Count = Field(description="bursts; with `skipped` and `unread` a whole frame")
+    skipped: Count
+    unread: Count
+    processed_ratio: Share
+    macs: Count = Field(description="multiply-accumulates spent")
+    elapsed_us: Count = Field(description="microseconds for decoding, resizing and the network")
+    curve: list[Share | None] | None = Field(
+        None, description="P(person) after each burst up to the last one processed; null where one was skipped"
+    )
 
 
 class ImageError(BaseModel):
-    """Why one picture of several could not be classified."""
+    """Why one picture could not be classified."""
 
-    name: str
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "index": 1,
+                "name": "torn.jpg",
+                "code": "unreadable_image",
+                "message": "the picture is cut off before its end",
+            }
+        }
+    )
+
+    index: Count = Field(description="of the picture in the request")
+    name: str = Field(description="file name, as it was sent")
     code: str
     message: str
 
@@ -70,14 +141,117 @@ class Classified(BaseModel):
     """One entry a picture, in the order of the request."""
 
     variant: str
-    policy: dict[str, Any]
+    weights: str = Field(description="SHA-256 of the weights")
+    policy: dict[str, Any] = Field(description="with every parameter in force")
     results: list[ImageDecision | ImageError]
 
 
 class Problem(BaseModel):
     """Why a request was refused (RFC 9457)."""
 
+    type: str = "about:blank"
     status: int
     title: str
-    code: str
-    detail: str
+    code: str = Field(description="for programs")
+    detail: str = Field(description="what was wrong and what was expected")
+
+
+Parameters = dict[str, str | int | float | bool]
+
+
+class Live(BaseModel):
+    """Liveness and readiness (Open Inference Protocol)."""
+
+    live: bool
+    ready: bool
+
+
+class ModelReady(BaseModel):
+    """Readiness of a model."""
+
+    name: str
+    ready: bool
+
+
+class ServerMetadata(BaseModel):
+    """What this server is."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorMetadata(BaseModel):
+    """An input or output of a model; -1 is a size that the request chooses."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What a model takes and gives."""
+
+    name: str
+    versions: list[str] = Field(description="one: the first digits of the weights' SHA-256")
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+    properties: dict[str, str]
+
+
+class InferInput(BaseModel):
+    """An input tensor; `data` row after row, nested or flat, unless it travels in binary."""
+
+    name: str
+    shape: list[Count]
+    datatype: str = Field(examples=["UINT8"])
+    parameters: Parameters = Field({}, description="`binary_data_size`: bytes of this tensor after the JSON header")
+    data: list[Any] | None = None
+
+
+class InferRequestedOutput(BaseModel):
+    """An output that is wanted."""
+
+    name: str
+    parameters: Parameters = Field({}, description="`binary_data`: whether it is to travel in binary")
+
+
+class InferRequest(BaseModel):
+    """Tensors in."""
+
+    id: str | None = Field(None, description="comes back in the answer")
+    parameters: Parameters = Field(
+        {},
+        description="`policy`, `exit_threshold`, `skip_threshold`; `sequence_id`, `sequence_start`, `sequence_end`, "
+        "`burst_index`; `binary_data_output`; `priority` and `timeout` are taken and mean nothing here",
+    )
+    inputs: list[InferInput]
+    outputs: list[InferRequestedOutput] | None = Field(None, description="all, if not named")
+
+
+class InferOutput(BaseModel):
+    """An output tensor."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: Parameters | None = None
+    data: list[Any] | None = None
+
+
+class InferResponse(BaseModel):
+    """Tensors out."""
+
+    model_name: str
+    model_version: str
+    id: str | None = None
+    parameters: Parameters | None = None
+    outputs: list[InferOutput]
+
+
+class InferError(BaseModel):
+    """Why a request of the Open Inference Protocol was refused."""
+
+    error: str
+    code: str = Field(description="for programs")

@@ -4,10 +4,35 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.images import PictureLimits
+
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
+
+
+class Limits(BaseModel):
+    """The settings that a client meets, as `welcome` and `GET /v1/limits` tell them."""
+
+    max_streams: int
+    max_streams_per_address: int
+    busy_limit: float
+    message_bytes: int
+    message_bursts: int
+    credit_bursts: int
+    stream_frames: int
+    stream_s: float
+    handshake_s: float
+    idle_s: float
+    send_s: float
+    shed_s: float
+    drain_s: float
+    resume_s: float
+    max_images: int
+    request_bytes: int
+    image_bytes: int
+    image_pixels: int
 
 
 class Settings(BaseSettings):
@@ -24,17 +49,64 @@ class Settings(BaseSettings):
     page_folder: Path = Field(PAGE_FOLDER, description="the built demo page")
     runtime: Literal["native", "torch"] | None = Field(None, description="what runs the network; native if it is built")
     samples: list[Path] = Field([], description="picture files that the demo page offers")
+    recordings: list[Path] = Field([], description="recordings (`rascanet record`) that the demo page offers")
     max_streams: int = Field(200, ge=1, description="open websocket streams at a time")
+    max_streams_per_address: int = Field(200, ge=1, description="of these, from one client address")
+    busy_limit: float = Field(
+        0.9, gt=0, description="share of the time that the process works past which no new stream is admitted"
+    )
     message_bytes: int = Field(262_144, ge=4096, description="largest websocket message")
+    message_bursts: int = Field(64, ge=1, description="most bursts in one message")
+    credit_bursts: int = Field(128, ge=1, description="bursts that a client may have under way, unacknowledged")
+    stream_frames: int = Field(1_000_000, ge=1, description="frames after which a stream is asked to go on elsewhere")
+    stream_s: float = Field(86_400.0, gt=0, description="seconds after which a stream is asked to go on elsewhere")
+    handshake_s: float = Field(10.0, gt=0, description="seconds for the upgrade, and again for the first message")
     idle_s: float = Field(30.0, gt=0, description="a stream from which nothing comes for this long is closed")
+    send_s: float = Field(10.0, gt=0, description="a client that takes no answers for this long is cut off")
+    shed_s: float = Field(1.0, gt=0, description="delay of the event loop past which new frames are shed")
+    drain_s: float = Field(10.0, ge=0, description="seconds for frames in progress when the service stops")
+    resume_s: float = Field(300.0, gt=0, description="seconds for which a resume token is good")
+    resume_key: SecretStr | None = Field(
+        None, description="signs resume tokens, 32 characters or more; the same for all replicas; made up if not given"
+    )
+    bearer_token: SecretStr | None = Field(None, description="asked for by everything but page and health, if given")
+    allowed_origins: list[str] = Field([], description="origins of pages that may use the service, beside its own")
+    trusted_proxies: list[str] = Field([], description="addresses of proxies whose X-Forwarded-For is believed")
+    tls_certificate: Path | None = Field(None, description="certificate file, PEM; with tls_key the service speaks TLS")
+    tls_key: Path | None = Field(None, description="key file of the certificate, PEM")
     max_images: int = Field(64, ge=1, description="pictures in one classify request")
     request_bytes: int = Field(67_108_864, ge=1, description="largest classify request")
     image_bytes: int = Field(20_971_520, ge=1, description="largest picture file")
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")
 
+    max_requests: int = Field(64, ge=1, description="classify and infer requests at a time")
+    request_s: float = Field(60.0, gt=0, description="a classify or infer request takes no longer than this")
+    max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at a time")
+    sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is dropped")
+
+    @field_validator("resume_key")
+    @classmethod
+    def _is_long(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("resume_key must have 32 characters or more, such as those of `openssl rand -hex 32`")
+        return key
+
+    @property
+    def limits(self) -> Limits:
+        """What of this a client meets."""
+        return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
+
+    @property
+    def picture_limits(self) -> PictureLimits:
+        """`image_bytes` and `image_pixels`."""
+        return PictureLimits(self.image_bytes, self.image_pixels)
+
     def environment(self) -> dict[str, str]:
         """These settings as environment variables."""
         values = self.model_dump(mode="json", exclude_none=True)
+        values |= {
+            name: secret.get_secret_value() for name in values if isinstance(secret := getattr(self, name), SecretStr)
+        }
         return {
             f"RASCANET_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in values.items()

@@ -28,13 +28,16 @@ from sensor_sim.wire import (
     encode,
 )
 from server.errors import ServiceError
+from server.resume import Tokens
 from server.session import Phase, ServedModel, StreamSession
+from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
 
 RUNTIMES = {seed: load_runtime(random_checkpoint(SMALL, seed)) for seed in range(3)}
 GEOMETRY = SensorGeometry(SMALL.height, SMALL.width, SMALL.BURST_ROWS)
 BURSTS = SMALL.bursts_per_frame
-LIMITS = {"message_bytes": 1}
+LIMITS = Settings().limits
+TOKENS = Tokens(b"k" * 32, 60, lambda: 0.0)
 
 policies = st.one_of(
     st.just(NeverExitPolicy()),
@@ -54,7 +57,7 @@ def _frame(seed: int) -> npt.NDArray[np.uint8]:
 
 
 def _session(seed: int, policy: ExitPolicy, every: int = 1) -> StreamSession:
-    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[seed], "digest")}, LIMITS)
+    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[seed], "digest")}, LIMITS, TOKENS)
     _say(session, Hello(SMALL.name, describe_policy(policy), every))
     return session
 
@@ -82,7 +85,11 @@ def _same(one: Decision, other: Decision) -> bool:
 
 
 def _parts(decision: Decision) -> Mapping[str, object]:
-    return {name: getattr(decision, name) for name in Decision.__struct_fields__ if name != "p_person"}
+    return {
+        name: getattr(decision, name)
+        for name in Decision.__struct_fields__
+        if name not in ("p_person", "credits", "token")
+    }
 
 
 chunkings = st.lists(st.integers(1, BURSTS), min_size=BURSTS, max_size=BURSTS)
@@ -163,10 +170,14 @@ def test_progress_every_n_bursts(every: int, expected: list[int]) -> None:
 
 
 def test_welcome_states_what_is_in_force() -> None:
-    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[0], "digest")}, LIMITS)
+    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[0], "digest")}, LIMITS, TOKENS)
     (welcome,) = _say(session, Hello(SMALL.name, {"name": "published", "exit_threshold": 0.9}))
     policy = {"name": "published", "exit_threshold": 0.9, "skip_threshold": 0.005}
-    assert welcome == Welcome(SMALL.name, 30, 32, 5, 6, policy, 1, "digest", LIMITS)
+    assert isinstance(welcome, Welcome)
+    assert welcome == Welcome(
+        SMALL.name, 30, 32, 5, 6, policy, 1, "digest", LIMITS.model_dump(), LIMITS.credit_bursts, welcome.token
+    )
+    assert welcome.token
 
 
 def test_summary_adds_up() -> None:
@@ -233,7 +244,7 @@ def test_illegal_message_changes_nothing(message: Message, code: str) -> None:
     ],
 )
 def test_hello_refused(hello: Hello, code: str) -> None:
-    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[0], "digest")}, LIMITS)
+    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[0], "digest")}, LIMITS, TOKENS)
     with pytest.raises(ServiceError) as caught:
         session.receive(hello)
     assert caught.value.code == code
@@ -244,7 +255,7 @@ def test_hello_refused(hello: Hello, code: str) -> None:
 @pytest.mark.parametrize("message", [End(), _rows(_frame(0), 0, 1)])
 def test_nothing_before_hello(message: Message) -> None:
     with pytest.raises(ServiceError, match="allows hello"):
-        StreamSession({}, LIMITS).receive(message)
+        StreamSession({}, LIMITS, TOKENS).receive(message)
 
 
 def test_late_bursts_of_a_decided_frame_are_dropped_and_old_frames_refused() -> None:

@@ -62,7 +62,8 @@ def test_a_stream_from_hello_to_summary(service_url: str) -> None:
         assert connection.subprotocol == SUBPROTOCOL
         welcome = _ask(connection, Hello(SMALL.name, NEVER))
         assert isinstance(welcome, Welcome)
-        assert welcome.limits == {"message_bytes": 65_536}
+        assert welcome.limits["message_bytes"] == 65_536
+        assert welcome.limits == httpx2.get(f"{service_url}/v1/limits").json()
         decision = _stream_whole_frame(connection)
         assert not decision.exited
         summary = _ask(connection, End())
@@ -144,6 +145,7 @@ def test_full_server_refuses_and_recovers(start: Callable[..., str]) -> None:
 
 def test_idle_stream_is_closed(start: Callable[..., str]) -> None:
     with _connect(start(idle_s=0.2)) as connection:
+        _ask(connection, Hello(SMALL.name))
         error = _answer(connection)
         assert isinstance(error, Error)
         assert error.code == "idle"
@@ -160,3 +162,10 @@ def test_a_client_that_vanishes_frees_its_place(start: Callable[..., str]) -> No
                 break
         else:
             pytest.fail("the stream of a vanished client was kept")
+
+
+def test_a_stream_without_hello_is_closed(start: Callable[..., str]) -> None:
+    with _connect(start(handshake_s=0.2)) as connection:
+        error = _answer(connection)
+        assert isinstance(error, Error)
+        assert error.code == "handshake_timeout"

@@ -1,0 +1,51 @@
+"""Who may open a stream: bounded in all, by address, by load, and not at all while the service stops."""
+
+from collections import Counter
+
+from server.errors import ServiceError
+from server.load import LoopLoad
+from server.settings import Limits
+
+
+class Admission:
+    """Counts open streams.
+
+    Attributes:
+        draining: set once the service stops.
+    """
+
+    def __init__(self, limits: Limits, load: LoopLoad) -> None:
+        self._limits, self._load = limits, load
+        self._of_address: Counter[str] = Counter()
+        self.streams = 0
+        self.draining = False
+
+    @property
+    def open(self) -> bool:
+        """Whether a stream from an address without any would be admitted."""
+        return not self.draining and self.streams < self._limits.max_streams and not self._load.busy
+
+    def admit(self, address: str) -> None:
+        """Counts a stream in.
+
+        Raises:
+            ServiceError: `draining`, `server_full`, `address_full`, `server_busy`.
+        """
+        limits = self._limits
+        if self.draining:
+            raise ServiceError("draining", "the service is stopping; try another replica")
+        if self.streams >= limits.max_streams:
+            raise ServiceError("server_full", f"all {limits.max_streams} streams are taken; try again later")
+        if self._of_address[address] >= limits.max_streams_per_address:
+            raise ServiceError("address_full", f"all {limits.max_streams_per_address} streams of one address are taken")
+        if self._load.busy:
+            raise ServiceError("server_busy", "the service has as much work as it can do in time; try again later")
+        self.streams += 1
+        self._of_address[address] += 1
+
+    def release(self, address: str) -> None:
+        """Counts a stream out."""
+        self.streams -= 1
+        self._of_address[address] -= 1
+        if not self._of_address[address]:
+            del self._of_address[address]

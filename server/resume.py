@@ -1,0 +1,107 @@
+"""Resume tokens: a stream's state, signed and dated, kept by the client. No I/O; the clock is an argument.
+
+A token is a snapshot, not a ticket: it can be used any number of times until it expires, on any server that has the
+key and the same weights, and gives the same decisions each time.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from sensor_sim.wire import Hello, Summary
+from server.errors import ServiceError
+
+VERSION: Final = 1
+_DIGEST: Final = "sha256"
+_DIGEST_BYTES: Final = 32
+
+
+class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+    """What a token holds.
+
+    Attributes:
+        version: of this layout.
+        expires_s: when the token ends, seconds since 1970.
+        digest: of the weights.
+        hello: what the stream was opened with, encoded.
+        totals: the decided frames so far.
+        frame_id: the last frame begun, -1 before the first.
+        scan: fields of its `FrameScan` that a policy's verdicts rest on; None if there is no frame in progress.
+        hidden: float32, little-endian; empty if there is no frame in progress.
+    """
+
+    version: int
+    expires_s: float
+    digest: str
+    hello: msgspec.Raw
+    totals: Summary
+    frame_id: int
+    scan: dict[str, Any] | None
+    hidden: bytes
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Snapshot)
+_HELLO: Final = msgspec.msgpack.Decoder(Hello)
+
+
+def encode_hello(hello: Hello) -> msgspec.Raw:
+    """A stream's `hello`, encoded once for all its tokens."""
+    return msgspec.Raw(_ENCODER.encode(hello))
+
+
+class Tokens:
+    """Makes and reads tokens.
+
+    Args:
+        key: secret shared by every server that takes the tokens.
+        lifetime_s: for which a token is good.
+        now_s: the time, seconds since 1970.
+    """
+
+    def __init__(self, key: bytes, lifetime_s: float, now_s: Callable[[], float]) -> None:
+        self._key, self._lifetime_s, self._now_s = key, lifetime_s, now_s
+
+    def seal(
+        self,
+        digest: str,
+        hello: msgspec.Raw,
+        totals: Summary,
+        frame_id: int,
+        scan: dict[str, Any] | None = None,
+        hidden: bytes = b"",
+    ) -> str:
+        """A token of this state."""
+        expires_s = self._now_s() + self._lifetime_s
+        content = _ENCODER.encode(Snapshot(VERSION, expires_s, digest, hello, totals, frame_id, scan, hidden))
+        signature = hmac.digest(self._key, content, _DIGEST)
+        return base64.urlsafe_b64encode(signature + content).decode()
+
+    def open(self, token: str) -> tuple[Snapshot, Hello]:
+        """The state in a token.
+
+        Raises:
+            ServiceError: `bad_token` (not made with this key), `expired_token`.
+        """
+        try:
+            data = base64.b64decode(token.encode(), b"-_", validate=True)
+        except (binascii.Error, UnicodeEncodeError, ValueError):
+            raise ServiceError("bad_token", "the resume token is damaged; begin with hello") from None
+        signature, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+        if not hmac.compare_digest(signature, hmac.digest(self._key, content, _DIGEST)):
+            raise ServiceError("bad_token", "the resume token was not signed with this service's key; begin with hello")
+        try:
+            snapshot = _DECODER.decode(content)
+            hello = _HELLO.decode(snapshot.hello)
+        except (msgspec.MsgspecError, ValueError):  # signed by another release
+            raise ServiceError("bad_token", "the resume token is of another layout; begin with hello") from None
+        if snapshot.version != VERSION:
+            raise ServiceError("bad_token", f"the resume token has version {snapshot.version}, not {VERSION}")
+        late_s = self._now_s() - snapshot.expires_s
+        if late_s > 0:
+            raise ServiceError("expired_token", f"the resume token expired {late_s:.0f} s ago; begin with hello")
+        return snapshot, hello
