@@ -1,70 +1,53 @@
-/** From a photo to a frame: the rows that a sensor of the network's size would read out. */
+/** A frame, the rows that a sensor of the network's size reads out, and how it is cut into bursts. */
 
-import { resize } from "./resize";
-import { CHANNELS } from "./wire";
+import { CHANNELS, type PixelFormat } from "./wire";
 
-/** One exposure: `rgb` is (height, width, 3) uint8, row after row. */
+/** One exposure: (height, width, samples a pixel) uint8, row after row. */
 export interface Frame {
   height: number;
   width: number;
-  rgb: Uint8Array;
+  format: PixelFormat;
+  samples: Uint8Array<ArrayBuffer>;
 }
 
-export const MAX_PHOTO_BYTES = 50_000_000;
-export const MAX_PHOTO_PIXELS = 50_000_000;
-
-/** A file that is no photo this browser can read; the message is for the person who chose it. */
-export class PhotoError extends Error {
-  override readonly name = "PhotoError";
+/** Bytes of one row as it is sent. */
+export function rowBytes(frame: Frame): number {
+  return frame.width * (frame.format === "rgb8" ? CHANNELS : 1);
 }
 
-/**
- * The photo in a file.
- *
- * @throws {PhotoError} when it is too large or cannot be read.
- */
-export async function decodePhoto(file: Blob, label: string): Promise<ImageBitmap> {
-  if (file.size > MAX_PHOTO_BYTES) {
-    throw new PhotoError(`${label} is larger than ${MAX_PHOTO_BYTES / 1e6} MB. Choose a smaller photo.`);
-  }
-  let photo: ImageBitmap;
-  try {
-    // No colour conversion: the service's other doors take the pixel values as they stand in the file.
-    photo = await createImageBitmap(file, { colorSpaceConversion: "none" });
-  } catch {
-    throw new PhotoError(`${label} can’t be read as a picture. Choose a JPEG, PNG or WebP photo.`);
-  }
-  if (photo.width * photo.height > MAX_PHOTO_PIXELS) {
-    photo.close();
-    throw new PhotoError(`${label} has more than ${MAX_PHOTO_PIXELS / 1e6} million pixels. Choose a smaller photo.`);
-  }
-  return photo;
+/** Rows of a mosaic that come along above and below. */
+export function haloRows(format: PixelFormat): number {
+  return format.startsWith("bayer") ? 1 : 0;
 }
 
-/** The photo at the network's size; the aspect ratio is not kept, as the network was trained so. */
-export function exposeFrame(photo: ImageBitmap, height: number, width: number): Frame {
-  const canvas = document.createElement("canvas");
-  canvas.width = photo.width;
-  canvas.height = photo.height;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new PhotoError("This browser can’t draw on a canvas.");
-  context.drawImage(photo, 0, 0);
-  const { data } = context.getImageData(0, 0, photo.width, photo.height);
-  return { height, width, rgb: resize(data, photo.height, photo.width, 4, height, width) };
+/** The rows of consecutive bursts, with a mosaic's halo; a view of the frame where that is possible. */
+export function rowsOfBursts(frame: Frame, firstBurst: number, bursts: number, burstRows: number): Uint8Array {
+  const bytes = rowBytes(frame);
+  const first = firstBurst * burstRows;
+  const end = first + bursts * burstRows;
+  const halo = haloRows(frame.format);
+  const row = (index: number) => frame.samples.subarray(index * bytes, (index + 1) * bytes);
+  if (halo === 0) return frame.samples.subarray(first * bytes, end * bytes);
+  const rows = new Uint8Array((end - first + 2 * halo) * bytes);
+  rows.set(frame.samples.subarray(first * bytes, end * bytes), halo * bytes);
+  // At the frame's edge the halo mirrors the frame without repeating the edge row.
+  rows.set(row(first === 0 ? 1 : first - 1), 0);
+  rows.set(row(end === frame.height ? end - 2 : end), rows.length - bytes);
+  return rows;
 }
 
-/** Pixels with an opaque alpha, as a canvas wants them. */
-export function rgbaFromRgb(rgb: Uint8Array): Uint8ClampedArray<ArrayBuffer> {
-  const pixels = rgb.length / CHANNELS;
-  const rgba = new Uint8ClampedArray(pixels * 4).fill(255);
-  for (let pixel = 0; pixel < pixels; pixel++) {
-    rgba.set(rgb.subarray(pixel * CHANNELS, (pixel + 1) * CHANNELS), pixel * 4);
+/** Pixels with an opaque alpha, as a canvas wants them; a raw format is shown as its grey samples. */
+export function rgbaOf(frame: Frame): Uint8ClampedArray<ArrayBuffer> {
+  const pixels = frame.height * frame.width;
+  const { samples } = frame;
+  const rgba = new Uint8ClampedArray(pixels * 4);
+  const stride = frame.format === "rgb8" ? CHANNELS : 1;
+  const [green, blue] = stride === CHANNELS ? [1, 2] : [0, 0];
+  for (let pixel = 0, from = 0, to = 0; pixel < pixels; pixel++, from += stride, to += 4) {
+    rgba[to] = samples[from] as number;
+    rgba[to + 1] = samples[from + green] as number;
+    rgba[to + 2] = samples[from + blue] as number;
+    rgba[to + 3] = 255;
   }
   return rgba;
-}
-
-/** The rows of one burst; a view of the frame, not a copy. */
-export function rowsOfBurst(frame: Frame, burstIndex: number, burstRows: number): Uint8Array {
-  const burstBytes = burstRows * frame.width * CHANNELS;
-  return frame.rgb.subarray(burstIndex * burstBytes, (burstIndex + 1) * burstBytes);
 }

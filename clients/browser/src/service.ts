@@ -1,7 +1,5 @@
 /** What the service offers, asked over HTTP. */
 
-import type { Policy } from "./wire";
-
 export interface Model {
   variant: string;
   height: number;
@@ -22,6 +20,12 @@ export interface Models {
 }
 
 export interface Sample {
+  name: string;
+  url: string;
+}
+
+/** What a simulated sensor emitted, as a file. */
+export interface RecordingFile {
   name: string;
   url: string;
 }
@@ -47,13 +51,17 @@ export async function fetchPhoto(sample: Sample): Promise<Blob> {
   return (await get(sample.url)).blob();
 }
 
+export async function fetchRecordings(): Promise<RecordingFile[]> {
+  return (await fetchJson("/v1/recordings")) as RecordingFile[];
+}
+
+export async function fetchRecording(url: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await (await get(url)).arrayBuffer());
+}
+
 /** Where the websocket is: on the server that sent the page. */
 export function streamUrl(page: Location): string {
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/v1/stream`;
-}
-
-export function policyWith(kind: PolicyKind, parameters: Record<string, number>): Policy {
-  return { name: kind.name, ...parameters };
 }
 
 async function fetchJson(path: string): Promise<unknown> {

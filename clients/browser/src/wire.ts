@@ -12,7 +12,8 @@ export const CHANNELS = 3;
 /** What one pixel of a row is; the header carries the index. Bayer rows come with one row above and one below. */
 export const PIXEL_FORMATS = ["rgb8", "mono8", "bayer_rggb8", "bayer_bggr8", "bayer_grbg8", "bayer_gbrg8"] as const;
 export type PixelFormat = (typeof PIXEL_FORMATS)[number];
-export const MAX_TEXT_LENGTH = 4096;
+/** Of a text message; a token with the larger network's hidden state takes about 4,500. */
+export const MAX_TEXT_LENGTH = 16_384;
 
 /** Name of an exit policy and its parameters. */
 export type Policy = { name: string } & Record<string, unknown>;
@@ -36,6 +37,20 @@ export interface Hello {
   policy: Policy;
   progress_every: number;
   pixel_format: PixelFormat;
+  /** A `checkpoint` every n bursts of a frame; 0 for none. */
+  checkpoint_every?: number;
+}
+
+/** First message of a client that goes on where another connection ended; the answer is `welcome`. */
+export interface Resume {
+  type: "resume";
+  token: string;
+}
+
+/** Where a resumed stream goes on: the last frame the token knows of, and the first burst of it still wanted. */
+export interface Position {
+  frame_id: number;
+  next_burst: number;
 }
 
 /** Comes back as it is, after the answers to everything sent before it. */
@@ -60,6 +75,11 @@ export interface Welcome {
   weights: string;
   limits: Record<string, unknown>;
   pixel_format: PixelFormat;
+  /** Bursts that may be sent on this connection before a larger number comes; without it there is no bound. */
+  credits?: number;
+  /** To begin again from here. */
+  token?: string;
+  position?: Position | null;
 }
 
 export interface Progress {
@@ -88,6 +108,39 @@ export interface Decision {
   processed: number;
   skipped: number;
   unread: number;
+  /** What the network took over the frame's bursts, as the server measured it. */
+  compute_us?: number;
+  credits?: number;
+  token?: string;
+}
+
+/** The server is behind and does not look at this frame: no decision comes. */
+export interface Shed {
+  type: "shed";
+  frame_id: number;
+}
+
+/** So many bursts may now have been sent on this connection. */
+export interface Credit {
+  type: "credit";
+  credits: number;
+}
+
+/** A token to go on within the frame, with the burst after `burst_index`. */
+export interface Checkpoint {
+  type: "checkpoint";
+  frame_id: number;
+  burst_index: number;
+  credits: number;
+  token: string;
+}
+
+/** The server ends the stream soon. */
+export interface GoingAway {
+  type: "going_away";
+  reason: string;
+  seconds: number;
+  token: string;
 }
 
 export interface Summary {
@@ -106,8 +159,19 @@ export interface ErrorMessage {
   message: string;
 }
 
-export type ClientControl = Hello | Sync | End;
-export type ServerControl = Welcome | Progress | Skip | Decision | Sync | Summary | ErrorMessage;
+export type ClientControl = Hello | Resume | Sync | End;
+export type ServerControl =
+  | Welcome
+  | Progress
+  | Skip
+  | Decision
+  | Shed
+  | Credit
+  | Checkpoint
+  | GoingAway
+  | Sync
+  | Summary
+  | ErrorMessage;
 
 /** A message that is not of this protocol; `code` as in PROTOCOL.md. */
 export class WireError extends Error {
@@ -150,8 +214,9 @@ export function encodeRows(message: Rows): Uint8Array<ArrayBuffer> {
 export function encodeControl(message: ClientControl): string {
   if (message.type === "end") return JSON.stringify({ type: "end" });
   if (message.type === "sync") return JSON.stringify({ type: "sync", token: message.token });
-  const { type, variant, policy, progress_every, pixel_format } = message;
-  return JSON.stringify({ type, variant, policy, progress_every, pixel_format });
+  if (message.type === "resume") return JSON.stringify({ type: "resume", token: message.token });
+  const { type, variant, policy, progress_every, pixel_format, checkpoint_every } = message;
+  return JSON.stringify({ type, variant, policy, progress_every, pixel_format, checkpoint_every });
 }
 
 type Check = (value: unknown) => boolean;
@@ -161,7 +226,25 @@ const share: Check = (value) => typeof value === "number" && value >= 0 && value
 const flag: Check = (value) => typeof value === "boolean";
 const name: Check = (value) => typeof value === "string" && value.length > 0 && value.length <= 1000;
 const format: Check = (value) => PIXEL_FORMATS.some((known) => known === value);
+const amount: Check = (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+const seconds: Check = (value) => typeof value === "number" && value >= 0;
+const token: Check = (value) => typeof value === "string" && value.length <= 12_000;
 const object: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+const position: Check = (value) => {
+  if (value === null) return true;
+  const { frame_id, next_burst } = (object(value) ? value : {}) as Record<string, unknown>;
+  return count(frame_id) && count(next_burst);
+};
+
+const LENIENT = new Set<Check>();
+
+/** A check that says nothing against a field that is not there. */
+const optional = (check: Check): Check => {
+  const lenient: Check = (value) => check(value);
+  LENIENT.add(lenient);
+  return lenient;
+};
 
 const FIELDS: {
   [T in ServerControl["type"]]: Record<Exclude<keyof Extract<ServerControl, { type: T }>, "type">, Check>;
@@ -177,6 +260,9 @@ const FIELDS: {
     weights: name,
     limits: object,
     pixel_format: format,
+    credits: optional(amount),
+    token: optional(token),
+    position: optional(position),
   },
   progress: { frame_id: count, burst_index: count, p_person: share, confidence: share },
   skip: { frame_id: count, burst_index: count },
@@ -189,7 +275,14 @@ const FIELDS: {
     processed: count,
     skipped: count,
     unread: count,
+    compute_us: optional(count),
+    credits: optional(amount),
+    token: optional(token),
   },
+  shed: { frame_id: count },
+  credit: { credits: amount },
+  checkpoint: { frame_id: count, burst_index: count, credits: amount, token },
+  going_away: { reason: name, seconds, token },
   sync: { token: count },
   summary: { frames: count, persons: count, exited: count, processed: count, skipped: count, unread: count },
   error: { code: name, message: name },
@@ -217,7 +310,10 @@ export function decodeControl(text: string): ServerControl {
   }
   const checks: Record<string, Check> = FIELDS[type as ServerControl["type"]];
   for (const [field, check] of Object.entries(checks)) {
-    if (!Object.hasOwn(values, field)) throw new WireError("bad_field", `${type}: the field "${field}" is missing`);
+    if (!Object.hasOwn(values, field)) {
+      if (LENIENT.has(check)) continue;
+      throw new WireError("bad_field", `${type}: the field "${field}" is missing`);
+    }
     if (!check(values[field])) throw new WireError("bad_field", `${type}: the field "${field}" is impossible`);
   }
   const surplus = Object.keys(values).find((field) => !Object.hasOwn(checks, field));

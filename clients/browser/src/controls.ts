@@ -1,0 +1,248 @@
+/** The form of settings: shows a `Settings` value, and says when the person at the page changes it. */
+
+import { byId, make } from "./dom";
+import { type SensorTiming, sensorsFor } from "./sensors";
+import type { Model, Models, PolicyKind } from "./service";
+import {
+  type Choices,
+  CUSTOM_SENSOR,
+  defaultSettings,
+  LINE_TIME_RANGE_US,
+  type Mode,
+  type Settings,
+  SLOWNESS,
+  settingsFromQuery,
+} from "./settings";
+import { microsecondsWords } from "./words";
+
+const POLICY_LABELS: Record<string, string> = {
+  published: "Published rule",
+  never: "Never exit",
+};
+const PARAMETER_LABELS: Record<string, string> = {
+  exit_threshold: "Exit at P(person)\u00a0≥",
+  skip_threshold: "Skip at P(person)\u00a0≤",
+};
+const SLIDER_STEPS = 200;
+const RANGE_RATIO = LINE_TIME_RANGE_US[1] / LINE_TIME_RANGE_US[0];
+
+export type Change = "mode" | "variant" | "policy" | "parameters" | "compare" | "compare-parameters" | "pace" | "tiles";
+
+export function policyLabel(name: string): string {
+  return POLICY_LABELS[name] ?? name.replaceAll("_", " ");
+}
+
+export class Controls {
+  settings: Settings;
+  private readonly variant = byId<HTMLSelectElement>("variant");
+  private readonly policy = byId<HTMLSelectElement>("policy");
+  private readonly compare = byId<HTMLSelectElement>("compare");
+  private readonly sensor = byId<HTMLSelectElement>("sensor");
+  private readonly lineTime = byId<HTMLInputElement>("line-time");
+  private readonly slow = byId<HTMLSelectElement>("slow");
+  private readonly tiles = byId<HTMLInputElement>("tiles");
+  private readonly form = byId<HTMLFormElement>("settings");
+
+  constructor(
+    private readonly offer: Models,
+    query: string,
+    private readonly onChange: (change: Change) => void,
+  ) {
+    this.settings = defaultSettings(this.choices(offer.models[0]?.variant ?? ""));
+    const wanted = new URLSearchParams(query).get("variant") ?? this.settings.variant;
+    this.settings = settingsFromQuery(query, this.choices(wanted));
+    this.fill();
+    this.listen();
+  }
+
+  get model(): Model {
+    const model = this.offer.models.find(({ variant }) => variant === this.settings.variant);
+    if (model === undefined) throw new Error(`the service does not serve ${this.settings.variant}`);
+    return model;
+  }
+
+  private get sensors(): SensorTiming[] {
+    return sensorsFor(this.model.height, this.model.width);
+  }
+
+  /** A parameter of the first or the second policy, set from outside the form. */
+  setParameter(beside: boolean, name: string, value: number): void {
+    const { settings } = this;
+    (beside ? settings.compareParameters : settings.parameters)[name] = value;
+    const input = byId(beside ? "compare-parameters" : "parameters").querySelector<HTMLInputElement>(`[name=${name}]`);
+    if (input) input.value = String(value);
+    this.check();
+  }
+
+  /** Whether the thresholds can be; if not, the form says why. */
+  sound(): boolean {
+    this.check();
+    return this.form.reportValidity();
+  }
+
+  setMode(mode: Mode): void {
+    this.settings.mode = mode;
+    document.body.dataset.mode = mode;
+    byId<HTMLInputElement>(`mode-${mode}`).checked = true;
+  }
+
+  private choices(variant: string): Choices {
+    const model = this.offer.models.find((one) => one.variant === variant) ?? this.offer.models[0];
+    return {
+      variants: this.offer.models.map((one) => one.variant),
+      policies: this.offer.policies,
+      sensors: model ? sensorsFor(model.height, model.width) : [],
+    };
+  }
+
+  private fill(): void {
+    const { settings, offer } = this;
+    const options = (select: HTMLSelectElement, entries: [string, string][], value: string) => {
+      select.replaceChildren(...entries.map(([key, label]) => new Option(label, key)));
+      select.value = value;
+    };
+    const policies = offer.policies.map(({ name }): [string, string] => [name, policyLabel(name)]);
+    options(
+      this.variant,
+      offer.models.map(({ variant, height, width }) => [variant, `${height} rows × ${width} columns`]),
+      settings.variant,
+    );
+    options(this.policy, policies, settings.policy);
+    options(this.compare, [["", "Nothing"], ...policies], settings.compare);
+    options(
+      this.slow,
+      SLOWNESS.map((times) => [String(times), times === 1 ? "Real time" : `Slow motion, ${times} ×`]),
+      String(settings.slow),
+    );
+    this.lineTime.max = String(SLIDER_STEPS);
+    this.tiles.value = String(settings.tiles);
+    this.fillSensors();
+    this.fillParameters(false);
+    this.fillParameters(true);
+    this.setMode(settings.mode);
+    this.showPace();
+  }
+
+  private fillSensors(): void {
+    this.sensor.replaceChildren(
+      ...this.sensors.map(({ name, label, lineTimeUs }) => {
+        return new Option(`${label} · ${microsecondsWords(lineTimeUs)}`, name);
+      }),
+      new Option("Own line time", CUSTOM_SENSOR),
+    );
+    this.sensor.value = this.settings.sensor;
+  }
+
+  private kind(beside: boolean): PolicyKind | undefined {
+    const name = beside ? this.settings.compare : this.settings.policy;
+    return this.offer.policies.find((policy) => policy.name === name);
+  }
+
+  private fillParameters(beside: boolean): void {
+    const values = beside ? this.settings.compareParameters : this.settings.parameters;
+    const prefix = beside ? "compare-" : "";
+    byId(beside ? "compare-parameters" : "parameters").replaceChildren(
+      ...Object.keys(this.kind(beside)?.parameters ?? {}).map((name) => {
+        const id = prefix + name.replaceAll("_", "-");
+        const input = make("input", { id, name, type: "number", step: "any", required: true, inputmode: "decimal" });
+        if (name.endsWith("_threshold")) {
+          input.min = "0";
+          input.max = "1";
+        }
+        input.value = String(values[name]);
+        input.onchange = () => {
+          if (!this.sound()) return;
+          values[name] = input.valueAsNumber;
+          this.onChange(beside ? "compare-parameters" : "parameters");
+        };
+        const label = PARAMETER_LABELS[name] ?? name.replaceAll("_", " ");
+        return make("div", { class: "field" }, make("label", { for: id }, label), input);
+      }),
+    );
+  }
+
+  /** Two thresholds that contradict each other are refused where they are typed. */
+  private check(): void {
+    for (const id of ["parameters", "compare-parameters"]) {
+      const exit = byId(id).querySelector<HTMLInputElement>("[name=exit_threshold]");
+      const skip = byId(id).querySelector<HTMLInputElement>("[name=skip_threshold]");
+      const crossed = exit !== null && skip !== null && skip.valueAsNumber >= exit.valueAsNumber;
+      skip?.setCustomValidity(crossed ? "The skip threshold must be below the exit threshold." : "");
+    }
+  }
+
+  private listen(): void {
+    const { settings } = this;
+    for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
+      input.onchange = () => {
+        this.setMode(input.value as Mode);
+        this.onChange("mode");
+      };
+    }
+    this.variant.onchange = () => {
+      settings.variant = this.variant.value;
+      this.fillSensors();
+      const preset = this.sensors.find(({ name }) => name === settings.sensor);
+      if (preset === undefined) settings.sensor = CUSTOM_SENSOR;
+      else settings.lineTimeUs = preset.lineTimeUs;
+      this.showPace();
+      this.onChange("variant");
+    };
+    const choosePolicy = (beside: boolean, name: string) => {
+      const kind = this.offer.policies.find((policy) => policy.name === name);
+      const parameters = { ...kind?.parameters };
+      Object.assign(settings, beside ? { compare: name } : { policy: name });
+      Object.assign(settings, beside ? { compareParameters: parameters } : { parameters });
+      this.fillParameters(beside);
+      this.onChange(beside ? "compare" : "policy");
+    };
+    this.policy.onchange = () => choosePolicy(false, this.policy.value);
+    this.compare.onchange = () => choosePolicy(true, this.compare.value);
+    this.sensor.onchange = () => {
+      settings.sensor = this.sensor.value;
+      const preset = this.sensors.find(({ name }) => name === settings.sensor);
+      if (preset) settings.lineTimeUs = preset.lineTimeUs;
+      this.showPace();
+      this.onChange("pace");
+    };
+    this.lineTime.oninput = () => {
+      const us = LINE_TIME_RANGE_US[0] * RANGE_RATIO ** (this.lineTime.valueAsNumber / SLIDER_STEPS);
+      settings.lineTimeUs = Number(us.toPrecision(2));
+      settings.sensor = CUSTOM_SENSOR;
+      this.showPace();
+      this.onChange("pace");
+    };
+    this.slow.onchange = () => {
+      settings.slow = Number(this.slow.value);
+      this.showPace();
+      this.onChange("pace");
+    };
+    this.tiles.oninput = () => {
+      settings.tiles = this.tiles.valueAsNumber;
+      this.showPace();
+      this.onChange("tiles");
+    };
+    byId<HTMLInputElement>("beside").checked = settings.compare !== "";
+    byId<HTMLInputElement>("beside").onchange = (event) => {
+      const on = (event.target as HTMLInputElement).checked;
+      const other = this.offer.policies.find(({ name }) => name !== settings.policy) ?? this.offer.policies[0];
+      this.compare.value = on ? (other?.name ?? "") : "";
+      choosePolicy(true, this.compare.value);
+    };
+  }
+
+  private showPace(): void {
+    const { settings } = this;
+    this.sensor.value = settings.sensor;
+    const share = Math.log(settings.lineTimeUs / LINE_TIME_RANGE_US[0]) / Math.log(RANGE_RATIO);
+    this.lineTime.value = String(Math.round(share * SLIDER_STEPS));
+    const words = microsecondsWords(settings.lineTimeUs);
+    this.lineTime.setAttribute("aria-valuetext", words);
+    byId("line-time-value").textContent = words;
+    const frameMs = (settings.lineTimeUs * this.model.height) / 1000;
+    const binning = this.sensors.find(({ name }) => name === settings.sensor)?.binning ?? 1;
+    const binned = binning > 1 ? `, ${binning} × ${binning} pixels binned` : "";
+    byId("line-time-hint").textContent = `A whole frame: ${microsecondsWords(frameMs * 1000)}${binned}.`;
+    byId("tiles-value").textContent = String(settings.tiles);
+  }
+}

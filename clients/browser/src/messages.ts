@@ -1,0 +1,109 @@
+/** What the page and its worker say to each other. A task is begun under a number of its own and ended by `stop`. */
+
+import type { StreamFault } from "./connection";
+import type { Curve } from "./curve";
+import type { Frame } from "./frame";
+import type { FrameRateReport } from "./frame-rate";
+import type { FrameResult } from "./stream";
+import type { PixelFormat, Policy, Welcome } from "./wire";
+
+/** One stream over the same frame as others; `paced` ones follow the sensor, the rest gets all rows at once. */
+export interface Lane {
+  policy: Policy;
+  paced: boolean;
+}
+
+export interface ScanTask {
+  kind: "scan";
+  url: string;
+  variant: string;
+  frame: Frame;
+  lanes: Lane[];
+  lineTimeMs: number;
+  paused: boolean;
+}
+
+/** Frames of a camera or a video; they come as `picture`, or from a recording's bytes. */
+export interface LiveTask {
+  kind: "live";
+  url: string;
+  variant: string;
+  height: number;
+  width: number;
+  policy: Policy;
+  lineTimeMs: number;
+  recording?: Uint8Array<ArrayBuffer>;
+}
+
+export interface WallTask {
+  kind: "wall";
+  url: string;
+  variant: string;
+  policy: Policy;
+  frames: Frame[];
+  tiles: number;
+  lineTimeMs: number;
+}
+
+export interface ExposeTask {
+  kind: "expose";
+  file: Blob;
+  label: string;
+  height: number;
+  width: number;
+}
+
+export type Task = ScanTask | LiveTask | WallTask | ExposeTask;
+
+export type PaceOrder =
+  | { order: "pause" }
+  | { order: "go" }
+  | { order: "step"; burstRows: number }
+  | { order: "line-time"; lineTimeMs: number };
+
+export type ToWorker =
+  | { id: number; task: Task }
+  | { id: number; pace: PaceOrder }
+  | { id: number; picture: ImageBitmap }
+  | { id: number; stop: true };
+
+export interface Tile {
+  /** Which of the frames. */
+  frame: number;
+  /** Rows sent so far. */
+  rows: number;
+  p_person: number | null;
+  decided: boolean;
+  person: boolean;
+  exited: boolean;
+  frames: number;
+  exits: number;
+  reconnecting: boolean;
+}
+
+/** Sums over the tiles since the wall began. */
+export interface WallTotals {
+  frames: number;
+  persons: number;
+  exits: number;
+  bursts: number;
+  processed: number;
+  framesPerSecond: number;
+}
+
+export type Report =
+  | { kind: "exposed"; frame: Frame }
+  | { kind: "started"; lane: number; welcome: Welcome }
+  | { kind: "rows"; lane: number; rows: number }
+  | { kind: "curve"; lane: number; curve: Curve }
+  | { kind: "result"; lane: number; result: FrameResult }
+  | { kind: "reconnecting"; lane: number; attempt: number; delayMs: number }
+  | { kind: "reconnected"; lane: number }
+  | { kind: "live"; frame: Frame; result: FrameResult; atMs: number }
+  | { kind: "rate"; rate: FrameRateReport }
+  | { kind: "recording"; height: number; width: number; format: PixelFormat; frames: number; lineTimeUs: number }
+  | { kind: "wall"; tiles: Tile[]; totals: WallTotals }
+  | { kind: "fault"; fault: StreamFault | "input" | "page"; message: string; code: string }
+  | { kind: "done" };
+
+export type FromWorker = { id: number; report: Report };

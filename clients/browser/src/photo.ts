@@ -1,0 +1,110 @@
+/** From a picture file, or a picture of a video, to a frame. Works in a worker. */
+
+import { decode } from "fast-png";
+import type { Frame } from "./frame";
+import { resize } from "./resize";
+
+export const MAX_PHOTO_BYTES = 50_000_000;
+export const MAX_PHOTO_PIXELS = 50_000_000;
+const PNG_SIGNATURE = 0x89504e47;
+const PNG_HEAD_BYTES = 26;
+
+/** A file that is no photo this browser can read; the message is for the person who chose it. */
+export class PhotoError extends Error {
+  override readonly name = "PhotoError";
+}
+
+/** Samples as they stand in a picture: (height, width, 4) uint8; the last one is of no account. */
+interface Pixels {
+  height: number;
+  width: number;
+  data: Uint8Array | Uint8ClampedArray;
+}
+
+/**
+ * The picture in a file as a frame at the network's size.
+ *
+ * @throws {PhotoError} when it is too large or cannot be read.
+ */
+export async function exposeFile(file: Blob, label: string, height: number, width: number): Promise<Frame> {
+  if (file.size > MAX_PHOTO_BYTES) {
+    throw new PhotoError(`${label} is larger than ${MAX_PHOTO_BYTES / 1e6} MB. Choose a smaller photo.`);
+  }
+  let pixels: Pixels;
+  try {
+    pixels = (await decodePng(file, label)) ?? (await decodeAny(file, label));
+  } catch (error) {
+    if (error instanceof PhotoError) throw error;
+    throw new PhotoError(`${label} can’t be read as a picture. Choose a JPEG, PNG or WebP photo.`);
+  }
+  return reduce(pixels, height, width);
+}
+
+/** A canvas rounds half-transparent colours in its own way, so PNG with 8 bits a sample is decoded here. */
+async function decodePng(file: Blob, label: string): Promise<Pixels | null> {
+  const head = new DataView(await file.slice(0, PNG_HEAD_BYTES).arrayBuffer());
+  if (head.byteLength < PNG_HEAD_BYTES || head.getUint32(0) !== PNG_SIGNATURE) return null;
+  const [width, height, depth] = [head.getUint32(16), head.getUint32(20), head.getUint8(24)];
+  checkSize(height, width, label);
+  if (depth !== 8) return null;
+  const { data, channels, palette, transparency } = decode(await file.arrayBuffer());
+  if (transparency !== undefined) return null; // one colour stands for nothing: a canvas does that exactly
+  const rgba = new Uint8Array(width * height * 4).fill(255);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    const from = pixel * channels;
+    const colour = palette?.[data[from] as number];
+    const alpha = (colour ? colour[3] : channels % 2 === 0 ? data[from + channels - 1] : undefined) ?? 255;
+    for (let channel = 0; channel < 3; channel++) {
+      const value = (colour ? colour[channel] : data[from + (channels < 3 ? 0 : channel)]) as number;
+      rgba[pixel * 4 + channel] = onWhite(value, alpha);
+    }
+  }
+  return { height, width, data: rgba };
+}
+
+/** As Pillow's `alpha_composite` rounds it. */
+function onWhite(value: number, alpha: number): number {
+  if (alpha === 255) return value;
+  const sum = ((value * alpha + 255 * (255 - alpha)) << 7) + (0x80 << 7);
+  return ((sum >> 8) + sum) >> 15;
+}
+
+async function decodeAny(file: Blob, label: string): Promise<Pixels> {
+  // No conversion of colours: the service's other doors take the pixel values as they stand in the file.
+  const photo = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  try {
+    checkSize(photo.height, photo.width, label);
+    return pixelsOf(photo);
+  } finally {
+    photo.close();
+  }
+}
+
+function checkSize(height: number, width: number, label: string): void {
+  if (width * height <= MAX_PHOTO_PIXELS) return;
+  throw new PhotoError(`${label} has more than ${MAX_PHOTO_PIXELS / 1e6} million pixels. Choose a smaller photo.`);
+}
+
+/** Kept from picture to picture: a camera's all have one size. */
+let canvas: OffscreenCanvas | null = null;
+
+function pixelsOf(photo: ImageBitmap): Pixels {
+  const { height, width } = photo;
+  if (canvas?.height !== height || canvas.width !== width) canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (context === null) throw new PhotoError("This browser can’t draw on a canvas.");
+  context.fillStyle = "white"; // what is transparent lies on white, as behind the service's other doors
+  context.fillRect(0, 0, width, height);
+  context.drawImage(photo, 0, 0);
+  return { height, width, data: context.getImageData(0, 0, width, height).data };
+}
+
+/** The aspect ratio is not kept, as the network was trained so. */
+function reduce({ data, height: from, width: wide }: Pixels, height: number, width: number): Frame {
+  return { height, width, format: "rgb8", samples: resize(data, from, wide, 4, height, width) };
+}
+
+/** A picture of a video as a frame at the network's size. */
+export function exposeFrame(photo: ImageBitmap, height: number, width: number): Frame {
+  return reduce(pixelsOf(photo), height, width);
+}

@@ -1,0 +1,154 @@
+/** Many sensors at once: a wall of frames, each over a socket of its own from one worker. */
+
+import type { Controls } from "./controls";
+import { byId, make } from "./dom";
+import type { Engine, Running } from "./engine";
+import type { Frame } from "./frame";
+import { FrameView } from "./frame-view";
+import type { Report, Tile, WallTotals } from "./messages";
+import { headline, tell, tellFault } from "./notice";
+import type { Picture } from "./pictures";
+import { streamUrl } from "./service";
+import { policyOf, shownLineTimeMs } from "./settings";
+import { counted, percent, probabilityWords } from "./words";
+
+const MAX_FRAMES = 64;
+const LEAST_TILE_PX = 92;
+
+export class WallDesk {
+  private readonly grid = byId("wall-grid");
+  private running: Running | null = null;
+  private opening = 0;
+  private frames: Frame[] = [];
+  private views: { view: FrameView; item: HTMLElement; words: HTMLElement }[] = [];
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly controls: Controls,
+    private readonly onChange: () => void,
+  ) {}
+
+  get active(): boolean {
+    return this.running !== null || this.opening > 0;
+  }
+
+  stop(): void {
+    this.opening = 0;
+    this.running?.stop();
+    this.running = null;
+    this.onChange();
+  }
+
+  /** Begins the wall with these pictures, over and over. */
+  async begin(pictures: readonly Picture[]): Promise<void> {
+    this.stop();
+    const { settings, model } = this.controls;
+    const opening = Date.now() + Math.random();
+    this.opening = opening;
+    this.onChange();
+    headline("Opening the wall …", "reading");
+    const frames = await Promise.all(pictures.slice(0, MAX_FRAMES).map((picture) => this.expose(picture)));
+    if (this.opening !== opening) return;
+    this.opening = 0;
+    this.frames = frames.filter((frame) => frame !== null);
+    if (this.frames.length === 0) {
+      this.onChange();
+      headline("No pictures", "none");
+      tell("There is no picture to show on the wall. Drop some here.", "fault");
+      return;
+    }
+    this.build(settings.tiles);
+    tell(`${settings.tiles} sensors, each with a stream of its own.`);
+    this.running = this.engine.begin(
+      {
+        kind: "wall",
+        url: streamUrl(location),
+        variant: model.variant,
+        policy: policyOf(settings.policy, settings.parameters),
+        frames: this.frames,
+        tiles: settings.tiles,
+        lineTimeMs: shownLineTimeMs(settings),
+      },
+      (report) => this.hear(report, pictures),
+    );
+    this.onChange();
+  }
+
+  layOut(): void {
+    const { height, width } = this.controls.model;
+    const most = Math.max(2, Math.floor(this.grid.clientWidth / LEAST_TILE_PX));
+    this.grid.style.setProperty("--columns", String(Math.min(most, Math.ceil(Math.sqrt(this.views.length)))));
+    for (const { view, item } of this.views) view.fit(item.clientWidth, width, height);
+  }
+
+  private expose(picture: Picture): Promise<Frame | null> {
+    const { height, width } = this.controls.model;
+    return new Promise((resolve) => {
+      picture.open().then(
+        (file) =>
+          this.engine.begin({ kind: "expose", file, label: picture.name, height, width }, (report) => {
+            if (report.kind === "exposed") resolve(report.frame);
+            else if (report.kind === "fault") resolve(null);
+          }),
+        () => resolve(null),
+      );
+    });
+  }
+
+  private build(tiles: number): void {
+    this.views = Array.from({ length: tiles }, (_, index) => {
+      const canvas = make("canvas", { role: "img", "aria-label": `Sensor ${index + 1}` });
+      const words = make("span", { class: "tile-words" }, "–");
+      const item = make("li", { class: "wall-tile" }, canvas, words);
+      return { view: new FrameView(canvas), item, words };
+    });
+    this.grid.replaceChildren(...this.views.map(({ item }) => item));
+    this.layOut();
+  }
+
+  private hear(report: Report, pictures: readonly Picture[]): void {
+    if (report.kind === "wall") this.show(report.tiles, report.totals);
+    if (report.kind === "fault") {
+      this.stop();
+      headline("Stopped", "none");
+      tellFault(report, () => void this.begin(pictures));
+    }
+  }
+
+  private show(tiles: Tile[], totals: WallTotals): void {
+    const { height, width, burst_rows: burstRows } = this.controls.model;
+    for (const [index, tile] of tiles.entries()) {
+      const shown = this.views[index];
+      if (!shown) continue;
+      const { view, item, words } = shown;
+      view.show({
+        height,
+        width,
+        burstRows,
+        frame: this.frames[tile.frame] ?? null,
+        rows: tile.rows,
+        skipped: new Set(),
+        reading: !tile.decided,
+        stop: null,
+      });
+      const p = tile.p_person === null ? "" : probabilityWords(tile.p_person);
+      item.dataset.state = tile.reconnecting
+        ? "lost"
+        : tile.decided
+          ? tile.person
+            ? "person"
+            : "no-person"
+          : "reading";
+      const end = tile.exited ? `exit ${tile.rows}` : "to the end";
+      words.textContent = tile.reconnecting ? "reconnecting" : tile.decided ? `${p} · ${end}` : p || "…";
+      const said = tile.decided ? `${tile.person ? "person" : "no person"}, ${end}` : "reading";
+      view.canvas.setAttribute("aria-label", `Sensor ${index + 1}: ${said}`);
+    }
+    const { frames, persons, exits, bursts, processed, framesPerSecond } = totals;
+    headline(`${tiles.length} sensors, ${framesPerSecond.toFixed(1)} frames a second`, "none");
+    const work = bursts > 0 ? `, ${percent(processed / bursts)} of the bursts computed` : "";
+    byId("wall-totals").textContent =
+      `${counted(frames, "frame")}, ${persons} with a person, ${counted(exits, "exit")}${work}.`;
+    byId("wall-totals").dataset.frames = String(frames);
+  }
+}

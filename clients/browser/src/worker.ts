@@ -1,0 +1,90 @@
+/** The worker: sockets, capture and row cutting live here, so that neither a busy page nor a hidden tab slows the rows. */
+
+import { realClock } from "./clock";
+import { StreamError } from "./connection";
+import { FrameRate } from "./frame-rate";
+import type { Report, Task, ToWorker } from "./messages";
+import { Pace } from "./pace";
+import { exposeFrame, PhotoError } from "./photo";
+import { RecordingError } from "./recording";
+import { expose, LiveFeed, live, scan, type Tell, type World, wall } from "./tasks";
+
+interface Running {
+  stop: AbortController;
+  pace: Pace;
+  feed: LiveFeed;
+  /** Height and width of a live task's frames. */
+  size: [number, number] | null;
+}
+
+const running = new Map<number, Running>();
+const world: World = {
+  openSocket: (url, subprotocol) => new WebSocket(url, subprotocol),
+  clock: realClock,
+  chance: Math.random,
+};
+
+function begin(id: number, task: Task): void {
+  const stop = new AbortController();
+  const pace = new Pace(
+    realClock,
+    "lineTimeMs" in task ? task.lineTimeMs : 0,
+    task.kind === "scan" ? task.paused : false,
+  );
+  const feed = new LiveFeed(realClock, new FrameRate());
+  running.set(id, { stop, pace, feed, size: task.kind === "live" ? [task.height, task.width] : null });
+  const tell: Tell = (report: Report, transfer = []) => postMessage({ id, report }, { transfer });
+  void work(task, pace, feed, stop.signal, tell)
+    .then(() => tell({ kind: "done" }))
+    .catch((error: unknown) => tell(fault(error)))
+    .finally(() => {
+      stop.abort();
+      running.delete(id);
+    });
+}
+
+function work(task: Task, pace: Pace, feed: LiveFeed, stop: AbortSignal, tell: Tell): Promise<void> {
+  switch (task.kind) {
+    case "expose":
+      return expose(task, tell);
+    case "scan":
+      return scan(task, pace, world, stop, tell);
+    case "live":
+      return live(task, feed, pace, world, stop, tell);
+    case "wall":
+      return wall(task, world, stop, tell);
+  }
+}
+
+function fault(error: unknown): Report {
+  if (error instanceof StreamError) {
+    return { kind: "fault", fault: error.fault, message: error.message, code: error.code };
+  }
+  if (error instanceof PhotoError || error instanceof RecordingError) {
+    return { kind: "fault", fault: "input", message: error.message, code: "" };
+  }
+  return { kind: "fault", fault: "page", message: String(error), code: "" };
+}
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if ("task" in data) return begin(data.id, data.task);
+  const task = running.get(data.id);
+  if ("picture" in data) {
+    // Cut down to a frame at once, while the one before is still being read out.
+    if (task?.size) task.feed.offer(exposeFrame(data.picture, ...task.size));
+    data.picture.close();
+    return;
+  }
+  if (task === undefined) return;
+  if ("stop" in data) return task.stop.abort();
+  switch (data.pace.order) {
+    case "pause":
+      return task.pace.pause();
+    case "go":
+      return task.pace.go();
+    case "step":
+      return task.pace.step(data.pace.burstRows);
+    case "line-time":
+      return task.pace.setLineTime(data.pace.lineTimeMs);
+  }
+};

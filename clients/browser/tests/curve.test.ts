@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { addPoint, type Curve, curveCsv, emptyCurve, meetsSkip, verdictAt, verdictRows } from "../src/curve";
+import { LaneState } from "../src/lane";
+import type { FrameResult } from "../src/stream";
+
+function curveOf(...values: number[]): Curve {
+  const points = values.map((p_person, burst) => ({ burst, p_person, confidence: 0.9 }));
+  return { ...emptyCurve(values.length, 5), points };
+}
+
+describe("a verdict from a curve without exit", () => {
+  const curve = curveOf(0.2, 0.6, 0.4, 0.9, 0.7);
+
+  it("exits at the first burst that reaches the threshold", () => {
+    expect(verdictAt(curve, 0.6)).toMatchObject({
+      burst_index: 1,
+      exited: true,
+      processed: 2,
+      unread: 3,
+      person: true,
+    });
+    expect(verdictAt(curve, 0.61)).toMatchObject({ burst_index: 3, exited: true, processed: 4, unread: 1 });
+    expect(verdictRows(curve, verdictAt(curve, 0.6))).toBe(10);
+  });
+
+  it("reads to the end where none does, and never exits at the last burst", () => {
+    expect(verdictAt(curve, 0.95)).toMatchObject({ burst_index: 4, exited: false, processed: 5, unread: 0 });
+    expect(verdictAt(curveOf(0.1, 0.9), 0.5)).toMatchObject({ exited: false, burst_index: 1 });
+  });
+
+  it("counts the skips before the exit alone", () => {
+    const [first, , third, fourth, fifth] = curve.points as [never, never, never, never, never];
+    const skipping: Curve = { ...curve, points: [first, third, fourth, fifth], skipped: [1] };
+    expect(verdictAt(skipping, 0.9)).toMatchObject({ burst_index: 3, processed: 3, skipped: 1, unread: 1 });
+    expect(verdictAt(skipping, 0.1)).toMatchObject({ burst_index: 0, processed: 1, skipped: 0, unread: 4 });
+  });
+
+  it("moves monotonically: a higher threshold never exits earlier", () => {
+    let last = 0;
+    for (let exit = 0; exit <= 1; exit += 0.01) {
+      const { processed } = verdictAt(curve, exit);
+      expect(processed).toBeGreaterThanOrEqual(last);
+      last = processed;
+    }
+  });
+
+  it("says when a skip would change the hidden state", () => {
+    expect(meetsSkip(curve, 0.2)).toBe(true);
+    expect(meetsSkip(curve, 0.1)).toBe(false);
+    expect(meetsSkip(curveOf(0.9, 0.1), 0.1)).toBe(false); // there is nothing to skip after the last
+  });
+});
+
+describe("points", () => {
+  it("replace those of before a reconnection and stay in order", () => {
+    const curve = curveOf(0.1, 0.2, 0.3);
+    addPoint(curve, { burst: 1, p_person: 0.5, confidence: 0 });
+    expect(curve.points.map(({ p_person }) => p_person)).toEqual([0.1, 0.5, 0.3]);
+  });
+
+  it("become lines of CSV, one a burst", () => {
+    const lines = curveCsv({ ...curveOf(0.1, 0.2), burstsPerFrame: 4, skipped: [2] })
+      .trimEnd()
+      .split("\n");
+    expect(lines).toHaveLength(5);
+    expect(lines[2]).toBe("1,10,processed,0.2,0.9");
+    expect(lines[3]).toBe("2,15,skipped,,");
+    expect(lines[4]).toBe("3,20,unread,,");
+  });
+});
+
+describe("a lane", () => {
+  const full = curveOf(0.2, 0.6, 0.4, 0.9, 0.7);
+  const result = (curve: Curve) =>
+    ({ curve, decision: { ...verdictAt(curve, 0.6), type: "decision", frame_id: 0, compute_us: 1 } }) as FrameResult;
+
+  it("re-evaluates its exit at once where no skip is met", () => {
+    const lane = new LaneState("published", { exit_threshold: 0.6, skip_threshold: 0.1 }, 5, 5);
+    lane.finish(result(full));
+    lane.learn(full);
+    lane.parameters.exit_threshold = 0.8;
+    expect(lane.rerunPolicy()).toBeNull();
+    lane.reevaluate();
+    expect(lane.verdict).toMatchObject({ burst_index: 3 });
+    expect(lane.curve.points).toHaveLength(4);
+  });
+
+  it("asks for a rerun without exit where the skip threshold is met", () => {
+    const lane = new LaneState("published", { exit_threshold: 0.6, skip_threshold: 0.3 }, 5, 5);
+    lane.learn(full);
+    expect(lane.rerunPolicy()).toEqual({ name: "published", exit_threshold: 1, skip_threshold: 0.3 });
+    lane.learnRerun(result(curveOf(0.2, 0.3, 0.7, 0.8, 0.9)));
+    expect(lane.verdict).toMatchObject({ burst_index: 2 });
+    expect(lane.rerunPolicy()).toBeNull();
+  });
+
+  it("reruns a policy that it does not know", () => {
+    const lane = new LaneState("patience", { frames: 3 }, 5, 5);
+    lane.learn(full);
+    expect(lane.rerunPolicy()).toEqual({ name: "patience", frames: 3 });
+  });
+});

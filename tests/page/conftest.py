@@ -1,0 +1,89 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from model.checkpoint import save_checkpoint, shipped_weights
+from model.config import VARIANTS
+from tests.networks import random_checkpoint
+from tests.page.scenes import write_camera, write_scenes
+from tests.page.serving import CHROMIUM, DIST, Service, chromium, listed
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = (
+        "chromium is not installed"
+        if CHROMIUM is None
+        else "the page is not built: npm ci && npm run build in clients/browser"
+        if not (DIST / "index.html").is_file()
+        else ""
+    )
+    for item in items:
+        if missing and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=missing))
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="session")
+def scenes(folder: Path) -> list[Path]:
+    return write_scenes(folder)
+
+
+@pytest.fixture(scope="session")
+def large_weights(folder: Path) -> Path:
+    """The larger network with random weights: what it says does not matter here, what it costs does."""
+    path = folder / "large.safetensors"
+    save_checkpoint(random_checkpoint(VARIANTS["210x240"], seed=7), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def service(scenes: list[Path], large_weights: Path, folder: Path) -> Iterator[Service]:
+    """The service with the shipped small network, a large one, the scenes, and a recording of one."""
+    recording = folder / "street.rec"
+    command = [sys.executable, "-m", "clients.commands.main", "record", str(scenes[0]), "--out", str(recording)]
+    subprocess.run([*command, "--frames", "4", "--preset", "daylight"], check=True, capture_output=True, timeout=120)
+    weights = listed("weights", [shipped_weights("105x120"), large_weights])
+    service = Service([*weights, *listed("samples", scenes), *listed("recordings", [recording])])
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(folder: Path) -> Iterator[Browser]:
+    """One a module: while Playwright is open, no other test of this thread can run an event loop."""
+    with chromium(write_camera(folder / "camera.y4m")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the console said in anger; a test that expects some empties it."""
+    return []
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["camera"])
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, service: Service, complaints: list[str]) -> Iterator[Page]:
+    """The page, loaded; a complaint on its console fails the test."""
+    page = context.new_page()
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{service.url}/?slow=10")
+    expect(page.locator("[data-sample=street]")).to_be_visible()
+    yield page
+    assert complaints == []

@@ -1,0 +1,88 @@
+"""The service and Chromium for the page's tests, screenshots and soak."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from clients.commands.demo import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+DIST = ROOT / "clients" / "browser" / "dist"
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
+START_S = 60
+
+
+class Service:
+    """A service of its own on a port, which can be stopped and started again."""
+
+    def __init__(self, options: Sequence[str]) -> None:
+        self._options = options
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        command = [sys.executable, "-m", "server", "--port", str(self._port), *self._options]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RASCANET_")}
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/healthz", timeout=5).close()  # noqa: S310 - loopback
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the service did not start: {command}") from None
+                time.sleep(0.05)
+
+    def stop(self, kill: bool = False) -> None:
+        """Ends it, politely or not."""
+        if self._process is None:
+            return
+        (self._process.kill if kill else self._process.terminate)()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+        self._process = None
+
+
+def listed(name: str, paths: Sequence[Path]) -> list[str]:
+    """A setting that is a list of files, as options."""
+    return [part for path in paths for part in (f"--{name}", str(path))]
+
+
+@contextmanager
+def chromium(camera: Path | None = None) -> Iterator[Browser]:
+    """Debian's Chromium, without a screen; with a camera that shows a file."""
+    fake = (
+        [] if camera is None else ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}"]
+    )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *fake])
+        try:
+            yield browser
+        finally:
+            browser.close()

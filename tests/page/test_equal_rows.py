@@ -1,0 +1,139 @@
+"""One picture is one frame, whichever door it comes through: the page and the Python client send the same rows."""
+
+import threading
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from clients.commands.demo import free_port
+from clients.python.client import Client
+from sensor_sim.clock import VirtualClock
+from sensor_sim.scene import read_picture, sample_photos
+from sensor_sim.wire import Message, Progress, Rows
+from server.app import create_app
+from server.service import load_service
+from server.session import StreamSession
+from server.settings import Settings
+from tests.page.scenes import scene
+from tests.page.test_scan import decided, exported
+
+VARIANT = "105x120"
+MOST_JPEG_DIFFERENCE = 0.02
+
+Streams = list[bytearray]
+
+
+@pytest.fixture(scope="module")
+def heard() -> Streams:
+    """The rows of each stream that the service took, joined."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def url(heard: Streams) -> Iterator[str]:
+    """A service in this process, so that what it takes can be listened to."""
+    streams: dict[int, bytearray] = {}
+    receive = StreamSession.receive
+
+    def listening(session: StreamSession, message: Message) -> object:
+        if isinstance(message, Rows):
+            if id(session) not in streams or message.first_burst == 0:
+                streams[id(session)] = bytearray()
+                heard.append(streams[id(session)])
+            streams[id(session)] += message.rows.tobytes()
+        return receive(session, message)
+
+    port = free_port()
+    app = create_app(load_service(Settings(port=port)))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, ws="websockets-sansio", log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StreamSession, "receive", listening)
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not server.started:
+            assert time.monotonic() < deadline, "the service did not start"
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{port}"
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def page_here(browser: Browser, url: str) -> Iterator[Page]:
+    page = browser.new_page()
+    page.goto(f"{url}/?slow=1&policy=never")
+    page.wait_for_selector("#drop")
+    yield page
+    page.close()
+
+
+def _by_page(page: Page, path: Path, heard: Streams) -> tuple[list[bytes], list[float]]:
+    heard.clear()
+    page.set_input_files("#file", path)
+    page.wait_for_selector(f"[data-own='{path.name}'][aria-pressed=true]")
+    decided(page, "read to the end")
+    rows = [bytes(stream) for stream in heard]
+    return rows, [point["p_person"] for point in exported(page)["curves"][0]["points"]]
+
+
+def _by_client(url: str, path: Path, heard: Streams) -> tuple[bytes, list[float]]:
+    heard.clear()
+    curve: list[float] = []
+
+    def observe(message: object) -> None:
+        if isinstance(message, Progress):
+            curve.append(message.p_person)
+
+    options = {"policy": {"name": "never"}, "progress_every": 1, "clock": VirtualClock(), "observer": observe}
+    with Client(url, VARIANT, **options) as client:
+        list(client.stream([client.photo(path)]))
+    [rows] = heard
+    return bytes(rows), curve
+
+
+def _pictures() -> dict[str, Image.Image]:
+    noise = np.random.default_rng(5).integers(0, 256, (333, 500, 4), np.uint8)
+    return {
+        "street": scene("street"),
+        "tall": scene("two").resize((300, 900)),
+        "tiny": scene("hills").resize((40, 30)),
+        "noise": Image.fromarray(noise[..., :3]),
+        "grey": Image.fromarray(noise[..., 0]),
+        "palette": scene("cup").quantize(64),
+        "transparent": Image.fromarray(noise),
+    } | {path.stem: read_picture(path) for path in sample_photos()}
+
+
+@pytest.mark.parametrize("name", list(_pictures()))
+def test_png_rows_are_byte_identical(page_here: Page, url: str, heard: Streams, folder: Path, name: str) -> None:
+    path = folder / f"{name}.png"
+    _pictures()[name].save(path)
+    rows, curve = _by_page(page_here, path, heard)
+    expected, expected_curve = _by_client(url, path, heard)
+    assert [len(stream) for stream in rows] == [len(expected)] * 2, "once under the policy, once without exit"
+    assert rows == [expected] * 2
+    assert curve == expected_curve
+
+
+def test_jpeg_curves_are_close(page_here: Page, url: str, heard: Streams, folder: Path) -> None:
+    largest = 0.0
+    for name, picture in _pictures().items():
+        if name in ("noise", "transparent", "grey", "tiny"):
+            continue  # no photographs
+        content = BytesIO()
+        picture.convert("RGB").save(content, "JPEG", quality=90)
+        path = folder / f"{name}-jpeg.jpg"
+        path.write_bytes(content.getvalue())
+        _, curve = _by_page(page_here, path, heard)
+        _, expected = _by_client(url, path, heard)
+        largest = max(largest, float(np.abs(np.array(curve) - expected).max()))
+    print(f"largest difference of P(person) over the JPEG samples: {largest:.6f}")
+    assert largest < MOST_JPEG_DIFFERENCE

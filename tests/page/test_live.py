@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page.serving import Service
+from tests.page.soak import check, watch
+
+WAIT_MS = 20_000
+
+
+def test_the_webcam_keeps_pace_at_the_large_network(page: Page, service: Service) -> None:
+    """Ten seconds of what `make page-soak` does for sixty."""
+    check(
+        watch(page, service.url, seconds=10), least_fps=2
+    )  # the processor may be busy with other things; the soak asks for more
+    page.click("#go")
+    expect(page.locator("#go")).to_be_hidden()
+
+
+def test_the_webcam_is_asked_for_only_after_a_click(page: Page, service: Service) -> None:
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = (ask => (...all) => { window.asked = true; return ask(...all) })"
+        "(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))"
+    )
+    page.goto(f"{service.url}/?mode=live")
+    expect(page.locator("#webcam")).to_be_visible()
+    assert not page.evaluate("window.asked === true")
+    page.click("#webcam")
+    expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=WAIT_MS)
+    assert page.evaluate("window.asked === true")
+    expect(page.locator("#rate dt")).to_have_count(8)
+    page.click("#strip-data summary")
+    expect(page.locator("#strip-table tbody tr").first).to_contain_text("erson")
+
+
+def test_hysteresis_says_who_appeared(page: Page, service: Service) -> None:
+    page.goto(f"{service.url}/?mode=live&policy=published&exit_threshold=0.6")
+    page.click("#webcam")
+    expect(page.locator("#events li").first).to_contain_text("Person appeared", timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [("NotAllowedError", "The camera was refused"), ("NotFoundError", "There is no camera here")],
+)
+def test_a_camera_that_cannot_be_had(page: Page, service: Service, error: str, words: str) -> None:
+    page.add_init_script(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{error}'))")
+    page.goto(f"{service.url}/?mode=live")
+    page.click("#webcam")
+    expect(page.locator("#status")).to_contain_text(words)
+    expect(page.locator("#way-on")).to_have_text("Try again")
+
+
+def test_a_camera_refused_by_the_browser(browser: Browser, service: Service) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{service.url}/?mode=live")
+    page.click("#webcam")
+    expect(page.locator("#status")).to_contain_text("The camera was refused", timeout=WAIT_MS)
+    context.close()
+
+
+def test_a_recording_is_played(page: Page, service: Service) -> None:
+    page.goto(f"{service.url}/?mode=live&policy=never")
+    page.click("[data-recording=street]")
+    expect(page.locator("#live-words")).to_contain_text("read to the end", timeout=WAIT_MS)
+    expect(page.locator("#totals")).to_contain_text("frames")
+
+
+def test_an_altered_recording_is_refused(page: Page, folder: Path) -> None:
+    whole = bytearray((folder / "street.rec").read_bytes())
+    whole[len(whole) // 2] ^= 1
+    page.set_input_files("#file", {"name": "bad.rec", "mimeType": "", "buffer": bytes(whole)})
+    expect(page.locator("#status")).to_contain_text("altered: its checksum is wrong", timeout=WAIT_MS)
+
+
+def test_a_video_file_is_watched(page: Page, folder: Path) -> None:
+    av = pytest.importorskip("av", reason="PyAV (extra video) is not installed")
+    from tests.page.scenes import scene
+
+    path = folder / "walk.webm"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=15)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for index in range(15):
+            container.mux(stream.encode(av.VideoFrame.from_image(scene("street", shift=index * 8.0))))
+        container.mux(stream.encode(None))
+    page.set_input_files("#file", path)
+    expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=WAIT_MS)
+
+
+def test_a_file_that_is_no_video_is_told(page: Page) -> None:
+    page.set_input_files("#file", {"name": "bad.webm", "mimeType": "video/webm", "buffer": b"none"})
+    expect(page.locator("#status")).to_contain_text("bad.webm can’t be played")  # noqa: RUF001 - as printed
