@@ -1,12 +1,15 @@
 """`rascanet evaluate`: how well weights do on labelled photographs, with and without early exit."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 
-from clients.commands.console import console, failing_on
+from clients.commands.console import console, fail, failing_on
+from clients.commands.data import Coco, MinivalIds, Year
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
+from clients.commands.weights import Weights, WeightsFile
 
 
 def register(app: typer.Typer) -> None:
@@ -15,10 +18,14 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
+    photos: Annotated[Path | None, typer.Option(help="folder of photographs with an index.csv")] = None,
+    data: Annotated[str | None, typer.Option(help="vww: Visual Wake Words, from --coco, instead of --photos")] = None,
+    coco: Coco = None,
+    year: Year = None,
+    minival_ids: MinivalIds = None,
     split: Annotated[str, typer.Option(help="split to evaluate")] = "val",
     variant: Variant = "105x120",
-    weights: Annotated[Path | None, typer.Option(help="weights; those that come with the project if not given")] = None,
+    weights: WeightsFile = None,
     policy: Policy = "published",
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
@@ -26,16 +33,24 @@ def evaluate(
     """Prints balanced accuracy with its 95 % interval, AUROC and the processed ratio, by source."""
     from rich.table import Table
 
-    from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
+    from model.certificate import CertificateError
+    from model.checkpoint import CheckpointError
     from model.exit_policy import NeverExitPolicy, PolicyError, describe_policy, parse_policy
-    from model.runtime import RuntimeUnavailableError, load_runtime
+    from model.runtime import RuntimeUnavailableError
     from model.training.evaluate import evaluate_split
-    from model.training.photos import PhotosError, read_photos
+    from model.training.photos import PhotosError, read_photos, write_index
+    from model.training.vww import vww_rows
 
-    with failing_on(CheckpointError, RuntimeUnavailableError, PolicyError, PhotosError):
-        chosen = parse_policy(policy_of(policy, exit_threshold, skip_threshold))
-        runtime = load_runtime(load_checkpoint(weights or shipped_weights(variant)))
-        pictures = read_photos(photos, split)
+    if (photos is None) == (data is None) or data not in (None, "vww") or (data is None) != (coco is None):
+        fail("give either --photos FOLDER, or --data vww with --coco FOLDER")
+    with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, PhotosError):
+        used = Weights.load(weights, variant)
+        runtime = used.runtime
+        chosen = parse_policy(policy_of(policy, exit_threshold, skip_threshold), used.certified)
+        with TemporaryDirectory() as made:
+            if coco:
+                write_index(Path(made), vww_rows(coco, year, minival_ids), check=False)
+            pictures = read_photos(photos or Path(made), split)
         for each in (NeverExitPolicy(), chosen) if chosen != NeverExitPolicy() else (chosen,):
             table = Table(
                 title=f"{runtime.config.name} on {split}, policy {_in_words(describe_policy(each))}",

@@ -1,5 +1,6 @@
 """`rascanet serve`: the service with the sample photographs; `python -m server` has all the settings."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,9 @@ def register(app: typer.Typer) -> None:
 def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on")] = 8000,
+    recordings: Annotated[
+        list[Path] | None, typer.Option("--recording", help="recording (`rascanet record`) that the page offers")
+    ] = None,
 ) -> None:
     """Runs the service; settings beside these from the environment (see `python -m server --help`)."""
     from model.checkpoint import CheckpointError
@@ -24,4 +28,4 @@ def serve(
     from server.settings import Settings
 
     with failing_on(CheckpointError, RuntimeUnavailableError, ValueError):
-        run(Settings(host=host, port=port, samples=sample_photos()))
+        run(Settings(host=host, port=port, samples=sample_photos(), recordings=recordings or []))

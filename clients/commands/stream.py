@@ -13,14 +13,12 @@ import typer
 from clients.commands import stream_sensor
 from clients.commands.console import console, fail, failing_on
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
+from clients.commands.service import DEFAULT_URL, BearerToken, Url
 from sensor_sim.burst import PixelFormat
 from sensor_sim.camera import Shutter
 from sensor_sim.readout import Reader
 from sensor_sim.wire import encode
 
-DEFAULT_URL = "http://127.0.0.1:8000"
-
-Url = Annotated[str, typer.Option(help="address of the service")]
 VirtualTime = Annotated[bool, typer.Option(help="as fast as possible instead of in real time, with the same results")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")]
 Ledger = Annotated[Path | None, typer.Option(help="file for what each frame cost and saved, a JSON object a line")]
@@ -69,6 +67,7 @@ def stream(
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
     as_json: AsJson = False,
+    bearer_token: BearerToken = None,
 ) -> None:
     """Streams photographs, moving scenes, videos or charts; prints bursts as they are decided, ends with a table."""
     from sensor_sim.profiles import ProfileError
@@ -98,6 +97,7 @@ def stream(
         options = {
             "policy": policy_of(policy, exit_threshold, skip_threshold),
             "pixel_format": pixel_format,
+            "bearer_token": bearer_token,
             "timing": timing,
             "link": stream_sensor.link_conditions(
                 bandwidth_mbit_s, latency_ms, jitter_ms, frame_loss, service_ms, seed
@@ -125,6 +125,7 @@ def replay(
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
     as_json: AsJson = False,
+    bearer_token: BearerToken = None,
 ) -> None:
     """Sends a recording to a service, bit for bit and at its own times; the service's exits and skips are obeyed."""
     from sensor_sim.recording import Recording, RecordingError
@@ -135,6 +136,7 @@ def replay(
         options = {
             "policy": policy_of(policy, exit_threshold, skip_threshold),
             "pixel_format": recorded.geometry.pixel_format,
+            "bearer_token": bearer_token,
             "timing": recorded.timing,
         }
         variant = f"{recorded.geometry.height}x{recorded.geometry.width}"
@@ -156,10 +158,11 @@ def _send(
     from clients.commands.stream_view import JsonView, LiveView, PlainView, result_table
     from clients.python.client import Client, stream_url
     from sensor_sim.clock import VirtualClock
-    from sensor_sim.emitter import FrameLostError, StreamError
+    from sensor_sim.emitter import FrameLostError
     from sensor_sim.ledger import EnergyError, FrameReport, StreamLedger, read_energy
     from sensor_sim.profiles import ProfileError
     from sensor_sim.scene import SceneError
+    from sensor_sim.uplink import StreamError
 
     view = JsonView() if as_json else LiveView(console) if console.is_terminal else PlainView()
     reports: deque[tuple[str, FrameReport]] = deque(maxlen=1000)  # bounds --repeat; the table shows the last ones

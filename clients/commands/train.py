@@ -1,5 +1,6 @@
 """`rascanet train`: a network from a recipe and a folder of photographs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ def train(
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
     out: Annotated[Path, typer.Option(help="folder of the run; an interrupted run in it goes on")],
     start: Annotated[Path | None, typer.Option(help="weights to begin with")] = None,
+    teacher: Annotated[Path | None, typer.Option(help="a teacher's answers, from `rascanet teach`")] = None,
     threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
 ) -> None:
     """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder."""
@@ -27,14 +29,18 @@ def train(
     from model.checkpoint import CheckpointError, load_checkpoint
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
+    from model.training.teacher import Answers, AnswersError
     from model.training.train import RunError, load_training_data
     from model.training.train import train as run
 
-    with failing_on(RecipeError, PhotosError, RunError, CheckpointError):
+    with failing_on(RecipeError, PhotosError, RunError, CheckpointError, AnswersError):
         plan = read_recipe(recipe)
         beginning = load_checkpoint(start) if start else None
+        if plan.teacher_share and teacher is None:
+            raise RunError(f"{recipe} learns from a teacher; name its answers with --teacher")
+        answers = Answers.load(teacher) if teacher else None
         console.print(f"reading {photos}")
-        data = load_training_data(photos, plan)
+        data = replace(load_training_data(photos, plan), answers=answers)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -21,7 +21,12 @@ from sensor_sim.ledger import FrameReport
 from sensor_sim.link import LinkConditions
 from sensor_sim.readout import Reader, ReadoutTiming
 from sensor_sim.scene import photo_frame
+from sensor_sim.uplink import Backoff
 from sensor_sim.wire import Hello, Summary
+
+RECONNECT: Final = Backoff()
+CHECKPOINT_EVERY: Final = 8
+"""Bursts, between resume tokens."""
 
 
 def stream_url(url: str) -> str:
@@ -51,7 +56,10 @@ class AsyncClient:
         timing: of the simulated sensor.
         link: what lies between the sensor and the service; nothing if None.
         clock: real time if None; `VirtualClock()` sends as fast as possible.
-        observer: called with every burst sent and every message on the frame at hand.
+        observer: called with every burst sent and every message on the frame at hand; after a lost connection some
+            `progress` and `skip` come again.
+        backoff: how to connect again and go on within the frame; a lost connection ends the stream if None.
+        bearer_token: for a service that asks for one.
 
     Raises:
         StreamError: on entry or later, when the service refuses or is lost.
@@ -70,10 +78,25 @@ class AsyncClient:
         link: LinkConditions | None = None,
         clock: Clock | None = None,
         observer: Observer = lambda _: None,
+        backoff: Backoff | None = RECONNECT,
+        bearer_token: str | None = None,
     ) -> None:
-        hello = Hello(variant, dict(policy or {"name": "published"}), progress_every, PixelFormat(pixel_format))
+        hello = Hello(
+            variant,
+            dict(policy or {"name": "published"}),
+            progress_every,
+            PixelFormat(pixel_format),
+            CHECKPOINT_EVERY if backoff else 0,
+        )
         self._opening: AbstractAsyncContextManager[Emitter] = open_emitter(
-            stream_url(url), hello, timing=timing, clock=clock, link=link, observer=observer
+            stream_url(url),
+            hello,
+            timing=timing,
+            clock=clock,
+            link=link,
+            observer=observer,
+            backoff=backoff,
+            bearer_token=bearer_token,
         )
         self._emitter: Emitter
 
@@ -89,6 +112,11 @@ class AsyncClient:
     @property
     def geometry(self) -> SensorGeometry:
         return self._emitter.geometry
+
+    @property
+    def resumed(self) -> int:
+        """How often the connection was made again."""
+        return self._emitter.resumed
 
     def photo(self, path: str | Path) -> Frame:
         """A photograph as a frame of the network's size."""
@@ -142,6 +170,11 @@ class Client:
     @property
     def geometry(self) -> SensorGeometry:
         return self._client.geometry
+
+    @property
+    def resumed(self) -> int:
+        """How often the connection was made again."""
+        return self._client.resumed
 
     def photo(self, path: str | Path) -> Frame:
         """A photograph as a frame of the network's size."""

@@ -9,7 +9,8 @@ from clients.python.client import AsyncClient, Client, stream_url
 from model.exit_policy import NeverExitPolicy
 from model.scan import person_curve, scan_frame
 from sensor_sim.clock import VirtualClock
-from sensor_sim.emitter import Event, StreamError
+from sensor_sim.emitter import Event
+from sensor_sim.uplink import StreamError
 from sensor_sim.wire import Progress
 from server.session import ServedModel
 from tests.networks import SMALL

@@ -1,5 +1,6 @@
 """The command itself: runs suites, prints tables, writes JSON and refreshes a page's tables."""
 
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from clients.commands.console import console, fail, failing_on
+from clients.commands.table import PageError, refresh_page
 
-SUITES = ("step", "stream", "sustain", "frames", "start")
+SUITES = ("step", "stream", "sustain", "frames", "pictures", "sensor", "start")
 ALL = "all"
 FORMAT = "rascanet-stream bench/1"
 
@@ -50,7 +52,8 @@ def bench(
         for name in ("machine", *wanted):
             _show(results, name)
     if page:
-        _refresh(page, {name: _tables(results, name) for name in ("machine", *wanted)})
+        with failing_on(OSError, PageError):
+            refresh_page(page, {f"bench {name}": _tables(results, name) for name in ("machine", *wanted)})
 
 
 def _wanted(named: list[str]) -> list[str]:
@@ -61,9 +64,7 @@ def _wanted(named: list[str]) -> list[str]:
 
 
 def _suite(name: str) -> ModuleType:
-    from clients.commands.bench import frames, start, step, stream, sustain
-
-    return {"step": step, "stream": stream, "sustain": sustain, "frames": frames, "start": start}[name]
+    return importlib.import_module(f"clients.commands.bench.{name}")
 
 
 def _measured(wanted: list[str], variants: tuple[str, ...], sustain_s: float | None, *, smoke: bool) -> dict[str, Any]:
@@ -108,18 +109,3 @@ def _loaded(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         fail(f"{path}: not a file of figures that `rascanet bench --json` wrote")
     return results
-
-
-def _refresh(page: Path, tables: dict[str, list[Any]]) -> None:
-    """Puts each suite's tables between its two marks, `<!-- bench NAME -->` and `<!-- end NAME -->`."""
-    with failing_on(OSError):
-        text = page.read_text()
-        for name, suite in tables.items():
-            content = "\n".join(table.markdown() for table in suite)
-            begin, end = f"<!-- bench {name} -->", f"<!-- end {name} -->"
-            before, found, rest = text.partition(begin)
-            _, found_end, after = rest.partition(end)
-            if not found or not found_end:
-                fail(f"{page}: the marks {begin} and {end} are missing")
-            text = f"{before}{begin}\n{content}{end}{after}"
-        page.write_text(text)

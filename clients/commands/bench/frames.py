@@ -13,8 +13,8 @@ import numpy.typing as npt
 from clients.commands.bench.machine import cores
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.subjects import checkpoint_of
-from clients.commands.bench.table import MISSING, Table, number, ratio
 from clients.commands.bench.timing import Call, Timing, time_in_turns
+from clients.commands.table import MISSING, Table, number, ratio
 from model.checkpoint import Checkpoint
 
 AGREEMENT = 1e-3

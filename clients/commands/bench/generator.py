@@ -23,7 +23,7 @@ import uvloop
 
 from clients.commands.bench.load import Idle, Load, Measured
 from model.config import VARIANTS
-from sensor_sim.wire import HEADER, SUBPROTOCOL, VERSION, Decision, Hello, Progress, Welcome, decode, encode
+from sensor_sim.wire import HEADER, SUBPROTOCOL, VERSION, Credit, Decision, Hello, Progress, Welcome, decode, encode
 
 OPEN_AT_ONCE = 50
 ANSWER_TIMEOUT_S = 60.0
@@ -166,7 +166,9 @@ class Stream(asyncio.Protocol):
             self._answered(1)
         elif isinstance(message, Welcome):
             self.ready.set_result(None)
-        elif not isinstance(message, Decision) or message.processed != self._messages.bursts_per_frame:
+        elif not isinstance(message, Decision | Credit) or (
+            isinstance(message, Decision) and message.processed != self._messages.bursts_per_frame
+        ):
             self._fail(f"unexpected answer: {text[:200]}")
 
     def _answered(self, bursts: int) -> None:

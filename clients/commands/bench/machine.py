@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from clients.commands.bench.table import Table
+from clients.commands.table import Table
 
 PACKAGES = (
     "numpy", "torch", "onnx", "onnxruntime", "openvino", "uvicorn", "uvloop", "websockets", "starlette", "fastapi",

@@ -23,6 +23,7 @@ class Plan:
         idle_streams: from how many to how many idle streams the memory is compared.
         chunks: bursts in a message.
         sustain_s: how long the number of real-time streams must hold; `probe_s` while it is searched.
+        pictures: files in the suite `pictures`; `distinct_pictures` of them differ.
         starts: starts of the service.
     """
 
@@ -42,6 +43,8 @@ class Plan:
     chunks: tuple[int, ...] = (1, 6)
     sustain_s: float = 60.0
     probe_s: float = 4.0
+    pictures: int = 10_000
+    distinct_pictures: int = 250
     starts: int = 5
 
 
@@ -61,6 +64,8 @@ SMOKE = Plan(
     idle_streams=(2, 12),
     sustain_s=0.3,
     probe_s=0.2,
+    pictures=40,
+    distinct_pictures=4,
     starts=1,
 )
 """Every suite in seconds: shows that they work, not how fast anything is."""

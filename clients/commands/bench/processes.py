@@ -41,7 +41,7 @@ class Server:
 def service(variants: Sequence[str]) -> Iterator[Server]:
     """The real service with the variants' weights, with room for many streams."""
     with TemporaryDirectory() as folder:
-        weights = [option for variant in variants for option in ("--weights", str(_weights(variant, Path(folder))))]
+        weights = [option for variant in variants for option in ("--weights", str(weights_file(variant, Path(folder))))]
         limits = ["--max-streams", str(MAX_STREAMS), "--idle-s", "600"]
         port = free_port()
         with running(["-m", "server", "--port", str(port), *weights, *limits], port) as process:
@@ -56,7 +56,8 @@ def echo() -> Iterator[Server]:
         yield Server(port, process.pid, echo=True)
 
 
-def _weights(variant: str, folder: Path) -> Path:
+def weights_file(variant: str, folder: Path) -> Path:
+    """The shipped weights of a variant; where none are shipped, random ones written to the folder."""
     shipped = shipped_weights(variant)
     if shipped.is_file():
         return shipped

@@ -12,8 +12,8 @@ from websockets.typing import Subprotocol
 
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import BenchError, running
-from clients.commands.bench.table import Table, number
 from clients.commands.demo import free_port
+from clients.commands.table import Table, number
 from model.config import VARIANTS
 from sensor_sim.wire import SUBPROTOCOL, Decision, Hello, Rows, decode, encode
 

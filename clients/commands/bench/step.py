@@ -13,8 +13,8 @@ from clients.commands.bench.baselines import BASELINES, Step
 from clients.commands.bench.peak import Loop, macs_per_turn, register_loops
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.subjects import checkpoint_of, macs_per_burst
-from clients.commands.bench.table import MISSING, Table, number, percent, ratio
 from clients.commands.bench.timing import Call, time_in_turns
+from clients.commands.table import MISSING, Table, number, percent, ratio
 from model.checkpoint import Checkpoint
 
 EAGER = "torch eager"

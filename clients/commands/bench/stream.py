@@ -10,8 +10,8 @@ from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import Generator, Server, echo, service
 from clients.commands.bench.step import kernel_us
 from clients.commands.bench.subjects import checkpoint_of
-from clients.commands.bench.table import MISSING, Table, number, percent
 from clients.commands.bench.timing import Spread
+from clients.commands.table import MISSING, Table, number, percent
 
 PACED_RATE = 1.0
 """Frames a second."""

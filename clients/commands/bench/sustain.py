@@ -11,8 +11,8 @@ from clients.commands.bench.peak import macs_per_turn, register_loops
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import Generator, service
 from clients.commands.bench.subjects import macs_per_burst
-from clients.commands.bench.table import MISSING, Table, number, percent
 from clients.commands.bench.timing import time_in_turns
+from clients.commands.table import MISSING, Table, number, percent
 from model.config import VARIANTS
 
 FRAME_RATE = 30.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -30,7 +31,7 @@ class Table:
         for row in self.rows:
             table.add_row(*row)
         natural = Measurement.get(console, console.options.update(max_width=MAX_WIDTH), table).maximum
-        console.print(table, width=max(console.width, natural), crop=False)  # figures are never cut off
+        Console(file=console.file, width=max(console.width, natural)).print(table)  # figures are never cut off
         for note in self.notes:
             console.print(f"  {note}", highlight=False, soft_wrap=True)
 
@@ -72,3 +73,27 @@ def ratio(row: Mapping[str, Any], other: str) -> str:
     if spread is None:
         return MISSING
     return f"{number(spread['median'])} [{number(spread['least'])}..{number(spread['most'])}]"
+
+
+class PageError(ValueError):
+    """A page without the marks that tables go between."""
+
+
+def refresh_page(page: Path, tables: Mapping[str, Sequence[Table]]) -> None:
+    """Puts tables between their two marks of a Markdown page, `<!-- bench step -->` and `<!-- end step -->`.
+
+    Args:
+        tables: by the words of the first mark; the second has the last of them.
+
+    Raises:
+        PageError: a mark that is missing.
+    """
+    text = page.read_text()
+    for name, content in tables.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end {name.split()[-1]} -->"
+        before, found, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not found or not found_end:
+            raise PageError(f"{page}: the marks {begin} and {end} are missing")
+        text = f"{before}{begin}\n" + "\n".join(table.markdown() for table in content) + f"{end}{after}"
+    page.write_text(text)

@@ -1,0 +1,1 @@
+"""`rascanet classify`: pictures by the thousand, in this process or by a service."""

@@ -1,0 +1,176 @@
+"""Files, folders, globs and ZIP archives to pictures; nothing of an archive is ever written to disk."""
+
+import glob
+import os
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from server.errors import ServiceError
+
+SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif")
+"""What is taken from folders and archives; a file that is named itself may be called anything."""
+STANDARD_INPUT: Final = "-"
+MAX_MEMBERS: Final = 1_000_000
+MAX_COMPRESSION: Final = 200
+"""Times that a member of more than a megabyte may grow; pictures hardly do."""
+LARGE_BYTES: Final = 1_000_000
+
+
+class SourceError(ValueError):
+    """A path that names nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Where a picture is.
+
+    Attributes:
+        name: as the user sees it.
+        path: of the file, or of the archive.
+        member: index in the archive; None for a file.
+        code, message: why it can't be read, where that is known already.
+    """
+
+    name: str
+    path: str
+    member: int | None = None
+    code: str = ""
+    message: str = ""
+
+    def read(self, most_bytes: int) -> bytes:
+        """Its bytes, at most one more than `most_bytes`.
+
+        Raises:
+            ServiceError: it can't be read.
+        """
+        if self.code:
+            raise ServiceError(self.code, self.message)
+        try:
+            return _file(self.path, most_bytes) if self.member is None else _member(self.path, self.member, most_bytes)
+        except OSError as error:
+            raise ServiceError("unreadable_image", f"the file can't be read: {error.strerror or error}") from error
+
+
+def _file(path: str, most_bytes: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would block
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ServiceError("unreadable_image", "not a regular file")
+        return file.read(most_bytes + 1)
+
+
+@lru_cache(maxsize=4)
+def _archive(path: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def _member(path: str, index: int, most_bytes: int) -> bytes:
+    archive = _archive(path)
+    try:
+        with archive.open(archive.infolist()[index]) as file:
+            return file.read(most_bytes + 1)
+    except Exception as error:  # broken archives raise what they like
+        raise ServiceError("unreadable_image", f"the archive's entry is damaged ({type(error).__name__})") from error
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Looks that each path names something.
+
+    Raises:
+        SourceError: one doesn't.
+    """
+    for path in paths:
+        if path != STANDARD_INPUT and not os.path.lexists(path) and not _matches(path):
+            what = "nothing matches" if glob.has_magic(path) else "no such file or folder"
+            raise SourceError(f"{path}: {what}")
+
+
+def _matches(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - patterns may be absolute
+
+
+def pictures(paths: Iterable[str], standard_input: str | None = None) -> Iterator[Picture]:
+    """The pictures at the paths, in order, those of a folder by their names.
+
+    Args:
+        paths: files, folders (with what is in them), globs, ZIP archives, `-`.
+        standard_input: a file with what came there.
+    """
+    for path in paths:
+        if path == STANDARD_INPUT and standard_input:
+            yield from _named(standard_input, STANDARD_INPUT)
+        elif os.path.lexists(path):
+            yield from _named(path, path)
+        else:
+            for match in _matches(path):
+                if not Path(match).is_dir():
+                    yield from _named(match, match)
+
+
+def _named(path: str, name: str) -> Iterator[Picture]:
+    if Path(path).is_dir():
+        yield from _folder(path)
+    elif _is_archive(path):
+        yield from _members(path, name)
+    else:
+        yield Picture(name, path)
+
+
+def _folder(path: str) -> Iterator[Picture]:
+    try:
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+    except OSError as error:
+        yield Picture(path, path, code="unreadable_image", message=f"the folder can't be read: {error.strerror}")
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _folder(entry.path)
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield Picture(entry.path, entry.path)
+
+
+def _is_archive(path: str) -> bool:
+    if not Path(path).is_file():
+        return False
+    try:
+        return zipfile.is_zipfile(path) or path.lower().endswith(".zip")
+    except OSError:
+        return False
+
+
+def _members(path: str, name: str) -> Iterator[Picture]:
+    try:
+        members = _archive(path).infolist()
+        if len(members) > MAX_MEMBERS:
+            raise ValueError(f"it has {len(members)} entries, more than {MAX_MEMBERS}")
+    except Exception as error:  # broken archives raise what they like
+        yield Picture(name, path, code="unreadable_image", message=f"not a readable ZIP archive: {error}")
+        return
+    for index, member in enumerate(members):
+        inside = member.filename
+        hidden = any(part.startswith((".", "__MACOSX")) and part != ".." for part in PurePosixPath(inside).parts)
+        if member.is_dir() or hidden or not inside.lower().endswith(SUFFIXES):
+            continue
+        code, message = _objection(member)
+        yield Picture(f"{name}:{inside}", path, index, code, message)
+
+
+def _objection(member: zipfile.ZipInfo) -> tuple[str, str]:
+    """Why a member isn't read, or nothing."""
+    inside = PurePosixPath(member.orig_filename.replace("\\", "/"))
+    if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0] or "\0" in member.orig_filename:
+        return "unreadable_image", "the entry's name leads out of the archive"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "unreadable_image", "the entry is a link"
+    if member.flag_bits & 1:
+        return "unreadable_image", "the entry is encrypted"
+    if member.file_size > LARGE_BYTES and member.file_size > MAX_COMPRESSION * max(1, member.compress_size):
+        return "image_too_large", f"the entry grows more than {MAX_COMPRESSION} times: a ZIP bomb"
+    return "", ""

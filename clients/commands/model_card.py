@@ -1,0 +1,203 @@
+"""`rascanet model-card`: every figure of MODEL_CARD.md, beside those of the authors' checkpoints."""
+
+import csv
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from clients.commands.console import console, fail, failing_on
+
+if TYPE_CHECKING:
+    from clients.commands.table import Table
+
+CARD: Final = Path("MODEL_CARD.md")
+LOG: Final = Path("docs/held-out.csv")
+LOG_HEADER: Final = "date,variant,digest,source,pictures,balanced_accuracy,low,high,auroc"
+
+MARKS: Final = {
+    ("105x120", "val", "coco"): (0.885, 0.949, 0.865),
+    ("105x120", "test", "coco"): (0.875, 0.941, 0.890),
+    ("105x120", "val", "voc"): (0.754, 0.826, 0.963),
+    ("105x120", "test", "voc"): (0.734, 0.831, 0.964),
+    ("210x240", "val", "coco"): (0.912, 0.966, 0.815),
+    ("210x240", "test", "coco"): (0.879, 0.945, 0.842),
+    ("210x240", "val", "voc"): (0.821, 0.886, 0.919),
+    ("210x240", "test", "voc"): (0.797, 0.892, 0.929),
+}
+"""Balanced accuracy, AUROC and processed ratio under the published rule of the authors' checkpoints on these."""
+
+SIZES: Final = (0.005, 0.02, 0.1, 0.3, 1.0)
+"""Bounds of the largest person's box, as shares of the frame."""
+MAX_DISAGREEMENT: Final = 0.01
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("model-card")(model_card)
+
+
+def model_card(
+    photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
+    held_out: Annotated[bool, typer.Option("--held-out", help="on the split test, once for each weights file")] = False,
+    card: Annotated[Path, typer.Option(help="the page whose figures are replaced")] = CARD,
+    log: Annotated[Path, typer.Option(help="where evaluations on the held-out split are recorded")] = LOG,
+) -> None:
+    """Prints every figure of the model card and writes it there."""
+    from clients.commands.table import PageError, refresh_page
+    from model.certificate import CertificateError
+    from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
+    from model.config import VARIANTS
+    from model.runtime import RuntimeUnavailableError
+    from model.training.photos import PhotosError
+
+    split = "test" if held_out else "val"
+    with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
+        checkpoints = {variant: load_checkpoint(shipped_weights(variant)) for variant in VARIANTS}
+        if held_out:
+            judged = {row["digest"] for row in _logged(log)}
+            for variant, checkpoint in checkpoints.items():
+                if checkpoint.digest in judged:
+                    fail(f"{log}: {variant} with these weights has been judged on the held-out split, once is enough")
+        tables: list[Table] = []
+        for variant, checkpoint in checkpoints.items():
+            tables += _tables(variant, checkpoint, photos, split, log if held_out else None)
+        for table in tables:
+            table.show(console)
+        refresh_page(card, {f"card {split}": tables})
+
+
+def _logged(log: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(log.read_text().splitlines())) if log.is_file() else []
+
+
+def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path | None) -> "list[Table]":
+    import numpy as np
+
+    from clients.commands.table import MISSING, Table
+    from model.certificate import certified_policy
+    from model.checkpoint import shipped_weights
+    from model.exit_policy import Policy, PublishedPolicy
+    from model.runtime import load_runtime
+    from model.training.exits import careful_to_bold, figures_of, read_curves, replay, run
+    from model.training.metrics import binary_metrics, calibration_error
+    from model.training.photos import load_frames, read_photos
+
+    runtime = load_runtime(checkpoint)
+    size = runtime.config.height, runtime.config.width
+    photos = read_photos(folder, split)
+    frames = load_frames(photos, *size)
+    curves = read_curves(runtime, frames, photos)
+    calibration_photos = read_photos(folder, "calibration")
+    calibration = read_curves(runtime, load_frames(calibration_photos, *size), calibration_photos)
+    sources = np.array([photo.source for photo in photos.photos])
+    chosen = {"all": np.full(len(sources), True)} | {each: sources == each for each in sorted(set(sources))}
+
+    whole = []
+    for source, which in chosen.items():
+        p_person, labels = curves.p_person[which, -1], curves.labels[which]
+        metrics = binary_metrics(p_person, labels)
+        mark = MARKS.get((variant, split, source))
+        low, high = metrics.interval
+        whole.append(
+            (
+                source,
+                f"{metrics.persons} + {metrics.empties}",
+                f"{metrics.balanced_accuracy:.1%} ({low:.1%} to {high:.1%})",
+                f"{metrics.persons_found:.1%}",
+                f"{metrics.empties_kept:.1%}",
+                f"{metrics.auroc:.3f}",
+                f"{mark[0]:.1%}, {mark[1]:.3f}" if mark else MISSING,
+            )
+        )
+        if log:
+            _record(log, variant, checkpoint.digest, source, metrics)
+
+    sizes = []
+    largest = np.array([max((w * h for _, _, w, h in photo.boxes or ()), default=0.0) for photo in photos.photos])
+    for least, most in pairwise(SIZES):
+        which = (curves.labels == 1) & (largest >= least) & (largest < (most if most < 1 else 2))
+        found = f"{(curves.p_person[which, -1] >= 0.5).mean():.1%}" if which.any() else MISSING
+        sizes.append((f"{least:.1%} to {most:.0%}", str(int(which.sum())), found))
+
+    scaling = checkpoint.provenance.get("calibration")
+    final = curves.p_person[:, -1]
+    note = f"Expected calibration error over 15 bins: {calibration_error(final, curves.labels):.3f}"
+    if scaling:
+        margins = (np.log(final / (1 - final)) - scaling["offset"]) / scaling["slope"]
+        before = calibration_error(1 / (1 + np.exp(-margins)), curves.labels)
+        note += f"; {before:.3f} before P(person) was scaled on `calibration`"
+
+    two_sided = max(
+        (
+            policy
+            for policy in careful_to_bold(calibration)
+            if figures_of(replay(policy, calibration), calibration).disagreement <= MAX_DISAGREEMENT
+        ),
+        key=lambda policy: -replay(policy, calibration).processed.mean(),
+    )
+    policies: dict[str, Policy] = {"published": PublishedPolicy(), "two-sided, 1 % on `calibration`": two_sided}
+    certified = certified_policy(shipped_weights(variant), checkpoint.digest)
+    if certified:
+        policies[f"calibrated, risk {certified.risk:g}"] = certified
+    exits = []
+    for name, policy in policies.items():
+        outcome = run(policy, runtime, frames) if policy.skips else replay(policy, curves)
+        for source, which in chosen.items():
+            part = type(outcome)(outcome.p_person[which], outcome.processed[which])
+            figures = figures_of(part, curves.chosen(which))
+            mark = MARKS.get((variant, split, source)) if name == "published" else None
+            exits.append(
+                (
+                    name,
+                    source,
+                    " / ".join(f"{ratio:.3f}" for ratio in figures.ratios),
+                    f"{figures.disagreement:.1%}",
+                    f"{figures.accuracy:.1%}",
+                    f"{mark[2]:.3f}" if mark else MISSING,
+                )
+            )
+    title = f"{variant} on {split}"
+    return [
+        Table(
+            f"{title}, whole frames, threshold 0.5",
+            (
+                "source",
+                "person + no",
+                "balanced accuracy",
+                "persons found",
+                "empty kept",
+                "AUROC",
+                "authors': accuracy, AUROC",
+            ),
+            whole,
+            (f"{note}.",),
+        ),
+        Table(f"{title}, by the largest person's box", ("share of the frame", "persons", "found"), sizes),
+        Table(
+            f"{title}, early exits",
+            (
+                "policy",
+                "source",
+                "processed: all / person / no",
+                "disagreement",
+                "balanced accuracy",
+                "authors' processed",
+            ),
+            exits,
+        ),
+    ]
+
+
+def _record(log: Path, variant: str, digest: str, source: str, metrics: Any) -> None:
+    """One line a source."""
+    fresh = not log.exists()
+    with log.open("a") as file:
+        if fresh:
+            file.write(LOG_HEADER + "\n")
+        low, high = metrics.interval
+        date = datetime.now(UTC).date().isoformat()
+        figures = ",".join(f"{each:.4f}" for each in (metrics.balanced_accuracy, low, high, metrics.auroc))
+        file.write(f"{date},{variant},{digest},{source},{metrics.persons + metrics.empties},{figures}\n")

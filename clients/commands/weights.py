@@ -1,0 +1,43 @@
+"""The weights that a command works with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+if TYPE_CHECKING:
+    from model.checkpoint import Checkpoint
+    from model.exit_policy import CalibratedPolicy
+    from model.runtime import StepRuntime
+
+WeightsFile = Annotated[Path | None, typer.Option(help="weights; those that come with the project if not given")]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A checkpoint with what belongs to it.
+
+    Attributes:
+        certified: the policy that the certificate beside the file promises; None without one.
+    """
+
+    file: Path
+    checkpoint: "Checkpoint"
+    runtime: "StepRuntime"
+    certified: "CalibratedPolicy | None"
+
+    @classmethod
+    def load(cls, file: Path | None, variant: str) -> Self:
+        """Those of a file, or those shipped for a variant if None.
+
+        Raises:
+            CheckpointError, CertificateError, RuntimeUnavailableError: files that can't be used, or no runtime.
+        """
+        from model.certificate import certified_policy
+        from model.checkpoint import load_checkpoint, shipped_weights
+        from model.runtime import load_runtime
+
+        file = file or shipped_weights(variant)
+        checkpoint = load_checkpoint(file)
+        return cls(file, checkpoint, load_runtime(checkpoint), certified_policy(file, checkpoint.digest))

@@ -1,0 +1,101 @@
+"""`calibrate` and `exits` on a folder of generated pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from clients.commands.main import app
+from model.certificate import Certificate, certificate_beside
+from model.checkpoint import load_checkpoint, save_checkpoint
+from model.config import VARIANTS
+from tests.model.training.folders import INDEX_HEADER
+from tests.networks import random_checkpoint
+
+MARKS = "<!-- exits 105x120-val -->\n<!-- end 105x120-val -->\n"
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exits")
+    rng = np.random.default_rng(0)
+    lines = [INDEX_HEADER]
+    for number in range(90):
+        split, label = ("val", "calibration", "calibration")[number % 3], number // 3 % 2
+        pixels = rng.integers(0, 256, (6, 6, 3), np.uint8)
+        Image.fromarray(pixels).resize((60, 60)).save(folder / f"{number}.png")
+        lines.append(f"{number}.png,{split},{label},{('coco', 'voc')[number // 6 % 2]},")
+    (folder / "index.csv").write_text("\n".join(lines) + "\n")
+    save_checkpoint(random_checkpoint(VARIANTS["105x120"], 3), folder / "weights.safetensors")
+    return folder
+
+
+def test_a_certificate_and_then_every_policy(folder: Path) -> None:
+    weights, page, plot = folder / "weights.safetensors", folder / "page.md", folder / "plot.svg"
+    result = _run("calibrate", "--photos", folder, "--weights", weights, "--risk", 0.1)
+    assert result.exit_code == 0, result.output
+    certificate = Certificate.load(certificate_beside(weights), load_checkpoint(weights).digest)
+    assert (certificate.pictures, certificate.risk, certificate.loss) == (60, 0.1, "disagreement")
+
+    page.write_text(MARKS)
+    result = _run("exits", "--photos", folder, "--weights", weights, "--page", page, "--plot", plot)
+    assert result.exit_code == 0, result.output
+    assert "<svg" in plot.read_text()
+    text = page.read_text()
+    for name in ("never", "published", "two_sided", "patience", "sequential", "certified, risk 0.1"):
+        assert name in text
+    for row in (line.split("|") for line in text.splitlines() if line.startswith("| 0.0%")):
+        assert float(row[-2].split("/")[0]) <= 1
+
+
+def test_settings_are_chosen_on_val_and_judged_elsewhere(folder: Path) -> None:
+    result = _run(
+        "exits",
+        "--photos",
+        folder,
+        "--weights",
+        folder / "weights.safetensors",
+        "--split",
+        "calibration",
+        "--source",
+        "voc",
+    )
+    assert result.exit_code == 0, result.output
+    assert "28 pictures of `calibration voc`. Settings were chosen on `val`" in result.output
+
+
+def test_mistakes_are_told_in_a_line(folder: Path) -> None:
+    weights = folder / "weights.safetensors"
+    for arguments, words in (
+        (("exits", "--source", "moon"), "no picture of the source 'moon'"),
+        (("calibrate", "--risk", 0.01), "needs 299 calibration pictures or more, there are 60"),
+        (("calibrate", "--loss", "patience"), "not one of"),
+    ):
+        result = _run(*arguments, "--photos", folder, "--weights", weights)
+        assert result.exit_code == 2, result.output
+        assert words in result.output
+
+
+def test_a_foreign_certificate_is_refused(folder: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    save_checkpoint(random_checkpoint(VARIANTS["105x120"], 4), weights)
+    made = tmp_path / "certificate.json"
+    assert _run("calibrate", "--photos", folder, "--weights", weights, "--risk", 0.1, "--out", made).exit_code == 0
+    other = folder / "weights.safetensors"
+    content = json.loads(made.read_text())
+    kept = certificate_beside(other)
+    before = kept.read_text() if kept.exists() else None
+    kept.write_text(json.dumps(content))
+    try:
+        result = _run("exits", "--photos", folder, "--weights", other)
+        assert result.exit_code == 2
+        assert "certificate" in result.output
+    finally:
+        kept.unlink() if before is None else kept.write_text(before)

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from clients.commands.main import app
+from clients.commands.model_card import CARD, MARKS
+from tests.model.training.folders import INDEX_HEADER
+
+PAGE = "<!-- card val -->\n<!-- end val -->\n<!-- card test -->\n<!-- end test -->\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    lines = [INDEX_HEADER]
+    for number in range(36):
+        split, label = ("val", "calibration", "test")[number % 3], number // 3 % 2
+        Image.fromarray(rng.integers(0, 256, (60, 64, 3), np.uint8)).save(tmp_path / f"{number}.png")
+        boxes = f'"[[0.2, 0.2, {0.1 + 0.02 * number:.2f}, 0.3]]"' if label else "[]"
+        lines.append(f"{number}.png,{split},{label},{('coco', 'voc')[number // 6 % 2]},{boxes}")
+    (tmp_path / "index.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "card.md").write_text(PAGE)
+    return tmp_path
+
+
+def test_the_card_is_filled_and_the_held_out_split_is_judged_once(folder: Path) -> None:
+    card, log = folder / "card.md", folder / "log.csv"
+    arguments = ["model-card", "--photos", str(folder), "--card", str(card), "--log", str(log)]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    text = card.read_text()
+    for words in (
+        "105x120 on val, whole frames",
+        "210x240 on val, early exits",
+        "88.5%, 0.949",
+        "Expected calibration error",
+    ):
+        assert words in text
+    assert not log.exists()
+
+    assert CliRunner().invoke(app, [*arguments, "--held-out"]).exit_code == 0
+    lines = log.read_text().splitlines()
+    assert len(lines) == 1 + 2 * 3
+    assert "105x120 on test" in card.read_text()
+    again = CliRunner().invoke(app, [*arguments, "--held-out"])
+    assert again.exit_code != 0
+    assert "once is enough" in again.output
+    assert log.read_text().splitlines() == lines
+
+
+def test_the_marks_cover_both_variants_and_splits() -> None:
+    assert len(MARKS) == 8
+    assert all(f"<!-- card {split} -->" in (Path(__file__).parents[2] / CARD).read_text() for split in ("val", "test"))
