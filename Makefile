@@ -5,7 +5,7 @@ BIN := .venv/bin
 PAGE := clients/browser
 PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts -type f 2>/dev/null)
 
-.PHONY: demo test check bench format page browser vectors lock clean
+.PHONY: demo test check bench sanitize format page browser vectors lock clean
 
 demo: .venv/demo.stamp $(PAGE)/dist/index.html ## the main job; ONCE=1 stops after the table
 	$(BIN)/rascanet demo $(if $(ONCE),--once)
@@ -39,12 +39,44 @@ browser: ## Debian's chromium, for the page's tests
 			echo "chromium is not installed; the page's tests will be skipped (apt-get install chromium)"; \
 		fi; }
 
+.PHONY: screenshots page-soak
+screenshots: .venv/dev.stamp $(PAGE)/dist/index.html browser ## the page in its states, to runs/screenshots
+	$(BIN)/python -m tests.page.screenshots
+
+page-soak: .venv/dev.stamp $(PAGE)/dist/index.html browser ## a minute of webcam through the large network
+	$(BIN)/python -m tests.page.soak
+
 vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_wire
 	$(BIN)/python -m tests.vectors.make_network
+	$(BIN)/python -m tests.vectors.make_resize
+	$(BIN)/python -m tests.vectors.make_page_facts
+
+.PHONY: fuzz
+fuzz: .venv/dev.stamp ## a million damaged messages and tokens, 10,000 random conversations
+	$(BIN)/python -m tests.fuzz.run
+
+.PHONY: soak overload
+MINUTES ?= 30
+soak: .venv/dev.stamp ## streams with churn, cuts, kills and drains, for MINUTES
+	$(BIN)/python -m tests.soak.run --minutes $(MINUTES)
+
+overload: .venv/dev.stamp ## twice the admission limit offered
+	$(BIN)/python -m tests.soak.overload
 
 bench: .venv/dev.stamp ## every figure of docs/performance.md, 20 minutes on a quiet machine
 	$(BIN)/rascanet bench --page docs/performance.md
+
+sanitize: .venv/dev.stamp ## the kernel with hostile sizes and bytes under ASan and UBSan
+	RASCANET_FUZZ_INPUTS=$(or $(INPUTS),20000) RASCANET_FUZZ_SEED=$(or $(SEED),7) $(BIN)/python -m pytest -q tests/model/kernel/test_sanitized.py
+
+.PHONY: model-card
+model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HELD_OUT=1 judges new weights on the held-out split, once
+	$(BIN)/rascanet model-card --photos $(PHOTOS) $(if $(HELD_OUT),--held-out)
+
+.PHONY: sensor-sheet
+sensor-sheet: .venv/dev.stamp ## pictures of docs/sensor.md; with PHOTOS=folder, the accuracy in each light
+	$(BIN)/rascanet sensor-sheet $(if $(PHOTOS),--photos $(PHOTOS) --page docs/sensor.md)
 
 lock: .venv/dev.stamp ## records the versions installed
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 import uvicorn
 from hypothesis import settings as hypothesis_settings
 
 from model.config import VARIANTS
 from model.runtime import load_runtime
 from server.app import create_app
+from server.drain import BoundedWebSocket, DrainingServer
 from server.service import Service
 from server.session import ServedModel
 from server.settings import Settings
@@ -17,6 +19,7 @@ from tests.networks import SMALL, random_checkpoint
 
 hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
 hypothesis_settings.load_profile("bounded")
+structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # services within this process say nothing
 
 
 def served() -> dict[str, ServedModel]:
@@ -38,20 +41,20 @@ def start(models: dict[str, ServedModel]) -> Iterator[Callable[..., str]]:
     """Starts real services on free loopback ports; gives the address of each."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(**settings: object) -> str:
-        service = Service(Settings(**settings), models)  # type: ignore[arg-type]  # checked by the model
+    def start(others: dict[str, ServedModel] | None = None, **settings: object) -> str:
+        service = Service(Settings(**settings), others or models)  # type: ignore[arg-type]  # checked by the model
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         config = uvicorn.Config(
             create_app(service),
             port=port,
-            ws="websockets-sansio",
+            ws=BoundedWebSocket,
             ws_max_size=service.settings.message_bytes,
             ws_per_message_deflate=False,
             log_level="critical",
         )
-        server = uvicorn.Server(config)
+        server = DrainingServer(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         deadline = time.monotonic() + 30

@@ -34,7 +34,7 @@ def test_copied_files_exist(source: str) -> None:
 
 def test_commands_of_the_containers_exist() -> None:
     commands = re.findall(r'\["rascanet", "(\w+)", (.+)\]', DOCKERFILE + (ROOT / "docker-compose.yml").read_text())
-    assert [name for name, _ in commands] == ["serve", "stream"]
+    assert [name for name, _ in commands] == ["serve", "stream", "stream"]
     for name, arguments in commands:
         result = subprocess.run(
             [sys.executable, "-m", "clients.commands.main", name, "--help"],

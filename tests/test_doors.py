@@ -1,0 +1,243 @@
+"""The doors agree: websocket, `/v1/classify`, tensors and sequences give what torch's whole-frame `forward` gives."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+
+from clients.python.client import Client
+from model.checkpoint import load_checkpoint, shipped_weights
+from model.config import VARIANTS
+from model.exit_policy import parse_policy
+from model.preprocess import network_input
+from model.random_weights import random_checkpoint
+from model.rascanet import RaScaNet
+from model.runtime import StepResult, load_runtime
+from model.scan import scan_frame
+from model.torch_runtime import network_from
+from sensor_sim.burst import SensorGeometry
+from sensor_sim.clock import VirtualClock
+from sensor_sim.scene import photo_frame, sample_photos
+from server.images import PictureLimits, decode_image
+from server.session import ServedModel
+from tests.model.random_networks import LOGITS_TOLERANCE, p_person, random_frames
+
+RANDOM_FRAMES = 50
+P_TOLERANCE = LOGITS_TOLERANCE / 2
+"""Of P(person), whose slope over the difference of two logits is 1/4 at most."""
+
+Frames = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A decision as a door tells it; `logits` only where the door has them."""
+
+    p_person: float
+    burst_index: int
+    processed: int
+    skipped: int
+    exited: bool
+    logits: Any = None
+
+
+@dataclass(frozen=True)
+class Doors:
+    """A service, the network behind it, and frames to ask about."""
+
+    url: str
+    network: RaScaNet
+    served: ServedModel
+    frames: Frames
+
+    @property
+    def name(self) -> str:
+        return self.served.runtime.config.name
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def doors(request: pytest.FixtureRequest, start: Callable[..., str]) -> Doors:
+    config = VARIANTS[request.param]
+    shipped = shipped_weights(config.name)
+    checkpoint = load_checkpoint(shipped) if shipped.is_file() else random_checkpoint(config, 3)
+    served = ServedModel(load_runtime(checkpoint), checkpoint.digest)
+    geometry = SensorGeometry(config.height, config.width, config.BURST_ROWS)
+    photos = [photo_frame(path, geometry) for path in sample_photos()]
+    frames = np.concatenate([random_frames(config, RANDOM_FRAMES, 5), np.array(photos)])
+    return Doors(start({config.name: served}), network_from(checkpoint), served, frames)
+
+
+@torch.inference_mode()
+def _forward(network: RaScaNet, frames: Frames) -> npt.NDArray[np.float32]:
+    """Logits (B, T, 2) of torch."""
+    found: npt.NDArray[np.float32] = network(torch.from_numpy(network_input(frames))).logits.numpy()
+    return found
+
+
+@torch.inference_mode()
+def _published(network: RaScaNet, frame: Frames, exit_threshold: float, skip_threshold: float) -> Found:
+    """The published rule on torch, written without the project's policies."""
+    config = network.config
+    hidden = network.initial_hidden()
+    burst, processed, skipped = 0, 0, 0
+    while True:
+        rows = frame[burst * config.BURST_ROWS : (burst + 1) * config.BURST_ROWS]
+        output = network.step(torch.from_numpy(network_input(rows))[None], hidden)
+        hidden, logits, last = output.hidden, output.logits[0].numpy(), burst
+        chance = float(p_person(logits))
+        processed, burst = processed + 1, burst + 1
+        if burst < config.bursts_per_frame and chance >= exit_threshold:
+            return Found(chance, last, processed, skipped, True, logits)
+        if burst < config.bursts_per_frame and chance <= skip_threshold:
+            skipped, burst = skipped + 1, burst + 1
+        if burst >= config.bursts_per_frame:
+            return Found(chance, last, processed, skipped, False, logits)
+
+
+def _in_process(doors: Doors, policy: dict[str, Any]) -> list[Found]:
+    found = []
+    for frame in doors.frames:
+        said: list[StepResult] = []
+        scan = scan_frame(doors.served.runtime, frame, parse_policy(policy), lambda _, result: said.append(result))  # noqa: B023 - called at once
+        logits = said[-1].logits[-1]
+        found.append(Found(scan.p_person, scan.last_burst, scan.processed, scan.skipped, scan.exited, logits))
+    return found
+
+
+def _websocket(doors: Doors, policy: dict[str, Any]) -> list[Found]:
+    with Client(doors.url, doors.name, policy=policy, clock=VirtualClock()) as client:
+        decisions = [report.decision for report in client.stream(list(doors.frames))]
+    return [Found(each.p_person, each.burst_index, each.processed, each.skipped, each.exited) for each in decisions]
+
+
+def _classify(doors: Doors, policy: dict[str, Any]) -> list[Found]:
+    files = []
+    for frame in doors.frames:
+        buffer = io.BytesIO()
+        Image.fromarray(frame).save(buffer, "PNG", compress_level=1)
+        files.append(("files", ("frame.png", buffer.getvalue())))
+    query = {"variant": doors.name, "policy": msgspec.json.encode(policy).decode()}
+    answer = httpx2.post(f"{doors.url}/v1/classify", files=files, params=query, timeout=60).json()
+    return [
+        Found(*(each[name] for name in ("p_person", "burst_index", "processed", "skipped", "exited", "logits")))
+        for each in answer["results"]
+    ]
+
+
+def _values(answer: httpx2.Response) -> dict[str, Any]:
+    assert answer.status_code == 200, answer.text
+    return {output["name"]: np.array(output["data"]).reshape(output["shape"]) for output in answer.json()["outputs"]}
+
+
+def _post(client: httpx2.Client, model: str, tensor: str, array: Frames, parameters: dict[str, Any]) -> dict[str, Any]:
+    described = {
+        "name": tensor,
+        "shape": list(array.shape),
+        "datatype": "UINT8",
+        "parameters": {"binary_data_size": array.nbytes},
+    }
+    header = msgspec.json.encode({"inputs": [described], "parameters": parameters})
+    length = {"Inference-Header-Content-Length": str(len(header))}
+    return _values(client.post(f"/v2/models/{model}/infer", content=header + array.tobytes(), headers=length))
+
+
+def _tensors(doors: Doors, policy: dict[str, Any]) -> list[Found]:
+    parameters = {"policy": msgspec.json.encode(policy).decode()}
+    with httpx2.Client(base_url=doors.url, timeout=60) as client:
+        values = _post(client, doors.name, "frames", doors.frames, parameters)
+    names = ("p_person", "burst_index", "processed", "skipped", "exited", "logits")
+    return [Found(*each) for each in zip(*(values[name] for name in names), strict=True)]
+
+
+def _sequences(doors: Doors, policy: dict[str, Any]) -> list[Found]:
+    """Every other frame burst by burst and without what is skipped, the others seven bursts a request."""
+    config, found = doors.served.runtime.config, []
+    parameters = {"policy": msgspec.json.encode(policy).decode(), "sequence_start": True}
+    with httpx2.Client(base_url=doors.url, timeout=60) as client:
+        for number, frame in enumerate(doors.frames, 1):
+            bursts = frame.reshape(config.bursts_per_frame, *config.burst_shape)
+            size, first, values = (1 if number % 2 else 7), 0, {"decided": [False]}
+            while not values["decided"][0]:
+                place = {"sequence_id": number, "burst_index": first}
+                values = _post(
+                    client,
+                    f"{doors.name}-sequence",
+                    "bursts",
+                    bursts[first : first + size],
+                    place | (parameters if first == 0 else {}),
+                )
+                first = int(values["next_burst"][0]) if size == 1 else first + size
+            names = ("p_person", "burst_index", "processed", "skipped", "exited", "logits")
+            found.append(Found(*(values[name][0] for name in names)))
+    return found
+
+
+DOORS = [_in_process, _websocket, _classify, _tensors, _sequences]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.strip("_"))
+def test_a_frame_read_to_its_end_is_torchs_forward(
+    doors: Doors, door: Callable[[Doors, dict[str, Any]], list[Found]]
+) -> None:
+    expected = _forward(doors.network, doors.frames)[:, -1]
+    found = door(doors, {"name": "never"})
+    np.testing.assert_allclose([each.p_person for each in found], p_person(expected), rtol=0, atol=P_TOLERANCE)
+    assert {(each.processed, each.skipped, each.exited) for each in found} == {
+        (doors.served.runtime.config.bursts_per_frame, 0, False)
+    }
+    if found[0].logits is not None:
+        logits = [each.logits for each in found]
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=LOGITS_TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def thresholds(doors: Doors) -> tuple[float, float]:
+    """Such that frames exit and bursts are skipped, and that no P(person) of torch lies on them."""
+    chances = np.sort(p_person(_forward(doors.network, doors.frames)).ravel())
+
+    def between(share: float) -> float:
+        first = int(share * len(chances))
+        widest = first + int(np.argmax(np.diff(chances[first : first + 40])))
+        return float((chances[widest] + chances[widest + 1]) / 2)
+
+    return between(0.97), between(0.1)
+
+
+@pytest.fixture(scope="module")
+def expected(doors: Doors, thresholds: tuple[float, float]) -> list[Found]:
+    found = [_published(doors.network, frame, *thresholds) for frame in doors.frames]
+    assert {each.exited for each in found} == {True, False}
+    assert any(each.skipped for each in found)
+    return found
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.strip("_"))
+def test_exits_and_skips_are_torchs_too(
+    doors: Doors,
+    thresholds: tuple[float, float],
+    expected: list[Found],
+    door: Callable[[Doors, dict[str, Any]], list[Found]],
+) -> None:
+    found = door(doors, {"name": "published", "exit_threshold": thresholds[0], "skip_threshold": thresholds[1]})
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.p_person == pytest.approx(theirs.p_person, abs=P_TOLERANCE)
+        for field in ("burst_index", "processed", "skipped", "exited"):
+            assert getattr(ours, field) == getattr(theirs, field)
+        if ours.logits is not None:
+            np.testing.assert_allclose(ours.logits, theirs.logits, rtol=0, atol=LOGITS_TOLERANCE)
+
+
+def test_a_photo_is_the_same_frame_to_sensor_and_service(doors: Doors) -> None:
+    config = doors.served.runtime.config
+    geometry = SensorGeometry(config.height, config.width, config.BURST_ROWS)
+    for path in sample_photos():
+        decoded = decode_image(path.read_bytes(), config.height, config.width, PictureLimits())
+        assert np.array_equal(decoded, photo_frame(path, geometry))

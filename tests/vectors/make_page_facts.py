@@ -1,0 +1,37 @@
+"""Writes what the demo page knows about sensors and networks, from where it is defined."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from model.budget import budget
+from model.config import VARIANTS
+from sensor_sim.profiles import PROFILES
+
+FILE = Path(__file__).parent.parent.parent / "clients" / "browser" / "src" / "facts.json"
+
+
+def facts() -> dict[str, Any]:
+    """Timing of real sensors, and the work of one burst of each network."""
+    return {
+        "sensors": [
+            {
+                "name": profile.name,
+                "height": profile.height,
+                "width": profile.width,
+                "line_time_us": round(profile.line_time_us, 4),
+                "frame_period_us": round(profile.frame_period_us, 2),
+            }
+            for profile in PROFILES.values()
+        ],
+        "macs_per_burst": {name: budget(config).macs_per_burst for name, config in VARIANTS.items()},
+    }
+
+
+def main() -> None:
+    """Writes the file."""
+    FILE.write_text(json.dumps(facts(), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
