@@ -36,6 +36,31 @@ class BurstHead(nn.Sequential):
         )
 
 
+def heads_together(heads: nn.ModuleList, bursts: Tensor) -> Tensor:
+    """What the heads give side by side, (B, 3, 5, W) -> (B, 2 C, 1, W // 16), as one network in groups; for training.
+
+    The same sums in other order, in the memory layout that convolutions of few channels like best: four times as fast
+    on a processor. Batch norm takes the batch's statistics and keeps its running ones.
+    """
+    features = bursts.contiguous(memory_format=torch.channels_last)
+    for level, blocks in enumerate(zip(*heads, strict=True)):
+        weight = torch.cat([block.conv.weight for block in blocks])
+        groups = len(heads) if level else 1
+        features = functional.conv2d(features, weight, padding=blocks[0].conv.padding, groups=groups)
+        norms = [block.norm for block in blocks]
+        mean = torch.cat([norm.running_mean for norm in norms])
+        variance = torch.cat([norm.running_var for norm in norms])
+        scale, shift = torch.cat([norm.weight for norm in norms]), torch.cat([norm.bias for norm in norms])
+        first = norms[0]
+        features = functional.batch_norm(features, mean, variance, scale, shift, True, first.momentum, first.eps)
+        for norm, means, variances in zip(norms, mean.chunk(len(norms)), variance.chunk(len(norms)), strict=True):
+            norm.running_mean.copy_(means)
+            norm.running_var.copy_(variances)
+            norm.num_batches_tracked.add_(1)
+        features = functional.max_pool2d(functional.relu(features), (1, 2))
+    return features
+
+
 class ChannelAttention(nn.Module):
     """Scales each column's features by a gate computed from them and the hidden state.
 

@@ -14,34 +14,41 @@ def register(app: typer.Typer) -> None:
 
 
 def teach(
+    recipe: Annotated[Path, typer.Argument(help="recipe file, TOML, whose views are answered")],
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
-    out: Annotated[Path, typer.Option(help="file for the answers, .npz")],
-    cuts: Annotated[int, typer.Option(min=1, max=16, help="cuts of each picture")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="of the cuts and of the teacher's head")] = 1,
+    out: Annotated[Path, typer.Option(help="folder for the answers (answers.npz); interrupted work in it goes on")],
+    count: Annotated[int, typer.Option(min=16, help="views")] = 150_000,
+    seed: Annotated[int, typer.Option(min=0, help="of the teacher's heads")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="threads of the backbone")] = 2,
 ) -> None:
-    """Writes a teacher's P(person) of cuts of every training picture, and prints how good it is on `val`."""
+    """Writes a teacher's P(person) of the views of a recipe, and prints how good it is on `val`."""
     need_torch()
     import torch
     from rich.progress import Progress
 
+    from model.training.batches import load_views
     from model.training.photos import PhotosError, read_photos
-    from model.training.teach import TeacherUnavailableError, efficientnet_lite
+    from model.training.recipe import RecipeError, read_recipe
+    from model.training.teach import TeachError, TeacherUnavailableError, efficientnet_lite
     from model.training.teach import teach as run
 
     torch.set_num_threads(threads)
-    with failing_on(PhotosError, TeacherUnavailableError, OSError), Progress(console=console) as bar:
-        task = bar.add_task("cuts", total=None)
-        figures = run(
-            read_photos(photos, "train"),
+    with (
+        failing_on(RecipeError, PhotosError, TeacherUnavailableError, TeachError, OSError),
+        Progress(console=console) as bar,
+    ):
+        task = bar.add_task("reading", total=None)
+        taught = run(
+            load_views(photos, read_recipe(recipe).views),
             read_photos(photos, "val"),
             efficientnet_lite(threads),
             out,
-            lambda done, total: bar.update(task, completed=done, total=total),
-            per_photo=cuts,
+            lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
+            count=count,
             seed=seed,
         )
-    for source, metrics in figures.items():
+        taught.answers.save(out / "answers.npz")
+    for source, metrics in {**taught.val, "views it had not seen": taught.views}.items():
         low, high = metrics.interval
         console.print(
             f"{source}: balanced accuracy {metrics.balanced_accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}), "

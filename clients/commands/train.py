@@ -1,6 +1,5 @@
 """`rascanet train`: a network from a recipe and a folder of photographs."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,28 +18,39 @@ def train(
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
     out: Annotated[Path, typer.Option(help="folder of the run; an interrupted run in it goes on")],
     start: Annotated[Path | None, typer.Option(help="weights to begin with")] = None,
-    teacher: Annotated[Path | None, typer.Option(help="a teacher's answers, from `rascanet teach`")] = None,
+    teacher: Annotated[Path | None, typer.Option(help="folder of a teacher's answers, from `rascanet teach`")] = None,
     threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="processes that render answered views, once")] = 2,
 ) -> None:
     """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder."""
     need_torch()
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from model.checkpoint import CheckpointError, load_checkpoint
+    from model.training.batches import OtherViewsError, load_training_data
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
     from model.training.teacher import Answers, AnswersError
-    from model.training.train import RunError, load_training_data
+    from model.training.train import RunError
     from model.training.train import train as run
 
-    with failing_on(RecipeError, PhotosError, RunError, CheckpointError, AnswersError):
+    with failing_on(RecipeError, PhotosError, RunError, CheckpointError, AnswersError, OtherViewsError):
         plan = read_recipe(recipe)
         beginning = load_checkpoint(start) if start else None
         if plan.teacher_share and teacher is None:
             raise RunError(f"{recipe} learns from a teacher; name its answers with --teacher")
-        answers = Answers.load(teacher) if teacher else None
+        answers = Answers.load(teacher / "answers.npz") if teacher else None
         console.print(f"reading {photos}")
-        data = replace(load_training_data(photos, plan), answers=answers)
+        with Progress(console=console) as bar:
+            rendering = bar.add_task("views", total=None, visible=answers is not None)
+            data = load_training_data(
+                photos,
+                plan,
+                answers,
+                store=teacher,
+                processes=processes,
+                progress=lambda done, count: bar.update(rendering, completed=done, total=count),
+            )
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

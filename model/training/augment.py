@@ -1,4 +1,4 @@
-"""Training pictures made from stored ones: crops and patches with the label worked out again, flip, colour, noise.
+"""Training pictures composed from stored ones: crops, tilts and patches, with the label worked out again.
 
 People are mostly found in photographs of streets and rooms, and easy empty pictures are of animals and things: a
 network can learn the kind of picture instead of the person. Empty crops beside people and patches pasted from one
@@ -22,36 +22,30 @@ PATCH_AREA = (0.1, 0.6)
 SHOWN_SHARE = (0.1, 0.4)
 """A person of whom less than the first share is shown may be background alone; from the second on it counts."""
 
-READ_NOISE_E = 4.0
-"""Electrons, as in the presets of the simulated sensor."""
-
 Boxes = tuple[Box, ...]
 
 
+MAX_TILT_DEGREES = 12.0
+
+
 @dataclass(frozen=True, slots=True)
-class Augmentation:
-    """How strongly pictures are changed.
+class Composition:
+    """How pictures are cut and put together.
 
     Attributes:
-        min_area: least share of the picture's area that a crop keeps where boxes are known.
+        min_area: least share of the picture's area that a crop keeps, where it is known who is in it.
         empty_crop_share: how often a person picture with boxes is cropped beside the people, if there is room.
-        patch_share: how often a patch of another picture is pasted in, where the boxes of both are known.
-        brightness: largest shift, as a share of the full scale.
-        saturation: least and largest factor.
-        noise_share: how often shot and read noise are added.
-        white_electrons: least and largest number of electrons (e) of a white pixel, where noise is added.
+        tilt_share: how often a picture is turned by up to 12 degrees either way.
+        patch_share: how often a patch of another picture is pasted in, where the people of both are known.
     """
 
     min_area: float = 0.3
     empty_crop_share: float = 0.2
+    tilt_share: float = 0.0
     patch_share: float = 0.0
-    brightness: float = 32 / 255
-    saturation: tuple[float, float] = (0.5, 1.5)
-    noise_share: float = 0.0
-    white_electrons: tuple[float, float] = (50.0, 5000.0)
 
 
-def label_of_crop(boxes: tuple[Box, ...], crop: Box) -> int:
+def label_of_crop(boxes: Boxes, crop: Box) -> int:
     """1 if a person's box, cut to the crop, covers `MIN_PERSON_AREA` of the crop or more; else 0."""
     return int(max((_overlap(box, crop) for box in boxes), default=0) >= MIN_PERSON_AREA * crop[2] * crop[3])
 
@@ -72,18 +66,16 @@ def random_crop(rng: np.random.Generator, min_area: float, max_area: float = 1.0
     return rng.uniform(0, 1 - width), rng.uniform(0, 1 - height), width, height
 
 
-def choose_crop(
-    rng: np.random.Generator, label: int, boxes: tuple[Box, ...] | None, augmentation: Augmentation
-) -> tuple[Box, int]:
+def choose_crop(rng: np.random.Generator, label: int, boxes: Boxes | None, composition: Composition) -> tuple[Box, int]:
     """A crop and its label."""
     if boxes is None:
         return random_crop(rng, MIN_AREA_WITHOUT_BOXES), label
-    if boxes and rng.random() < augmentation.empty_crop_share:
+    if boxes and rng.random() < composition.empty_crop_share:
         for _ in range(8):
             crop = random_crop(rng, 0.1, 0.6)
             if all(_overlap(box, crop) == 0 for box in boxes):
                 return crop, 0
-    crop = random_crop(rng, augmentation.min_area)
+    crop = random_crop(rng, composition.min_area)
     return crop, label_of_crop(boxes, crop)
 
 
@@ -93,7 +85,7 @@ class Sample:
 
     Attributes:
         frame: (height, width, 3) uint8.
-        label: 1 person, 0 no person.
+        label: 1 person, 0 no person, -1 unknown.
         boxes: the people in the frame, as fractions of it; None where they are not known.
     """
 
@@ -115,19 +107,22 @@ def boxes_in_crop(boxes: Boxes, crop: Box) -> Boxes:
 
 
 def cut_sample(
-    picture: npt.NDArray[np.uint8], boxes: Boxes | None, label: int, crop: Box, size: tuple[int, int], *, mirrored: bool
-) -> Sample:
-    """A crop of a stored picture at `size` (height, width), mirrored left to right or not."""
+    picture: npt.NDArray[np.uint8], crop: Box, size: tuple[int, int], *, mirrored: bool, tilt_degrees: float = 0.0
+) -> npt.NDArray[np.uint8]:
+    """A crop of a stored picture at `size` (height, width), mirrored left to right or not, turned about its middle."""
     x, y, width, height = crop
     rows, columns = picture.shape[:2]
     window = (x * columns, y * rows, min(1.0, x + width) * columns, min(1.0, y + height) * rows)
-    frame = np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR, box=window))
-    known = () if boxes is None and label == 0 else boxes
-    shown = None if known is None else boxes_in_crop(known, crop)
-    if mirrored:
-        frame = frame[:, ::-1]
-        shown = shown and tuple((1 - left - across, top, across, down) for left, top, across, down in shown)
-    return Sample(frame, label, shown)
+    image = Image.fromarray(picture)
+    if tilt_degrees:
+        middle = (window[0] + window[2]) / 2, (window[1] + window[3]) / 2
+        # The turned window may look past the picture: what is there is the picture's edge, mirrored, not black.
+        margin = round(np.sin(np.radians(abs(tilt_degrees))) * max(rows, columns) / 2) + 1
+        image = Image.fromarray(np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "reflect"))
+        window = (window[0] + margin, window[1] + margin, window[2] + margin, window[3] + margin)
+        image = image.rotate(tilt_degrees, Image.Resampling.BILINEAR, center=(middle[0] + margin, middle[1] + margin))
+    frame = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=window))
+    return frame[:, ::-1] if mirrored else frame
 
 
 def random_sample(
@@ -136,11 +131,22 @@ def random_sample(
     label: int,
     boxes: Boxes | None,
     size: tuple[int, int],
-    augmentation: Augmentation,
+    composition: Composition,
 ) -> Sample:
-    """A random crop of a stored picture, mirrored half of the time."""
-    crop, label = choose_crop(rng, label, boxes, augmentation)
-    return cut_sample(picture, boxes, label, crop, size, mirrored=rng.random() < 0.5)
+    """A random crop of a stored picture, mirrored half of the time.
+
+    What is drawn, and so the label, is the same at every `size`.
+    """
+    known = () if boxes is None and label == 0 else boxes
+    crop, label = choose_crop(rng, label, known, composition)
+    mirrored = bool(rng.random() < 0.5)
+    tilted = bool(rng.random() < composition.tilt_share)
+    tilt = float(rng.uniform(-MAX_TILT_DEGREES, MAX_TILT_DEGREES)) if tilted else 0.0
+    frame = cut_sample(picture, crop, size, mirrored=mirrored, tilt_degrees=tilt)
+    shown = None if known is None else boxes_in_crop(known, crop)
+    if mirrored:
+        shown = shown and tuple((1 - left - across, top, across, down) for left, top, across, down in shown)
+    return Sample(frame, label, shown)
 
 
 def paste_patch(rng: np.random.Generator, sample: Sample, other: Sample) -> Sample:
@@ -151,7 +157,7 @@ def paste_patch(rng: np.random.Generator, sample: Sample, other: Sample) -> Samp
     if sample.boxes is None or other.boxes is None:
         return sample
     for _ in range(6):
-        patch = _whole_pixels(random_crop(rng, *PATCH_AREA), sample.frame.shape)
+        patch = random_crop(rng, *PATCH_AREA)
         kept = [(box[2] * box[3] - _overlap(box, patch), box) for box in sample.boxes]
         shown = [(_overlap(box, patch), box) for box in other.boxes]
         seen = [(area, area / max(box[2] * box[3], 1e-9)) for area, box in (*kept, *shown)]
@@ -165,37 +171,3 @@ def paste_patch(rng: np.random.Generator, sample: Sample, other: Sample) -> Samp
             frame[top:bottom, left:right] = other.frame[top:bottom, left:right]
             return Sample(frame, int(any(persons)), None)
     return sample
-
-
-def _whole_pixels(box: Box, shape: tuple[int, ...]) -> Box:
-    """The box on pixel borders."""
-    height, width = shape[:2]
-    left, top = round(box[0] * width), round(box[1] * height)
-    right, bottom = round((box[0] + box[2]) * width), round((box[1] + box[3]) * height)
-    return left / width, top / height, (right - left) / width, (bottom - top) / height
-
-
-def change_light(
-    rng: np.random.Generator, frame: npt.NDArray[np.uint8], augmentation: Augmentation
-) -> npt.NDArray[np.uint8]:
-    """Saturation, brightness and, sometimes, a sensor's noise: (height, width, 3) uint8 in and out."""
-    pixels = frame.astype(np.float32)
-    luminance = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-    pixels = luminance[..., None] + (pixels - luminance[..., None]) * np.float32(rng.uniform(*augmentation.saturation))
-    pixels += np.float32(255 * rng.uniform(-augmentation.brightness, augmentation.brightness))
-    if augmentation.noise_share and rng.random() < augmentation.noise_share:
-        pixels = add_noise(rng, pixels, float(np.exp(rng.uniform(*np.log(augmentation.white_electrons)))))
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-
-
-def add_noise(
-    rng: np.random.Generator, pixels: npt.NDArray[np.float32], white_electrons: float
-) -> npt.NDArray[np.float32]:
-    """Shot and read noise of a sensor whose white pixel collects so many electrons: sRGB values 0..255 in and out.
-
-    Both as normal noise in linear light; the display curve is taken as a power of 2.2.
-    """
-    light = (np.clip(pixels, 0, 255) / 255) ** np.float32(2.2)
-    spread = np.sqrt(light * np.float32(white_electrons) + np.float32(READ_NOISE_E**2)) / np.float32(white_electrons)
-    noisy = light + spread * rng.standard_normal(light.shape, np.float32)
-    return np.asarray(np.clip(noisy, 0, 1) ** np.float32(1 / 2.2) * np.float32(255), np.float32)

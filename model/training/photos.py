@@ -21,6 +21,8 @@ from PIL import Image
 from model.preprocess import frame_from_image
 
 MIN_PERSON_AREA = 0.005
+UNKNOWN = -1
+"""The label of a picture that nobody has labelled."""
 SPLITS = ("train", "calibration", "val", "test", "unlabelled")
 
 Box = tuple[float, float, float, float]
@@ -37,7 +39,7 @@ class EmptySplitError(PhotosError):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One labelled picture; `boxes` is None where the people in it are not known by box."""
+    """One picture, label 1 person, 0 no person, -1 unknown; `boxes` is None where the people are not known by box."""
 
     path: Path
     label: int
@@ -110,8 +112,8 @@ def _fault(path: Path, check: bool) -> str:
     return ""
 
 
-def read_photos(folder: Path, split: str) -> Photos:
-    """The labelled pictures of a split, in the order of the index.
+def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
+    """The labelled pictures of a split, or those without a label, in the order of the index.
 
     Raises:
         PhotosError: no index, or a malformed row (named).
@@ -124,16 +126,17 @@ def read_photos(folder: Path, split: str) -> Photos:
     photos = []
     for number, row in enumerate(csv.DictReader(content.decode().splitlines()), start=2):
         try:
-            if row["split"] != split or row["label"] == "":
+            if row["split"] != split or (row["label"] != "") != labelled:
                 continue
             boxes = tuple(_box(box) for box in json.loads(row["person_boxes"])) if row["person_boxes"] else None
-            label = {"0": 0, "1": 1}[row["label"]]
+            label = {"0": 0, "1": 1, "": UNKNOWN}[row["label"]]
             path = Path(os.path.normpath(folder / row["file"]))
             photos.append(Photo(path, label, row["source"], boxes))
         except (KeyError, ValueError, TypeError) as error:
             raise PhotosError(f"{index}, line {number}: {error!r}") from error
     if not photos:
-        raise EmptySplitError(f"{index}: no labelled picture in the split {split!r}; splits are {', '.join(SPLITS)}")
+        wanted = "labelled picture" if labelled else "picture without label"
+        raise EmptySplitError(f"{index}: no {wanted} in the split {split!r}; splits are {', '.join(SPLITS)}")
     return Photos(split, tuple(photos), hashlib.sha256(content).hexdigest())
 
 

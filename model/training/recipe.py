@@ -3,12 +3,15 @@
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from model.config import VARIANTS, RaScaNetConfig
-from model.training.augment import Augmentation
+from model.training.augment import Composition
+from model.training.light import Light
+from model.training.views import ViewPlan
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
+T = TypeVar("T")
 
 
 class RecipeError(ValueError):
@@ -23,19 +26,19 @@ class Recipe:
         variant: name of the network.
         frame_size: rows and columns (px) of the frames trained on; the variant's own if None. No weight depends on it,
             so a network may begin on small frames.
-        epochs: passes; one draws as many pictures as the training split has.
+        epochs: passes; one draws as many views as the training split has pictures.
+        batch: views a step.
         learning_rate: peak of the warm-up and cosine schedule (AdamW).
-        person_share: how many of the drawn pictures show a person.
-        count_power: pictures of a source are drawn in proportion to their number to this power,
-        source_weights: times this factor (1 where not named).
         burst_loss_share: weight of all bursts' losses (each by the square of the rows seen) beside the final one's.
         confidence_loss: weight of the confidence head's loss.
         ema_decay: of the averaged weights, which are the ones evaluated and shipped.
         label_smoothing: how far targets stay from 0 and 1.
-        teacher_share: weight of a teacher's P(person) in the target, beside the label; needs a file of its answers.
-        fresh_share: how often a picture whose boxes are known is cut anew, labelled by its boxes, instead of along one
-            of the teacher's cuts.
-        stored_scale: pictures are kept at this multiple of the network's size, so that crops keep detail.
+        teacher_share: weight of a teacher's P(person) in the target, beside the label; needs its answers.
+        bfloat16: convolutions and matrix products in bfloat16, twice as fast where the processor can do it.
+        view_count: how many of the answered views are used; all if None.
+        mixup_share: how often two views are blended, with their targets (mixup, Zhang et al. 2018).
+        views: how the training pictures are drawn and composed.
+        light: how their light is changed, anew each time.
     """
 
     variant: str = "105x120"
@@ -46,17 +49,16 @@ class Recipe:
     learning_rate: float = 4e-3
     warmup_share: float = 0.05
     weight_decay: float = 1e-3
-    person_share: float = 0.55
-    count_power: float = 0.75
-    source_weights: dict[str, float] = field(default_factory=dict)
     burst_loss_share: float = 0.4
     confidence_loss: float = 0.05
     ema_decay: float = 0.998
     label_smoothing: float = 0.0
     teacher_share: float = 0.0
-    fresh_share: float = 0.0
-    stored_scale: float = 1.5
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    bfloat16: bool = True
+    view_count: int | None = None
+    mixup_share: float = 0.0
+    views: ViewPlan = field(default_factory=ViewPlan)
+    light: Light = field(default_factory=Light)
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
@@ -74,8 +76,30 @@ class Recipe:
         return asdict(self)
 
 
+TABLES: dict[str, type] = {"views": ViewPlan, "composition": Composition, "light": Light}
+
+
+def _filled(known: type[T], values: dict[str, Any]) -> T:
+    """A dataclass from a TOML table, the tables in it by `TABLES`, lists as tuples."""
+    surplus = set(values) - {each.name for each in fields(known)}  # type: ignore[arg-type]  # each is a dataclass
+    if surplus:
+        raise RecipeError(f"{sorted(surplus)[0]!r} is not a field of {known.__name__}")
+    for name in TABLES.keys() & values.keys():
+        if not isinstance(values[name], dict):
+            raise RecipeError(f"{name!r} is a table, not {values[name]!r}")
+    read = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    read |= {name: _filled(table, values[name]) for name, table in TABLES.items() if name in values}
+    filled = known(**read)
+    for each in fields(filled):  # type: ignore[arg-type]  # each is a dataclass
+        if isinstance(each.default, tuple) and not (
+            isinstance(pair := getattr(filled, each.name), tuple) and len(pair) == len(each.default)
+        ):
+            raise RecipeError(f"{each.name!r} of {known.__name__} is a list of {len(each.default)}")
+    return filled
+
+
 def read_recipe(path: Path) -> Recipe:
-    """A recipe from TOML: the fields of `Recipe`, with a table `augmentation`.
+    """A recipe from TOML: the fields of `Recipe`, with tables `views`, `views.composition` and `light`.
 
     Raises:
         RecipeError: no such file, not TOML, or a field that a recipe doesn't have.
@@ -83,16 +107,6 @@ def read_recipe(path: Path) -> Recipe:
     if not path.is_file():
         raise RecipeError(f"{path}: no such file")
     try:
-        values = tomllib.loads(path.read_text())
-        augmentation = values.pop("augmentation", {})
-        for given, known in ((values, Recipe), (augmentation, Augmentation)):
-            surplus = set(given) - {each.name for each in fields(known)}
-            if surplus:
-                raise RecipeError(f"{sorted(surplus)[0]!r} is not a field of {known.__name__}")
-        for pair in {"saturation", "white_electrons"} & set(augmentation):
-            augmentation[pair] = tuple(augmentation[pair])
-        if "frame_size" in values:
-            values["frame_size"] = tuple(values["frame_size"])
-        return Recipe(**values, augmentation=Augmentation(**augmentation))
+        return _filled(Recipe, tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, RecipeError, TypeError) as error:
         raise RecipeError(f"{path}: {error}") from error

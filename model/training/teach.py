@@ -1,73 +1,53 @@
-"""A teacher: a small head on the features of an ImageNet backbone, and its answers to cuts of the training pictures.
+"""A teacher: small heads on the features of an ImageNet backbone, and their answers to the views of a plan.
 
 The backbone (EfficientNet-Lite0, Tan & Le 2019, weights under Apache-2.0 inside a Python package) stays as it is: each
-cut passes it once; the head is learned from the features in seconds.
+view passes it once; heads are learned from the features in minutes. A view is answered by a head that was not
+trained on views of the same picture (cross-fitting), so that answers are as unsure as they would be of new pictures,
+and a wrong label doesn't come back as a sure answer.
 """
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.training.augment import Augmentation, choose_crop
 from model.training.metrics import BinaryMetrics, binary_metrics
-from model.training.photos import Box, Photo, Photos
-from model.training.recipe import Recipe
+from model.training.photos import Photos, load_frames
 from model.training.teacher import Answers
-from model.training.train import sampling_weights
+from model.training.views import Views
 
-SIZE_PX = 224
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-CUTS = Augmentation(min_area=0.25, empty_crop_share=0.5)
-"""How the cuts are drawn; the first one of each picture is the whole of it."""
-SAMPLING = Recipe(source_weights={"coco": 3.0, "voc": 3.0})
+SIDE_PX = 224
+CHUNK = 2048
+"""Views whose features are saved together, so that an interrupted run goes on."""
+
+FOLDS = 4
 LABEL_SMOOTHING = 0.05
 
 Backbone = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """Pictures (B, 3, 224, 224), roughly -1..1, to features (B, F)."""
 
-Features = npt.NDArray[np.float32]
+Features = npt.NDArray[np.float16]
+Progress = Callable[[str, int, int], None]
+"""Is told what is going on, how much of it is done, and how much there is."""
 
 
 class TeacherUnavailableError(RuntimeError):
     """The packages that carry the teacher are not installed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cuts:
-    """Cuts of pictures: which picture, where (N, 4), and the label (N,) worked out for it."""
-
-    photos: tuple[Photo, ...]
-    crops: npt.NDArray[np.float64]
-    labels: npt.NDArray[np.int64]
-
-    @property
-    def count(self) -> int:
-        return len(self.labels)
-
-
-def draw_cuts(photos: Photos, per_photo: int, seed: int) -> Cuts:
-    """The same `per_photo` cuts of each picture for the same seed, picture after picture."""
-    chosen, crops, labels = [], [], []
-    for index, photo in enumerate(photos.photos):
-        for place in range(per_photo):
-            rng = np.random.default_rng((seed, index, place))
-            crop, label = choose_crop(rng, photo.label, photo.boxes, CUTS) if place else (WHOLE, photo.label)
-            chosen.append(photo)
-            crops.append(crop)
-            labels.append(label)
-    return Cuts(tuple(chosen), np.array(crops), np.array(labels))
+class TeachError(ValueError):
+    """A teacher's work that can't go on."""
 
 
 def efficientnet_lite(threads: int) -> Backbone:
-    """EfficientNet-Lite0 up to its pooled features (B, 1280), on OpenVINO.
+    """EfficientNet-Lite0 up to its features, mean and maximum over the picture (B, 2560), on OpenVINO.
 
     Raises:
         TeacherUnavailableError: the extra `distill` is not installed.
@@ -86,13 +66,14 @@ def efficientnet_lite(threads: int) -> Backbone:
             self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
 
         def forward(self, pictures: Tensor) -> Tensor:
-            pooled: Tensor = self.network.extract_features(pictures).mean((2, 3))
-            return pooled
+            features: Tensor = self.network.extract_features(pictures)
+            return torch.cat((features.mean((2, 3)), features.amax((2, 3))), 1)
 
     with torch.no_grad():
-        example = torch.zeros(2, 3, SIZE_PX, SIZE_PX)
-        converted = openvino.convert_model(Pooled().eval(), example_input=example, input=[-1, 3, SIZE_PX, SIZE_PX])
-    compiled = openvino.Core().compile_model(converted, "CPU", {"INFERENCE_NUM_THREADS": threads})
+        example = torch.zeros(2, 3, SIDE_PX, SIDE_PX)
+        converted = openvino.convert_model(Pooled().eval(), example_input=example, input=[-1, 3, SIDE_PX, SIDE_PX])
+    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "bf16"}  # bf16 where the processor has it
+    compiled = openvino.Core().compile_model(converted, "CPU", options)
 
     def backbone(pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         features: npt.NDArray[np.float32] = compiled(pictures)[0]
@@ -101,74 +82,85 @@ def efficientnet_lite(threads: int) -> Backbone:
     return backbone
 
 
-def features_of(
-    cuts: Cuts, backbone: Backbone, progress: Callable[[int], None] = lambda _: None, batch: int = 32
-) -> Features:
-    """Features of all cuts, (N, F); pictures are read while the backbone works."""
+def features_of(pictures: npt.NDArray[np.uint8], backbone: Backbone, batch: int = 32) -> Features:
+    """Features (N, F) of pictures (N, 224, 224, 3) uint8."""
     parts = []
-    for done, pictures in _batches(cuts, batch):
-        parts.append(backbone(pictures).astype(np.float32))
-        progress(done)
+    for first in range(0, len(pictures), batch):
+        part = pictures[first : first + batch].transpose(0, 3, 1, 2).astype(np.float32)
+        parts.append(backbone((part - np.float32(127)) / np.float32(128)).astype(np.float16))
     return np.concatenate(parts)
 
 
-def _batches(cuts: Cuts, batch: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    def read(first: int) -> npt.NDArray[np.float32]:
-        last = min(first + batch, cuts.count)
-        return np.stack([_picture(cuts.photos[index], cuts.crops[index]) for index in range(first, last)])
+def _view_features(
+    views: Views, count: int, backbone: Backbone, folder: Path, progress: Progress
+) -> tuple[Features, npt.NDArray[np.int8]]:
+    """Features and labels of the first views; kept in `folder` chunk by chunk, so that the work can be interrupted."""
+    starts = range(0, count, CHUNK)
+
+    def render(start: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]] | None:
+        if (folder / f"features_{start}.npz").is_file():
+            return None
+        return views.render(np.arange(start, min(start + CHUNK, count)), (SIDE_PX, SIDE_PX))
 
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(read, 0)
-        for first in range(0, cuts.count, batch):
-            pictures = coming.result()
-            if first + batch < cuts.count:
-                coming = pool.submit(read, first + batch)
-            yield min(first + batch, cuts.count), pictures
-
-
-def _picture(photo: Photo, crop: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    x, y, width, height = (float(value) for value in crop)
-    with Image.open(photo.path) as image:
-        columns, rows = image.size
-        window = (x * columns, y * rows, min(1.0, x + width) * columns, min(1.0, y + height) * rows)
-        cut = image.convert("RGB").resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC, box=window)
-    return (np.asarray(cut, np.float32).transpose(2, 0, 1) - np.float32(127)) / np.float32(128)
+        coming = pool.submit(render, 0)
+        for start in starts:
+            rendered = coming.result()
+            if start + CHUNK < count:
+                coming = pool.submit(render, start + CHUNK)
+            if rendered is not None:
+                partial = folder / "features.partial.npz"
+                np.savez(partial, features=features_of(rendered[0], backbone), labels=rendered[1])
+                partial.replace(folder / f"features_{start}.npz")
+            progress("features of views", min(start + CHUNK, count), count)
+    parts = [np.load(folder / f"features_{start}.npz") for start in starts]
+    return np.concatenate([part["features"] for part in parts]), np.concatenate([part["labels"] for part in parts])
 
 
 class Head(nn.Sequential):
     """P(person) as a logit from features: standardised, one hidden layer."""
 
     def __init__(self, features: Features) -> None:
-        super().__init__(
-            nn.Dropout(0.3), nn.Linear(features.shape[1], 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1)
-        )
-        self.mean = torch.from_numpy(features.mean(0))
-        self.spread = torch.from_numpy(features.std(0) + 1e-3)
+        count = features.shape[1]
+        super().__init__(nn.Dropout(0.3), nn.Linear(count, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1))
+        some = features[:: max(1, len(features) // 8192)].astype(np.float32)
+        self.mean = torch.from_numpy(some.mean(0))
+        self.spread = torch.from_numpy(some.std(0) + 1e-3)
 
-    def p_person(self, features: Features) -> npt.NDArray[np.float64]:
+    def logits(self, features: Features) -> Tensor:
+        """(N,) from features (N, F)."""
+        standard = (torch.from_numpy(features.astype(np.float32)) - self.mean) / self.spread
+        found: Tensor = self(standard)[:, 0]
+        return found
+
+    def p_person(self, features: Features, batch: int = 4096) -> npt.NDArray[np.float32]:
         """(N,) in 0..1."""
         self.eval()
         with torch.inference_mode():
-            logits: Tensor = self((torch.from_numpy(features) - self.mean) / self.spread)
-            return torch.sigmoid(logits[:, 0].double()).numpy()
+            parts = [self.logits(features[first : first + batch]) for first in range(0, len(features), batch)]
+            return torch.sigmoid(torch.cat(parts)).numpy()
 
 
-def fit_head(features: Features, cuts: Cuts, photos: Photos, seed: int, epochs: int = 6, batch: int = 256) -> Head:
-    """Learns the head from cuts (picture after picture, equally many of each), drawn as training draws pictures."""
+def fit_head(
+    features: Features,
+    labels: npt.NDArray[np.int8],
+    chosen: npt.NDArray[np.int64],
+    seed: int,
+    epochs: int = 4,
+    batch: int = 256,
+) -> Head:
+    """Learns a head from the chosen views, which the plan has balanced."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     head = Head(features)
     head.train()
-    per_photo = cuts.count // len(photos.photos)
-    weights = np.repeat(sampling_weights(photos, SAMPLING), per_photo) / per_photo
-    inputs = (torch.from_numpy(features) - head.mean) / head.spread
-    targets = torch.from_numpy(cuts.labels).float() * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / 2
-    steps = max(2, epochs * cuts.count // batch)
+    steps = max(2, epochs * len(chosen) // batch)
     optimiser = torch.optim.AdamW(head.parameters(), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
     for _ in range(steps):
-        chosen = rng.choice(cuts.count, batch, p=weights)
-        loss = functional.binary_cross_entropy_with_logits(head(inputs[chosen])[:, 0], targets[chosen])
+        drawn = rng.choice(chosen, batch)
+        targets = torch.from_numpy(labels[drawn].astype(np.float32)) * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / 2
+        loss = functional.binary_cross_entropy_with_logits(head.logits(features[drawn]), targets)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         optimiser.step()
@@ -176,46 +168,61 @@ def fit_head(features: Features, cuts: Cuts, photos: Photos, seed: int, epochs: 
     return head
 
 
-def answers_of(head: Head, features: Features, cuts: Cuts) -> Answers:
-    """What the teacher says of each cut."""
-    p_person = head.p_person(features)
-    names = np.array([photo.path.name for photo in cuts.photos])
-    _, firsts = np.unique(names, return_index=True)
-    places = {str(names[first]): np.flatnonzero(names == names[first]) for first in sorted(firsts)}
-    return Answers(
-        {name: cuts.crops[chosen] for name, chosen in places.items()},
-        {name: cuts.labels[chosen] for name, chosen in places.items()},
-        {name: p_person[chosen] for name, chosen in places.items()},
-    )
+def cross_fitted(
+    features: Features, labels: npt.NDArray[np.int8], pictures: npt.NDArray[np.int64], seed: int, progress: Progress
+) -> tuple[npt.NDArray[np.float32], list[Head]]:
+    """P(person) of each view by a head that has not seen its picture, (N,); and the heads."""
+    fold_of = np.random.default_rng(seed).permutation(int(pictures.max()) + 1) % FOLDS
+    folds = fold_of[pictures]
+    p_person = np.empty(len(features), np.float32)
+    heads = []
+    for fold in range(FOLDS):
+        head = fit_head(features, labels, np.flatnonzero((folds != fold) & (labels >= 0)), seed + fold)
+        held = np.flatnonzero(folds == fold)
+        p_person[held] = head.p_person(features[held])
+        heads.append(head)
+        progress("heads", fold + 1, FOLDS)
+    return p_person, heads
 
 
-def measure_head(head: Head, features: Features, photos: Photos) -> dict[str, BinaryMetrics]:
-    """Figures over whole pictures, all and by source; sources that lack a class are left out."""
-    p_person, labels = head.p_person(features), photos.labels
-    sources = np.array([photo.source for photo in photos.photos])
-    groups = {"all": np.full(len(labels), True)} | {name: sources == name for name in sorted(set(sources))}
-    return {
-        name: binary_metrics(p_person[chosen], labels[chosen])
-        for name, chosen in groups.items()
-        if len(set(labels[chosen])) == 2
-    }
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """A teacher's answers, and how good it is: by source over pictures of `val`, and over views it had not seen."""
+
+    answers: Answers
+    val: dict[str, BinaryMetrics]
+    views: BinaryMetrics
 
 
 def teach(
-    train: Photos,
-    val: Photos,
-    backbone: Backbone,
-    out: Path,
-    progress: Callable[[int, int], None],
-    *,
-    per_photo: int,
-    seed: int,
-) -> dict[str, BinaryMetrics]:
-    """Writes the teacher's answers to `per_photo` cuts of each training picture; returns its figures on `val`."""
-    cuts, whole = draw_cuts(train, per_photo, seed), draw_cuts(val, 1, seed)
-    total = cuts.count + whole.count
-    features = features_of(cuts, backbone, lambda done: progress(done, total))
-    val_features = features_of(whole, backbone, lambda done: progress(cuts.count + done, total))
-    head = fit_head(features, cuts, train, seed)
-    answers_of(head, features, cuts).save(out)
-    return measure_head(head, val_features, val)
+    views: Views, val: Photos, backbone: Backbone, folder: Path, progress: Progress, *, count: int, seed: int
+) -> Taught:
+    """Answers views 0 to `count` - 1; keeps its state in `folder`, and goes on with what is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    description = json.dumps({"plan": asdict(views.plan), "photos": views.photos.index_digest})
+    note = folder / "views.json"
+    if note.is_file() and note.read_text() != description:
+        raise TeachError(f"{folder} holds work on other views; name another folder to start afresh")
+    note.write_text(description)
+    features, labels = _view_features(views, count, backbone, folder, progress)
+    pictures = np.array([views.picture_of(number) for number in range(count)])
+    p_person, heads = cross_fitted(features, labels, pictures, seed, progress)
+    known = labels >= 0
+    whole = features_of(load_frames(val, SIDE_PX, SIDE_PX), backbone)
+    return Taught(
+        Answers(views.plan, views.photos.index_digest, labels, p_person),
+        _by_source(np.mean([head.p_person(whole) for head in heads], 0), val),
+        binary_metrics(p_person[known].astype(np.float64), labels[known].astype(np.int64)),
+    )
+
+
+def _by_source(p_person: npt.NDArray[np.float32], photos: Photos) -> dict[str, BinaryMetrics]:
+    """Figures of all pictures and by source; sources that lack a class are left out."""
+    labels = photos.labels
+    sources = np.array([photo.source for photo in photos.photos])
+    groups = {"all": np.full(len(labels), True)} | {name: sources == name for name in sorted(set(sources))}
+    return {
+        name: binary_metrics(p_person[chosen].astype(np.float64), labels[chosen])
+        for name, chosen in groups.items()
+        if len(set(labels[chosen])) == 2
+    }

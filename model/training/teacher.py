@@ -1,54 +1,52 @@
-"""Answers of a larger network, the teacher, to cuts of the training pictures (distillation, Hinton et al. 2015).
-
-The teacher looks at a few cuts of every picture once; the student is then trained on those cuts.
-"""
+"""Answers of a larger network, the teacher, to the views of a plan (distillation, Hinton et al. 2015)."""
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from model.training.photos import Box, Photo
+from model.training.augment import Composition
+from model.training.views import ViewPlan
 
 
 class AnswersError(ValueError):
-    """A file of answers that cannot be used."""
+    """Answers that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the teacher said.
+    """What the teacher said of views 0, 1, 2 ...
 
     Attributes:
-        crops: by picture (its file's name), the cuts, (K, 4): x, y, width, height as fractions of the picture.
-        labels: by picture, the labels of the cuts worked out from boxes, (K,) of 0 and 1.
-        p_person: by picture, the teacher's P(person) of each cut, (K,) in 0..1.
+        plan: how the views are drawn.
+        index_digest: SHA-256 of the index of the photographs that they are made of.
+        labels: (N,) int8: 1 person, 0 no person, -1 unknown.
+        p_person: the teacher's P(person), (N,) in 0..1.
         digest: SHA-256 of the file they were read from; empty before.
     """
 
-    crops: dict[str, npt.NDArray[np.float64]]
-    labels: dict[str, npt.NDArray[np.int64]]
-    p_person: dict[str, npt.NDArray[np.float64]]
+    plan: ViewPlan
+    index_digest: str
+    labels: npt.NDArray[np.int8]
+    p_person: npt.NDArray[np.float32]
     digest: str = ""
 
-    def draw(self, rng: np.random.Generator, photo: Photo) -> tuple[Box, int, float]:
-        """One of the cuts of a picture, its label and the teacher's P(person)."""
-        name = photo.path.name
-        place = int(rng.integers(len(self.p_person[name])))
-        x, y, width, height = (float(value) for value in self.crops[name][place])
-        return (x, y, width, height), int(self.labels[name][place]), float(self.p_person[name][place])
+    def targets(self, teacher_share: float) -> npt.NDArray[np.float32]:
+        """What is to be learned, P(person), (N,): answer and label in their shares; without a label the answer."""
+        mixed = teacher_share * self.p_person + (1 - teacher_share) * self.labels
+        return np.where(self.labels < 0, self.p_person, mixed).astype(np.float32)
 
     def save(self, path: Path) -> None:
-        names = list(self.crops)
         np.savez(
             path,
-            names=np.array(names),
-            crops=np.stack([self.crops[name] for name in names]),
-            labels=np.stack([self.labels[name] for name in names]),
-            p_person=np.stack([self.p_person[name] for name in names]),
+            plan=np.array(json.dumps(asdict(self.plan))),
+            index_digest=np.array(self.index_digest),
+            labels=self.labels,
+            p_person=self.p_person,
         )
 
     @classmethod
@@ -60,10 +58,14 @@ class Answers:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                names = [str(name) for name in file["names"]]
-                crops, labels, p_person = (
-                    dict(zip(names, file[key], strict=True)) for key in ("crops", "labels", "p_person")
+                plan = json.loads(str(file["plan"]))
+                composition = Composition(**plan.pop("composition"))
+                return cls(
+                    ViewPlan(**plan, composition=composition),
+                    str(file["index_digest"]),
+                    file["labels"],
+                    file["p_person"],
+                    hashlib.sha256(path.read_bytes()).hexdigest(),
                 )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, TypeError) as error:
             raise AnswersError(f"{path}: not a file of a teacher's answers ({error})") from error
-        return cls(crops, labels, p_person, hashlib.sha256(path.read_bytes()).hexdigest())

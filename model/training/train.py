@@ -7,10 +7,7 @@ import copy
 import json
 import math
 import time
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,12 +21,10 @@ from model.checkpoint import Checkpoint, save_checkpoint
 from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
 from model.torch_runtime import checkpoint_from, network_from
-from model.training.augment import Sample, change_light, cut_sample, paste_patch, random_sample
+from model.training.batches import TrainingData, batches
 from model.training.calibrate import MAX_DISAGREEMENT, apply_scaling, choose_exit_threshold, fit_scaling
 from model.training.metrics import BinaryMetrics, binary_metrics
-from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
 from model.training.recipe import Recipe
-from model.training.teacher import Answers
 
 SAVE_EVERY_S = 120
 
@@ -42,91 +37,6 @@ class Progress(Protocol):
     """Is told how a run goes on."""
 
     def __call__(self, *, step: int, steps: int, loss: float, images_per_s: float, val: float | None) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """Pictures in memory: training pictures at `stored_scale`, the others at the network's size."""
-
-    train: Photos
-    train_pictures: npt.NDArray[np.uint8]
-    val: Photos
-    val_frames: npt.NDArray[np.uint8]
-    calibration: Photos | None = None
-    calibration_frames: npt.NDArray[np.uint8] | None = None
-    answers: Answers | None = None
-
-
-def load_training_data(folder: Path, recipe: Recipe) -> TrainingData:
-    """Reads and decodes the splits `train`, `val` and, if there is one, `calibration` of a folder of photographs."""
-    config = recipe.config
-    train, val = read_photos(folder, "train"), read_photos(folder, "val")
-    try:
-        calibration = read_photos(folder, "calibration")
-    except EmptySplitError:
-        calibration = None
-    size = (config.height, config.width)
-    return TrainingData(
-        train,
-        load_frames(train, *(round(side * recipe.stored_scale) for side in size)),
-        val,
-        load_frames(val, *size),
-        calibration,
-        load_frames(calibration, *size) if calibration else None,
-    )
-
-
-def sampling_weights(photos: Photos, recipe: Recipe) -> npt.NDArray[np.float64]:
-    """How likely each picture is drawn: (N,), sum 1; balanced by label, then by source."""
-    groups = Counter((photo.source, photo.label) for photo in photos.photos)
-    weights = np.array(
-        [
-            groups[photo.source, photo.label] ** (recipe.count_power - 1) * recipe.source_weights.get(photo.source, 1.0)
-            for photo in photos.photos
-        ]
-    )
-    for label, share in ((0, 1 - recipe.person_share), (1, recipe.person_share)):
-        chosen = photos.labels == label
-        if chosen.any():
-            weights[chosen] *= share / weights[chosen].sum()
-    normalised: npt.NDArray[np.float64] = weights / weights.sum()
-    return normalised
-
-
-def draw_batch(
-    step: int, data: TrainingData, weights: npt.NDArray[np.float64], recipe: Recipe
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """The batch of a step; depends on the seed and the step alone.
-
-    Returns:
-        Network input (B, 3, H, W) and targets, P(person) in 0..1, (B,).
-    """
-    config = recipe.config
-    rng = np.random.default_rng((recipe.seed, step))
-    frames = np.empty((recipe.batch, *config.frame_shape), np.uint8)
-    targets = np.empty(recipe.batch, np.float32)
-    for place, index in enumerate(rng.choice(len(weights), recipe.batch, p=weights)):
-        sample, target = _draw_sample(rng, data, index, recipe)
-        if rng.random() < recipe.augmentation.patch_share:
-            other, _ = _draw_sample(rng, data, rng.choice(len(weights), p=weights), recipe)
-            mixed = paste_patch(rng, sample, other)
-            sample, target = mixed, target if mixed is sample else mixed.label
-        frames[place] = change_light(rng, sample.frame, recipe.augmentation)
-        targets[place] = target
-    return network_input(frames), targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
-
-
-def _draw_sample(rng: np.random.Generator, data: TrainingData, index: int, recipe: Recipe) -> tuple[Sample, float]:
-    """A random cut of a picture, or one of those that the teacher has seen, and its target."""
-    photo, picture = data.train.photos[index], data.train_pictures[index]
-    size = recipe.config.height, recipe.config.width
-    answers = data.answers if recipe.teacher_share else None
-    if answers is None or (photo.boxes is not None and rng.random() < recipe.fresh_share):
-        sample = random_sample(rng, picture, photo.label, photo.boxes, size, recipe.augmentation)
-        return sample, float(sample.label)
-    crop, label, p_person = answers.draw(rng, photo)
-    sample = cut_sample(picture, photo.boxes, label, crop, size, mirrored=rng.random() < 0.5)
-    return sample, (1 - recipe.teacher_share) * label + recipe.teacher_share * p_person
 
 
 def training_loss(output: FrameOutput, targets: Tensor, recipe: Recipe) -> Tensor:
@@ -200,12 +110,15 @@ class _Run:
         torch.save(state | {"step": self.step, "recipe": json.dumps(self.recipe.to_dict())}, partial)
         partial.replace(self.state_file)
 
-    def advance(self, frames: Tensor, labels: Tensor, rate: float) -> Tensor:
+    def advance(self, frames: Tensor, targets: Tensor, rate: float) -> Tensor:
         """One optimiser step; the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        loss = training_loss(self.network(frames.to(self.device)), labels.to(self.device), self.recipe)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16):
+            output = self.network(frames.to(self.device))
+        output = FrameOutput(*(part.float() for part in output))
+        loss = training_loss(output, targets.to(self.device), self.recipe)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -246,14 +159,15 @@ def train(
     per_epoch = math.ceil(len(data.train.photos) / recipe.batch)
     steps = recipe.epochs * per_epoch
     last = steps if stop_after is None else min(steps, stop_after)
-    weights = sampling_weights(data.train, recipe)
     saved = began = time.monotonic()
     first = run.step
     losses: list[float] = []
-    for frames, labels in _batches(run.step, last, data, weights, recipe):
-        loss = run.advance(frames, labels, learning_rate(run.step, steps, recipe)).item()
+    for frames, targets in batches(run.step, last, data.source, recipe):
+        loss = run.advance(
+            torch.from_numpy(frames), torch.from_numpy(targets), learning_rate(run.step, steps, recipe)
+        ).item()
         losses.append(loss)
-        rate = (run.step - first) * recipe.batch / (time.monotonic() - began)
+        images_per_s = (run.step - first) * recipe.batch / (time.monotonic() - began)
         balanced = None
         if run.step % per_epoch == 0 or run.step == steps:
             balanced = evaluate_frames(run.average, data.val_frames, data.val.labels).balanced_accuracy
@@ -263,13 +177,13 @@ def train(
                 step=run.step,
                 loss=sum(losses) / len(losses),
                 val=balanced,
-                rate=rate,
+                rate=images_per_s,
             )
             losses.clear()
         if time.monotonic() - saved > SAVE_EVERY_S or run.step == last:
             run.save()
             saved = time.monotonic()
-        progress(step=run.step, steps=steps, loss=loss, images_per_s=rate, val=balanced)
+        progress(step=run.step, steps=steps, loss=loss, images_per_s=images_per_s, val=balanced)
     checkpoint = checkpoint_from(run.average)
     scaling = None
     if data.calibration is not None and data.calibration_frames is not None:
@@ -283,7 +197,7 @@ def train(
         "start": start.digest if start else None,
         "steps": run.step,
         "photos_index_sha256": data.train.index_digest,
-        "answers_sha256": data.answers.digest if data.answers else None,
+        "answers_sha256": data.source.digest,
         "calibration": asdict(scaling) if scaling else None,
         "val": metrics.to_dict(),
         "exit_threshold": choose_exit_threshold(curves),
@@ -293,19 +207,6 @@ def train(
     checkpoint = replace(checkpoint, provenance=provenance)
     save_checkpoint(checkpoint, folder / "weights.safetensors")
     return checkpoint, metrics
-
-
-def _batches(
-    first: int, last: int, data: TrainingData, weights: npt.NDArray[np.float64], recipe: Recipe
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of the steps, each drawn while the one before is learned from."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = None
-        for step in range(first, last):
-            frames, labels = (coming or pool.submit(draw_batch, step, data, weights, recipe)).result()
-            if step + 1 < last:
-                coming = pool.submit(draw_batch, step + 1, data, weights, recipe)
-            yield torch.from_numpy(frames), torch.from_numpy(labels)
 
 
 def evaluate_frames(network: RaScaNet, frames: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> BinaryMetrics:

@@ -5,12 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.training.augment import (
-    READ_NOISE_E,
-    Augmentation,
+    Composition,
     Sample,
-    add_noise,
     boxes_in_crop,
-    change_light,
     choose_crop,
     cut_sample,
     label_of_crop,
@@ -21,7 +18,6 @@ from model.training.augment import (
 from model.training.photos import MIN_PERSON_AREA, Box
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-UNCHANGED = Augmentation(min_area=1.0, empty_crop_share=0.0, brightness=0.0, saturation=(1.0, 1.0))
 ROUNDING = 1e-12
 
 seeds = st.integers(0, 2**32 - 1)
@@ -82,7 +78,7 @@ def test_crops_lie_in_the_picture_and_keep_their_area(seed: int, min_area: float
 @settings(max_examples=30)
 @given(seeds, st.integers(0, 1))
 def test_a_picture_without_boxes_keeps_its_label_and_most_of_itself(seed: int, label: int) -> None:
-    crop, kept = choose_crop(np.random.default_rng(seed), label, None, Augmentation())
+    crop, kept = choose_crop(np.random.default_rng(seed), label, None, Composition())
     assert kept == label
     assert crop[2] * crop[3] >= 0.6 - ROUNDING
 
@@ -90,9 +86,9 @@ def test_a_picture_without_boxes_keeps_its_label_and_most_of_itself(seed: int, l
 @settings(max_examples=30)
 @given(seeds, st.lists(boxes, max_size=3).map(tuple), st.floats(0, 1))
 def test_with_boxes_the_label_is_that_of_the_crop(seed: int, people: tuple[Box, ...], empty_crop_share: float) -> None:
-    augmentation = Augmentation(empty_crop_share=empty_crop_share)
+    composition = Composition(empty_crop_share=empty_crop_share)
     for given_label in (0, 1):
-        crop, label = choose_crop(np.random.default_rng(seed), given_label, people, augmentation)
+        crop, label = choose_crop(np.random.default_rng(seed), given_label, people, composition)
         assert label == label_of_crop(people, crop)
 
 
@@ -101,7 +97,7 @@ def test_some_crops_of_a_person_picture_are_beside_the_person() -> None:
 
     def empties(share: float) -> int:
         rng = np.random.default_rng(1)
-        labels = [choose_crop(rng, 1, (person,), Augmentation(empty_crop_share=share))[1] for _ in range(50)]
+        labels = [choose_crop(rng, 1, (person,), Composition(empty_crop_share=share))[1] for _ in range(50)]
         return labels.count(0)
 
     assert empties(1.0) > empties(0.0)
@@ -118,8 +114,7 @@ def test_the_same_generator_gives_the_same_frame(seed: int) -> None:
 
     def draw() -> Sample:
         rng = np.random.default_rng(seed)
-        sample = random_sample(rng, random_picture(), 1, people, (10, 16), Augmentation())
-        return Sample(change_light(rng, sample.frame, Augmentation(noise_share=0.5)), sample.label, sample.boxes)
+        return random_sample(rng, random_picture(), 1, people, (10, 16), Composition(tilt_share=0.5))
 
     first, second = draw(), draw()
     assert np.array_equal(first.frame, second.frame)
@@ -130,31 +125,70 @@ def test_the_same_generator_gives_the_same_frame(seed: int) -> None:
 
 def test_another_seed_gives_another_frame() -> None:
     frames = {
-        random_sample(np.random.default_rng(seed), random_picture(), 1, (), (10, 16), Augmentation()).frame.tobytes()
+        random_sample(np.random.default_rng(seed), random_picture(), 1, (), (10, 16), Composition()).frame.tobytes()
         for seed in range(5)
     }
     assert len(frames) == 5
 
 
 @settings(max_examples=30)
-@given(st.lists(boxes, max_size=3).map(tuple), st.booleans())
-def test_boxes_follow_the_crop_and_the_mirror(people: tuple[Box, ...], mirrored: bool) -> None:
+@given(seeds, st.lists(boxes, max_size=3).map(tuple), st.floats(0, 1))
+def test_what_is_drawn_is_the_same_at_every_size(seed: int, people: tuple[Box, ...], tilt_share: float) -> None:
+    composition = Composition(empty_crop_share=0.3, tilt_share=tilt_share)
+    small, large = (
+        random_sample(np.random.default_rng(seed), random_picture(), 1, people, size, composition)
+        for size in ((10, 16), (20, 24))
+    )
+    assert (small.label, small.boxes) == (large.label, large.boxes)
+    assert small.frame.shape == (10, 16, 3)
+
+
+@settings(max_examples=30)
+@given(st.lists(boxes, max_size=3).map(tuple))
+def test_boxes_follow_the_crop(people: tuple[Box, ...]) -> None:
     crop: Box = (0.25, 0.25, 0.5, 0.5)
-    sample = cut_sample(random_picture(), people, 1, crop, (10, 16), mirrored=mirrored)
-    assert sample.boxes is not None
-    shown = boxes_in_crop(people, crop)
-    assert len(sample.boxes) == len(shown)
-    for box, before in zip(sample.boxes, shown, strict=True):
-        assert box[2:] == before[2:]
-        assert box[0] == (1 - before[0] - before[2] if mirrored else before[0])
+    for box in boxes_in_crop(people, crop):
         assert all(-ROUNDING <= edge <= 1 + ROUNDING for edge in (*box[:2], box[0] + box[2], box[1] + box[3]))
-    plain = cut_sample(random_picture(), people, 1, crop, (10, 16), mirrored=False)
-    assert np.array_equal(sample.frame, plain.frame[:, ::-1] if mirrored else plain.frame)
+    assert boxes_in_crop(((0.25, 0.25, 0.25, 0.5),), crop) == ((0.0, 0.0, 0.5, 1.0),)
+
+
+def test_boxes_follow_the_mirror() -> None:
+    whole, people = Composition(min_area=1.0, empty_crop_share=0.0), ((0.0, 0.2, 0.25, 0.5),)
+    found = {
+        random_sample(np.random.default_rng(seed), random_picture(), 1, people, (10, 16), whole).boxes
+        for seed in range(20)
+    }
+    lefts = {round(boxes[0][0], 1) for boxes in found if boxes}
+    assert {0.0} < lefts  # at the left, and, less what the crop cuts off, at the right
+    assert max(lefts) >= 0.6
+
+
+def test_a_mirrored_cut_is_the_cut_mirrored() -> None:
+    crop: Box = (0.25, 0.25, 0.5, 0.5)
+    plain, mirrored = (cut_sample(random_picture(), crop, (10, 16), mirrored=each) for each in (False, True))
+    assert np.array_equal(mirrored, plain[:, ::-1])
+
+
+def test_a_tilt_turns_about_the_middle_and_shows_no_black() -> None:
+    picture = np.full((40, 40, 3), 200, np.uint8)
+    picture[18:22, :] = 50  # a level bar through the middle
+    level = cut_sample(picture, WHOLE, (40, 40), mirrored=False)
+    turned = cut_sample(picture, WHOLE, (40, 40), mirrored=False, tilt_degrees=10)
+    assert np.array_equal(level, picture)
+    assert turned.min() >= 50
+    assert turned[20, 20, 0] == 50
+    assert {int(turned[column, 2, 0] < 100) for column in range(30)} == {0, 1}
+    left, right = (np.flatnonzero(turned[:, column, 0] < 100).mean() for column in (2, 37))
+    assert abs(left - right) == pytest.approx(35 * np.tan(np.radians(10)), abs=1.5)
 
 
 def test_an_empty_picture_has_no_people_even_where_nobody_drew_boxes() -> None:
-    assert cut_sample(random_picture(), None, 0, WHOLE, (10, 16), mirrored=False).boxes == ()
-    assert cut_sample(random_picture(), None, 1, WHOLE, (10, 16), mirrored=True).boxes is None
+    def draw(label: int) -> Sample:
+        return random_sample(np.random.default_rng(0), random_picture(), label, None, (10, 16), Composition())
+
+    assert draw(0).boxes == ()
+    assert draw(1).boxes is None
+    assert draw(-1).boxes is None
 
 
 def plain_sample(shade: int, label: int, people: tuple[Box, ...] | None) -> Sample:
@@ -195,31 +229,3 @@ def test_a_person_pasted_into_an_empty_picture_makes_it_a_person_picture() -> No
     everywhere = plain_sample(255, 1, ((0.0, 0.0, 1.0, 1.0),))
     labels = [paste_patch(np.random.default_rng(seed), plain_sample(0, 0, ()), everywhere).label for seed in range(20)]
     assert 1 in labels
-
-
-def test_without_strength_light_stays_as_it_was() -> None:
-    picture = random_picture()
-    assert np.array_equal(change_light(np.random.default_rng(0), picture, UNCHANGED), picture)
-
-
-def test_brightness_stops_at_the_ends_of_the_scale() -> None:
-    strong = Augmentation(brightness=1.0)
-    white, black = np.full((8, 8, 3), 255, np.uint8), np.zeros((8, 8, 3), np.uint8)
-    shades = []
-    for seed in range(10):
-        for picture in (white, black):
-            frame = change_light(np.random.default_rng(seed), picture, strong)
-            assert np.ptp(frame) <= 1  # an even picture stays even: nothing wraps around
-            shades.append(int(frame[0, 0, 0]))
-    assert {0, 255} <= set(shades)
-    assert len(set(shades)) > 5
-
-
-@pytest.mark.parametrize("white_electrons", [200.0, 20_000.0])
-def test_noise_has_the_size_that_the_electrons_ask_for(white_electrons: float) -> None:
-    level = 128.0
-    noisy = add_noise(np.random.default_rng(0), np.full((200, 200, 3), level, np.float32), white_electrons)
-    light = (level / 255) ** 2.2
-    spread = np.sqrt(light * white_electrons + READ_NOISE_E**2) / white_electrons
-    assert np.std((noisy / 255) ** 2.2) == pytest.approx(spread, rel=0.05)
-    assert np.mean((noisy / 255) ** 2.2) == pytest.approx(light, rel=0.02)

@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from model.config import VARIANTS
-from model.training.augment import Augmentation
+from model.training.augment import Composition
+from model.training.light import Light
 from model.training.recipe import RECIPES_FOLDER, Recipe, RecipeError, read_recipe
+from model.training.views import ViewPlan
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -26,16 +28,18 @@ def test_fields_and_tables_are_read(tmp_path: Path) -> None:
     text = """
         variant = "210x240"
         epochs = 3
+        [views]
         source_weights = { street = 2.0 }
-        [augmentation]
+        [views.composition]
         min_area = 0.5
+        [light]
         saturation = [0.9, 1.1]
     """
     assert read_recipe(write(tmp_path, text)) == Recipe(
         variant="210x240",
         epochs=3,
-        source_weights={"street": 2.0},
-        augmentation=Augmentation(min_area=0.5, saturation=(0.9, 1.1)),
+        views=ViewPlan(source_weights={"street": 2.0}, composition=Composition(min_area=0.5)),
+        light=Light(saturation=(0.9, 1.1)),
     )
 
 
@@ -44,8 +48,10 @@ def test_fields_and_tables_are_read(tmp_path: Path) -> None:
     [
         ("epochs = ", "Invalid value"),
         ("epoch = 3", "'epoch' is not a field of Recipe"),
-        ("[augmentation]\nblur = 1", "'blur' is not a field of Augmentation"),
-        ("augmentation = { saturation = 3 }", "not iterable"),
+        ("[light]\nblur = 1", "'blur' is not a field of Light"),
+        ("[views.composition]\nblur = 1", "'blur' is not a field of Composition"),
+        ("views = 3", "'views' is a table"),
+        ("light = { saturation = 3 }", "'saturation' of Light is a list of 2"),
         ('variant = "96x96"', "variant must be one of 105x120, 210x240, not '96x96'"),
         ("epochs = 0", "epochs must be at least 1"),
         ("batch = 1", "batch at least 2"),

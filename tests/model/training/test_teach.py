@@ -1,13 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from model.training.augment import label_of_crop
+from model.training.augment import Composition
+from model.training.batches import load_views
 from model.training.photos import read_photos
-from model.training.teach import draw_cuts, features_of, teach
-from model.training.teacher import Answers
+from model.training.teach import FOLDS, TeachError, cross_fitted, features_of, teach
+from model.training.views import ViewPlan, Views
+
+PLAN = ViewPlan(composition=Composition(min_area=0.6, empty_crop_share=0.0))
 
 
 def mean_colours(pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -17,40 +21,42 @@ def mean_colours(pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return colours
 
 
-def test_the_first_cut_is_the_whole_picture_and_labels_follow_the_cut(photo_folder: Path) -> None:
-    photos = read_photos(photo_folder, "train")
-    cuts = draw_cuts(photos, 3, seed=1)
-    assert cuts.count == 3 * len(photos.photos)
-    for index, photo in enumerate(cuts.photos):
-        assert photo is photos.photos[index // 3]
-        x, y, width, height = cuts.crops[index]
-        if index % 3 == 0:
-            assert (x, y, width, height) == (0, 0, 1, 1)
-        assert cuts.labels[index] == label_of_crop(photo.boxes or (), (x, y, width, height))
-    again = draw_cuts(photos, 3, seed=1)
-    assert np.array_equal(cuts.crops, again.crops)
-    assert not np.array_equal(cuts.crops, draw_cuts(photos, 3, seed=2).crops)
-
-
 @pytest.mark.parametrize("batch", [1, 4, 64])
-def test_features_do_not_depend_on_the_batch(photo_folder: Path, batch: int) -> None:
-    cuts = draw_cuts(read_photos(photo_folder, "train"), 2, seed=1)
-    seen: list[int] = []
-    features = features_of(cuts, mean_colours, seen.append, batch)
-    assert features.shape == (cuts.count, 3)
-    assert seen[-1] == cuts.count
-    assert features == pytest.approx(features_of(cuts, mean_colours), abs=1e-6)
+def test_features_do_not_depend_on_the_batch(batch: int) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 224, 224, 3), np.uint8)
+    features = features_of(pictures, mean_colours, batch)
+    assert features.shape == (5, 3)
+    assert features[0] == pytest.approx((pictures[0].mean((0, 1)) - 127) / 128, abs=1e-3)
+    assert np.array_equal(features, features_of(pictures, mean_colours))
+
+
+def test_a_view_is_answered_by_a_head_that_has_not_seen_its_picture() -> None:
+    # Labels by chance, each picture with a feature of its own: only who has seen a picture could know its label.
+    rng = np.random.default_rng(0)
+    pictures = np.repeat(np.arange(40), 20)
+    labels = rng.integers(0, 2, 40).astype(np.int8)[pictures]
+    features = np.eye(40, dtype=np.float16)[pictures]
+    p_person, heads = cross_fitted(features, labels, pictures, 1, lambda *_: None)
+    assert len(heads) == FOLDS
+    right = (p_person > 0.5) == (labels == 1)
+    assert right.mean() < 0.75
+    assert ((heads[0].p_person(features) > 0.5) == (labels == 1)).mean() > 0.75  # the head has learned what it saw
 
 
 def test_a_teacher_that_sees_brightness_learns_that_bright_means_person(photo_folder: Path, tmp_path: Path) -> None:
-    train, val = read_photos(photo_folder, "train"), read_photos(photo_folder, "val")
-    told: list[tuple[int, int]] = []
-    out = tmp_path / "answers.npz"
-    figures = teach(train, val, mean_colours, out, lambda *at: told.append(at), per_photo=40, seed=1)
-    assert told[-1] == (40 * len(train.photos) + len(val.photos),) * 2
-    assert figures["all"].auroc == 1
-    answers = Answers.load(out)
-    for photo in train.photos:
-        whole = answers.p_person[photo.path.name][0]
-        assert (whole > 0.5) == (photo.label == 1)
-        assert len(answers.labels[photo.path.name]) == 40
+    views, val = load_views(photo_folder, PLAN), read_photos(photo_folder, "val")
+    other = Views(replace(PLAN, seed=2), views.photos, views.pictures)
+    told: list[tuple[str, int, int]] = []
+
+    def run(views: Views = views) -> npt.NDArray[np.float32]:
+        taught = teach(views, val, mean_colours, tmp_path, lambda *at: told.append(at), count=64, seed=1)
+        assert taught.val["all"].auroc == 1
+        assert taught.views.auroc > 0.9
+        assert np.array_equal(taught.answers.labels, views.render(np.arange(64), (15, 16))[1])
+        return taught.answers.p_person
+
+    first = run()
+    assert told[-1] == ("heads", FOLDS, FOLDS)
+    assert np.array_equal(run(), first)  # from the features that lie in the folder
+    with pytest.raises(TeachError, match="work on other views"):
+        run(other)

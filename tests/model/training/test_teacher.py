@@ -3,20 +3,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.training.photos import Photo
+from model.training.augment import Composition
 from model.training.teacher import Answers, AnswersError
+from model.training.views import ViewPlan
 
-CROPS = np.array([[0, 0, 1, 1], [0.25, 0.25, 0.5, 0.5]])
-ANSWERS = Answers({"a.jpg": CROPS}, {"a.jpg": np.array([1, 0])}, {"a.jpg": np.array([0.75, 0.125])})
+ANSWERS = Answers(
+    ViewPlan(seed=3, source_weights={"street": 2.0}, composition=Composition(patch_share=0.5)),
+    "digest of an index",
+    np.array([1, 0, -1], np.int8),
+    np.array([0.75, 0.5, 0.25], np.float32),
+)
 
 
 def test_answers_survive_the_file(tmp_path: Path) -> None:
-    ANSWERS.save(tmp_path / "answers.npz")
-    read = Answers.load(tmp_path / "answers.npz")
-    rng = np.random.default_rng(0)
-    photo = Photo(Path("images/a.jpg"), 1, "street", None)
-    drawn = {read.draw(rng, photo) for _ in range(20)}
-    assert drawn == {((0.0, 0.0, 1.0, 1.0), 1, 0.75), ((0.25, 0.25, 0.5, 0.5), 0, 0.125)}
+    path = tmp_path / "answers.npz"
+    ANSWERS.save(path)
+    read = Answers.load(path)
+    assert (read.plan, read.index_digest) == (ANSWERS.plan, ANSWERS.index_digest)
+    assert np.array_equal(read.labels, ANSWERS.labels)
+    assert np.array_equal(read.p_person, ANSWERS.p_person)
+    assert len(read.digest) == 64
+
+
+@pytest.mark.parametrize(
+    ("share", "targets"), [(0.0, [1, 0, 0.25]), (0.5, [0.875, 0.25, 0.25]), (1.0, [0.75, 0.5, 0.25])]
+)
+def test_targets_mix_label_and_answer(share: float, targets: list[float]) -> None:
+    assert ANSWERS.targets(share).tolist() == pytest.approx(targets)
 
 
 def test_another_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,32 +1,19 @@
 import csv
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.rascanet import FrameOutput
-from model.training.photos import Photo, Photos
+from model.training.batches import TrainingData, load_training_data
 from model.training.recipe import Recipe
-from model.training.train import (
-    RunError,
-    TrainingData,
-    draw_batch,
-    learning_rate,
-    load_training_data,
-    sampling_weights,
-    train,
-    training_loss,
-)
+from model.training.train import RunError, learning_rate, train, training_loss
 from tests.networks import SMALL, random_checkpoint
 
-RECIPE = Recipe(epochs=2, batch=2, stored_scale=1.0)
+RECIPE = Recipe(epochs=2, batch=2)
 STEPS = 6
 
 
@@ -99,52 +86,6 @@ def test_a_run_leaves_its_weights_and_its_log(whole_run: Run, data: TrainingData
 def test_a_folder_of_another_recipe_is_not_gone_on_with(whole_run: Run, data: TrainingData) -> None:
     with pytest.raises(RunError, match="holds a run of another recipe"):
         train(replace(RECIPE, learning_rate=1e-3), data, whole_run[2], Losses(), threads=1)
-
-
-def test_a_batch_depends_on_seed_and_step_alone(data: TrainingData) -> None:
-    weights = sampling_weights(data.train, RECIPE)
-    frames, labels = draw_batch(3, data, weights, RECIPE)
-    again, _ = draw_batch(3, data, weights, RECIPE)
-    assert frames.shape == (2, 3, 105, 120)
-    assert frames.dtype == np.float32
-    assert set(labels) <= {0, 1}
-    assert np.array_equal(frames, again)
-    assert not np.array_equal(frames, draw_batch(4, data, weights, RECIPE)[0])
-    assert not np.array_equal(frames, draw_batch(3, data, weights, replace(RECIPE, seed=2))[0])
-
-
-def made_up_photos(*groups: tuple[str, int, int]) -> Photos:
-    photos = [Photo(Path("x"), label, source, None) for source, label, count in groups for _ in range(count)]
-    return Photos("train", tuple(photos), "")
-
-
-def share(weights: npt.NDArray[np.float64], photos: Photos, wanted: Callable[[Photo], bool]) -> float:
-    return float(sum(weight for weight, photo in zip(weights, photos.photos, strict=True) if wanted(photo)))
-
-
-counts = st.integers(1, 30)
-
-
-@settings(max_examples=30)
-@given(counts, counts, counts, counts, st.floats(0.1, 0.9), st.floats(0, 1), st.floats(0.1, 10))
-def test_labels_are_drawn_in_their_shares(
-    a: int, b: int, c: int, d: int, person_share: float, count_power: float, factor: float
-) -> None:
-    photos = made_up_photos(("one", 0, a), ("one", 1, b), ("two", 0, c), ("two", 1, d))
-    recipe = replace(RECIPE, person_share=person_share, count_power=count_power, source_weights={"two": factor})
-    weights = sampling_weights(photos, recipe)
-    assert weights.sum() == pytest.approx(1)
-    assert (weights > 0).all()
-    assert share(weights, photos, lambda photo: photo.label == 1) == pytest.approx(person_share)
-    # Within a label: the sources' numbers to the power, times the factor.
-    one = share(weights, photos, lambda photo: photo.label == 1 and photo.source == "one")
-    two = share(weights, photos, lambda photo: photo.label == 1 and photo.source == "two")
-    assert two / one == pytest.approx(factor * d**count_power / b**count_power)
-
-
-def test_one_class_alone_is_drawn_all_the_same() -> None:
-    weights = sampling_weights(made_up_photos(("one", 1, 4)), RECIPE)
-    assert weights.tolist() == pytest.approx([0.25] * 4)
 
 
 def test_the_learning_rate_rises_once_and_falls_to_nothing() -> None:

@@ -1,0 +1,179 @@
+"""What a run learns from: views in batches, by step, in changing light; and what it is judged by."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from model.preprocess import network_input
+from model.training.light import change_light
+from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
+from model.training.recipe import Recipe
+from model.training.teacher import Answers
+from model.training.views import ViewPlan, Views, stored_views
+
+Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+class OtherViewsError(ValueError):
+    """A teacher's answers that don't go with a recipe."""
+
+
+class Source(Protocol):
+    """Where training frames come from."""
+
+    @property
+    def digest(self) -> str | None:
+        """Of the teacher's answers, if there are any."""
+
+    def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        """Frames (B, H, W, 3) and targets, P(person) in 0..1, (B,), of a step; `rng` belongs to the step."""
+
+
+@dataclass(frozen=True)
+class FreshViews:
+    """Views that are seen once each, with their labels."""
+
+    views: Views
+    recipe: Recipe
+    digest: str | None = None
+
+    def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        numbers = np.arange(step * self.recipe.batch, (step + 1) * self.recipe.batch)
+        frames, labels = self.views.render(numbers, (self.recipe.config.height, self.recipe.config.width))
+        return frames, labels.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class TaughtViews:
+    """Views that a teacher has answered, drawn again and again: frames (N, H, W, 3), targets (N,)."""
+
+    frames: npt.NDArray[np.uint8]
+    targets: npt.NDArray[np.float32]
+    recipe: Recipe
+    digest: str | None
+
+    def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        numbers = rng.integers(len(self.targets), size=self.recipe.batch)
+        return self.frames[np.sort(numbers)], self.targets[np.sort(numbers)]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a run learns from and is judged by.
+
+    Attributes:
+        source: the views to learn from.
+        train: the training split.
+        val, val_frames: the split it is judged by, and its frames (N, H, W, 3) at the network's size.
+        calibration, calibration_frames: likewise, to scale P(person) by.
+    """
+
+    source: Source
+    train: Photos
+    val: Photos
+    val_frames: npt.NDArray[np.uint8]
+    calibration: Photos | None = None
+    calibration_frames: npt.NDArray[np.uint8] | None = None
+
+
+def load_training_data(
+    folder: Path,
+    recipe: Recipe,
+    answers: Answers | None = None,
+    *,
+    store: Path | None = None,
+    processes: int = 1,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> TrainingData:
+    """Reads the splits of a folder of photographs: `train` and `val`, and `calibration` if there is one.
+
+    Args:
+        answers: a teacher's answers to the recipe's views; None: the labels alone.
+        store: folder for the frames of answered views, which are rendered once for each size.
+        processes: that render.
+        progress: is told how many of how many views are rendered.
+
+    Raises:
+        OtherViewsError: the answers are to other views.
+    """
+    config = recipe.config
+    size = (config.height, config.width)
+    train = read_photos(folder, "train")
+    calibration = _split_if_any(folder, "calibration")
+    source: Source
+    if answers is None:
+        if recipe.teacher_share:
+            raise OtherViewsError("the recipe learns from a teacher; name its answers")
+        source = FreshViews(Views.load(recipe.views, train), recipe)
+    else:
+        if answers.plan != recipe.views or answers.index_digest != train.index_digest:
+            raise OtherViewsError(
+                "the teacher answered other views than the recipe's: another [views], or other photographs"
+            )
+        if store is None:
+            raise OtherViewsError("answered views need a folder to be stored in")
+        count = min(recipe.view_count or len(answers.p_person), len(answers.p_person))
+        file = store / f"views_{answers.digest[:12]}_{count}_{size[0]}x{size[1]}.npy"
+        frames = stored_views(lambda: load_views(folder, recipe.views), count, size, file, progress, processes)
+        source = TaughtViews(frames, answers.targets(recipe.teacher_share)[:count], recipe, answers.digest)
+    val = read_photos(folder, "val")
+    return TrainingData(
+        source,
+        train,
+        val,
+        load_frames(val, *size),
+        calibration,
+        load_frames(calibration, *size) if calibration else None,
+    )
+
+
+def _split_if_any(folder: Path, split: str, *, labelled: bool = True) -> Photos | None:
+    try:
+        return read_photos(folder, split, labelled=labelled)
+    except EmptySplitError:
+        return None
+
+
+def load_views(folder: Path, plan: ViewPlan) -> Views:
+    """The views of a plan over the training split and, where the plan draws some, the pictures without a label."""
+    photos = read_photos(folder, "train")
+    more = _split_if_any(folder, "unlabelled", labelled=False) if plan.unlabelled_share else None
+    return Views.load(plan, replace(photos, photos=photos.photos + more.photos) if more else photos)
+
+
+def draw_batch(step: int, source: Source, recipe: Recipe) -> Batch:
+    """The batch of a step; depends on the seed and the step alone.
+
+    Returns:
+        Network input (B, 3, H, W) and targets, P(person) in 0..1, (B,).
+    """
+    rng = np.random.default_rng((recipe.seed, step))
+    frames, targets = source.batch(rng, step)
+    mirrored = rng.random(len(frames)) < 0.5
+    frames = np.where(mirrored[:, None, None, None], frames[:, :, ::-1], frames)
+    inputs = network_input(change_light(rng, frames, recipe.light))
+    targets = targets * np.float32(1 - recipe.label_smoothing) + np.float32(recipe.label_smoothing / 2)
+    blended = np.flatnonzero(rng.random(len(frames)) < recipe.mixup_share)
+    if len(blended):
+        others = rng.permutation(len(frames))[: len(blended)]
+        weights = rng.uniform(0.5, 1, len(blended)).astype(np.float32)
+        kept = weights[:, None, None, None]
+        inputs[blended] = kept * inputs[blended] + (1 - kept) * inputs[others]
+        targets[blended] = weights * targets[blended] + (1 - weights) * targets[others]
+    return inputs, targets
+
+
+def batches(first: int, last: int, source: Source, recipe: Recipe) -> Iterator[Batch]:
+    """The batches of steps `first` to `last` - 1, each drawn while the one before is learned from."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = None
+        for step in range(first, last):
+            batch = (coming or pool.submit(draw_batch, step, source, recipe)).result()
+            if step + 1 < last:
+                coming = pool.submit(draw_batch, step + 1, source, recipe)
+            yield batch

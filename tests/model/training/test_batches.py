@@ -1,0 +1,100 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.training.batches import (
+    FreshViews,
+    OtherViewsError,
+    Source,
+    TaughtViews,
+    batches,
+    draw_batch,
+    load_training_data,
+    load_views,
+)
+from model.training.light import Light
+from model.training.photos import UNKNOWN
+from model.training.recipe import Recipe
+from model.training.teacher import Answers
+from tests.model.training.folders import INDEX_HEADER
+
+RECIPE = Recipe(batch=4, light=Light(brightness=0.0, saturation=(1.0, 1.0)))
+
+
+@pytest.fixture(scope="module")
+def source(photo_folder: Path) -> Source:
+    return load_training_data(photo_folder, RECIPE).source
+
+
+def test_a_batch_depends_on_seed_and_step_alone(source: Source) -> None:
+    frames, targets = draw_batch(3, source, RECIPE)
+    again, _ = draw_batch(3, source, RECIPE)
+    assert frames.shape == (4, 3, 105, 120)
+    assert frames.dtype == np.float32
+    assert set(targets) <= {0, 1}
+    assert np.array_equal(frames, again)
+    assert not np.array_equal(frames, draw_batch(4, source, RECIPE)[0])
+    assert not np.array_equal(frames, draw_batch(3, source, replace(RECIPE, seed=2))[0])
+
+
+def test_batches_come_step_by_step(source: Source) -> None:
+    for step, (frames, targets) in enumerate(batches(5, 8, source, RECIPE), start=5):
+        expected = draw_batch(step, source, RECIPE)
+        assert np.array_equal(frames, expected[0])
+        assert np.array_equal(targets, expected[1])
+
+
+def test_fresh_views_are_seen_once_each(photo_folder: Path) -> None:
+    views = load_views(photo_folder, RECIPE.views)
+    fresh = FreshViews(views, RECIPE)
+    seen = np.concatenate([fresh.batch(np.random.default_rng(0), step)[0] for step in range(2)])
+    assert np.array_equal(seen, views.render(np.arange(8), (105, 120))[0])
+
+
+def test_smoothing_keeps_targets_off_the_ends(source: Source) -> None:
+    _, targets = draw_batch(0, source, replace(RECIPE, label_smoothing=0.1))
+    assert targets.tolist() == pytest.approx([0.05 + 0.9 * label for label in draw_batch(0, source, RECIPE)[1]])
+
+
+def test_blended_views_take_their_share_of_both_targets() -> None:
+    frames = np.stack([np.full((105, 120, 3), shade, np.uint8) for shade in (0, 255)])
+    pair = TaughtViews(frames, np.array([0, 1], np.float32), RECIPE, "")
+    inputs, targets = draw_batch(0, pair, replace(RECIPE, mixup_share=1.0))
+    assert np.ptp(inputs.reshape(4, -1), axis=1).max() == 0
+    assert (inputs[:, 0, 0, 0] + 127) / 254 == pytest.approx(targets, abs=1e-6)  # the brighter, the likelier
+
+
+def test_answered_views_are_learned_by_their_answers(photo_folder: Path, tmp_path: Path) -> None:
+    views = load_views(photo_folder, RECIPE.views)
+    labels = views.render(np.arange(20), (15, 16))[1]
+    answers = Answers(RECIPE.views, views.photos.index_digest, labels, np.linspace(0, 1, 20, dtype=np.float32), "abc")
+    recipe = replace(RECIPE, teacher_share=0.5, view_count=8)
+    data = load_training_data(photo_folder, recipe, answers, store=tmp_path)
+    assert data.source.digest == "abc"
+    assert isinstance(data.source, TaughtViews)
+    assert data.source.targets == pytest.approx((answers.p_person[:8] + labels[:8]) / 2)
+    assert np.array_equal(data.source.frames, views.render(np.arange(8), (105, 120))[0])
+
+
+def test_answers_to_other_views_are_refused(photo_folder: Path, tmp_path: Path) -> None:
+    views = load_views(photo_folder, RECIPE.views)
+    answers = Answers(RECIPE.views, views.photos.index_digest, np.zeros(4, np.int8), np.zeros(4, np.float32))
+    other = replace(RECIPE, views=replace(RECIPE.views, seed=2))
+    for recipe, given in ((other, answers), (RECIPE, replace(answers, index_digest="other"))):
+        with pytest.raises(OtherViewsError, match="answered other views"):
+            load_training_data(photo_folder, recipe, given, store=tmp_path)
+    with pytest.raises(OtherViewsError, match="name its answers"):
+        load_training_data(photo_folder, replace(RECIPE, teacher_share=0.5))
+
+
+def test_pictures_without_a_label_are_drawn_where_the_plan_says_so(photo_folder: Path, tmp_path: Path) -> None:
+    lines = (photo_folder / "index.csv").read_text().splitlines()[1:]
+    lines.append("0.jpg,unlabelled,,street,")
+    (tmp_path / "index.csv").write_text("\n".join((INDEX_HEADER, *lines)) + "\n")
+    for number in range(12):
+        (tmp_path / f"{number}.jpg").symlink_to(photo_folder / f"{number}.jpg")
+    labels = load_views(tmp_path, replace(RECIPE.views, unlabelled_share=0.5)).render(np.arange(40), (15, 16))[1]
+    assert set(labels) == {0, 1, UNKNOWN}
+    assert UNKNOWN not in load_views(tmp_path, RECIPE.views).render(np.arange(40), (15, 16))[1]

@@ -1,0 +1,107 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.training.augment import Composition
+from model.training.photos import UNKNOWN, Photo, Photos, read_photos
+from model.training.views import ViewPlan, Views, sampling_weights, stored_views
+
+PLAN = ViewPlan(composition=Composition(empty_crop_share=0.5, tilt_share=0.3, patch_share=0.5))
+SIZE = (15, 16)
+
+
+@pytest.fixture(scope="module")
+def views(photo_folder: Path) -> Views:
+    return Views.load(PLAN, read_photos(photo_folder, "train"))
+
+
+def test_a_view_depends_on_plan_and_number_alone(views: Views) -> None:
+    first, again = views.draw(3, SIZE), views.draw(3, SIZE)
+    assert np.array_equal(first.frame, again.frame)
+    assert first.label == again.label
+    others = (views.draw(4, SIZE), Views(replace(PLAN, seed=2), views.photos, views.pictures).draw(3, SIZE))
+    assert all(not np.array_equal(first.frame, other.frame) for other in others)
+
+
+def test_a_view_has_one_label_at_every_size(views: Views) -> None:
+    numbers = np.arange(60)
+    small, small_labels = views.render(numbers, SIZE)
+    large, large_labels = views.render(numbers, (60, 64))
+    assert np.array_equal(small_labels, large_labels)
+    assert set(small_labels) == {0, 1}
+    # It shows the same as well: what is shrunk afterwards is what was drawn small.
+    shrunk = large.reshape(60, 15, 4, 16, 4, 3).mean((2, 4))
+    assert np.abs(shrunk - small).mean() < 12
+
+
+def test_the_picture_of_a_view_is_the_one_it_shows(views: Views) -> None:
+    plain = Views(
+        replace(PLAN, composition=Composition(min_area=1.0, empty_crop_share=0.0)), views.photos, views.pictures
+    )
+    for number in range(12):
+        label = views.photos.photos[plain.picture_of(number)].label
+        assert plain.draw(number, SIZE).label == label
+        assert (plain.draw(number, SIZE).frame.mean() > 110) == (label == 1)  # those with a person are bright
+
+
+def test_stored_views_are_the_views_in_order(views: Views, tmp_path: Path) -> None:
+    loaded, told = [], []
+
+    def load() -> Views:
+        loaded.append(1)
+        return views
+
+    def stored() -> npt.NDArray[np.uint8]:
+        return stored_views(load, 530, SIZE, tmp_path / "views.npy", lambda *at: told.append(at), processes=2)
+
+    frames = stored()
+    assert np.array_equal(frames, views.render(np.arange(530), SIZE)[0])
+    assert told[-1] == (530, 530)
+    assert np.array_equal(stored(), frames)
+    assert len(loaded) == 1  # the second time they are read
+
+
+def made_up_photos(*groups: tuple[str, int, int]) -> Photos:
+    photos = [Photo(Path("x"), label, source, None) for source, label, count in groups for _ in range(count)]
+    return Photos("train", tuple(photos), "")
+
+
+def share(weights: npt.NDArray[np.float64], photos: Photos, wanted: Callable[[Photo], bool]) -> float:
+    return float(sum(weight for weight, photo in zip(weights, photos.photos, strict=True) if wanted(photo)))
+
+
+counts = st.integers(1, 30)
+
+
+@settings(max_examples=30)
+@given(counts, counts, counts, counts, st.floats(0.1, 0.9), st.floats(0, 0.5), st.floats(0, 1), st.floats(0.1, 10))
+def test_labels_are_drawn_in_their_shares(
+    a: int, b: int, c: int, d: int, person_share: float, unlabelled_share: float, count_power: float, factor: float
+) -> None:
+    photos = made_up_photos(("one", 0, a), ("one", 1, b), ("two", 0, c), ("two", 1, d), ("two", UNKNOWN, 3))
+    plan = ViewPlan(
+        person_share=person_share,
+        unlabelled_share=unlabelled_share,
+        count_power=count_power,
+        source_weights={"two": factor},
+    )
+    weights = sampling_weights(photos, plan)
+    assert weights.sum() == pytest.approx(1)
+    labelled = 1 - unlabelled_share
+    assert share(weights, photos, lambda photo: photo.label == 1) == pytest.approx(person_share * labelled)
+    assert share(weights, photos, lambda photo: photo.label == UNKNOWN) == pytest.approx(unlabelled_share)
+    # Within a label: the sources' numbers to the power, times the factor.
+    one = share(weights, photos, lambda photo: photo.label == 1 and photo.source == "one")
+    two = share(weights, photos, lambda photo: photo.label == 1 and photo.source == "two")
+    assert two / one == pytest.approx(factor * d**count_power / b**count_power)
+
+
+def test_one_class_alone_is_drawn_all_the_same() -> None:
+    weights = sampling_weights(made_up_photos(("one", 1, 4)), PLAN)
+    assert weights.tolist() == pytest.approx([0.25] * 4)
