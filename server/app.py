@@ -28,6 +28,7 @@ def create_app(service: Service) -> FastAPI:
         yield {"service": service}
         measuring.cancel()
         await asyncio.gather(measuring, return_exceptions=True)
+        service.work.close()
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
     app.state.service = service

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -37,10 +38,10 @@ router = APIRouter(tags=["pictures"])
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture that came; `read` gives its bytes, up to a number."""
+    """A picture that came; `read` gives its bytes, up to a number, from memory or from disk."""
 
     name: str
-    read: Callable[[int], Awaitable[bytes]]
+    read: Callable[[int], bytes]
 
 
 _FIELDS = {
@@ -102,6 +103,7 @@ async def classify(request: Request, options: Annotated[ClassifyOptions, Query()
     `code` and `message`; where it is the only one, the request is refused.
     """
     service = service_of(request)
+    limits = service.settings.picture_limits
     async with AsyncExitStack() as held:
         held.enter_context(service.work.request())
         deadline = service.work.deadline()
@@ -111,13 +113,9 @@ async def classify(request: Request, options: Annotated[ClassifyOptions, Query()
         served = service.choose(options.variant)
         policy = _policy(options, served)
 
-        async def one(index: int, upload: Upload) -> Entry:
-            if late := service.work.late(deadline):
-                return ImageError(index=index, name=upload.name, code=late.code, message=str(late))
-            limits = service.settings.picture_limits
-            return await service.work.run(
-                classify_picture,
-                await upload.read(limits.most_bytes + 1),
+        def decide(index: int, upload: Upload) -> Entry:
+            return classify_picture(
+                upload.read(limits.most_bytes + 1),
                 served.runtime,
                 policy,
                 limits,
@@ -125,6 +123,12 @@ async def classify(request: Request, options: Annotated[ClassifyOptions, Query()
                 index=index,
                 curve=options.reports == "curve",
             )
+
+        async def one(index: int, upload: Upload) -> Entry:
+            try:
+                return await service.work.run(deadline, decide, index, upload)
+            except ServiceError as error:  # its turn did not come
+                return ImageError(index=index, name=upload.name, code=error.code, message=str(error))
 
         entries = _as_they_are_done(one, uploads, 2 * service.work.threads)
         if NDJSON in request.headers.get("accept", ""):
@@ -215,15 +219,15 @@ async def _receive(
             f"{kind[:80]!r} is not taken: send multipart/form-data with pictures in the field {FILES!r}, "
             f"or one picture as {', '.join(RAW_TYPES)}",
         )
+    body, most = bytearray(), service.settings.picture_limits.most_bytes
     try:
-        body = await request.body()
+        async for part in request.stream():
+            body += part
+            if len(body) > most:  # what follows can't make it smaller
+                break
     except ClientDisconnect:
         raise ServiceError("bad_request", "the client left before the picture was there") from None
-
-    async def read(_most: int) -> bytes:
-        return body
-
-    return [Upload(options.name, read)], {}
+    return [Upload(options.name, BytesIO(body).read)], {}
 
 
 async def _form(request: Request, max_images: int) -> FormData:
@@ -245,7 +249,7 @@ def _uploads(form: FormData) -> tuple[list[Upload], dict[str, Any]]:
         if isinstance(value, UploadFile):
             if name != FILES:
                 raise ServiceError("bad_request", f"pictures belong in the field {FILES!r}, not {name[:80]!r}")
-            uploads.append(Upload(value.filename or "", value.read))
+            uploads.append(Upload(value.filename or "", value.file.read))
         elif name == FILES:
             raise ServiceError("bad_request", f"a part {FILES!r} has no file name, so it is no file")
         else:
