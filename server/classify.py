@@ -18,11 +18,12 @@ from starlette.types import Receive, Scope, Send
 
 from model.exit_policy import Policy, PolicyError, describe_policy, parse_policy
 from server.classification import classify_picture
+from server.entries import ImageDecision, ImageError
 from server.errors import ServiceError
 from server.images import MEDIA_TYPES
 from server.openapi import refusals, schema_of
 from server.problem import in_words
-from server.schemas import Classified, ClassifyOptions, ImageDecision, ImageError
+from server.schemas import Classified, ClassifyOptions
 from server.service import Service, service_of
 from server.session import ServedModel
 

@@ -9,9 +9,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from server.entries import ImageDecision, ImageError
 from server.errors import HTTP_STATUS, ServiceError
 from server.problem import RETRIABLE, problem
-from server.schemas import ImageDecision, ImageError, InferError, InferRequest, InferResponse, Problem
+from server.schemas import InferError, InferRequest, InferResponse, Problem
 
 DESCRIPTION = """\
 Person or no person, decided while the image sensor is still reading out its frame.

@@ -59,9 +59,10 @@ class Picture:
 def _file(path: str, most_bytes: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would block
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise ServiceError("unreadable_image", "not a regular file")
-        return file.read(most_bytes + 1)
+        return file.read(min(most_bytes, found.st_size) + 1)  # a buffer of the most would be made for every file
 
 
 @lru_cache(maxsize=4)
