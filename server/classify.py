@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
@@ -45,10 +45,29 @@ class Upload:
     read: Callable[[int], bytes]
 
 
+def _form_field(field: dict[str, Any]) -> dict[str, Any]:
+    """Of an option as it may come in a form, which knows no null."""
+    kind: dict[str, Any]
+    [kind] = [each for each in field.get("anyOf", [{}]) if each.get("type") != "null"]
+    left_out = {"title", "anyOf", *(["default"] if field.get("default") is None else [])}
+    return kind | {key: value for key, value in field.items() if key not in left_out}
+
+
 _FIELDS = {
-    name: {key: value for key, value in field.items() if key != "title"}
+    name: _form_field(field)
     for name, field in ClassifyOptions.model_json_schema()["properties"].items()
     if name != "name"
+}
+_LINES = {
+    "schema": {"anyOf": [schema_of(ImageDecision), schema_of(ImageError)], "description": "of each line"},
+    "examples": {
+        "two pictures": {
+            "value": "".join(
+                json.dumps(cast("dict[str, Any]", kind.model_config["json_schema_extra"])["example"]) + "\n"
+                for kind in (ImageError, ImageDecision)
+            )
+        }
+    },
 }
 _BINARY = {"type": "string", "format": "binary"}
 
@@ -58,7 +77,7 @@ _BINARY = {"type": "string", "format": "binary"}
     summary="Classify pictures",
     response_model=Classified,
     responses={
-        200: {"description": "one entry a picture", "content": {NDJSON: {"schema": schema_of(ImageDecision)}}},
+        200: {"description": "one entry a picture", "content": {NDJSON: _LINES}},
         **refusals(
             "bad_request",
             "unknown_variant",
@@ -84,7 +103,8 @@ _BINARY = {"type": "string", "format": "binary"}
                     "schema": {
                         "type": "object",
                         "required": [FILES],
-                        "properties": {FILES: {"type": "array", "items": _BINARY}} | _FIELDS,
+                        "additionalProperties": False,
+                        "properties": {FILES: {"type": "array", "minItems": 1, "items": _BINARY}} | _FIELDS,
                     },
                     "encoding": {FILES: {"contentType": ", ".join(RAW_TYPES)}},
                 },

@@ -214,6 +214,17 @@ async def infer(request: Request, name: str, version: str | None = None) -> Resp
     The first request of a sequence has `sequence_start`, the last one `sequence_end`; in between the service keeps the
     hidden state under `sequence_id`. `next_burst` says which burst is looked at next: what comes before it may be left
     out when `burst_index` says so, or is dropped.
+
+    A body as JSON, shortened; in the binary extension `"parameters": {"binary_data_size": 1800}` stands in the place of
+    `data`, and the bytes follow:
+
+    ```json
+    {
+      "parameters": {"sequence_id": 7, "sequence_start": true, "policy": "published"},
+      "inputs": [{"name": "bursts", "shape": [1, 5, 120, 3], "datatype": "UINT8", "data": [18, 24, 31, ...]}],
+      "outputs": [{"name": "p_person"}, {"name": "next_burst"}]
+    }
+    ```
     """
     service = service_of(request)
     model = _Model(service, name, version)

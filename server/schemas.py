@@ -179,6 +179,19 @@ class InferOutput(BaseModel):
 class InferResponse(BaseModel):
     """Tensors out."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "model_name": "105x120-sequence",
+                "model_version": "0f7a9c2e41b3",
+                "outputs": [
+                    {"name": "p_person", "shape": [1], "datatype": "FP32", "data": [0.314]},
+                    {"name": "next_burst", "shape": [1], "datatype": "INT32", "data": [1]},
+                ],
+            }
+        }
+    )
+
     model_name: str
     model_version: str
     id: str | None = None

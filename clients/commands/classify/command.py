@@ -1,7 +1,6 @@
 """The command itself."""
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -212,9 +211,18 @@ def _opened(out: Path | None, held: ExitStack, *, go_on: bool) -> IO[str]:
 
 @contextmanager
 def _spooled() -> Iterator[str]:
-    """Standard input in a file of its own, which goes with the run."""
+    """Standard input in a file of its own, which goes with the run.
+
+    Raises:
+        SourceError: it has no end within `MAX_INPUT_BYTES`.
+    """
+    from clients.commands.classify.sources import MAX_INPUT_BYTES, SourceError
+
     with tempfile.NamedTemporaryFile(prefix="rascanet-") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+        while part := sys.stdin.buffer.read(1 << 20):
+            file.write(part)
+            if file.tell() > MAX_INPUT_BYTES:
+                raise SourceError(f"-: more than the {MAX_INPUT_BYTES} bytes that are taken; give it as a file")
         file.flush()
         yield file.name
 

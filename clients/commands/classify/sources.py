@@ -15,6 +15,8 @@ from server.errors import ServiceError
 SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif")
 """What is taken from folders and archives; a file that is named itself may be called anything."""
 STANDARD_INPUT: Final = "-"
+MAX_INPUT_BYTES: Final = 4_000_000_000
+"""Of standard input, which is kept on disk while it is worked on."""
 MAX_MEMBERS: Final = 1_000_000
 MAX_COMPRESSION: Final = 200
 """Times that a member of more than a megabyte may grow; pictures hardly do."""
