@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
-from starlette.routing import WebSocketRoute
+from starlette.routing import Match, Mount, WebSocketRoute
+from starlette.types import Scope
 
 from server import classify, inference_protocol, offered, openapi, operations, routes
 from server.body_limit import BodyLimit
@@ -17,6 +18,14 @@ from server.problem import tell_problems
 from server.security import Guard
 from server.service import Service
 from server.stream import StreamEndpoint
+
+
+class _Page(Mount):
+    """The page's files. The interface is not among them: a wrong method or address there is the router's to answer."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path: str = scope["path"]
+        return (Match.NONE, {}) if path.startswith(("/v1/", "/v2/")) else super().matches(scope)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -28,6 +37,7 @@ def create_app(service: Service) -> FastAPI:
         yield {"service": service}
         measuring.cancel()
         await asyncio.gather(measuring, return_exceptions=True)
+        service.work.close()
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
     app.state.service = service
@@ -44,7 +54,7 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(part.router)
     app.router.routes.append(WebSocketRoute("/v1/stream", StreamEndpoint()))
     if service.settings.page_folder.is_dir():
-        app.mount("/", StaticFiles(directory=service.settings.page_folder, html=True))
+        app.router.routes.append(_Page("/", StaticFiles(directory=service.settings.page_folder, html=True)))
     return app
 
 

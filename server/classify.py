@@ -5,7 +5,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Annotated, Any
+from io import BytesIO
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
@@ -17,11 +18,12 @@ from starlette.types import Receive, Scope, Send
 
 from model.exit_policy import Policy, PolicyError, describe_policy, parse_policy
 from server.classification import classify_picture
+from server.entries import ImageDecision, ImageError
 from server.errors import ServiceError
 from server.images import MEDIA_TYPES
 from server.openapi import refusals, schema_of
 from server.problem import in_words
-from server.schemas import Classified, ClassifyOptions, ImageDecision, ImageError
+from server.schemas import Classified, ClassifyOptions
 from server.service import Service, service_of
 from server.session import ServedModel
 
@@ -37,16 +39,35 @@ router = APIRouter(tags=["pictures"])
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture that came; `read` gives its bytes, up to a number."""
+    """A picture that came; `read` gives its bytes, up to a number, from memory or from disk."""
 
     name: str
-    read: Callable[[int], Awaitable[bytes]]
+    read: Callable[[int], bytes]
+
+
+def _form_field(field: dict[str, Any]) -> dict[str, Any]:
+    """Of an option as it may come in a form, which knows no null."""
+    kind: dict[str, Any]
+    [kind] = [each for each in field.get("anyOf", [{}]) if each.get("type") != "null"]
+    left_out = {"title", "anyOf", *(["default"] if field.get("default") is None else [])}
+    return kind | {key: value for key, value in field.items() if key not in left_out}
 
 
 _FIELDS = {
-    name: {key: value for key, value in field.items() if key != "title"}
+    name: _form_field(field)
     for name, field in ClassifyOptions.model_json_schema()["properties"].items()
     if name != "name"
+}
+_LINES = {
+    "schema": {"anyOf": [schema_of(ImageDecision), schema_of(ImageError)], "description": "of each line"},
+    "examples": {
+        "two pictures": {
+            "value": "".join(
+                json.dumps(cast("dict[str, Any]", kind.model_config["json_schema_extra"])["example"]) + "\n"
+                for kind in (ImageError, ImageDecision)
+            )
+        }
+    },
 }
 _BINARY = {"type": "string", "format": "binary"}
 
@@ -56,7 +77,7 @@ _BINARY = {"type": "string", "format": "binary"}
     summary="Classify pictures",
     response_model=Classified,
     responses={
-        200: {"description": "one entry a picture", "content": {NDJSON: {"schema": schema_of(ImageDecision)}}},
+        200: {"description": "one entry a picture", "content": {NDJSON: _LINES}},
         **refusals(
             "bad_request",
             "unknown_variant",
@@ -82,7 +103,8 @@ _BINARY = {"type": "string", "format": "binary"}
                     "schema": {
                         "type": "object",
                         "required": [FILES],
-                        "properties": {FILES: {"type": "array", "items": _BINARY}} | _FIELDS,
+                        "additionalProperties": False,
+                        "properties": {FILES: {"type": "array", "minItems": 1, "items": _BINARY}} | _FIELDS,
                     },
                     "encoding": {FILES: {"contentType": ", ".join(RAW_TYPES)}},
                 },
@@ -102,6 +124,7 @@ async def classify(request: Request, options: Annotated[ClassifyOptions, Query()
     `code` and `message`; where it is the only one, the request is refused.
     """
     service = service_of(request)
+    limits = service.settings.picture_limits
     async with AsyncExitStack() as held:
         held.enter_context(service.work.request())
         deadline = service.work.deadline()
@@ -111,13 +134,9 @@ async def classify(request: Request, options: Annotated[ClassifyOptions, Query()
         served = service.choose(options.variant)
         policy = _policy(options, served)
 
-        async def one(index: int, upload: Upload) -> Entry:
-            if late := service.work.late(deadline):
-                return ImageError(index=index, name=upload.name, code=late.code, message=str(late))
-            limits = service.settings.picture_limits
-            return await service.work.run(
-                classify_picture,
-                await upload.read(limits.most_bytes + 1),
+        def decide(index: int, upload: Upload) -> Entry:
+            return classify_picture(
+                upload.read(limits.most_bytes + 1),
                 served.runtime,
                 policy,
                 limits,
@@ -125,6 +144,12 @@ async def classify(request: Request, options: Annotated[ClassifyOptions, Query()
                 index=index,
                 curve=options.reports == "curve",
             )
+
+        async def one(index: int, upload: Upload) -> Entry:
+            try:
+                return await service.work.run(deadline, decide, index, upload)
+            except ServiceError as error:  # its turn did not come
+                return ImageError(index=index, name=upload.name, code=error.code, message=str(error))
 
         entries = _as_they_are_done(one, uploads, 2 * service.work.threads)
         if NDJSON in request.headers.get("accept", ""):
@@ -215,15 +240,15 @@ async def _receive(
             f"{kind[:80]!r} is not taken: send multipart/form-data with pictures in the field {FILES!r}, "
             f"or one picture as {', '.join(RAW_TYPES)}",
         )
+    body, most = bytearray(), service.settings.picture_limits.most_bytes
     try:
-        body = await request.body()
+        async for part in request.stream():
+            body += part
+            if len(body) > most:  # what follows can't make it smaller
+                break
     except ClientDisconnect:
         raise ServiceError("bad_request", "the client left before the picture was there") from None
-
-    async def read(_most: int) -> bytes:
-        return body
-
-    return [Upload(options.name, read)], {}
+    return [Upload(options.name, BytesIO(body).read)], {}
 
 
 async def _form(request: Request, max_images: int) -> FormData:
@@ -245,7 +270,7 @@ def _uploads(form: FormData) -> tuple[list[Upload], dict[str, Any]]:
         if isinstance(value, UploadFile):
             if name != FILES:
                 raise ServiceError("bad_request", f"pictures belong in the field {FILES!r}, not {name[:80]!r}")
-            uploads.append(Upload(value.filename or "", value.read))
+            uploads.append(Upload(value.filename or "", value.file.read))
         elif name == FILES:
             raise ServiceError("bad_request", f"a part {FILES!r} has no file name, so it is no file")
         else:

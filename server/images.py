@@ -14,6 +14,10 @@ from server.errors import ServiceError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif")
 
+# Pillow warns of sizes, which `PictureLimits` bounds, and of damaged EXIF, which doesn't matter here. Filters are the
+# process's: setting and resetting them around a call would race with other threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
@@ -21,7 +25,7 @@ class PictureLimits:
 
     Attributes:
         most_bytes: of the file.
-        most_px: width x height.
+        most_px: width x height; Pillow itself refuses more than 178,956,970 while it opens a file.
     """
 
     most_bytes: int = 20_971_520
@@ -37,10 +41,7 @@ def decode_image(content: bytes, height: int, width: int, limits: PictureLimits)
     if len(content) > limits.most_bytes:
         raise ServiceError("image_too_large", f"the picture has more than the {limits.most_bytes} bytes that are taken")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-        with image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > limits.most_px:
                 raise ServiceError(
                     "image_too_many_pixels",
@@ -49,9 +50,10 @@ def decode_image(content: bytes, height: int, width: int, limits: PictureLimits)
             return frame_from_image(image, height, width)
     except ServiceError:
         raise
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ServiceError(
-            "image_too_many_pixels", f"the picture is far larger than the {limits.most_px} px that are taken"
+            "image_too_many_pixels",
+            f"the picture, or a part of it, says that it has far more than the {limits.most_px} px that are taken",
         ) from None
     except Exception as error:  # there is hardly a kind that Pillow's decoders don't raise for damaged files
         raise ServiceError("unreadable_image", _reason(content, error)) from error

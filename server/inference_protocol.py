@@ -214,23 +214,35 @@ async def infer(request: Request, name: str, version: str | None = None) -> Resp
     The first request of a sequence has `sequence_start`, the last one `sequence_end`; in between the service keeps the
     hidden state under `sequence_id`. `next_burst` says which burst is looked at next: what comes before it may be left
     out when `burst_index` says so, or is dropped.
+
+    A body as JSON, shortened; in the binary extension `"parameters": {"binary_data_size": 1800}` stands in the place of
+    `data`, and the bytes follow:
+
+    ```json
+    {
+      "parameters": {"sequence_id": 7, "sequence_start": true, "policy": "published"},
+      "inputs": [{"name": "bursts", "shape": [1, 5, 120, 3], "datatype": "UINT8", "data": [18, 24, 31, ...]}],
+      "outputs": [{"name": "p_person"}, {"name": "next_burst"}]
+    }
+    ```
     """
     service = service_of(request)
     model = _Model(service, name, version)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise ServiceError("unsupported_media_type", "compressed bodies are not taken")
     with service.work.request():
+        deadline = service.work.deadline()
         try:
-            body = await service.work.in_time(service.work.deadline(), request.body())
+            body = await service.work.in_time(deadline, request.body())
         except ClientDisconnect:
             raise ServiceError("bad_request", "the client left before its request was there") from None
         arguments = (body, request.headers.get(HEADER_LENGTH), model.takes, tuple(spec.name for spec in model.gives))
         small = len(body) <= SMALL_BODY_BYTES
-        tensors = read_tensors(*arguments) if small else await service.work.run(read_tensors, *arguments)
+        tensors = read_tensors(*arguments) if small else await service.work.run(deadline, read_tensors, *arguments)
         if model.sequences:
             outputs = _advance_sequence(service, model, tensors)
         else:
-            outputs = await _run_frames(service, model, tensors)
+            outputs = await _run_frames(service, model, tensors, deadline)
     content, headers = write_tensors(name, model.version, tensors, outputs)
     return Response(content, headers=headers)
 
@@ -249,7 +261,7 @@ def _check_parameters(parameters: Parameters, known: set[str], model: str) -> No
         )
 
 
-async def _run_frames(service: Service, model: _Model, tensors: Tensors) -> Arrays:
+async def _run_frames(service: Service, model: _Model, tensors: Tensors, deadline: float) -> Arrays:
     frames, most = tensors.array, service.settings.max_images
     parameters = {key: value for key, value in tensors.parameters.items() if key not in SEQUENCE_PARAMETERS or value}
     _check_parameters(parameters, POLICY, model.name)
@@ -259,7 +271,7 @@ async def _run_frames(service: Service, model: _Model, tensors: Tensors) -> Arra
     share = -(-len(frames) // service.work.threads)
     parts = await asyncio.gather(
         *(
-            service.work.run(_scan_frames, model.served.runtime, frames[first : first + share], policy)
+            service.work.run(deadline, _scan_frames, model.served.runtime, frames[first : first + share], policy)
             for first in range(0, len(frames), share)
         )
     )

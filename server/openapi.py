@@ -9,9 +9,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from server.entries import ImageDecision, ImageError
 from server.errors import HTTP_STATUS, ServiceError
 from server.problem import RETRIABLE, problem
-from server.schemas import ImageDecision, ImageError, InferError, InferRequest, InferResponse, Problem
+from server.schemas import InferError, InferRequest, InferResponse, Problem
+from server.security import GUARDED
 
 DESCRIPTION = """\
 Person or no person, decided while the image sensor is still reading out its frame.
@@ -36,6 +38,8 @@ TAGS = [
 
 WORDS = {
     400: "not understood",
+    401: "without the bearer token that this service asks for",
+    403: "from a page of an origin that is not allowed",
     404: "not here",
     405: "not this way",
     408: "came too slowly",
@@ -45,8 +49,40 @@ WORDS = {
     415: "not a type that is taken",
     422: "understood, but can't be done",
     429: "too many at a time; see Retry-After",
+    500: "the service's own fault",
     503: "not now; see Retry-After",
 }
+EXAMPLES = {
+    "bad_request": "the multipart body can't be read: Missing boundary in multipart.",
+    "unauthorized": "send the header 'Authorization: Bearer' with this service's token",
+    "forbidden_origin": "pages of https://elsewhere.example may not use this service",
+    "internal": "the server failed on this request; it is not the client's fault",
+    "unknown_variant": "the variant '64x64' is not served; there is 105x120, 210x240",
+    "unknown_model": "there is no model 'resnet'; there is 105x120, 105x120-sequence, 210x240, 210x240-sequence",
+    "unknown_sequence": "there is no sequence '7'; its first request has sequence_start",
+    "request_timeout": "the request did not arrive within 60 s",
+    "out_of_order": "burst 3 came, burst 2 is next",
+    "sequence_expired": "the sequence '7' had no request for 30 s and was dropped",
+    "too_many_images": "at most 64 pictures a request are taken",
+    "request_too_large": "a request body has at most 67108864 bytes",
+    "image_too_large": "the picture has more than the 20971520 bytes that are taken",
+    "image_too_many_pixels": "the picture has 30000 x 30000 px; at most 50000000 px are taken",
+    "unsupported_media_type": "'image/tiff' is not taken: send multipart/form-data with pictures in the field 'files', "
+    "or one picture as image/jpeg, image/png, image/webp, image/bmp, image/gif, application/octet-stream",
+    "bad_option": "top: Input should be greater than or equal to 1",
+    "bad_policy": "'often' is not one of the policies never, published",
+    "bad_tensor": "the input 'frames' has the shape [-1, 105, 120, 3], -1 being 1 or more, not [1, 5, 120, 3]",
+    "wrong_geometry": "rows of 120 px were agreed on, not of 240",
+    "no_images": "there is no picture in the field 'files'",
+    "unreadable_image": "the picture is cut off before its end",
+    "too_many_requests": "64 requests are under way; try again later",
+    "too_many_sequences": "1000 sequences are under way; end one, or try again later",
+    "out_of_time": "no core was free within the 60 s of a request; try again later",
+    "unknown_sample": "there is no sample 'street.jpg'",
+    "unknown_recording": "there is no recording 'street.rsr'",
+}
+"""What the service says with each code."""
+BEARER = {"type": "http", "scheme": "bearer", "description": "only where the service was started with `bearer_token`"}
 _RETRY = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}}
 
 
@@ -69,7 +105,7 @@ def refusals(*codes: str, tensors: bool = False) -> dict[int | str, dict[str, An
                 kind: {
                     "schema": schema_of(model),
                     "examples": {
-                        code: {"value": json.loads(bytes(problem(ServiceError(code, "what was wrong"), path).body))}
+                        code: {"value": json.loads(bytes(problem(ServiceError(code, EXAMPLES[code]), path).body))}
                         for code in known
                     },
                 }
@@ -78,6 +114,19 @@ def refusals(*codes: str, tensors: bool = False) -> dict[int | str, dict[str, An
         | ({"headers": _RETRY} if status in RETRIABLE else {})
         for status, known in sorted(by_status.items())
     }
+
+
+def _add_everybodys(path: str, method: str, operation: dict[str, Any]) -> None:
+    """What any operation may be refused for before it is reached, and what may go wrong in any that takes a body."""
+    codes = []
+    if path.startswith(GUARDED):
+        codes.append("unauthorized")
+        operation["security"] = [{"bearer": []}, {}]
+    if method == "post":
+        codes += ["forbidden_origin", "internal"]
+    further = refusals(*codes, tensors=path.startswith("/v2"))
+    answers = operation["responses"] | {str(status): answer for status, answer in further.items()}
+    operation["responses"] = dict(sorted(answers.items()))
 
 
 def _drop_fastapis_own(answers: dict[str, Any]) -> None:
@@ -99,10 +148,12 @@ def describe(app: FastAPI) -> None:
                 [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
             )
             document["components"]["schemas"] |= found["$defs"]
-            for operations in document["paths"].values():
-                for operation in operations.values():
+            document["components"]["securitySchemes"] = {"bearer": BEARER}
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
                     if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                         _drop_fastapis_own(operation["responses"])
+                    _add_everybodys(path, method, operation)
             app.openapi_schema = document
         return app.openapi_schema
 

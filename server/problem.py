@@ -1,6 +1,7 @@
 """Refusals as HTTP answers: problem details (RFC 9457), and under `/v2` what the Open Inference Protocol wants."""
 
 import logging
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -26,7 +27,7 @@ def problem(error: ServiceError, path: str = "") -> JSONResponse:
     content = {
         "type": "about:blank",
         "status": status,
-        "title": error.code.replace("_", " "),
+        "title": HTTPStatus(status).phrase,  # as the RFC wants it beside about:blank
         "code": error.code,
         "detail": text,
     }

@@ -1,11 +1,10 @@
 """Bodies of the HTTP interface."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from server.entries import Count, ImageDecision, ImageError
 
 
 class Health(BaseModel):
@@ -72,69 +71,6 @@ class ClassifyOptions(BaseModel):
         None, ge=1, description="only so many pictures, those with the highest P(person), in the order of the request"
     )
     name: str = Field("", max_length=1000, description="of a picture that is sent as the body itself")
-
-
-class ImageDecision(BaseModel):
-    """What was concluded on one picture; the fields are those of the stream's `decision`, and some more."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "index": 0,
-                "name": "street.jpg",
-                "person": True,
-                "p_person": 0.9931,
-                "logits": [-2.41, 2.56],
-                "exited": True,
-                "burst_index": 12,
-                "processed": 13,
-                "skipped": 0,
-                "unread": 8,
-                "processed_ratio": 0.619,
-                "macs": 5_891_704,
-                "elapsed_us": 5312,
-            }
-        }
-    )
-
-    index: Count = Field(description="of the picture in the request")
-    name: str = Field(description="file name, as it was sent")
-    person: bool = Field(description="P(person) >= 0.5")
-    p_person: Share
-    logits: list[float] = Field(
-        min_length=2, max_length=2, description="of no person and person, after the last burst processed"
-    )
-    exited: bool = Field(description="whether the policy stopped before the end of the frame")
-    burst_index: Count = Field(description="the last burst processed, on which the decision rests")
-    processed: Count = Field(description="bursts; with `skipped` and `unread` a whole frame")
-    skipped: Count
-    unread: Count
-    processed_ratio: Share
-    macs: Count = Field(description="multiply-accumulates spent")
-    elapsed_us: Count = Field(description="microseconds for decoding, resizing and the network")
-    curve: list[Share | None] | None = Field(
-        None, description="P(person) after each burst up to the last one processed; null where one was skipped"
-    )
-
-
-class ImageError(BaseModel):
-    """Why one picture could not be classified."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "index": 1,
-                "name": "torn.jpg",
-                "code": "unreadable_image",
-                "message": "the picture is cut off before its end",
-            }
-        }
-    )
-
-    index: Count = Field(description="of the picture in the request")
-    name: str = Field(description="file name, as it was sent")
-    code: str
-    message: str
 
 
 class Classified(BaseModel):
@@ -242,6 +178,19 @@ class InferOutput(BaseModel):
 
 class InferResponse(BaseModel):
     """Tensors out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "model_name": "105x120-sequence",
+                "model_version": "0f7a9c2e41b3",
+                "outputs": [
+                    {"name": "p_person", "shape": [1], "datatype": "FP32", "data": [0.314]},
+                    {"name": "next_burst", "shape": [1], "datatype": "INT32", "data": [1]},
+                ],
+            }
+        }
+    )
 
     model_name: str
     model_version: str

@@ -69,7 +69,7 @@ class Guard:
             if websocket:
                 await WebSocket(scope, receive, secured).send_denial_response(problem(error))
             else:
-                await problem(error)(scope, receive, secured)
+                await problem(error, path)(scope, receive, secured)
             return
         await self._app(scope, receive, outgoing)
 

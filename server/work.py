@@ -3,11 +3,10 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from time import monotonic
 from typing import ParamSpec, TypeVar
-
-from anyio import CapacityLimiter, to_thread
 
 from server.errors import ServiceError
 
@@ -23,6 +22,8 @@ def usable_cores() -> int:
 class Work:
     """Counts the requests under way and runs their work in as many threads as there are cores.
 
+    The threads are its own: a request that is given up leaves behind what they are at, and no thread beside them.
+
     Args:
         max_requests: more at a time are refused.
         request_s: a request's body comes, and its work begins, within this time.
@@ -32,7 +33,7 @@ class Work:
         self.requests = 0
         self.threads = usable_cores()
         self._max_requests, self._request_s = max_requests, request_s
-        self._limiter = CapacityLimiter(self.threads)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="work")
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -50,8 +51,8 @@ class Work:
             self.requests -= 1
 
     def deadline(self) -> float:
-        """When a request that begins now has to be done, on the event loop's clock."""
-        return asyncio.get_running_loop().time() + self._request_s
+        """When the work of a request that comes now has to begin, on the monotonic clock."""
+        return monotonic() + self._request_s
 
     async def in_time(self, deadline: float, arriving: Awaitable[T]) -> T:
         """Waits for a request's body.
@@ -60,17 +61,27 @@ class Work:
             ServiceError: `request_timeout`.
         """
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(deadline - monotonic()):
                 return await arriving
         except TimeoutError:
             raise ServiceError("request_timeout", f"the request did not arrive within {self._request_s:g} s") from None
 
-    def late(self, deadline: float) -> ServiceError | None:
-        """What to say about work that has not begun by the deadline."""
-        if asyncio.get_running_loop().time() < deadline:
-            return None
-        return ServiceError("out_of_time", f"its turn did not come within the {self._request_s:g} s of a request")
+    async def run(self, deadline: float, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Calls the function in a thread, once one is free.
 
-    async def run(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """Calls the function in a thread, once one is free."""
-        return await to_thread.run_sync(partial(function, *arguments, **options), limiter=self._limiter)
+        Raises:
+            ServiceError: `out_of_time`: none was by the deadline.
+        """
+
+        def begin() -> T:
+            if monotonic() >= deadline:
+                raise ServiceError(
+                    "out_of_time", f"no core was free within the {self._request_s:g} s of a request; try again later"
+                )
+            return function(*arguments, **options)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, begin)
+
+    def close(self) -> None:
+        """Begins nothing more; what has begun ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,52 +1,57 @@
-"""`rascanet`: the command line."""
+"""`rascanet`: the command line. A command's module is imported once that command is asked for, or help on them all."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from clients.commands import (
-    budget,
-    calibrate,
-    data,
-    demo,
-    evaluate,
-    exits,
-    import_checkpoint,
-    model_card,
-    record,
-    sensor_sheet,
-    serve,
-    stream,
-    teach,
-    train,
-    training_curves,
-)
-from clients.commands.bench import command as bench
-from clients.commands.classify import command as classify
+COMMANDS: Final[Mapping[str, str]] = {
+    "stream": "stream",
+    "replay": "stream",
+    "record": "record",
+    "classify": "classify.command",
+    "demo": "demo",
+    "serve": "serve",
+    "budget": "budget",
+    "calibrate": "calibrate",
+    "data": "data",
+    "evaluate": "evaluate",
+    "exits": "exits",
+    "train": "train",
+    "training-curves": "training_curves",
+    "teach": "teach",
+    "import-checkpoint": "import_checkpoint",
+    "model-card": "model_card",
+    "sensor-sheet": "sensor_sheet",
+    "bench": "bench.command",
+}
+"""Of each command the module that registers it."""
 
-app = typer.Typer(
-    help="Person or no person, decided while the image sensor is still reading out its frame.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-for command in (
-    stream,
-    record,
-    classify,
-    demo,
-    serve,
-    budget,
-    calibrate,
-    data,
-    evaluate,
-    exits,
-    train,
-    training_curves,
-    teach,
-    import_checkpoint,
-    model_card,
-    sensor_sheet,
-    bench,
-):
-    command.register(app)
+
+class _Commands(TyperGroup):
+    """The group: names first, a command itself when it is looked up."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands.update({name: TyperCommand(name) for name in COMMANDS})
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        registered = typer.Typer()
+        import_module(f"clients.commands.{COMMANDS[cmd_name]}").register(registered)
+        return typer.main.get_group(registered).commands[cmd_name]
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def rascanet() -> None:
+    """Person or no person, decided while the image sensor is still reading out its frame."""
+
 
 if __name__ == "__main__":
     app()

@@ -1,3 +1,4 @@
+import io
 from fractions import Fraction
 
 import numpy as np
@@ -66,6 +67,15 @@ def test_a_camera_s_orientation_is_undone() -> None:
     assert (frame[:, :8] == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow's, which the service and the command leave unsaid too
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"no TIFF header", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08" + b"\xff" * 40])
+def test_damaged_exif_spoils_no_picture(kind: str, exif: bytes) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 8), "white").save(file, kind, exif=b"Exif\0\0" + exif)
+    assert (frame_from_image(Image.open(file), 8, 16) == 255).all()
+
+
 def test_what_is_transparent_lies_on_white() -> None:
     for mode in ("RGBA", "LA"):
         image = Image.new("RGBA", (16, 10), (0, 0, 0, 0)).convert(mode)
@@ -74,6 +84,14 @@ def test_what_is_transparent_lies_on_white() -> None:
     palette.putpalette([0, 0, 0, 255, 0, 0])
     palette.info["transparency"] = 0
     assert (frame_from_image(palette, 10, 16) == 255).all()
+    for pixels, key in (
+        (np.full((10, 16, 3), (10, 20, 30), np.uint8), (10, 20, 30)),
+        (np.full((10, 16), 40_000, np.uint16), 40_000),
+    ):
+        keyed = Image.fromarray(pixels)
+        assert (frame_from_image(keyed, 10, 16) < 200).all()
+        keyed.info["transparency"] = key
+        assert (frame_from_image(keyed, 10, 16) == 255).all()
 
 
 def test_the_upper_eight_bits_of_16_bit_grey_count() -> None:

@@ -15,7 +15,7 @@ from tritonclient.utils import InferenceServerException
 
 from model.config import VARIANTS
 from model.exit_policy import NeverExitPolicy, PublishedPolicy
-from model.runtime import load_runtime
+from model.runtime import StepResult, load_runtime
 from model.scan import person_curve, scan_frame
 from sensor_sim.clock import VirtualClock
 from sensor_sim.wire import Progress
@@ -27,78 +27,97 @@ from tests.networks import SMALL, random_checkpoint
 
 from clients.python.client import Client  # isort: skip
 
-LARGE = VARIANTS["210x240"]
+
+@pytest.fixture(scope="module")
+def both() -> dict[str, ServedModel]:
+    """Both variants, with random weights."""
+    models = {}
+    for config in VARIANTS.values():
+        checkpoint = random_checkpoint(config, 2)
+        models[config.name] = ServedModel(load_runtime(checkpoint), checkpoint.digest)
+    return models
 
 
 @pytest.fixture(scope="module")
-def large() -> dict[str, ServedModel]:
-    checkpoint = random_checkpoint(LARGE, 2)
-    return {LARGE.name: ServedModel(load_runtime(checkpoint), checkpoint.digest)}
-
-
-@pytest.fixture(scope="module")
-def large_url(start: Callable[..., str], large: dict[str, ServedModel]) -> str:
-    return start(large)
+def url(start: Callable[..., str], both: dict[str, ServedModel]) -> str:
+    return start(both)
 
 
 @pytest.fixture
-def client(large_url: str) -> Iterator[triton.InferenceServerClient]:
-    with triton.InferenceServerClient(large_url.removeprefix("http://")) as opened:
+def client(url: str) -> Iterator[triton.InferenceServerClient]:
+    with triton.InferenceServerClient(url.removeprefix("http://")) as opened:
         yield opened
 
 
-def test_health_and_metadata(client: triton.InferenceServerClient, large: dict[str, ServedModel]) -> None:
+variants = pytest.mark.parametrize("variant", VARIANTS)
+
+
+@variants
+def test_health_and_metadata(client: triton.InferenceServerClient, both: dict[str, ServedModel], variant: str) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.is_model_ready(LARGE.name)
     assert not client.is_model_ready("other")
     assert {"binary_tensor_data", "sequence"} <= set(client.get_server_metadata()["extensions"])
-    for name in (LARGE.name, f"{LARGE.name}-sequence"):
+    config = VARIANTS[variant]
+    for name in (variant, f"{variant}-sequence"):
         metadata = client.get_model_metadata(name)
-        assert metadata["properties"]["weights"] == large[LARGE.name].digest
+        assert metadata["properties"]["weights"] == both[variant].digest
         [version] = metadata["versions"]
+        assert client.is_model_ready(name)
         assert client.is_model_ready(name, version)
         assert not client.is_model_ready(name, "1")
         assert client.get_model_metadata(name, version) == metadata
-        shape = LARGE.burst_shape if name.endswith("-sequence") else LARGE.frame_shape
+        shape = config.burst_shape if name.endswith("-sequence") else config.frame_shape
         assert [each["shape"] for each in metadata["inputs"]] == [[-1, *shape]]
 
 
-@pytest.mark.parametrize("binary", [False, True])
-def test_a_batch_of_frames(client: triton.InferenceServerClient, large: dict[str, ServedModel], binary: bool) -> None:
-    frames = random_frames(LARGE, 3, 5)
+@variants
+@pytest.mark.parametrize("binary", [False, True], ids=["json", "binary"])
+def test_a_batch_of_frames_says_what_the_websocket_and_the_network_say(
+    client: triton.InferenceServerClient, url: str, both: dict[str, ServedModel], variant: str, binary: bool
+) -> None:
+    frames = random_frames(VARIANTS[variant], 3, 5)
     given_tensor = triton.InferInput("frames", list(frames.shape), "UINT8")
     given_tensor.set_data_from_numpy(frames, binary_data=binary)
-    names = ("logits", "p_person", "person", "burst_index", "confidence")
+    names = ("logits", "p_person", "person", "exited", "burst_index", "confidence", "processed", "skipped", "unread")
     wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in names]
+    policy = {"name": "published", "exit_threshold": 0.52, "skip_threshold": 0.48}
     result = client.infer(
-        LARGE.name, [given_tensor], outputs=wanted, request_id="seven", parameters={"policy": "never"}
+        variant, [given_tensor], outputs=wanted, request_id="seven", parameters={"policy": json.dumps(policy)}
     )
     answer = result.get_response()
-    assert answer["id"] == "seven"
-    assert answer["model_name"] == LARGE.name
-    runtime = large[LARGE.name].runtime
+    assert (answer["id"], answer["model_name"]) == ("seven", variant)
+    with Client(url, variant, policy=policy, clock=VirtualClock()) as websocket:
+        streamed = [report.decision for report in websocket.stream(list(frames))]
     for index, frame in enumerate(frames):
-        said = runtime.step(frame, runtime.initial_hidden())
-        np.testing.assert_allclose(result.as_numpy("logits")[index], said.logits[-1], rtol=0, atol=1e-5)
-        assert result.as_numpy("p_person")[index] == pytest.approx(said.p_person[-1], abs=1e-6)
-        assert result.as_numpy("confidence")[index] == pytest.approx(said.confidence[-1], abs=1e-6)
-        assert result.as_numpy("person")[index] == (said.p_person[-1] >= 0.5)
-        assert result.as_numpy("burst_index")[index] == LARGE.bursts_per_frame - 1
+        said: list[StepResult] = []
+        observe = lambda _, step, said=said: said.append(step)  # noqa: E731
+        scan = scan_frame(both[variant].runtime, frame, PublishedPolicy(0.52, 0.48), observe)
+        found = {name: result.as_numpy(name)[index] for name in names}
+        np.testing.assert_allclose(found["logits"], said[-1].logits[-1], rtol=0, atol=1e-5)
+        assert found["confidence"] == pytest.approx(said[-1].confidence[-1], abs=1e-6)
+        for other in (scan, streamed[index]):
+            assert found["p_person"] == pytest.approx(other.p_person, abs=1e-6)
+            for name in ("person", "exited", "processed", "skipped", "unread"):
+                assert found[name] == getattr(other, name), name
+        assert found["burst_index"] == scan.last_burst == streamed[index].burst_index
 
 
-def test_a_sequence_of_42_requests_says_what_the_websocket_says(
-    client: triton.InferenceServerClient, large_url: str, large: dict[str, ServedModel]
+@variants
+def test_a_sequence_of_a_request_a_burst_says_what_the_websocket_says(
+    client: triton.InferenceServerClient, url: str, both: dict[str, ServedModel], variant: str
 ) -> None:
-    frame = random_frames(LARGE, 1, 9)[0]
+    """21 requests for the small network, 42 for the large one."""
+    config = VARIANTS[variant]
+    frame = random_frames(config, 1, 9)[0]
     said: list[float] = []
-    for burst in range(LARGE.bursts_per_frame):
+    for burst in range(config.bursts_per_frame):
         rows = frame[5 * burst : 5 * burst + 5][None]
         given_tensor = triton.InferInput("bursts", list(rows.shape), "UINT8")
         given_tensor.set_data_from_numpy(rows)
-        start, end = burst == 0, burst == LARGE.bursts_per_frame - 1
+        start, end = burst == 0, burst == config.bursts_per_frame - 1
         result = client.infer(
-            f"{LARGE.name}-sequence",
+            f"{variant}-sequence",
             [given_tensor],
             sequence_id=77,
             sequence_start=start,
@@ -110,21 +129,21 @@ def test_a_sequence_of_42_requests_says_what_the_websocket_says(
         assert result.as_numpy("decided")[0] == end
     streamed: list[float] = []
     with Client(
-        large_url,
-        LARGE.name,
+        url,
+        variant,
         policy={"name": "never"},
         progress_every=1,
         clock=VirtualClock(),
         observer=lambda event: streamed.append(event.p_person) if isinstance(event, Progress) else None,
     ) as websocket:
         websocket.emit(frame)
-    runtime = large[LARGE.name].runtime
-    assert len(said) == 42
+    runtime = both[variant].runtime
+    assert len(said) == {"105x120": 21, "210x240": 42}[variant]
     assert said == pytest.approx(streamed, abs=1e-6)
     assert said == pytest.approx(person_curve(runtime, frame), abs=1e-6)
     assert scan_frame(runtime, frame, NeverExitPolicy()).p_person == pytest.approx(said[-1], abs=1e-6)
     with pytest.raises(InferenceServerException, match="there is no sequence"):
-        client.infer(f"{LARGE.name}-sequence", [given_tensor], sequence_id=77)
+        client.infer(f"{variant}-sequence", [given_tensor], sequence_id=77)
 
 
 def _infer(url: str, document: Any, model: str = SMALL.name, **headers: str) -> httpx2.Response:

@@ -1,6 +1,8 @@
 """The OpenAPI document and the service say the same."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -85,6 +87,27 @@ def test_what_is_seldom_generated_is_documented_too(
     case = OPERATIONS[f"POST {path}"].Case(path_parameters={"name": SMALL.name} if "{name}" in path else {})
     case.validate_response(answer, checks=CHECKS)
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize("path", ["/v1/classify", "/v2/models/30x32/infer"])
+def test_another_method_is_told_the_right_one(start: Callable[..., str], tmp_path: Path, path: str) -> None:
+    (tmp_path / "index.html").write_text("the page")
+    url = start(page_folder=tmp_path)
+    assert httpx2.get(url).text == "the page"
+    answer = httpx2.get(url + path)
+    assert (answer.status_code, answer.headers["allow"], answer.json()["code"]) == (405, "POST", "method_not_allowed")
+    assert httpx2.get(f"{url}/v1/nothing").json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/v1/classify", "/v2/models/30x32/infer"])
+def test_who_may_not_ask_is_documented_too(start: Callable[..., str], path: str) -> None:
+    url = start(bearer_token="token")  # noqa: S106 - of this test
+    operation = OPERATIONS[f"POST {path.replace('30x32', '{name}')}"]
+    case = operation.Case(path_parameters={"name": "30x32"} if path.startswith("/v2") else {})
+    for headers, status in (({}, 401), ({"Authorization": "Bearer token", "Origin": "https://elsewhere.example"}, 403)):
+        answer = requests.post(url + path, data=b"", headers=headers, timeout=20)
+        case.validate_response(answer, checks=CHECKS)
+        assert answer.status_code == status
 
 
 def test_it_reads_well() -> None:

@@ -1,7 +1,6 @@
 """The command itself."""
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -69,7 +68,6 @@ def classify(
     from clients.commands.classify.rows import RowsError, RowWriter
     from clients.commands.classify.sources import SourceError, check_paths, pictures
     from clients.commands.classify.summary import Summary
-    from clients.commands.classify.there import RemoteError, Service
     from model.checkpoint import CheckpointError
     from model.exit_policy import PolicyError
     from model.runtime import RuntimeUnavailableError
@@ -82,10 +80,10 @@ def classify(
     usual = PictureLimits()
     limits = PictureLimits(max_bytes or usual.most_bytes, max_pixels or usual.most_px)
     told = Console(stderr=True, quiet=quiet)
-    mendable = (CheckpointError, RuntimeUnavailableError, PolicyError, SourceError, RowsError, RemoteError, WorkerError)
-    with ExitStack() as held, failing_on(*mendable, OSError):
+    mendable = (CheckpointError, RuntimeUnavailableError, PolicyError, SourceError, RowsError, WorkerError, OSError)
+    with ExitStack() as held, failing_on(*mendable):
         check_paths(paths)
-        service = Service(url, jobs or 2 * usable_cores(), bearer_token) if url else None
+        service = _service(url, jobs or 2 * usable_cores(), bearer_token) if url else None
         wanted = policy_of(policy, exit_threshold, skip_threshold)
         engine = _Engine(service, weights, variant, wanted, jobs or usable_cores(), curve, limits)
         standard_input = held.enter_context(_spooled()) if "-" in paths else None
@@ -130,6 +128,12 @@ def classify(
         raise typer.Exit(NOTHING_FOUND)
     if summary.errors:
         raise typer.Exit(SOME_FAILED)
+
+
+def _service(url: str, connections: int, bearer_token: str | None) -> "Service":
+    from clients.commands.classify.there import Service  # what speaks HTTP is loaded for this alone
+
+    return Service(url, connections, bearer_token)
 
 
 class _Engine:
@@ -212,9 +216,18 @@ def _opened(out: Path | None, held: ExitStack, *, go_on: bool) -> IO[str]:
 
 @contextmanager
 def _spooled() -> Iterator[str]:
-    """Standard input in a file of its own, which goes with the run."""
+    """Standard input in a file of its own, which goes with the run.
+
+    Raises:
+        SourceError: it has no end within `MAX_INPUT_BYTES`.
+    """
+    from clients.commands.classify.sources import MAX_INPUT_BYTES, SourceError
+
     with tempfile.NamedTemporaryFile(prefix="rascanet-") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+        while part := sys.stdin.buffer.read(1 << 20):
+            file.write(part)
+            if file.tell() > MAX_INPUT_BYTES:
+                raise SourceError(f"-: more than the {MAX_INPUT_BYTES} bytes that are taken; give it as a file")
         file.flush()
         yield file.name
 

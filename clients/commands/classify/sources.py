@@ -15,6 +15,8 @@ from server.errors import ServiceError
 SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif")
 """What is taken from folders and archives; a file that is named itself may be called anything."""
 STANDARD_INPUT: Final = "-"
+MAX_INPUT_BYTES: Final = 4_000_000_000
+"""Of standard input, which is kept on disk while it is worked on."""
 MAX_MEMBERS: Final = 1_000_000
 MAX_COMPRESSION: Final = 200
 """Times that a member of more than a megabyte may grow; pictures hardly do."""
@@ -59,9 +61,10 @@ class Picture:
 def _file(path: str, most_bytes: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would block
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise ServiceError("unreadable_image", "not a regular file")
-        return file.read(most_bytes + 1)
+        return file.read(min(most_bytes, found.st_size) + 1)  # a buffer of the most would be made for every file
 
 
 @lru_cache(maxsize=4)

@@ -30,7 +30,7 @@ PATIENCE: Final = urllib3.Retry(
 Done = tuple[Picture, Row]
 
 
-class RemoteError(RuntimeError):
+class RemoteError(ConnectionError):
     """A service that isn't there, or refuses."""
 
 

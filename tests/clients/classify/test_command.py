@@ -54,7 +54,6 @@ BAD = {
     "tiff.jpg": picture(kind="TIFF"),
     "flipped.png": bytes(byte ^ 0x55 if index > 40 else byte for index, byte in enumerate(picture())),
 }
-SPECIAL = ("dangling.png", "locked/", "pipe.png")
 
 
 @pytest.fixture
@@ -141,6 +140,13 @@ def test_standard_input(tmp_path: Path, weights: Path, packed: bool) -> None:
     result = _run("-", "--weights", weights, "--format", "ndjson", stdin=content)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["name"] == ("-:in/a.png" if packed else "-")
+
+
+def test_standard_input_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clients.commands.classify.sources.MAX_INPUT_BYTES", 2_000_000)
+    result = _run("-", stdin=bytes(3_000_000))
+    assert result.exit_code == 2
+    assert "-: more than the 2000000 bytes that are taken" in result.stderr
 
 
 def test_here_and_there_agree(tmp_path: Path, weights: Path, service_url: str) -> None:
