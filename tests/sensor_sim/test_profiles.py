@@ -54,8 +54,17 @@ def test_the_window_lies_on_the_sensor_and_the_frame_in_its_period(profile: Prof
 
 def test_a_bound_burst_of_the_hm01b0() -> None:
     """Five rows of 210x240 take 626.7 us; a row of 105x120 is two lines."""
-    assert 5 * find_profile("hm01b0-qvga").timing(LARGE).line_time_us == pytest.approx(626.7, abs=0.1)
-    assert 5 * find_profile("hm01b0-qvga").timing(SMALL).line_time_us == pytest.approx(1253.3, abs=0.1)
+    assert find_profile("hm01b0-qvga").burst_period_us(LARGE) == pytest.approx(626.7, abs=0.1)
+    assert find_profile("hm01b0-qvga").burst_period_us(SMALL) == pytest.approx(1253.3, abs=0.1)
+
+
+def test_blanking_is_what_pixels_leave() -> None:
+    """MT9V012: 47.41 us active and 18.07 us blank of a line, 1.9 ms of vertical blanking (data sheet, p. 12)."""
+    profile = find_profile("mt9v012-vga")
+    assert profile.horizontal_blanking_us == pytest.approx(18.07, abs=0.01)
+    assert profile.line_time_us - profile.horizontal_blanking_us == pytest.approx(47.41, abs=0.01)
+    assert profile.vertical_blanking_us == pytest.approx(1.9e3, abs=10)
+    assert profile.frame_period_us == pytest.approx(33.33e3, abs=10)
 
 
 with_registers = [profile for profile in PROFILES.values() if profile.ranges]
