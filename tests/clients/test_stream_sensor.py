@@ -177,7 +177,7 @@ def _cameras(scene: str, sources: list[Path], frames: int | None) -> list[tuple[
     return list(cameras(scene, sources, SensorChoice(), geometry, frames=frames, speed_px_s=200.0))
 
 
-def test_a_folder_is_a_sequence(photo: Path, tmp_path: Path) -> None:
+def test_a_folder_is_a_sequence(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     for number in (2, 0, 1):

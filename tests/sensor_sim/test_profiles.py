@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -115,10 +114,3 @@ def test_what_is_not_known_is_said() -> None:
         find_profile("ov7670-vga").registers()
     with pytest.raises(ProfileError, match="hm01b0-qvga"):
         find_profile("other")
-
-
-def test_the_page_has_the_figures_of_every_profile() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "sensor.md").read_text()
-    for profile in PROFILES.values():
-        figures = f"{profile.height} x {profile.width} | {profile.line_time_us:.1f} | {profile.frames_per_second:.1f}"
-        assert f"| `{profile.name}` | {figures} | {'yes' if profile.ranges else 'no'} | {profile.source} |" in page
