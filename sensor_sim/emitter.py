@@ -119,6 +119,12 @@ class Emitter:
             await self._deliver(outbox, burst.readout_us)
             await self._sleep_until(burst.readout_us)
             now_us = max(self._now_us(), burst.readout_us)
+            if (
+                pending.skips.get(burst.burst_index, math.inf) <= now_us
+            ):  # the last burst's skip comes with the decision
+                end_us = float(burst.readout_us)
+                skipped += 1
+                continue
             if pending.decided_us <= now_us:
                 sent -= self._take_back(outbox, now_us)
                 stopped_us = min(max(end_us, pending.decided_us), burst.readout_us)
@@ -126,9 +132,6 @@ class Emitter:
                 end_us = stopped_us
                 break
             end_us = float(burst.readout_us)
-            if pending.skips.get(burst.burst_index, math.inf) <= now_us:
-                skipped += 1
-                continue
             read += 1
             sent += 1
             self._observer(burst)
