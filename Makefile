@@ -75,8 +75,8 @@ model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HE
 	$(BIN)/rascanet model-card --photos $(PHOTOS) $(if $(HELD_OUT),--held-out)
 
 .PHONY: sensor-sheet
-sensor-sheet: .venv/dev.stamp ## pictures of docs/sensor.md; with PHOTOS=folder, the accuracy in each light
-	$(BIN)/rascanet sensor-sheet $(if $(PHOTOS),--photos $(PHOTOS) --page docs/sensor.md)
+sensor-sheet: .venv/dev.stamp ## pictures and tables of docs/sensor.md; with PHOTOS=folder, the accuracy in each light
+	$(BIN)/rascanet sensor-sheet --page docs/sensor.md $(if $(PHOTOS),--photos $(PHOTOS))
 
 lock: .venv/dev.stamp ## records the versions installed
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

@@ -4,6 +4,7 @@ Raw formats go by the names of `hello` (PROTOCOL.md): `mono8`, and `bayer_` with
 """
 
 from contextlib import suppress
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -58,26 +59,40 @@ def rgb_rows(rows: npt.NDArray[np.uint8], pixel_format: str, first_row: int = 0)
     mosaic[:, 1:-1] = rows[..., 0]
     mosaic[:, 0], mosaic[:, -1] = mosaic[:, 2], mosaic[:, -3]
     beside = mosaic[:, :-2] + mosaic[:, 2:]
-    above = mosaic[:-2, 1:-1] + mosaic[2:, 1:-1]
-    across = (beside[1:-1] + above + 2) >> 2
-    diagonal = (beside[:-2] + beside[2:] + 2) >> 2
-    horizontal = (beside[1:-1] + 1) >> 1
-    vertical = (above + 1) >> 1
+    sums = np.empty((5, height, width), np.uint16)  # four times each value that a colour of a pixel may take
+    np.left_shift(mosaic[1:-1, 1:-1], 2, out=sums[_OWN])
+    np.add(mosaic[:-2, 1:-1], mosaic[2:, 1:-1], out=sums[_VERTICAL])
+    np.add(beside[1:-1], sums[_VERTICAL], out=sums[_ACROSS])
+    np.add(beside[:-2], beside[2:], out=sums[_DIAGONAL])
+    np.left_shift(beside[1:-1], 1, out=sums[_HORIZONTAL])
+    sums[_VERTICAL] <<= 1
+    sums += 2
+    sums >>= 2
+    return sums.astype(np.uint8).take(_places(pixel_format, first_row % 2, height, width))
+
+
+_OWN, _ACROSS, _DIAGONAL, _HORIZONTAL, _VERTICAL = range(5)
+
+
+@lru_cache(maxsize=16)
+def _places(pixel_format: str, odd: int, height: int, width: int) -> npt.NDArray[np.intp]:
+    """Where each colour of each pixel is in the five planes of values: (height, width, 3); 1.2 MB for 210x240.
+
+    One table lookup a burst takes half the time of an assignment for each colour and site.
+    """
     colours = ["rgb".index(colour) for colour in pixel_format[6:10]]
-    filled = np.empty((height, width, 3), np.uint8)
+    planes = np.empty((height, width, 3), np.intp)
     for row in range(min(2, height)):
-        line = 2 * ((first_row + row) % 2)
+        line = 2 * ((odd + row) % 2)
         for column in range(2):
-            site = (slice(row, None, 2), slice(column, None, 2))
+            site = planes[row::2, column::2]
             colour, neighbour = colours[line + column], colours[line + 1 - column]
-            filled[(*site, colour)] = rows[1:-1, :, 0][site]
+            site[..., colour] = _OWN
             if colour == 1:
-                filled[(*site, neighbour)] = horizontal[site]
-                filled[(*site, 2 - neighbour)] = vertical[site]
+                site[..., neighbour], site[..., 2 - neighbour] = _HORIZONTAL, _VERTICAL
             else:
-                filled[(*site, 1)] = across[site]
-                filled[(*site, 2 - colour)] = diagonal[site]
-    return filled
+                site[..., 1], site[..., 2 - colour] = _ACROSS, _DIAGONAL
+    return planes * (height * width) + np.arange(height * width).reshape(height, width, 1)
 
 
 def rgb_frame(samples: npt.NDArray[np.uint8], pixel_format: str) -> npt.NDArray[np.uint8]:

@@ -53,8 +53,12 @@ def walking_ones(geometry: SensorGeometry) -> WalkingOnes:
     return WalkingOnes(geometry.width)
 
 
-def street(geometry: SensorGeometry) -> StillScene:
-    """A drawn street: house, lamp post, tree and somebody walking; fine lines, and even areas for noise to show."""
+def street(geometry: SensorGeometry, *, walker: bool = True) -> StillScene:
+    """A drawn street: house, lamp post, tree and somebody walking; fine lines, and even areas for noise to show.
+
+    Args:
+        walker: whether anybody is there.
+    """
     scale = 4  # drawn larger and averaged, so that slanted lines are smooth
     width, height = geometry.width * scale, geometry.height * scale
     image = Image.new("RGB", (width, height), (168, 200, 232))
@@ -79,12 +83,13 @@ def street(geometry: SensorGeometry) -> StillScene:
     draw.ellipse(box(0.87, 0.08, 0.945, 0.16), fill=(255, 246, 214))
     draw.rectangle(box(0.745, 0.42, 0.775, 0.74), fill=(96, 68, 44))
     draw.ellipse(box(0.66, 0.16, 0.86, 0.5), fill=(70, 120, 66))
-    draw.ellipse(box(0.555, 0.40, 0.605, 0.47), fill=(224, 178, 150))
-    draw.rounded_rectangle(box(0.54, 0.47, 0.62, 0.65), radius=width // 60, fill=(188, 52, 60))
-    for foot, hip in ((0.535, 0.57), (0.615, 0.59)):
-        draw.line((hip * width, 0.64 * height, foot * width, 0.82 * height), fill=(44, 52, 84), width=width // 36)
-    for hand in (0.515, 0.645):
-        draw.line((0.58 * width, 0.5 * height, hand * width, 0.6 * height), fill=(168, 44, 54), width=width // 48)
+    if walker:
+        draw.ellipse(box(0.555, 0.40, 0.605, 0.47), fill=(224, 178, 150))
+        draw.rounded_rectangle(box(0.54, 0.47, 0.62, 0.65), radius=width // 60, fill=(188, 52, 60))
+        for foot, hip in ((0.535, 0.57), (0.615, 0.59)):
+            draw.line((hip * width, 0.64 * height, foot * width, 0.82 * height), fill=(44, 52, 84), width=width // 36)
+        for hand in (0.515, 0.645):
+            draw.line((0.58 * width, 0.5 * height, hand * width, 0.6 * height), fill=(168, 44, 54), width=width // 48)
     small = image.resize((geometry.width, geometry.height), Image.Resampling.BOX)
     return StillScene(np.asarray(small))
 

@@ -114,18 +114,24 @@ class Emitter:
         start_us = self.next_start_us if start_us is None else start_us
         lost = self._link.loses(pending.frame_id)
         outbox: deque[tuple[Passage, Rows]] = deque()
-        stopped_us, read, sent, skipped = start_us, 0, 0, 0
+        end_us, read, partly, sent, skipped = start_us, 0, 0, 0, 0
         for burst in reader(pending.frame_id, start_us):
             await self._deliver(outbox, burst.readout_us)
             await self._sleep_until(burst.readout_us)
             now_us = max(self._now_us(), burst.readout_us)
-            if pending.decided_us <= now_us:
-                sent -= self._take_back(outbox, now_us)
-                break
-            stopped_us = burst.readout_us
-            if pending.skips.get(burst.burst_index, math.inf) <= now_us:
+            if (
+                pending.skips.get(burst.burst_index, math.inf) <= now_us
+            ):  # the last burst's skip comes with the decision
+                end_us = float(burst.readout_us)
                 skipped += 1
                 continue
+            if pending.decided_us <= now_us:
+                sent -= self._take_back(outbox, now_us)
+                stopped_us = min(max(end_us, pending.decided_us), burst.readout_us)
+                partly = self._rows_begun(burst, stopped_us - end_us)
+                end_us = stopped_us
+                break
+            end_us = float(burst.readout_us)
             read += 1
             sent += 1
             self._observer(burst)
@@ -141,20 +147,19 @@ class Emitter:
                 decision = msgspec.structs.replace(answer, credits=0, token="")
             await self._sleep_until(pending.decided_us)
         self._frame_id += 1
-        geometry, timing = self.geometry, self._timing
-        end_us = float(stopped_us)
-        next_us = timing.next_frame_us(start_us, end_us, exited=decision is not None and decision.exited)
-        if timing.frame_period_us and decision and pending.decided_us > next_us + timing.frame_period_us:
-            next_us = timing.next_frame_us(start_us, pending.decided_us)  # the service held the sensor up
-        self._next_start_us = next_us
+        geometry = self.geometry
+        known_us = end_us if math.isinf(pending.decided_us) else pending.decided_us
+        self._next_start_us = next_us = self._timing.next_frame_us(
+            start_us, end_us, known_us, exited=decision is not None and decision.exited
+        )
         rows, full_bytes = geometry.burst_rows, geometry.bursts_per_frame * geometry.burst_bytes
         account = FrameLedger(
             frame_id=pending.frame_id,
             rows=geometry.height,
-            rows_read=read * rows,
+            rows_read=read * rows + partly,
             rows_sent=sent * rows,
             rows_skipped=skipped * rows,
-            rows_unread=geometry.height - (read + skipped) * rows,
+            rows_unread=geometry.height - (read + skipped) * rows - partly,
             bursts_sent=sent,
             bytes_sent=sent * geometry.burst_bytes,
             bytes_saved=full_bytes - sent * geometry.burst_bytes,
@@ -180,6 +185,11 @@ class Emitter:
         return lambda frame_id, start_us: read_bursts(
             picture, geometry, self._timing, frame_id=frame_id, start_us=start_us
         )
+
+    def _rows_begun(self, burst: Burst, span_us: float) -> int:
+        """Rows of a burst that were read when it was given up: those of the last one's halo, and what came since."""
+        ahead = burst.pixel_format.halo_rows if burst.burst_index else 0
+        return min(ahead + self._timing.whole_rows(span_us), self.geometry.burst_rows)
 
     def _now_us(self) -> float:
         return self._clock.now_us() - self._origin_us

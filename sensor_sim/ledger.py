@@ -22,7 +22,7 @@ class FrameLedger:
     Attributes:
         frame_id: number of the frame.
         rows: of the frame; `rows_read` + `rows_skipped` + `rows_unread` of them.
-        rows_read: that the sensor read out.
+        rows_read: that the sensor read out; an exit also finds rows of a burst that was not whole yet.
         rows_sent: of these, that went over the link.
         rows_skipped: left out because the service had no use for them.
         rows_unread: not read because the service was sure before.
@@ -45,6 +45,11 @@ class FrameLedger:
     start_us: float
     end_us: float
     next_us: float
+
+    @property
+    def readout_time_us(self) -> float:
+        """From the start of readout to its end."""
+        return self.end_us - self.start_us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,7 @@ class EnergyModel:
         """`sensor_uj`, `link_uj` and `compute_uj` of a frame; None where a coefficient is missing."""
         sensor = link = compute = None
         if self.sensor_active_mw and self.sensor_standby_mw:
-            active_us, standby_us = frame.end_us - frame.start_us, frame.next_us - frame.end_us
+            active_us, standby_us = frame.readout_time_us, frame.next_us - frame.end_us
             sensor = (self.sensor_active_mw.value * active_us + self.sensor_standby_mw.value * standby_us) / 1e3
         if self.link_nj_byte:
             link = self.link_nj_byte.value * frame.bytes_sent / 1e3
@@ -146,7 +151,7 @@ class StreamLedger:
         self._energy = energy or EnergyModel()
         self._sums: dict[str, float] = dict.fromkeys(SUMS, 0)
         self._counts = {"frames": 0, "lost": 0, "exited": 0}
-        self._decision_us = 0.0
+        self._decision_us = self._readout_time_us = 0.0
         self._uj: dict[str, float | None] = {"sensor_uj": 0.0, "link_uj": 0.0, "compute_uj": 0.0}
 
     def add(self, frame: FrameLedger) -> dict[str, Any]:
@@ -157,6 +162,7 @@ class StreamLedger:
         self._counts["lost"] += report is None
         self._counts["exited"] += report is not None and report.decision.exited
         self._decision_us += report.decision_us if report else 0.0
+        self._readout_time_us += frame.readout_time_us
         for name in SUMS:
             self._sums[name] += getattr(frame, name)
         for name, uj in estimate.items():
@@ -164,15 +170,16 @@ class StreamLedger:
             self._uj[name] = None if uj is None or total is None else total + uj
         undecided = {} if report else {"decision": None, "decision_us": None}
         content: dict[str, Any] = msgspec.to_builtins(frame)
-        return {"type": "frame", "lost": report is None} | content | undecided | {"energy": estimate}
+        times = {"readout_time_us": frame.readout_time_us} | undecided
+        return {"type": "frame", "lost": report is None} | content | times | {"energy": estimate}
 
     def total(self) -> dict[str, Any]:
-        """The stream's entry, ready for JSON: sums, the mean time to a decision, energy, and its coefficients."""
-        decided = self._counts["frames"] - self._counts["lost"]
-        mean_us = self._decision_us / decided if decided else None
-        return (
-            {"type": "stream"}
-            | self._counts
-            | self._sums
-            | {"mean_decision_us": mean_us, "energy": self._uj, "coefficients": asdict(self._energy)}
-        )
+        """The stream's entry, ready for JSON: sums, mean times, energy, and its coefficients."""
+        frames = self._counts["frames"]
+        decided = frames - self._counts["lost"]
+        means = {
+            "mean_decision_us": self._decision_us / decided if decided else None,
+            "mean_readout_time_us": self._readout_time_us / frames if frames else None,
+        }
+        energy = {"energy": self._uj, "coefficients": asdict(self._energy)}
+        return {"type": "stream"} | self._counts | self._sums | means | energy

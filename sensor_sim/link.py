@@ -57,7 +57,7 @@ class Link:
 
     def __init__(self, conditions: LinkConditions) -> None:
         self.conditions = conditions
-        self._generators = RowGenerators(conditions.seed)
+        self._generators = RowGenerators(conditions.seed, purpose=(1,))  # not the draws of the sensor's noise
         self._free_us = 0.0
         self._arrived_us = 0.0
         self._answered_us = 0.0

@@ -57,9 +57,9 @@ class Profile:
     Attributes:
         sensor, mode: names.
         width, height: pixels read out.
-        line_length_pck: clocks a line, horizontal blanking included.
+        line_length_pck: pixel clocks a line, horizontal blanking included.
         frame_length_lines: lines a frame, vertical blanking included.
-        clock_hz: of `line_length_pck`.
+        clock_hz: the pixel clock, that `line_length_pck` counts.
         source: where the figures stand.
         ranges: legal register settings; None where the timing is all that is known.
     """
@@ -92,6 +92,11 @@ class Profile:
         return self.frame_length_lines - self.height
 
     @property
+    def vertical_blanking_us(self) -> float:
+        """Share of the frame period in which no line is read."""
+        return self.vertical_blanking_lines * self.line_time_us
+
+    @property
     def frame_period_us(self) -> float:
         return self.frame_length_lines * self.line_time_us
 
@@ -121,6 +126,14 @@ class Profile:
         factor = self.binning(geometry)
         rows, columns = factor * geometry.height, factor * geometry.width
         return (self.height - rows) // 2, (self.width - columns) // 2, rows, columns
+
+    def burst_period_us(self, geometry: SensorGeometry) -> float:
+        """From one burst of the network's rows to the next.
+
+        Raises:
+            ProfileError: too few pixels.
+        """
+        return geometry.burst_rows * self.binning(geometry) * self.line_time_us
 
     def timing(
         self, geometry: SensorGeometry, registers: Registers | None = None, *, restart_on_exit: bool = False

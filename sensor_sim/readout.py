@@ -41,11 +41,35 @@ class ReadoutTiming:
         """When a row of the frame that starts then has left the sensor."""
         return start_us + (row + 1) * self.line_time_us
 
-    def next_frame_us(self, start_us: float, stopped_us: float, exited: bool = False) -> float:
-        """When the frame after one that started and stopped then begins: at the next frame boundary, if any."""
-        if not self.frame_period_us or (exited and self.restart_on_exit):
-            return stopped_us
-        return start_us + max(1, math.ceil((stopped_us - start_us) / self.frame_period_us)) * self.frame_period_us
+    def whole_rows(self, span_us: float) -> int:
+        """Rows that leave the sensor whole within a time."""
+        return int(span_us / self.line_time_us) if self.line_time_us else 0
+
+    def next_frame_us(self, start_us: float, end_us: float, decided_us: float = 0.0, *, exited: bool = False) -> float:
+        """When the frame after this one begins.
+
+        At the next frame boundary after its end; a service that is more than a frame behind holds the sensor up until
+        the boundary after its decision. Where there are no boundaries, or an exit restarts the sensor: as soon as the
+        frame is both ended and decided.
+
+        Args:
+            start_us, end_us: of its readout.
+            decided_us: when its decision was with the sensor.
+            exited: whether the decision was an exit.
+        """
+        known_us = max(end_us, decided_us)
+        if not self.frame_period_us:
+            return known_us
+        boundary_us = self._boundary_us(start_us, end_us)
+        if exited and self.restart_on_exit:
+            return min(boundary_us, known_us)
+        if decided_us > boundary_us + self.frame_period_us:
+            return self._boundary_us(start_us, decided_us)
+        return boundary_us
+
+    def _boundary_us(self, start_us: float, after_us: float) -> float:
+        period_us = self.frame_period_us or 0.0
+        return start_us + max(1, math.ceil((after_us - start_us) / period_us)) * period_us
 
 
 def mirrored(row: int, height: int) -> int:

@@ -1,9 +1,6 @@
 """What a sensor emitted, in a file: written once, checked, and sent again bit for bit.
 
-The file begins with the 8 bytes `RSCNREC1`. Records follow: kind (u8), length (u32, little-endian), content, and a
-CRC-32 (u32) of kind, length and content that goes on from the record before, so that no record can be altered,
-lost or moved. Kinds: 1 the header, JSON with `geometry`, `timing` and `config`, comes first; 2 the start of a frame,
-its id (u32) and time (f64, us); 3 a burst, the rows message of PROTOCOL.md; 4 the end, the number of frames (u32).
+The format, record by record: docs/sensor.md.
 """
 
 import json

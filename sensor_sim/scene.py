@@ -74,6 +74,7 @@ class SpriteScene:
     Attributes:
         background: (H, W, 3) uint8.
         sprite: (h, w, 3) uint8, no larger than the background.
+        mask: (h, w) bool, which of its pixels hide the background; all of them if None.
         start_px: column and row of its upper left corner at time 0.
         speed_px_s: columns and rows a second.
     """
@@ -82,10 +83,13 @@ class SpriteScene:
     sprite: Frame
     start_px: tuple[float, float] = (0.0, 0.0)
     speed_px_s: tuple[float, float] = (200.0, 0.0)
+    mask: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.sprite.shape[0] > self.background.shape[0] or self.sprite.shape[1] > self.background.shape[1]:
             raise SceneError(f"the sprite {self.sprite.shape} is larger than the background {self.background.shape}")
+        if self.mask is not None and self.mask.shape != self.sprite.shape[:2]:
+            raise SceneError(f"the mask {self.mask.shape} is not of the sprite's size {self.sprite.shape[:2]}")
 
     def rows(self, first_row: int, times_us: Times) -> Frame:
         height, width = self.background.shape[:2]
@@ -95,12 +99,16 @@ class SpriteScene:
         top = np.floor(self.start_px[1] + self.speed_px_s[1] * times_us / 1e6).astype(np.int64) % height
         line = (np.arange(first_row, first_row + len(times_us)) - top) % height
         for index in np.flatnonzero(line < sprite_height):
-            rows[index, (left[index] + np.arange(sprite_width)) % width] = self.sprite[line[index]]
+            shown = np.arange(sprite_width) if self.mask is None else np.flatnonzero(self.mask[line[index]])
+            rows[index, (left[index] + shown) % width] = self.sprite[line[index], shown]
         return rows
 
 
-def read_picture(path: Path) -> Image.Image:
+def read_picture(path: Path, *, keep_alpha: bool = False) -> Image.Image:
     """A picture file, upright, RGB: what is transparent lies on white, of 16-bit grey the upper eight bits count.
+
+    Args:
+        keep_alpha: RGBA instead.
 
     Raises:
         SceneError: no such file, or not a picture.
@@ -108,7 +116,7 @@ def read_picture(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             ImageOps.exif_transpose(image, in_place=True)
-            return _opaque_rgb(image)
+            return image.convert("RGBA") if keep_alpha else _opaque_rgb(image)
     except FileNotFoundError:
         raise SceneError(f"{path}: no such file") from None
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
@@ -142,6 +150,25 @@ def panning_photo(path: Path, geometry: SensorGeometry, speed_px_s: float) -> Pa
     """
     wide = SensorGeometry(geometry.height, 2 * geometry.width, geometry.burst_rows)
     return PanningScene(photo_frame(path, wide), geometry.width, speed_px_s)
+
+
+def sprite_over(background: Path, sprite: Path | None, geometry: SensorGeometry, speed_px_s: float) -> SpriteScene:
+    """A picture that moves sideways over a photograph, half as high as the frame; without one, a yellow bar.
+
+    Pixels of the sprite that are more than half transparent show the background.
+
+    Raises:
+        SceneError: no such file, or not a picture.
+    """
+    behind, height = photo_frame(background, geometry), geometry.height // 2
+    place, speed = (0.0, geometry.height / 4), (speed_px_s, 0.0)
+    if sprite is None:
+        bar = np.full((height, max(1, geometry.width // 8), 3), (255, 220, 0), np.uint8)
+        return SpriteScene(behind, bar, place, speed)
+    image = read_picture(sprite, keep_alpha=True)
+    width = min(geometry.width, max(1, round(image.width * height / image.height)))
+    pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+    return SpriteScene(behind, pixels[..., :3], place, speed, pixels[..., 3] > 127)
 
 
 def photos_in(path: Path) -> list[Path]:

@@ -188,7 +188,8 @@ def behind_filters(light: Light, pixel_format: PixelFormat, first_row: int) -> L
     if pixel_format is PixelFormat.RGB8:
         return light
     if pixel_format is PixelFormat.MONO8:
-        return (light @ LUMINANCE)[..., None]
+        red, green, blue = (light[..., colour] * share for colour, share in enumerate(LUMINANCE))
+        return np.asarray((red + green + blue)[..., None])  # not `@`: BLAS sums in an order of its own
     pattern = pixel_format.pattern
     assert pattern is not None  # noqa: S101 - only mosaics are left
     filtered = np.empty((*light.shape[:2], 1), np.float32)
@@ -200,10 +201,16 @@ def behind_filters(light: Light, pixel_format: PixelFormat, first_row: int) -> L
 
 
 class RowGenerators:
-    """One generator a row: Philox keyed by the seed, with the frame and the row as its counter."""
+    """One generator a row: Philox keyed by the seed, with the frame and the row as its counter.
 
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
+    Args:
+        seed: 0 or more.
+        purpose: what is drawn; another number, other draws under the same seed.
+    """
+
+    def __init__(self, seed: int, purpose: tuple[int, ...] = ()) -> None:
+        sequence = np.random.SeedSequence(seed, spawn_key=purpose)
+        self._generator = np.random.Generator(np.random.Philox(sequence))
         self._philox = self._generator.bit_generator
         self._state = dict(self._philox.state)
         self._counter = self._state["state"]["counter"]
@@ -218,6 +225,8 @@ class RowGenerators:
 
 class Sensor:
     """One piece of silicon: a configuration, and the nonuniformity that this piece has.
+
+    Electrons of light and dark current fill the well; dark signal nonuniformity and read noise come behind it.
 
     Args:
         config: the sensor, its lens and its light.

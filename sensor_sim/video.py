@@ -11,19 +11,26 @@ import numpy as np
 from sensor_sim.burst import Frame, SensorGeometry
 from sensor_sim.scene import SceneError, Times
 
-KEPT_PICTURES = 4
-"""Pictures kept, for rows that exposed before the newest one came."""
+KEPT_PICTURES = 32
+"""Pictures kept, for rows that exposed before the newest one came: 4.8 MB at 210x240."""
+DEFAULT_RATE = 30
+"""Pictures a second, where the source doesn't say."""
+WEBCAM_FORMAT = "v4l2"
+WEBCAM_LAG_PICTURES = 2
+"""A webcam is seen so many pictures late, so that the one after a row's time has come and nobody waits for it."""
 
 
 class VideoScene:
     """A video: each row shows the picture that was the last one at its time.
 
-    Pictures are decoded as time goes on, and can't be gone back to: rows may look back over `KEPT_PICTURES` of them.
+    Pictures are decoded as time goes on, and can't be gone back to: rows may look back over `KEPT_PICTURES` of them;
+    what is older shows the oldest of these.
 
     Args:
         source: a file, or a webcam's device such as /dev/video0.
         geometry: pictures are scaled to its size.
-        webcam: whether `source` is a device (Video4Linux); its first picture is the stream's time 0.
+        webcam: whether `source` is a device (Video4Linux); its first picture is the stream's time 0, and it is seen
+            `WEBCAM_LAG_PICTURES` late.
 
     Raises:
         SceneError: PyAV is not installed, or the source can't be opened or holds no pictures.
@@ -37,15 +44,18 @@ class VideoScene:
         self._source, self._geometry = str(source), geometry
         self._errors: tuple[type[Exception], ...] = (av.error.FFmpegError, OSError)
         try:
-            self._container: Any = av.open(self._source, format="v4l2" if webcam else None)
+            self._container: Any = av.open(self._source, format=WEBCAM_FORMAT if webcam else None)
         except self._errors as error:
             raise SceneError(f"{source}: not a readable video ({type(error).__name__})") from error
         if not self._container.streams.video:
             self.close()
             raise SceneError(f"{source}: no pictures in it")
+        rate = self._container.streams.video[0].average_rate or DEFAULT_RATE
+        self._lag_us = 1e6 * WEBCAM_LAG_PICTURES / float(rate) if webcam else 0.0
         self._decoded: Iterator[Any] = self._container.decode(video=0)
         self._pictures: deque[tuple[float, Frame]] = deque(maxlen=KEPT_PICTURES)
         self._origin_s: float | None = None
+        self._count = 0
         self._exhausted = False
         self.ended = False
         self._decode_one()
@@ -67,6 +77,7 @@ class VideoScene:
 
     def rows(self, first_row: int, times_us: Times) -> Frame:
         """See `Scene`; sets `ended` once rows were wanted from after the last picture."""
+        times_us = times_us - self._lag_us
         while not self._exhausted and self._pictures[-1][0] <= times_us.max():
             self._decode_one()
         if self._exhausted and times_us.min() > self._pictures[-1][0]:
@@ -83,7 +94,8 @@ class VideoScene:
         if picture is None:
             self._exhausted = True
             return
-        time_s = picture.time if picture.time is not None else len(self._pictures) / 30
+        time_s = self._count / DEFAULT_RATE if picture.time is None else picture.time
+        self._count += 1
         if self._origin_s is None:
             self._origin_s = time_s
         scaled = picture.reformat(self._geometry.width, self._geometry.height, "rgb24").to_ndarray()

@@ -62,7 +62,11 @@ def record(
         timing = choice.timing(geometry)
         shots = stream_sensor.cameras(scene, sources, choice, geometry, frames=frames, speed_px_s=speed_px_s)
         names: list[str] = []
-        settings = {"choice": asdict(choice), "sensor": asdict(choice.config(geometry)), "scene": scene}
+        settings = {
+            "choice": asdict(choice),
+            "sensor": asdict(choice.config(geometry)),
+            "scene": {"name": scene, "files": [str(source) for source in sources], "speed_px_s": speed_px_s},
+        }
         start_us, pixels = 0.0, 0
         with Recorder(out, geometry, timing, settings) as recorder:
             for name, camera in shots:

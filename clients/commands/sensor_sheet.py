@@ -1,8 +1,8 @@
 """`rascanet sensor-sheet`: the pictures and figures of docs/sensor.md."""
 
-from dataclasses import replace
+import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,7 @@ from clients.commands.plot import new_figure, save
 if TYPE_CHECKING:
     from clients.commands.table import Table
     from sensor_sim.burst import Frame
-    from sensor_sim.camera import Camera
 
-PAN_PX_S = 900.0
-"""How fast the street passes by in the pictures of shutters and profiles: four times the frame's width a second."""
 FIGURE_DPI = 100
 
 
@@ -30,20 +27,24 @@ def sensor_sheet(
         Path | None, typer.Option(help="photographs with an index.csv: adds the accuracy over the presets")
     ] = None,
     split: Annotated[str, typer.Option(help="split to evaluate")] = "val",
-    page: Annotated[Path | None, typer.Option(help="Markdown page whose accuracy table is replaced")] = None,
+    page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced")] = None,
 ) -> None:
     """Draws every preset, shutter and profile; with photographs, measures the shipped weights in each light."""
+    from clients.commands.sensor_pictures import colour_pictures, preset_pictures, profile_pictures, shutter_pictures
     from clients.commands.table import PageError, refresh_page
 
-    _save(out / "presets.png", _preset_pictures(), columns=5)
-    _save(out / "shutters.png", _shutter_pictures(), columns=4)
-    _save(out / "profiles.png", _profile_pictures(), columns=5)
-    if photos:
-        with failing_on(OSError, ValueError, PageError):
-            table = _accuracy(photos, split, out / "accuracy.png")
+    _save(out / "presets.png", preset_pictures(), columns=5)
+    _save(out / "shutters.png", shutter_pictures(), columns=4)
+    _save(out / "colours.png", colour_pictures(), columns=4)
+    _save(out / "profiles.png", profile_pictures(), columns=5)
+    with failing_on(OSError, ValueError, PageError):
+        tables = {"sheet presets": [preset_table()], "sheet profiles": profile_tables()}
+        if photos:
+            tables["sheet accuracy"] = [_accuracy(photos, split, out / "accuracy.png")]
+        for table in itertools.chain(*tables.values()):
             table.show(console)
-            if page:
-                refresh_page(page, {"sheet accuracy": [table]})
+        if page:
+            refresh_page(page, tables)
     console.print(f"pictures in {out}")
 
 
@@ -52,84 +53,120 @@ def _save(path: Path, pictures: "list[tuple[str, Frame]]", columns: int) -> None
     rows = -(-len(pictures) // columns)
     figure = new_figure(2.4 * columns, 2.5 * rows, FIGURE_DPI)
     for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axes.axis("off")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_frame_on(False)
         if place < len(pictures):
             caption, picture = pictures[place]
             axes.imshow(picture, interpolation="nearest")
-            axes.set_title(caption, fontsize=8)
+            axes.set_xlabel(caption, fontsize=8)
     save(figure, path)
 
 
-def _frame(camera: "Camera") -> "Frame":
-    """The first frame that a camera of RGB pixels reads."""
-    import numpy as np
+def preset_table() -> "Table":
+    """What each preset sets, and what follows for a white pixel."""
+    import math
 
-    return np.concatenate([burst.rows for burst in camera(0, 0.0)])
-
-
-def _preset_pictures() -> "list[tuple[str, Frame]]":
-    from sensor_sim.burst import SensorGeometry
-    from sensor_sim.charts import street
-    from sensor_sim.sensor import PRESETS, Sensor
-
-    geometry = SensorGeometry(210, 240)
-    picture = street(geometry).rows(0, _still(geometry.height))
-    pictures = []
-    for name, config in PRESETS.items():
-        white = min(config.white_photons * config.quantum_efficiency, config.full_well_e)
-        caption = f"{name}\nwhite: {white:,.0f} electrons" if config.shot_noise else f"{name}\nno noise"
-        pictures.append((caption, Sensor(config, geometry).frame(picture)))
-    return pictures
-
-
-def _shutter_pictures() -> "list[tuple[str, Frame]]":
-    from sensor_sim.burst import SensorGeometry
-    from sensor_sim.camera import Camera, Shutter
-    from sensor_sim.charts import street
-    from sensor_sim.readout import ReadoutTiming
-    from sensor_sim.scene import SpriteScene
+    from clients.commands.table import Table
     from sensor_sim.sensor import PRESETS
 
-    geometry = SensorGeometry(210, 240)
-    picture = street(geometry).rows(0, _still(geometry.height))
-    walking = SpriteScene(picture, picture[80:180, 115:165], (20.0, 90.0), (PAN_PX_S, 0.0))
-    timing = ReadoutTiming()
-    return [
-        (f"{what}, {shutter.value} shutter", _frame(Camera(scene, geometry, timing, PRESETS["ideal"], shutter)))
-        for what, scene in (("passing street", _passing(geometry)), ("moving sprite", walking))
-        for shutter in Shutter
-    ]
+    rows = []
+    for name, config in PRESETS.items():
+        white_e = min(config.white_photons * config.quantum_efficiency, config.full_well_e)
+        spatial_e = math.hypot(config.dsnu_e, config.prnu * white_e)
+        shot_e = math.sqrt(white_e) if config.shot_noise else 0.0
+        noise_e = math.hypot(shot_e, config.dark_noise_e, spatial_e, math.sqrt(1 / 12) / config.gain_dn_e)
+        rows.append(
+            (
+                name,
+                f"{config.luminance_cd_m2:,g}",
+                f"{config.exposure_us / 1000:g}",
+                f"{config.temperature_c:g}",
+                f"{config.gain_dn_e:.3g}",
+                f"{config.read_noise_e:g}",
+                f"{config.dark_electrons:.2f}",
+                f"{white_e:,.0f}",
+                f"{20 * math.log10(white_e / noise_e):.0f}",
+            )
+        )
+    headings = (
+        "preset", "white (cd/m2)", "exposure (ms)", "sensor (degrees C)", "gain (DN/e)", "read noise (e)",
+        "dark current (e a frame)", "electrons of white", "SNR of white (dB)",
+    )  # fmt: skip
+    note = "SNR: of one pixel in one frame, all temporal and spatial noise and the quantisation in it."
+    return Table("Five lights", headings, rows, (note,))
 
 
-def _profile_pictures() -> "list[tuple[str, Frame]]":
-    from clients.commands.stream_sensor import SensorChoice
+def profile_tables() -> "list[Table]":
+    """Timing of every profile, and the registers of those whose registers are known."""
+    from clients.commands.table import MISSING, Table
     from sensor_sim.burst import SensorGeometry
-    from sensor_sim.profiles import PROFILES
+    from sensor_sim.profiles import PROFILES, Profile, ProfileError
 
-    geometry = SensorGeometry(105, 120)
-    pictures = []
+    def burst_us(profile: Profile, height: int, width: int) -> str:
+        geometry = SensorGeometry(height, width)
+        try:
+            pixels = profile.binning(geometry)
+        except ProfileError:
+            return MISSING
+        return f"{profile.burst_period_us(geometry):,.1f} ({pixels} x {pixels})"
+
+    timing, registers = [], []
     for name, profile in PROFILES.items():
-        camera = SensorChoice(preset="daylight", profile=name).camera(_passing(geometry), geometry)
-        pixels = profile.binning(geometry)
-        timing = f"{camera.timing.line_time_us:.0f} us a row, {profile.frames_per_second:.0f} frames/s"
-        caption = f"{name}\n{timing}\n{pixels} x {pixels} px averaged"
-        pictures.append((caption, _frame(camera)))
-    return pictures
-
-
-def _passing(geometry: Any) -> Any:
-    """The street passing by, at a speed that fits the frame's width."""
-    from sensor_sim.charts import street
-    from sensor_sim.scene import PanningScene
-
-    wide = replace(geometry, width=2 * geometry.width)
-    return PanningScene(street(wide).rows(0, _still(geometry.height)), geometry.width, PAN_PX_S * geometry.width / 240)
-
-
-def _still(rows: int) -> Any:
-    import numpy as np
-
-    return np.zeros(rows)
+        timing.append(
+            (
+                f"`{name}`",
+                f"{profile.height} x {profile.width}",
+                f"{profile.clock_hz / 1e6:g}",
+                f"{profile.line_length_pck}",
+                f"{profile.frame_length_lines}",
+                f"{profile.line_time_us:.1f}",
+                f"{profile.horizontal_blanking_us:.1f}",
+                f"{profile.vertical_blanking_us / 1000:.2f}",
+                burst_us(profile, 210, 240),
+                burst_us(profile, 105, 120),
+                f"{profile.frames_per_second:.1f}",
+                profile.source,
+            )
+        )
+        if profile.ranges:
+            longest = profile.frame_length_lines - profile.ranges.exposure_margin_lines
+            registers.append(
+                (
+                    f"`{name}`",
+                    f"{profile.ranges.min_exposure_lines} to {longest}",
+                    f"{profile.line_time_us * profile.ranges.min_exposure_lines:,.0f} to "
+                    f"{profile.line_time_us * longest:,.0f}",
+                    ", ".join(map(str, profile.ranges.analog_gains)),
+                    f"{profile.frame_length_lines} to {profile.ranges.max_frame_length_lines:,}",
+                )
+            )
+    return [
+        Table(
+            "Timing of real parts",
+            (
+                "profile",
+                "rows x columns",
+                "pixel clock (MHz)",
+                "line (clocks)",
+                "frame (lines)",
+                "line time (us)",
+                "of it blank (us)",
+                "vertical blanking (ms)",
+                "burst of 210x240 (us, pixels averaged)",
+                "burst of 105x120 (us, pixels averaged)",
+                "frames a second",
+                "source",
+            ),
+            timing,
+        ),
+        Table(
+            "Registers",
+            ("profile", "exposure (lines)", "exposure (us)", "analog gain", "frame length (lines)"),
+            registers,
+            ("A longer frame allows a longer exposure; it ends as many lines before the frame does.",),
+        ),
+    ]
 
 
 def _accuracy(photos: Path, split: str, plot: Path) -> "Table":

@@ -2,11 +2,11 @@
 
 import json
 from collections import deque
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from sensor_sim.burst import PixelFormat
 from sensor_sim.camera import Shutter
 from sensor_sim.readout import Reader
 from sensor_sim.wire import encode
+
+if TYPE_CHECKING:
+    from sensor_sim.ledger import FrameLedger, StreamLedger
 
 VirtualTime = Annotated[bool, typer.Option(help="as fast as possible instead of in real time, with the same results")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")]
@@ -121,6 +124,12 @@ def replay(
     virtual_time: VirtualTime = False,
     ledger: Ledger = None,
     energy: Energy = None,
+    bandwidth_mbit_s: stream_sensor.Bandwidth = None,
+    latency_ms: stream_sensor.Latency = 0.0,
+    jitter_ms: stream_sensor.Jitter = 0.0,
+    frame_loss: stream_sensor.FrameLoss = 0.0,
+    service_ms: stream_sensor.ServiceTime = 0.0,
+    seed: stream_sensor.Seed = 0,
     policy: Policy = "published",
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
@@ -130,7 +139,7 @@ def replay(
     """Sends a recording to a service, bit for bit and at its own times; the service's exits and skips are obeyed."""
     from sensor_sim.recording import Recording, RecordingError
 
-    with failing_on(RecordingError):
+    with failing_on(RecordingError, ValueError):
         recorded = Recording(recording)
         recorded.check()  # nothing of a broken file is sent
         options = {
@@ -138,6 +147,9 @@ def replay(
             "pixel_format": recorded.geometry.pixel_format,
             "bearer_token": bearer_token,
             "timing": recorded.timing,
+            "link": stream_sensor.link_conditions(
+                bandwidth_mbit_s, latency_ms, jitter_ms, frame_loss, service_ms, seed
+            ),
         }
         variant = f"{recorded.geometry.height}x{recorded.geometry.width}"
         shots = ((f"frame {frame.frame_id}", frame.read, frame.start_us) for frame in recorded.frames())
@@ -171,35 +183,45 @@ def _send(
         first = next(shots, None)  # a scene that can't be shown is told before the service is asked
         if first is None:
             fail("there are no frames to send")
-        opened: AbstractContextManager[Any] = ledger_file.open("w") if ledger_file else nullcontext()
-        with opened as lines:
-            with suppress(KeyboardInterrupt), view:
-                client = Client(
-                    stream_url(url),
-                    variant,
-                    progress_every=1,
-                    clock=VirtualClock() if virtual_time else None,
-                    observer=view.observe,
-                    **options,
-                )
-                with client:
-                    for name, reader, start_us in chain([first], shots):
-                        view.begin(name, client.geometry)
-                        try:
-                            report = client.emit(reader, start_us)
-                        except FrameLostError as lost:
-                            view.lost(lost.ledger)
-                            entry = account.add(lost.ledger)
-                        else:
-                            view.end(report)
-                            reports.append((name, report))
-                            entry = account.add(report)
-                        if lines:
-                            print(json.dumps({"photo": name} | entry), file=lines, flush=True)
-                    summary = client.end()
-                    if as_json:
-                        print(encode(summary))
-            if lines:
-                print(json.dumps(account.total()), file=lines)
+        client = Client(
+            stream_url(url),
+            variant,
+            progress_every=1,
+            clock=VirtualClock() if virtual_time else None,
+            observer=view.observe,
+            **options,
+        )
+        with _ledger_lines(ledger_file, account) as enter, suppress(KeyboardInterrupt), view, client:
+            for name, reader, start_us in chain([first], shots):
+                view.begin(name, client.geometry)
+                try:
+                    report = client.emit(reader, start_us)
+                except FrameLostError as lost:
+                    view.lost(lost.ledger)
+                    enter(name, lost.ledger)
+                else:
+                    view.end(report)
+                    reports.append((name, report))
+                    enter(name, report)
+            summary = client.end()
+            if as_json:
+                print(encode(summary))
     if not as_json:
         console.print(result_table(reports))
+
+
+@contextmanager
+def _ledger_lines(path: Path | None, account: "StreamLedger") -> "Iterator[Callable[[str, FrameLedger], None]]":
+    """Takes frames into the account and writes a line each; ends with the stream's, however the stream ended."""
+    with path.open("w") if path else nullcontext() as lines:
+
+        def enter(name: str, frame: "FrameLedger") -> None:
+            entry = account.add(frame)
+            if lines:
+                print(json.dumps({"photo": name} | entry), file=lines, flush=True)
+
+        try:
+            yield enter
+        finally:
+            if lines:
+                print(json.dumps(account.total()), file=lines)

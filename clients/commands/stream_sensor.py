@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from sensor_sim.burst import PixelFormat, SensorGeometry
@@ -16,7 +15,7 @@ from sensor_sim.charts import CHARTS, chart
 from sensor_sim.link import LinkConditions
 from sensor_sim.profiles import PROFILES, Profile, ProfileError, Registers, find_profile
 from sensor_sim.readout import ReadoutTiming
-from sensor_sim.scene import Scene, SceneError, SpriteScene, StillScene, panning_photo, photo_frame, photos_in
+from sensor_sim.scene import Scene, SceneError, StillScene, panning_photo, photo_frame, photos_in, sprite_over
 from sensor_sim.sensor import PRESETS, SensorConfig
 from sensor_sim.video import VideoScene
 
@@ -25,11 +24,16 @@ SCENES = ("photo", "pan", "sprite", "video", "webcam", *CHARTS)
 DEFAULT_WEBCAM = "/dev/video0"
 
 Photos = Annotated[
-    list[Path] | None, typer.Argument(help="photographs or folders of them, one frame each; or a video; or a webcam")
+    list[Path] | None,
+    typer.Argument(
+        help="photographs or folders of them, one frame each; or a video; or a webcam; for a sprite the background "
+        "and, if you like, the sprite"
+    ),
 ]
 SceneName = Annotated[str, typer.Option("--scene", help=f"what is seen: {', '.join(SCENES)}")]
 Frames = Annotated[
-    int | None, typer.Option(min=1, help="frames of a scene that moves or of a chart (1; a video: to its end)")
+    int | None,
+    typer.Option(min=1, help="frames (photographs: one each; a video: to its end; other scenes: 1)"),
 ]
 Speed = Annotated[float, typer.Option("--speed-px-s", help="of a panning photograph or a sprite, columns a second")]
 Preset = Annotated[str, typer.Option(help=f"light and noise: {', '.join(PRESETS)}")]
@@ -175,7 +179,8 @@ def cameras(
         paths = [path for source in sources for path in photos_in(source)]
         if not paths:
             raise SceneError("name photographs, or --samples where the extra 'samples' is installed")
-        for path in itertools.cycle(paths) if repeat else paths:
+        endless = repeat or (frames or 0) > len(paths)
+        for path in itertools.islice(itertools.cycle(paths) if endless else paths, frames):
             yield path.name, choice.camera(StillScene(photo_frame(path, geometry)), geometry)
         return
     with ExitStack() as opened:
@@ -197,13 +202,14 @@ def _moving_scene(
     if scene == "webcam":
         device = str(sources[0]) if sources else DEFAULT_WEBCAM
         return opened.enter_context(VideoScene(device, geometry, webcam=True)), device, True
-    if len(sources) != 1:
-        raise SceneError(f"the scene {scene!r} is made of one file, not {len(sources)}")
+    most = 2 if scene == "sprite" else 1
+    if not 1 <= len(sources) <= most:
+        files = "a photograph and, if you like, the sprite" if scene == "sprite" else "one file"
+        raise SceneError(f"the scene {scene!r} is made of {files}, not of {len(sources)} files")
     name = sources[0].name
     if scene == "video":
         return opened.enter_context(VideoScene(sources[0], geometry)), name, True
     if scene == "pan":
         return panning_photo(sources[0], geometry, speed_px_s), name, False
-    background = photo_frame(sources[0], geometry)
-    bar = np.full((geometry.height // 2, max(1, geometry.width // 8), 3), (255, 220, 0), np.uint8)
-    return SpriteScene(background, bar, (0.0, geometry.height / 4), (speed_px_s, 0.0)), name, False
+    sprite = sources[1] if len(sources) > 1 else None
+    return sprite_over(sources[0], sprite, geometry, speed_px_s), name, False

@@ -5,9 +5,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from clients.commands.main import app
+from clients.commands.sensor_sheet import preset_table, profile_tables
+from sensor_sim.sensor import PRESETS
 from tests.model.training.folders import INDEX_HEADER
 
-SHEETS = ("presets", "shutters", "profiles")
+SHEETS = ("presets", "shutters", "colours", "profiles")
+MARKS = "".join(f"<!-- sheet {name} -->\nold\n<!-- end {name} -->\n" for name in ("presets", "profiles", "accuracy"))
 
 
 def test_every_preset_and_profile_is_drawn_and_the_accuracy_measured(tmp_path: Path) -> None:
@@ -19,7 +22,7 @@ def test_every_preset_and_profile_is_drawn_and_the_accuracy_measured(tmp_path: P
         Image.fromarray(pixels).save(photos / f"{number}.png")
         lines.append(f"{number}.png,val,{number % 2},street,[]")
     (photos / "index.csv").write_text("\n".join(lines) + "\n")
-    page.write_text("<!-- sheet accuracy -->\nold\n<!-- end accuracy -->\n")
+    page.write_text(MARKS)
     arguments = ["sensor-sheet", "--out", str(tmp_path / "out"), "--photos", str(photos), "--page", str(page)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
@@ -29,7 +32,27 @@ def test_every_preset_and_profile_is_drawn_and_the_accuracy_measured(tmp_path: P
             assert np.ptp(np.asarray(picture.convert("L"))) > 100
     text = page.read_text()
     assert "\nold\n" not in text
-    assert all(f"| {preset} |" in text for preset in ("ideal", "daylight", "indoor", "dusk", "night"))
+    assert all(text.count(f"| {preset} |") == 3 for preset in PRESETS)  # each of two networks, and the light itself
+
+
+def test_the_page_has_the_figures_that_the_command_prints() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sensor.md").read_text()
+    for table in (preset_table(), *profile_tables()):
+        assert table.markdown() in page
+    for name in (*SHEETS, "accuracy"):
+        assert f"](sensor/{name}.png)" in page
+
+
+def test_the_tables_have_the_published_figures() -> None:
+    """Row times, bursts and frame rates as the sources have them; registers as their drivers clamp them."""
+    timing, registers = ({row[0].strip("`"): row[1:] for row in table.rows} for table in profile_tables())
+    assert timing["hm01b0-qvga"][4] == "125.3"
+    assert timing["hm01b0-qvga"][7:10] == ("626.7 (1 x 1)", "1,253.3 (2 x 2)", "30.7")
+    assert timing["hm0360-vga"][1:5] == ("24", "768", "532", "32.0")
+    assert timing["hm0360-qqvga"][7] == "-"
+    assert registers["hm01b0-qvga"][:1] == ("2 to 258",)
+    assert registers["hm0360-vga"][:1] == ("2 to 528",)
+    assert "ov7670-vga" not in registers
 
 
 def test_a_folder_without_an_index_is_named(tmp_path: Path) -> None:

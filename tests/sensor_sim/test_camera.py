@@ -146,3 +146,12 @@ def test_a_sprite_comes_in_again_where_it_left() -> None:
     assert sorted(zip(*np.nonzero(shown[..., 0]), strict=True)) == [(r, c) for r in (4, 5) for c in (0, 1, 19)]
     with pytest.raises(ValueError, match="larger than the background"):
         SpriteScene(sprite, background)
+
+
+def test_a_sprite_hides_only_what_is_behind_its_mask() -> None:
+    background, sprite = np.zeros((10, 20, 3), np.uint8), np.full((2, 3, 3), 9, np.uint8)
+    mask = np.array([[True, False, True], [False, True, False]])
+    shown = SpriteScene(background, sprite, (18, 4), (1e6, 0), mask).rows(0, np.full(10, 1.0))
+    assert sorted(zip(*np.nonzero(shown[..., 0]), strict=True)) == [(4, 1), (4, 19), (5, 0)]
+    with pytest.raises(ValueError, match="mask"):
+        SpriteScene(background, sprite, mask=mask[:1])

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from hypothesis import Phase as Trial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
@@ -36,7 +38,9 @@ MODELS = {SMALL.name: ServedModel(RUNTIME, "digest")}
 BURSTS = SMALL.bursts_per_frame
 
 policies = st.builds(
-    lambda low, gap: PublishedPolicy(min(low + gap, 1.0), low), st.floats(0, 0.7), st.floats(0.01, 0.5)
+    lambda low, gap: PublishedPolicy(min(low + gap, 1.0), low),
+    st.floats(0, 0.7) | st.floats(0.7, 0.98),  # P(person) begins at 0.6 to 0.8 here and goes up to 0.98
+    st.floats(0.01, 0.5),
 )
 formats = st.sampled_from([PixelFormat.RGB8, PixelFormat.MONO8, PixelFormat.BAYER_GRBG8])
 
@@ -152,6 +156,22 @@ def test_exit_and_skip_never_lose_or_repeat_a_row(
     for frame_id, report in enumerate(reports):
         ledger = report.ledger if isinstance(report, FrameLostError) else report
         assert ledger.start_us >= next_us
+        assert ledger.start_us < ledger.end_us <= ledger.start_us + 100 * SMALL.height + 1  # time stamps are whole us
+        assert ledger.end_us <= ledger.next_us
+        if isinstance(report, FrameReport):
+            decided_us, read_us = report.start_us + report.decision_us, report.start_us + 100 * SMALL.height
+            boundary_us = report.start_us + 4000
+            if report.decision.exited:  # the readout ends with the word, if that comes before the last row
+                assert report.end_us == pytest.approx(min(decided_us, read_us), abs=1)
+            else:
+                assert report.end_us == pytest.approx(read_us, abs=1)
+            assert ledger.rows_skipped <= report.decision.skipped * SMALL.BURST_ROWS  # the others' word came late
+            lines_us = 100 * (report.rows_read + report.rows_skipped)
+            assert -1 <= report.end_us - report.start_us - lines_us < 101
+            if restart and report.decision.exited:
+                assert report.next_us == min(boundary_us, max(decided_us, report.end_us))
+            elif decided_us <= boundary_us:
+                assert report.next_us == boundary_us
         next_us = ledger.next_us
         assert ledger.rows_read + ledger.rows_skipped + ledger.rows_unread == ledger.rows == SMALL.height
         assert ledger.rows_sent == ledger.bursts_sent * SMALL.BURST_ROWS <= ledger.rows_read
@@ -187,23 +207,51 @@ def test_virtual_time_repeats_itself_and_so_does_a_recording(
 
 
 def _without_clock(report: FrameReport | FrameLostError) -> object:
-    assert isinstance(report, FrameReport)
-    return replace(report, start_us=0, end_us=0, next_us=0, decision_us=0)
+    """What doesn't say when exactly the service answered, and how much of a burst was read until then."""
+    ledger = report.ledger if isinstance(report, FrameLostError) else replace(report, decision_us=0)
+    return replace(ledger, end_us=0, next_us=0, rows_read=0, rows_unread=0)
 
 
-def test_virtual_and_real_time_agree() -> None:
-    """Bursts 10 ms apart leave the service time to answer; a machine that stalls longer gets a second try."""
-    for seed in range(3):
-        policy = PublishedPolicy(0.6, 0.3)
-        camera = _camera(PixelFormat.BAYER_GRBG8, ReadoutTiming(2000, 70_000), seed)
-        virtual, heard, left = _run(camera, policy, 2, VirtualClock(), LinkConditions(latency_us=500))
-        for _ in range(3):
-            real, really_heard, really_left = _run(camera, policy, 2, RealClock(), LinkConditions(latency_us=500))
-            if really_heard == heard:
-                break
-        assert really_heard == heard
-        assert [_without_clock(report) for report in real] == [_without_clock(report) for report in virtual]
-        assert [burst.readout_us for burst in really_left] == [burst.readout_us for burst in left]
+class _SlowedClock(RealClock):
+    """Real time, slowed down: 1 is as it is."""
+
+    def __init__(self, factor: int) -> None:
+        self._factor = factor
+
+    def now_us(self) -> float:
+        return super().now_us() / self._factor
+
+    async def sleep_until(self, time_us: float) -> None:
+        await asyncio.sleep(max(0.0, (time_us - self.now_us()) * self._factor / 1e6))
+
+
+@settings(max_examples=8, phases=[Trial.generate])  # a failure is not shrunk: that would take minutes of real time
+@given(
+    policy=policies,
+    pixel_format=formats,
+    link=st.builds(
+        LinkConditions,
+        bandwidth_bit_s=st.sampled_from([None, 1e7]),
+        latency_us=st.sampled_from([0.0, 500.0]),
+        jitter_us=st.sampled_from([0.0, 500.0]),
+        frame_loss=st.sampled_from([0.0, 0.5]),
+        seed=st.integers(0, 9),
+    ),
+    seed=st.integers(0, 99),
+)
+def test_virtual_and_real_time_agree(
+    policy: PublishedPolicy, pixel_format: PixelFormat, link: LinkConditions, seed: int
+) -> None:
+    """Bursts 8 ms apart leave the service time to answer; where a machine stalls longer, time is slowed down."""
+    camera = _camera(pixel_format, ReadoutTiming(1600, 50_000), seed)
+    virtual, heard, left = _run(camera, policy, 2, VirtualClock(), link)
+    for factor in (1, 2, 4, 8, 16):
+        real, really_heard, really_left = _run(camera, policy, 2, _SlowedClock(factor), link)
+        if really_heard == heard:
+            break
+    assert really_heard == heard
+    assert [_without_clock(report) for report in real] == [_without_clock(report) for report in virtual]
+    assert [burst.readout_us for burst in really_left] == [burst.readout_us for burst in left]
 
 
 def test_late_commands_count_as_late() -> None:
@@ -214,8 +262,23 @@ def test_late_commands_count_as_late() -> None:
     assert isinstance(report, FrameReport)
     assert report.decision.processed == 1
     assert (report.bursts_sent, report.late_bursts, len(heard)) == (4, 3, 4)
-    assert report.rows_unread == SMALL.height - 20
-    assert report.decision_us == 500 + 1600
+    assert (report.rows_read, report.rows_unread) == (21, SMALL.height - 21)  # a row between 2000 and 2100
+    assert report.decision_us == report.end_us == 500 + 1600
+
+
+def test_a_skip_leaves_a_burst_unread_unless_it_comes_late() -> None:
+    """After each burst that is looked at, the next one is not wanted; in the second run its word takes 600 us."""
+    policy = PublishedPolicy(1.0, 0.999)
+    camera = _camera(PixelFormat.BAYER_GRBG8, ReadoutTiming(100, 4000), 1)
+    burst_bytes = camera.geometry.burst_bytes
+    for service_us, sent, late in ((0.0, 3, 0), (600.0, 6, 3)):
+        (report,), heard, _ = _run(camera, policy, 1, VirtualClock(), LinkConditions(service_us=service_us))
+        assert isinstance(report, FrameReport)
+        assert (report.decision.processed, report.decision.skipped, report.decision.unread) == (3, 3, 0)
+        assert (report.bursts_sent, report.late_bursts, len(heard)) == (sent, late, sent)
+        assert (report.rows_read, report.rows_skipped, report.rows_unread) == (5 * sent, 30 - 5 * sent, 0)
+        assert (report.bytes_sent, report.bytes_saved) == (sent * burst_bytes, (6 - sent) * burst_bytes)
+        assert report.end_us == 3000
 
 
 def test_an_exit_empties_the_buffer_of_a_slow_link() -> None:
@@ -224,8 +287,9 @@ def test_an_exit_empties_the_buffer_of_a_slow_link() -> None:
     link = LinkConditions(bandwidth_bit_s=8e6 * 480 / 900)  # a burst takes 900 us, and comes every 500
     (report,), heard, _ = _run(camera, policy, 1, VirtualClock(), link)
     assert isinstance(report, FrameReport)
-    # burst 0 arrives at 1400, burst 1 left then and arrives in vain; the exit is obeyed at 1500, burst 2 being read
-    assert (report.rows_read, report.rows_sent, report.late_bursts, len(heard)) == (10, 10, 1, 2)
+    # burst 0 arrives at 1400, burst 1 left then and arrives in vain; of burst 2, read from 1000 on, 4 rows are out
+    assert (report.rows_read, report.rows_sent, report.late_bursts, len(heard)) == (14, 10, 1, 2)
+    assert (report.end_us, report.next_us) == (1400, 4000)
 
 
 def test_an_exit_starts_the_next_frame_at_once_or_at_its_boundary() -> None:

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -54,8 +53,17 @@ def test_the_window_lies_on_the_sensor_and_the_frame_in_its_period(profile: Prof
 
 def test_a_bound_burst_of_the_hm01b0() -> None:
     """Five rows of 210x240 take 626.7 us; a row of 105x120 is two lines."""
-    assert 5 * find_profile("hm01b0-qvga").timing(LARGE).line_time_us == pytest.approx(626.7, abs=0.1)
-    assert 5 * find_profile("hm01b0-qvga").timing(SMALL).line_time_us == pytest.approx(1253.3, abs=0.1)
+    assert find_profile("hm01b0-qvga").burst_period_us(LARGE) == pytest.approx(626.7, abs=0.1)
+    assert find_profile("hm01b0-qvga").burst_period_us(SMALL) == pytest.approx(1253.3, abs=0.1)
+
+
+def test_blanking_is_what_pixels_leave() -> None:
+    """MT9V012: 47.41 us active and 18.07 us blank of a line, 1.9 ms of vertical blanking (data sheet, p. 12)."""
+    profile = find_profile("mt9v012-vga")
+    assert profile.horizontal_blanking_us == pytest.approx(18.07, abs=0.01)
+    assert profile.line_time_us - profile.horizontal_blanking_us == pytest.approx(47.41, abs=0.01)
+    assert profile.vertical_blanking_us == pytest.approx(1.9e3, abs=10)
+    assert profile.frame_period_us == pytest.approx(33.33e3, abs=10)
 
 
 with_registers = [profile for profile in PROFILES.values() if profile.ranges]
@@ -106,10 +114,3 @@ def test_what_is_not_known_is_said() -> None:
         find_profile("ov7670-vga").registers()
     with pytest.raises(ProfileError, match="hm01b0-qvga"):
         find_profile("other")
-
-
-def test_the_page_has_the_figures_of_every_profile() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "sensor.md").read_text()
-    for profile in PROFILES.values():
-        figures = f"{profile.height} x {profile.width} | {profile.line_time_us:.1f} | {profile.frames_per_second:.1f}"
-        assert f"| `{profile.name}` | {figures} | {'yes' if profile.ranges else 'no'} | {profile.source} |" in page

@@ -49,6 +49,27 @@ def test_next_frame_begins_at_a_boundary(period: float | None, stopped: float, f
 
 
 @pytest.mark.parametrize(
+    ("restart", "exited", "decided", "following"),
+    [
+        (True, True, 850.0, 850.0),  # not before the word has come
+        (True, True, 700.0, 730.0),
+        (True, True, 1500.0, 1000.0),  # the next frame had begun by then
+        (True, False, 850.0, 1000.0),
+        (False, True, 850.0, 1000.0),
+        (False, False, 1500.0, 1000.0),
+        (False, False, 2500.0, 3000.0),  # more than a frame behind
+    ],
+)
+def test_an_exit_may_restart_the_sensor(restart: bool, exited: bool, decided: float, following: float) -> None:
+    timing = ReadoutTiming(100, 1000.0, restart_on_exit=restart)
+    assert timing.next_frame_us(0, 730.0, decided, exited=exited) == following
+
+
+def test_without_boundaries_the_next_frame_waits_for_the_decision() -> None:
+    assert ReadoutTiming(100).next_frame_us(0, 730.0, 900.0) == 900
+
+
+@pytest.mark.parametrize(
     "frame", [np.zeros((10, 5, 3), np.uint8), np.zeros((10, 4, 3), np.float32), np.zeros((10, 4), np.uint8)]
 )
 def test_wrong_frame(frame: np.ndarray) -> None:

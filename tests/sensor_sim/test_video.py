@@ -49,6 +49,19 @@ def test_a_readout_across_two_pictures_shows_both(video: Path) -> None:
         assert set(np.unique(frame).tolist()) == {LEVELS[0], LEVELS[1]}
 
 
+def test_a_webcam_is_seen_late_enough_for_nobody_to_wait(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensor_sim.video.WEBCAM_FORMAT", None)  # a file stands in for the device
+    with VideoScene(video, GEOMETRY, webcam=True) as scene:
+        shown = [int(scene.rows(0, np.full(40, float(time)))[0, 0, 0]) for time in range(0, 5 * PERIOD_US, PERIOD_US)]
+    assert shown == [LEVELS[0], LEVELS[0], LEVELS[0], LEVELS[1], LEVELS[2]]
+
+
+def test_rows_may_look_back(video: Path) -> None:
+    with VideoScene(video, GEOMETRY) as scene:
+        assert scene.rows(0, np.array([3.5 * PERIOD_US]))[0, 0, 0] == LEVELS[3]
+        assert scene.rows(0, np.array([0.5 * PERIOD_US]))[0, 0, 0] == LEVELS[0]
+
+
 def test_what_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")

@@ -1,6 +1,7 @@
 """Suite `sensor`: the simulated sensor's noise and the way from a mosaic to RGB, one core."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,9 @@ from clients.commands.bench.plan import Plan
 from clients.commands.bench.subjects import checkpoint_of
 from clients.commands.bench.timing import Call, time_in_turns
 from clients.commands.table import Table, number, ratio
-from model.preprocess import rgb_frame
-from sensor_sim.burst import PixelFormat, SensorGeometry
+from model.preprocess import rgb_frame, rgb_rows
+from sensor_sim.burst import Burst, Frame, PixelFormat, SensorGeometry
+from sensor_sim.readout import read_bursts
 from sensor_sim.sensor import PRESETS, Sensor, linear_light
 
 PLAIN = "plain numpy, one generator a frame"
@@ -32,14 +34,18 @@ def _cell(plan: Plan, variant: str) -> dict[str, Any]:
     picture = np.random.default_rng(0).integers(0, 256, config.frame_shape, np.uint8)
     geometry = SensorGeometry(config.height, config.width, config.BURST_ROWS)
     runtime = NativeRuntime(checkpoint)
+    plain = _PlainNight(geometry)
     contenders: dict[str, Call] = {
         NIGHT: partial(Sensor(PRESETS["night"], geometry).frame, picture),
         "ideal: no noise": partial(Sensor(PRESETS["ideal"], geometry).frame, picture),
-        PLAIN: partial(_plain_night, picture, np.random.default_rng(0)),
+        PLAIN: partial(plain.frame, picture),
     }
     for pixel_format in (PixelFormat.MONO8, PixelFormat.BAYER_RGGB8):
-        samples = Sensor(PRESETS["ideal"], SensorGeometry(*config.frame_shape[:2], 5, pixel_format)).frame(picture)
+        raw = replace(geometry, pixel_format=pixel_format)
+        samples = Sensor(PRESETS["ideal"], raw).frame(picture)
+        bursts = list(read_bursts(samples, raw))
         contenders[f"{pixel_format.value} to RGB"] = partial(rgb_frame, samples, pixel_format.value)
+        contenders[f"{pixel_format.value} to RGB, burst by burst"] = partial(_by_burst, bursts)
     contenders[KERNEL] = lambda: runtime.step(picture, runtime.initial_hidden())
     times = time_in_turns(contenders, rounds=plan.rounds, turn_s=plan.turn_s, least_calls=2)
     return {
@@ -55,18 +61,40 @@ def _cell(plan: Plan, variant: str) -> dict[str, Any]:
     }
 
 
-def _plain_night(picture: Any, rng: np.random.Generator) -> Any:
+def _by_burst(bursts: Sequence[Burst]) -> None:
+    """Fills a frame in as the service does."""
+    for burst in bursts:
+        rgb_rows(
+            burst.rows,
+            burst.pixel_format.value,
+            burst.burst_index * (len(burst.rows) - 2 * burst.pixel_format.halo_rows),
+        )
+
+
+class _PlainNight:
     """The same sources as the preset's, drawn for a whole frame at once and not repeatable by row."""
-    config = PRESETS["night"]
-    electrons = linear_light(picture) * np.float32(config.white_photons * config.quantum_efficiency)
-    noisy = rng.poisson(electrons + config.dark_electrons) + config.read_noise_e * rng.standard_normal(
-        electrons.shape, np.float32
-    )
-    numbers = np.rint(np.minimum(noisy, config.full_well_e) * config.gain_dn_e + config.black_level_dn)
-    light = (np.clip(numbers, config.black_level_dn, config.max_dn) - config.black_level_dn) / (
-        config.max_dn - config.black_level_dn
-    )
-    return (np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+
+    def __init__(self, geometry: SensorGeometry) -> None:
+        config = self._config = PRESETS["night"]
+        self._rng = np.random.default_rng(0)
+        shape = geometry.frame_shape
+        response = 1 + config.prnu * self._rng.standard_normal(shape, np.float32)
+        self._white_e = (response * config.white_photons * config.quantum_efficiency).astype(np.float32)
+        self._offset_e = (config.dsnu_e * self._rng.standard_normal(shape, np.float32)).astype(np.float32)
+        light = np.clip(np.arange(config.max_dn + 1) - config.black_level_dn, 0, None) / (
+            config.max_dn - config.black_level_dn
+        )
+        self._output = np.rint(255 * light ** (1 / 2.2)).astype(np.uint8)
+
+    def frame(self, picture: Frame) -> Frame:
+        """(H, W, 3) uint8 in and out."""
+        config, rng = self._config, self._rng
+        electrons = rng.poisson(linear_light(picture) * self._white_e + np.float32(config.dark_electrons))
+        read_e = np.float32(config.read_noise_e) * rng.standard_normal(picture.shape, np.float32)
+        electrons = np.minimum(electrons.astype(np.float32), np.float32(config.full_well_e)) + self._offset_e + read_e
+        numbers = np.rint(electrons * np.float32(config.gain_dn_e) + np.float32(config.black_level_dn))
+        seen: Frame = self._output[np.clip(numbers, 0, config.max_dn).astype(np.uint16)]
+        return seen
 
 
 def tables(result: dict[str, Any]) -> list[Table]:

@@ -1,0 +1,210 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from clients.commands.main import app
+from clients.commands.stream_sensor import SensorChoice, cameras, geometry_of
+from sensor_sim.burst import PixelFormat
+from sensor_sim.camera import Camera
+from sensor_sim.profiles import PROFILES, ProfileError
+from sensor_sim.recording import Recording
+from sensor_sim.sensor import PRESETS
+from tests.networks import SMALL
+
+AT_ONCE = ("--exit-threshold", 1e-6, "--skip-threshold", 0)
+"""Exits at the first burst, whatever the network says."""
+ENERGY = """
+[sensor_active_mw]
+value = 2
+source = "made up"
+[sensor_standby_mw]
+value = 0.5
+source = "made up"
+[link_nj_byte]
+value = 10
+source = "made up"
+[compute_pj_mac]
+value = 5
+source = "made up"
+[macs_per_burst]
+value = 1e6
+source = "made up"
+"""
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 50, 3), np.uint8)).save(path)
+    return path
+
+
+def test_the_ledger_s_figures_are_those_worked_out_by_hand(service_url: str, photo: Path, tmp_path: Path) -> None:
+    """A burst every 500 us and 1 ms each way: burst 0 arrives at 1500, its exit is back at 2500.
+
+    By then bursts 0 to 3 are sent, three of them in vain, and a fifth is read. The next frame starts at 10,000.
+    """
+    out, energy = tmp_path / "out.jsonl", tmp_path / "energy.toml"
+    energy.write_text(ENERGY)
+    timing = ("--line-time-us", 100, "--frame-rate", 100, "--latency-ms", 1, "--virtual-time")
+    files = ("--ledger", out, "--energy", energy)
+    done = _run("stream", photo, photo, "--url", service_url, "--variant", SMALL.name, *timing, *AT_ONCE, *files)
+    assert done.exit_code == 0, done.output
+    *frames, stream = _lines(out.read_text())
+    for number, frame in enumerate(frames):
+        assert frame.pop("decision")["burst_index"] == 0
+        assert frame == {
+            "type": "frame", "photo": "photo.png", "frame_id": number, "lost": False,
+            "rows": 30, "rows_read": 25, "rows_sent": 20, "rows_skipped": 0, "rows_unread": 5,
+            "bursts_sent": 4, "bytes_sent": 4 * 5 * 32 * 3, "bytes_saved": 2 * 5 * 32 * 3, "late_bursts": 3,
+            "start_us": 10_000 * number, "end_us": 10_000 * number + 2500, "next_us": 10_000 * (number + 1),
+            "readout_time_us": 2500, "decision_us": 2500,
+            # 2 mW for 2.5 ms and 0.5 mW for 7.5 ms; 10 nJ for each of 1,920 bytes; 5 pJ for each of 1 M operations
+            "energy": {"sensor_uj": 8.75, "link_uj": pytest.approx(19.2), "compute_uj": 5.0},
+        }  # fmt: skip
+    assert len(frames) == 2
+    assert (stream["type"], stream["frames"], stream["lost"], stream["exited"]) == ("stream", 2, 0, 2)
+    assert (stream["rows"], stream["rows_read"], stream["rows_unread"], stream["late_bursts"]) == (60, 50, 10, 6)
+    assert (stream["bytes_sent"], stream["bytes_saved"]) == (3840, 1920)
+    assert (stream["mean_decision_us"], stream["mean_readout_time_us"]) == (2500, 2500)
+    assert stream["energy"] == pytest.approx({"sensor_uj": 17.5, "link_uj": 38.4, "compute_uj": 10})
+    assert stream["coefficients"]["sensor_active_mw"] == {"value": 2, "source": "made up"}
+
+
+def test_the_ledger_is_whole_when_a_stream_breaks_off(service_url: str, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    options = ("--url", service_url, "--variant", SMALL.name, "--virtual-time", "--ledger", out)
+    done = _run("stream", photo, tmp_path / "missing.png", *options)
+    assert done.exit_code == 2
+    assert "missing.png: no such file" in done.stderr
+    assert [(line["type"], line.get("frames")) for line in _lines(out.read_text())] == [("frame", None), ("stream", 1)]
+
+
+def test_lost_frames_are_told_and_accounted_for(service_url: str, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    options = ("--url", service_url, "--variant", SMALL.name, "--virtual-time", "--ledger", out, "--frame-loss", 1)
+    done = _run("stream", photo, *options, "--frames", 3)
+    assert done.stdout.count("photo.png: lost on the link, 30 of 30 rows sent") == 3
+    *frames, stream = _lines(out.read_text())
+    assert [(frame["lost"], frame["decision"], frame["energy"]["sensor_uj"]) for frame in frames] == [
+        (True, None, None)
+    ] * 3
+    assert (stream["lost"], stream["mean_decision_us"]) == (3, None)
+
+
+def test_a_replayed_recording_is_decided_as_the_stream_was(service_url: str, photo: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "recording"
+    sensor = ("--variant", SMALL.name, "--preset", "dusk", "--pixel-format", "bayer_gbrg8", "--seed", 5)
+    scene = ("--scene", "pan", "--frames", 3, "--profile", "hm01b0-qqvga", "--analog-gain", 2, "--exposure-lines", 100)
+    done = _run("record", photo, "--out", recording, *sensor, *scene)
+    assert done.exit_code == 0, done.output
+    assert "3 frames" in done.stdout
+    config = Recording(recording).config
+    assert config["scene"] == {"name": "pan", "files": [str(photo)], "speed_px_s": 200.0}
+    assert config["sensor"]["exposure_us"] == pytest.approx(100 * PROFILES["hm01b0-qqvga"].line_time_us)
+    common = ("--url", service_url, "--virtual-time", "--json", "--latency-ms", 2, "--jitter-ms", 3)
+    streamed = _run("stream", photo, *sensor, *scene, *common)
+    replayed = _run("replay", recording, *common, "--seed", 5)
+    assert replayed.exit_code == 0, replayed.output
+
+    def said(result: Result) -> list[dict[str, Any]]:
+        lines = _lines(result.stdout)
+        for line in lines:
+            line.pop("photo", None)
+            line.pop("compute_us", None)
+            line.get("decision", {}).pop("compute_us", None)
+            line.pop("token", None)
+        return lines
+
+    assert said(replayed) == said(streamed)
+    assert [line["type"] for line in said(replayed)].count("report") == 3
+
+
+def test_a_broken_recording_is_not_sent(service_url: str, photo: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "recording"
+    _run("record", photo, photo, "--out", recording, "--variant", SMALL.name)
+    recording.write_bytes(recording.read_bytes()[:-30])
+    done = _run("replay", recording, "--url", service_url)
+    assert done.exit_code == 2
+    assert "truncated in record" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--preset", "noon"), "there is no preset 'noon'; there is ideal, daylight"),
+        (("--profile", "other"), "there is no profile 'other'"),
+        (("--profile", "hm01b0-qvga", "--line-time-us", 9), "come from the profile"),
+        (("--exposure-lines", 9), "choose one with --profile"),
+        (("--profile", "ov7670-vga", "--analog-gain", 2), "only the timing of this sensor is known"),
+        (("--profile", "hm01b0-qvga", "--analog-gain", 3), "analog_gain must be one of 1, 2, 4, 8, 16"),
+        (("--profile", "hm01b0-qvga", "--exposure-lines", 259), "exposure_lines must be 2 to 258"),
+        (("--profile", "hm0360-qvga", "--exposure-lines", 262), "exposure_lines must be 2 to 261"),
+        (("--profile", "hm01b0-qvga", "--frame-length-lines", 259), "frame_length_lines must be 260 to 65535"),
+        (("--profile", "hm0360-qqvga", "--preset", "night"), "longer than a frame"),
+        (("--variant", "210x240", "--profile", "hm0360-qqvga"), "choose a mode with more pixels"),
+        (("--scene", "other"), "there is no scene 'other'"),
+        (("--scene", "video", "missing.mp4"), "is made of one file, not of 2 files"),
+        (("--scene", "sprite", "PHOTO", "PHOTO"), "a photograph and, if you like, the sprite, not of 3 files"),
+    ],
+)
+def test_a_sensor_that_can_t_be_had_is_told_in_a_line(
+    photo: Path, tmp_path: Path, options: tuple[str, ...], complaint: str
+) -> None:
+    arguments = [str(photo) if option == "PHOTO" else str(option) for option in options]
+    done = _run("record", photo, "--out", tmp_path / "out", *arguments)
+    assert done.exit_code == 2, done.output
+    assert complaint in done.stderr
+    assert "Traceback" not in done.output
+
+
+def _cameras(scene: str, sources: list[Path], frames: int | None) -> list[tuple[str, Camera]]:
+    geometry = geometry_of(SMALL.name, PixelFormat.RGB8)
+    return list(cameras(scene, sources, SensorChoice(), geometry, frames=frames, speed_px_s=200.0))
+
+
+def test_a_folder_is_a_sequence(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in (2, 0, 1):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"{number}.png")
+    (folder / "notes.txt").write_text("no picture")
+    assert [name for name, _ in _cameras("photo", [folder], None)] == ["0.png", "1.png", "2.png"]
+    assert [name for name, _ in _cameras("photo", [folder], 2)] == ["0.png", "1.png"]
+    assert [name for name, _ in _cameras("photo", [folder], 4)] == ["0.png", "1.png", "2.png", "0.png"]
+    assert [camera.frame()[0, 0, 0] for _, camera in _cameras("photo", [folder], 3)] == [0, 1, 2]
+
+
+def test_a_sprite_may_be_a_picture(photo: Path, tmp_path: Path) -> None:
+    sprite = tmp_path / "sprite.png"
+    Image.new("RGB", (20, 20), (1, 2, 3)).save(sprite)
+    ((_, camera),) = _cameras("sprite", [photo, sprite], None)
+    assert ((camera.frame() == (1, 2, 3)).all(axis=2)).sum() == 15 * 15
+
+
+def test_registers_and_binning_change_the_sensor() -> None:
+    geometry = geometry_of("105x120", PixelFormat.RGB8)
+    profile = PROFILES["hm01b0-qvga"]
+    plain, indoor = SensorChoice("indoor", profile.name).config(geometry), PRESETS["indoor"]
+    assert plain == indoor.binned(2)
+    chosen = SensorChoice("indoor", profile.name, exposure_lines=50, analog_gain=8, frame_length_lines=300)
+    config = chosen.config(geometry)
+    assert config.exposure_us == pytest.approx(50 * profile.line_time_us)
+    assert config.gain_dn_e == pytest.approx(8 * plain.gain_dn_e)
+    assert chosen.timing(geometry).frame_period_us == pytest.approx(300 * profile.line_time_us)
+    with pytest.raises(ProfileError, match="longer than a frame"):
+        SensorChoice("dusk", frame_rate=60).config(geometry)
