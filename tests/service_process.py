@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from typing import IO
 
 from clients.commands.demo import free_port
+from sensor_sim.uplink import Backoff
+
+QUICK = Backoff(attempts=200, first_s=0.02, most_s=0.1)
+KEY = "k" * 32
 
 
 @contextmanager
@@ -32,3 +36,19 @@ def service_process(*options: str, log: IO[bytes] | None = None) -> Iterator[tup
             yield url, service
         finally:
             service.terminate()
+
+
+def resumable_service(port: int, *options: str) -> "subprocess.Popen[bytes]":
+    """A service on this port with a resume key that its successors share; up, and the caller's to end."""
+    command = [sys.executable, "-m", "server", "--port", str(port), "--resume-key", KEY, *options]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/live", timeout=5).close()
+        except OSError:
+            assert process.poll() is None, "the service ended"
+            assert time.monotonic() < deadline, "the service did not start"
+            time.sleep(0.02)
+        else:
+            return process
