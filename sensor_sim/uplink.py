@@ -38,6 +38,13 @@ from sensor_sim.wire import (
 ANSWER_TIMEOUT_S = 30.0
 """How long the service may take to answer anything."""
 
+PING_S = 5.0
+PONG_S = 10.0
+"""How often the service is pinged, and how long it may take to answer: a dead link is noticed before an answer is due."""
+
+CLOSE_S = 2.0
+"""How long to wait for the service's side of a close; a dead link has none."""
+
 REFUSED_TOKENS = ("bad_token", "expired_token", "foreign_token")
 
 
@@ -259,7 +266,16 @@ def _lost(error: ConnectionClosed) -> StreamError:
 async def _connect(url: str, headers: dict[str, str] | None) -> ClientConnection:
     subprotocols = [Subprotocol(SUBPROTOCOL)]
     try:
-        return await connect(url, subprotocols=subprotocols, additional_headers=headers, compression=None, proxy=None)
+        return await connect(
+            url,
+            subprotocols=subprotocols,
+            additional_headers=headers,
+            compression=None,
+            proxy=None,
+            ping_interval=PING_S,
+            ping_timeout=PONG_S,
+            close_timeout=CLOSE_S,
+        )
     except InvalidStatus as error:
         response = error.response
         detail = response.body.decode(errors="replace") if response.body else ""

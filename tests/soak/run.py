@@ -256,6 +256,7 @@ def main() -> None:
         raise SystemExit(_report(soak, looks, _look(process, steady), options.minutes))
     finally:
         over.set()
+        watching.join(60)
         for service in services.values():
             service.kill()
 
