@@ -40,7 +40,7 @@ ANSWER_TIMEOUT_S = 30.0
 
 PING_S = 5.0
 PONG_S = 10.0
-"""How often the service is pinged, and how long it may take to answer: a dead link is noticed before an answer is due."""
+"""How often the service is pinged, and how long it may take to answer: a dead link is found before an answer is due."""
 
 CLOSE_S = 2.0
 """How long to wait for the service's side of a close; a dead link has none."""

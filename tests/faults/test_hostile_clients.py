@@ -174,17 +174,6 @@ def test_a_slow_reader_is_cut_off(victim: Victim) -> None:
     raw.abort()
 
 
-def test_a_client_that_stops_reading_and_writing_at_once(victim: Victim) -> None:
-    """Nothing is under way when it goes idle, and the last words fit into no buffer."""
-    raw = _opened(victim, Hello(VARIANT, {"name": "never"}, 1, checkpoint_every=1), receive_buffer=2048)
-    raw.socket.setblocking(False)
-    with suppress(BlockingIOError):
-        for number in range(20_000):
-            raw.send(_burst(number, number // 21))
-    _wait(lambda: victim.metric("rascanet_streams") == 0)
-    raw.abort()
-
-
 def test_one_that_never_answers_a_ping_is_found(victim: Victim) -> None:
     before = victim.ended("no_pong")
     raw = _opened(victim)
