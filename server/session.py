@@ -267,7 +267,10 @@ class StreamSession:
         self._totals, self._frame_id = snapshot.totals, snapshot.frame_id
         position = None
         if snapshot.frame_id >= 0:
-            position = Position(snapshot.frame_id, self._restore(snapshot))
+            try:
+                position = Position(snapshot.frame_id, self._restore(snapshot))
+            except (TypeError, ValueError):  # signed by another release
+                raise ServiceError("bad_token", "the resume token is of another layout; begin with hello") from None
         return msgspec.structs.replace(welcome, token=resume.token, position=position)
 
     def _restore(self, snapshot: Snapshot) -> int:
