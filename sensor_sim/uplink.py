@@ -107,12 +107,20 @@ class Uplink:
         self._failure: StreamError | None = None
 
     async def open(self) -> Welcome:
-        """Connects for the first time.
+        """Connects for the first time. One that was taken and lost before `welcome`, as in a drain, is tried again.
 
         Raises:
             StreamError: no connection, or refused.
         """
-        self.welcome = await self._begin(self._hello)
+        backoff = self._backoff or Backoff(attempts=0)
+        for attempt in range(backoff.attempts + 1):
+            try:
+                self.welcome = await self._begin(self._hello)
+                break
+            except StreamError as error:
+                if error.code != "connection_lost" or attempt == backoff.attempts:
+                    raise
+                await asyncio.sleep(backoff.delay_s(attempt))
         return self.welcome
 
     async def close(self) -> None:

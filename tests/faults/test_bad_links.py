@@ -22,6 +22,7 @@ WITHIN_A_FRAME = {
 }
 """Where a connection never lives for a whole frame, tokens within it are what gets the stream on."""
 BETWEEN_FRAMES = {
+    "cut before welcome": [Fault("cut", 300), Fault("reset", 320), Fault("cut", 60_000)],
     "cut after the first token": [Fault("cut", 1000), Fault("cut", 60_000)],
     "reset": [Fault("reset", 60_000)],
     "half-closed": [Fault("half_close", 60_000)],
