@@ -45,11 +45,8 @@ def run(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
+        timeout_worker_healthcheck=60,  # on a busy machine a worker takes more than the default 5 s to start
         timeout_graceful_shutdown=5,  # for what is left after the streams are drained
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
         access_log=False,
         log_config=None,
         **connection_options(settings),

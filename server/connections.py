@@ -103,7 +103,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """Arguments of `uvicorn.Config` for such connections."""
+    """Arguments of `uvicorn.Config` for such connections, behind which proxies, and with which certificate."""
     return {
         "http": BoundedHttp,
         "ws": BoundedWebSocket,
@@ -111,4 +111,8 @@ def connection_options(settings: Settings) -> dict[str, Any]:
         "ws_per_message_deflate": False,  # raw pixels hardly shrink, and it would cost every burst
         "ws_ping_interval": settings.ping_s,
         "ws_ping_timeout": settings.ping_s,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "ssl_certfile": settings.tls_certificate,
+        "ssl_keyfile": settings.tls_key,
     }

@@ -3,11 +3,10 @@
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 from clients.commands.demo import free_port
 from sensor_sim.uplink import Backoff
@@ -24,15 +23,7 @@ def service_process(*options: str, log: IO[bytes] | None = None) -> Iterator[tup
     command = [sys.executable, "-m", "server", "--port", str(port), *options]
     with subprocess.Popen(command, stderr=log) as service:
         try:
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    urllib.request.urlopen(f"{url}/healthz", timeout=5).close()  # noqa: S310 - loopback
-                    break
-                except urllib.error.URLError:
-                    assert service.poll() is None, "the service ended"
-                    assert time.monotonic() < deadline, "the service did not start"
-                    time.sleep(0.05)
+            wait_until_it_answers(url, service)
             yield url, service
         finally:
             service.terminate()
@@ -42,13 +33,19 @@ def resumable_service(port: int, *options: str) -> "subprocess.Popen[bytes]":
     """A service on this port with a resume key that its successors share; up, and the caller's to end."""
     command = [sys.executable, "-m", "server", "--port", str(port), "--resume-key", KEY, *options]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_until_it_answers(f"http://127.0.0.1:{port}", process)
+    return process
+
+
+def wait_until_it_answers(url: str, process: "subprocess.Popen[Any]") -> None:
+    """Returns once the service is live."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/live", timeout=5).close()
+            urllib.request.urlopen(f"{url}/healthz/live", timeout=5).close()  # noqa: S310 - loopback
         except OSError:
             assert process.poll() is None, "the service ended"
             assert time.monotonic() < deadline, "the service did not start"
             time.sleep(0.02)
         else:
-            return process
+            return

@@ -18,7 +18,7 @@ import statistics
 import threading
 import time
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,7 @@ FAULTS = (
     Fault("cut", delay_s=0.002),
     Fault("cut", 30_000, piece_bytes=97),
 )
+REPLACED_S, LOOK_S = 10.0, 30.0
 GROWTH = 1.05
 """Of resident memory from the second quarter of the time to the last, at most."""
 
@@ -89,6 +90,7 @@ class Soak:
                 for frame, pixels in enumerate(self.frames[variant]):
                     self.expected[variant, number, frame] = scan_frame(runtime, pixels, parse_policy(policy))
         self.decisions = self.pictures = self.wrong = self.streams = self.resumed = self.restarts = self.attacks = 0
+        self.given_up = 0
 
     def judge(self, variant: str, number: int, frame: int, found: dict[str, Any]) -> None:
         """Compares a decision with the one made offline."""
@@ -96,15 +98,25 @@ class Soak:
         same = all(found[name] == getattr(scan, name) for name in ("processed", "skipped", "exited", "person"))
         self.wrong += not (same and abs(found["p_person"] - scan.p_person) < 1e-6)
 
-    async def client(self, urls: list[str]) -> None:
+    async def everybody(self, clients: int, steady: int, faulty: int, fickle: int) -> None:
+        """All that goes on, until the time is up; ports of the services and of the proxy."""
+        await asyncio.gather(
+            *(self.client([steady, faulty, fickle], fickle) for _ in range(clients)),
+            self.photographer(f"http://127.0.0.1:{steady}"),
+            self.vandal(steady),
+        )
+
+    async def client(self, ports: list[int], fickle: int) -> None:
         """Stream after stream, until the time is up."""
         while time.monotonic() < self.until:
+            port = self.rng.choice(ports)
             try:
-                await self.stream(self.rng.choice(urls))
+                await self.stream(f"http://127.0.0.1:{port}")
             except StreamError as error:
-                if error.code != "no_connection":
+                if port != fickle and error.code != "no_connection":
                     raise
-                await asyncio.sleep(0.1)  # a first connection is not tried again; the service is being replaced
+                self.given_up += 1  # the service is being replaced, and a busy machine takes its time over it
+                await asyncio.sleep(0.1)
 
     async def stream(self, url: str) -> None:
         """One stream of a few frames."""
@@ -215,50 +227,44 @@ def main() -> None:
     arguments.add_argument("--clients", type=int, default=12)
     arguments.add_argument("--seed", type=int, default=0)
     options = arguments.parse_args()
-    steady_port, fickle_port = free_port(), free_port()
-    services = {"steady": resumable_service(steady_port), "fickle": resumable_service(fickle_port)}
-    steady = f"http://127.0.0.1:{steady_port}"
-    process = psutil.Process(services["steady"].pid)
-    proxy = FaultyProxy(steady_port, FAULTS)
-    soak = Soak(60 * options.minutes, options.seed)
-    over = threading.Event()
-    looks = [_look(process, steady)]
+    with ExitStack() as stack:
+        steady_port, fickle_port = free_port(), free_port()
+        services = {}
+        stack.callback(lambda: [service.kill() for service in services.values()])
+        for name, port in (("steady", steady_port), ("fickle", fickle_port)):
+            services[name] = resumable_service(port)
+        steady = f"http://127.0.0.1:{steady_port}"
+        process = psutil.Process(services["steady"].pid)
+        proxy = FaultyProxy(steady_port, FAULTS)
+        stack.callback(proxy.close)
+        soak = Soak(60 * options.minutes, options.seed)
+        over = threading.Event()
+        looks = [_look(process, steady)]
 
-    def watch() -> None:
-        ticks = 0
-        while not over.wait(5):
-            ticks += 1
-            services["fickle"].send_signal(soak.rng.choice((signal.SIGKILL, signal.SIGTERM)))
-            services["fickle"].wait(30)
-            services["fickle"] = resumable_service(fickle_port)
-            soak.restarts += 1
-            if ticks % 6 == 1:
+        def disturb() -> None:
+            while not over.wait(REPLACED_S):
+                services["fickle"].send_signal(soak.rng.choice((signal.SIGKILL, signal.SIGTERM)))
+                services["fickle"].wait(30)
+                services["fickle"] = resumable_service(fickle_port)
+                soak.restarts += 1
+
+        def watch() -> None:
+            while not over.wait(LOOK_S):
                 looks.append(_look(process, steady))
                 print(f"{soak.decisions} decisions, p99 <= {_p99_ms(*looks[-2:]):g} ms, {looks[-1]}", flush=True)
 
-    watching = threading.Thread(target=watch)
-    try:
-        watching.start()
-        urls = [f"http://127.0.0.1:{port}" for port in (steady_port, proxy.port, fickle_port)]
-
-        async def everybody() -> None:
-            await asyncio.gather(
-                *(soak.client(urls) for _ in range(options.clients)),
-                soak.photographer(steady),
-                soak.vandal(steady_port),
-            )
-
-        asyncio.run(everybody())
+        threads = [threading.Thread(target=task) for task in (disturb, watch)]
+        for thread in threads:
+            thread.start()
+            stack.callback(thread.join, 60)
+        stack.callback(over.set)
+        asyncio.run(soak.everybody(options.clients, steady_port, proxy.port, fickle_port))
         over.set()
-        watching.join(60)
+        for thread in threads:
+            thread.join(60)
         proxy.close()
         time.sleep(22)  # closing handshakes that nobody answers
         raise SystemExit(_report(soak, looks, _look(process, steady), options.minutes))
-    finally:
-        over.set()
-        watching.join(60)
-        for service in services.values():
-            service.kill()
 
 
 def _report(soak: Soak, looks: list[Watched], last: Watched, minutes: float) -> str | None:
@@ -267,7 +273,7 @@ def _report(soak: Soak, looks: list[Watched], last: Watched, minutes: float) -> 
     print(
         f"{minutes:g} minutes: {soak.streams} streams, {soak.decisions} decisions and {soak.pictures} pictures, "
         f"{soak.wrong} wrong; {soak.resumed} connections made again, {soak.restarts} kills and drains, "
-        f"{soak.attacks} attacks"
+        f"{soak.given_up} streams given up meanwhile, {soak.attacks} attacks"
     )
     if quarter >= 2:
         early = statistics.median(look.rss_mb for look in looks[quarter : 2 * quarter])
