@@ -38,6 +38,13 @@ from sensor_sim.wire import (
 ANSWER_TIMEOUT_S = 30.0
 """How long the service may take to answer anything."""
 
+PING_S = 5.0
+PONG_S = 10.0
+"""How often the service is pinged, and how long it may take to answer: a dead link is found before an answer is due."""
+
+CLOSE_S = 2.0
+"""How long to wait for the service's side of a close; a dead link has none."""
+
 REFUSED_TOKENS = ("bad_token", "expired_token", "foreign_token")
 
 
@@ -100,12 +107,20 @@ class Uplink:
         self._failure: StreamError | None = None
 
     async def open(self) -> Welcome:
-        """Connects for the first time.
+        """Connects for the first time. One that was taken and lost before `welcome`, as in a drain, is tried again.
 
         Raises:
             StreamError: no connection, or refused.
         """
-        self.welcome = await self._begin(self._hello)
+        backoff = self._backoff or Backoff(attempts=0)
+        for attempt in range(backoff.attempts + 1):
+            try:
+                self.welcome = await self._begin(self._hello)
+                break
+            except StreamError as error:
+                if error.code != "connection_lost" or attempt == backoff.attempts:
+                    raise
+                await asyncio.sleep(backoff.delay_s(attempt))
         return self.welcome
 
     async def close(self) -> None:
@@ -259,7 +274,16 @@ def _lost(error: ConnectionClosed) -> StreamError:
 async def _connect(url: str, headers: dict[str, str] | None) -> ClientConnection:
     subprotocols = [Subprotocol(SUBPROTOCOL)]
     try:
-        return await connect(url, subprotocols=subprotocols, additional_headers=headers, compression=None, proxy=None)
+        return await connect(
+            url,
+            subprotocols=subprotocols,
+            additional_headers=headers,
+            compression=None,
+            proxy=None,
+            ping_interval=PING_S,
+            ping_timeout=PONG_S,
+            close_timeout=CLOSE_S,
+        )
     except InvalidStatus as error:
         response = error.response
         detail = response.body.decode(errors="replace") if response.body else ""

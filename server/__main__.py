@@ -1,6 +1,5 @@
 """Runs the service: `python -m server --help`."""
 
-import logging
 import os
 import secrets
 import shutil
@@ -8,7 +7,6 @@ import signal
 import sys
 import tempfile
 
-import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
@@ -17,7 +15,9 @@ from pydantic_settings import CliApp
 from model.checkpoint import CheckpointError
 from model.runtime import RuntimeUnavailableError
 from server.app import create_app
-from server.drain import BoundedWebSocket, DrainingServer, run_workers
+from server.connections import connection_options
+from server.drain import DrainingServer, run_workers
+from server.logs import log_as_json
 from server.metrics import FOLDER as METRICS_FOLDER
 from server.service import load_service
 from server.settings import Settings
@@ -29,7 +29,7 @@ def run(settings: Settings) -> None:
     Raises:
         CheckpointError: weights that cannot be used.
     """
-    _log()
+    log_as_json()
     service = load_service(settings)  # here, so that what's wrong is said once and not by every worker
     several = settings.workers > 1
     if several:
@@ -45,17 +45,11 @@ def run(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
-        ws=BoundedWebSocket,
-        ws_max_size=settings.message_bytes,
-        ws_per_message_deflate=False,  # raw pixels hardly shrink, and it would cost every burst
+        timeout_worker_healthcheck=60,  # on a busy machine a worker takes more than the default 5 s to start
         timeout_graceful_shutdown=5,  # for what is left after the streams are drained
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
         access_log=False,
         log_config=None,
+        **connection_options(settings),
     )
     signal.signal(signal.SIGTERM, _stopped)  # uvicorn raises it again once it has stopped
     try:
@@ -76,22 +70,8 @@ def _stopped(_signal: int, _frame: object) -> None:
 
 def worker() -> FastAPI:
     """The application of one of several processes, which has its settings from the environment."""
-    _log()
+    log_as_json()
     return create_app(load_service(Settings()))
-
-
-def _log() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells of every connection; streams are told below
-    structlog.configure(
-        processors=[
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )
 
 
 def main() -> None:

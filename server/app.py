@@ -47,6 +47,7 @@ def create_app(service: Service) -> FastAPI:
         Guard,
         bearer=bearer.get_secret_value() if bearer else None,
         origins=frozenset(service.settings.allowed_origins),
+        refused=service.metrics.refused,
     )
     tell_problems(app)
     openapi.describe(app)

@@ -1,13 +1,11 @@
-"""A uvicorn server that lets streams finish before it cuts connections, and connections that stay bounded."""
+"""A uvicorn server that lets streams finish before it cuts connections."""
 
 import asyncio
 import socket
 from time import monotonic
 
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.supervisors import multiprocess
-from websockets.http11 import Request
 
 from server.service import Service
 
@@ -46,22 +44,3 @@ def run_workers(config: uvicorn.Config) -> None:
     """Serves with `config.workers` processes on one port; one that dies is replaced."""
     multiprocess.Process = _Worker  # type: ignore[misc]  # uvicorn has no argument for it
     multiprocess.Multiprocess(config, sockets=[config.bind_socket()]).run()
-
-
-class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """Reads nothing while its answers are not taken, pings included, and can be cut off at once."""
-
-    def handle_connect(self, event: Request) -> None:
-        """Lets the application abort the connection."""
-        super().handle_connect(event)
-        if hasattr(self, "scope"):
-            self.scope["extensions"]["abort"] = {"transport": self.transport}
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if not self.read_paused and not self.transport.is_closing():
-            self.transport.resume_reading()

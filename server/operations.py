@@ -1,10 +1,13 @@
 """What operators ask for over HTTP: health, limits, metrics."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
+from server.asyncapi import document
 from server.schemas import Health
 from server.service import service_of
 from server.settings import Limits
@@ -16,6 +19,12 @@ router = APIRouter(tags=["service"])
 async def limits(request: Request) -> Limits:
     """The limits in force; `welcome` tells the same."""
     return service_of(request).settings.limits
+
+
+@router.get("/asyncapi.json", include_in_schema=False)
+async def asyncapi() -> dict[str, Any]:
+    """The stream's description, as `/openapi.json` is the one of the rest."""
+    return document()
 
 
 @router.get("/healthz")

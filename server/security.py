@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,8 +16,8 @@ from server.problem import problem
 BEARER_SUBPROTOCOL: Final = "rascanet.bearer."
 """Offered beside the protocol by browsers, which can't set a header: followed by the token in base64url, unpadded."""
 
-GUARDED: Final = ("/v1/", "/v2/", "/metrics")
-"""What the bearer token is asked for; page and health are open."""
+GUARDED: Final = ("/v1", "/v2", "/metrics")
+"""What the bearer token is asked for, with everything below; page and health are open."""
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -40,10 +40,13 @@ class Guard:
     Args:
         bearer: token to ask for; none if None.
         origins: that browsers may come from, beside the service's own.
+        refused: called with the code of every upgrade that is refused.
     """
 
-    def __init__(self, app: ASGIApp, bearer: str | None, origins: frozenset[str]) -> None:
-        self._app, self._origins = app, origins
+    def __init__(
+        self, app: ASGIApp, bearer: str | None, origins: frozenset[str], refused: Callable[[str], None]
+    ) -> None:
+        self._app, self._origins, self._refused = app, origins, refused
         self._bearer = bearer.encode() if bearer else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +70,7 @@ class Guard:
             self._check(scope, {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]})
         except ServiceError as error:
             if websocket:
+                self._refused(error.code)
                 await WebSocket(scope, receive, secured).send_denial_response(problem(error))
             else:
                 await problem(error, path)(scope, receive, secured)
@@ -78,7 +82,9 @@ class Guard:
         unsafe = scope["type"] == "websocket" or scope.get("method") not in ("GET", "HEAD", "OPTIONS")
         if origin and unsafe and origin not in self._origins and urlsplit(origin).netloc != headers.get("host"):
             raise ServiceError("forbidden_origin", f"pages of {origin[:100]} may not use this service")
-        if self._bearer and scope["path"].startswith(GUARDED) and not self._knows(scope, headers):
+        path: str = scope["path"]
+        guarded = any(path == part or path.startswith(part + "/") for part in GUARDED)
+        if self._bearer and guarded and not self._knows(scope, headers):
             raise ServiceError("unauthorized", "send the header 'Authorization: Bearer' with this service's token")
 
     def _knows(self, scope: Scope, headers: Mapping[str, str]) -> bool:

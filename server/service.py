@@ -1,5 +1,6 @@
 """What the endpoints share: settings, networks, who is admitted, and what is counted."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -17,7 +18,7 @@ from server.load import LoopLoad
 from server.metrics import Metrics
 from server.resume import Tokens
 from server.sequences import Sequences
-from server.session import ServedModel
+from server.session import ServedModel, StreamSession
 from server.settings import Settings
 from server.watch import StreamWatch
 from server.work import Work
@@ -35,7 +36,7 @@ class Service:
         admission: who may open a stream.
         tokens: makes and reads resume tokens.
         metrics: what is counted.
-        watches: of the open streams.
+        watches, sessions: of the open streams.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class Service:
     work: Work = field(init=False)
     sequences: Sequences = field(init=False)
     watches: set[StreamWatch] = field(init=False, default_factory=set)
+    sessions: set[StreamSession] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -64,10 +66,10 @@ class Service:
         return self.admission.streams
 
     def publish(self) -> None:
-        """Brings the gauges up to date."""
-        self.metrics.streams.set(self.streams)
-        self.metrics.loop_delay.set(self.load.delay_s)
+        """Brings counts and gauges up to date."""
+        self.metrics.follow(self.sessions)
         self.metrics.busy.set(self.load.busy_share)
+        self.metrics.tasks.set(len(asyncio.all_tasks()))
 
     def drain(self) -> None:
         """Admits no more streams and asks the open ones to leave within `drain_s`."""
@@ -77,7 +79,12 @@ class Service:
 
     async def measure(self) -> None:
         """Keeps load and gauges up to date until cancelled."""
-        await self.load.run(self.publish)
+
+        def ticked() -> None:
+            self.metrics.loop_delay.observe(self.load.delay_s)
+            self.publish()
+
+        await self.load.run(ticked)
 
     def choose(self, variant: str | None) -> ServedModel:
         """The network of that name; the first one if None.

@@ -156,6 +156,16 @@ class StreamSession:
         """The last frame begun; -1 before the first."""
         return self._frame_id
 
+    @property
+    def credits_left(self) -> int:
+        """Bursts that the client may send before it is granted more."""
+        return self._told - self.bursts
+
+    @property
+    def received_bytes(self) -> int:
+        """Samples of the bursts that came; headers and halos are not counted."""
+        return self.bursts * self._burst_rows * self._width * self._pixel_format.channels
+
     def token(self) -> str:
         """A resume token of the state as it is; empty before `welcome`."""
         if self.phase is Phase.OPENING or self._tokens is None:
@@ -257,7 +267,10 @@ class StreamSession:
         self._totals, self._frame_id = snapshot.totals, snapshot.frame_id
         position = None
         if snapshot.frame_id >= 0:
-            position = Position(snapshot.frame_id, self._restore(snapshot))
+            try:
+                position = Position(snapshot.frame_id, self._restore(snapshot))
+            except (TypeError, ValueError):  # signed by another release
+                raise ServiceError("bad_token", "the resume token is of another layout; begin with hello") from None
         return msgspec.structs.replace(welcome, token=resume.token, position=position)
 
     def _restore(self, snapshot: Snapshot) -> int:

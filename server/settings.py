@@ -2,9 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.images import PictureLimits
@@ -29,10 +29,16 @@ class Limits(BaseModel):
     shed_s: float
     drain_s: float
     resume_s: float
+    ping_s: float
+    max_connections: int
     max_images: int
     request_bytes: int
     image_bytes: int
     image_pixels: int
+    max_requests: int
+    request_s: float
+    max_sequences: int
+    sequence_idle_s: float
 
 
 class Settings(BaseSettings):
@@ -53,14 +59,16 @@ class Settings(BaseSettings):
     max_streams: int = Field(200, ge=1, description="open websocket streams at a time")
     max_streams_per_address: int = Field(200, ge=1, description="of these, from one client address")
     busy_limit: float = Field(
-        0.9, gt=0, description="share of the time that the process works past which no new stream is admitted"
+        0.6, gt=0, description="share of the time that the process works past which no new stream is admitted"
     )
     message_bytes: int = Field(262_144, ge=4096, description="largest websocket message")
     message_bursts: int = Field(64, ge=1, description="most bursts in one message")
     credit_bursts: int = Field(128, ge=1, description="bursts that a client may have under way, unacknowledged")
     stream_frames: int = Field(1_000_000, ge=1, description="frames after which a stream is asked to go on elsewhere")
     stream_s: float = Field(86_400.0, gt=0, description="seconds after which a stream is asked to go on elsewhere")
-    handshake_s: float = Field(10.0, gt=0, description="seconds for the upgrade, and again for the first message")
+    max_connections: int = Field(1000, ge=1, description="connections of any kind; more are closed at once")
+    handshake_s: float = Field(10.0, gt=0, description="seconds for a request's head, and for a stream's first message")
+    ping_s: float = Field(20.0, gt=0, description="seconds between pings, and for the answer to one")
     idle_s: float = Field(30.0, gt=0, description="a stream from which nothing comes for this long is closed")
     send_s: float = Field(10.0, gt=0, description="a client that takes no answers for this long is cut off")
     shed_s: float = Field(1.0, gt=0, description="delay of the event loop past which new frames are shed")
@@ -78,13 +86,18 @@ class Settings(BaseSettings):
     request_bytes: int = Field(67_108_864, ge=1, description="largest classify request")
     image_bytes: int = Field(20_971_520, ge=1, description="largest picture file")
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")
-
     max_requests: int = Field(64, ge=1, description="classify and infer requests at a time")
     request_s: float = Field(
         60.0, gt=0, description="in which a classify or infer request has come and its work has begun"
     )
     max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at a time")
     sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is dropped")
+
+    @model_validator(mode="after")
+    def _speaks_tls_or_not(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key come together: give both, or neither")
+        return self
 
     @field_validator("resume_key")
     @classmethod

@@ -1,9 +1,9 @@
 """The websocket endpoint: moves messages between the connection and its session, and decides nothing."""
 
 import asyncio
+import secrets
 from time import monotonic, perf_counter
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -20,6 +20,9 @@ log = structlog.get_logger("server.stream")
 
 TURN_S: Final = 0.002
 """How long one stream may hold the event loop before the others have their turn."""
+
+STREAM_HEADER: Final = b"rascanet-stream"
+"""Of the answer to an upgrade: the name of the stream in the log."""
 
 GOING_AWAY: Final = 1001
 """Close code of a stream that is to go on elsewhere."""
@@ -41,23 +44,25 @@ class StreamEndpoint:
             service.metrics.refused(refusal.code)
             await websocket.send_denial_response(problem(refusal))
             return
-        began, reason = monotonic(), "internal"
+        began, reason, stream = monotonic(), "internal", secrets.token_hex(6)
         session = StreamSession(service.models, service.settings.limits, service.tokens)
+        service.sessions.add(session)
         try:
-            await websocket.accept(SUBPROTOCOL)
-            reason = await _converse(session, receive, send, service)
-            if reason == "slow_reader":
-                abort = scope["extensions"].get("abort")  # nothing more fits into the connection
-                if abort:
-                    abort["transport"].abort()
-        except (_ClientLeftError, OSError):
+            with structlog.contextvars.bound_contextvars(stream=stream):
+                await websocket.accept(SUBPROTOCOL, [(STREAM_HEADER, stream.encode())])
+                reason = await _converse(session, receive, send, service)
+        except _ClientLeftError as error:
+            reason = str(error)
+        except OSError:
             reason = "client_left"
         finally:
+            _cut_off_later(scope, 0.0 if reason == "slow_reader" else service.settings.send_s)
             service.admission.release(address)
+            service.sessions.discard(session)
             service.metrics.ended(reason, session)
             log.info(
                 "stream ended",
-                stream=uuid4().hex[:8],
+                stream=stream,
                 reason=reason,
                 frame=session.frame_id,
                 frames=session.frames,
@@ -67,7 +72,14 @@ class StreamEndpoint:
 
 
 class _ClientLeftError(Exception):
-    """The connection is gone."""
+    """The connection is gone: `client_left`, or `no_pong`."""
+
+
+def _cut_off_later(scope: Scope, seconds: float) -> None:
+    """Bounds what is left to do for a connection: a close frame that nobody takes would keep it for ever."""
+    abort = scope["extensions"].get("abort")
+    if abort:
+        asyncio.get_running_loop().call_later(seconds, abort["transport"].abort)
 
 
 async def _converse(session: StreamSession, receive: Receive, send: Send, service: Service) -> str:
@@ -82,26 +94,21 @@ async def _converse(session: StreamSession, receive: Receive, send: Send, servic
             finally:
                 service.watches.discard(watch)
         if session.phase is Phase.ENDED:
-            await send({"type": "websocket.close", "code": 1000, "reason": ""})
-            return "end"
+            return await _close(send, 1000, "", service) or "end"
     except LeaveNowError:
         pass
     except WireError as error:
-        return await _refuse(send, ServiceError(error.code, str(error)))
+        return await _refuse(send, ServiceError(error.code, str(error)), service)
     except ServiceError as error:
-        if error.code == "slow_reader":
-            return error.code
-        return await _refuse(send, error)
+        return error.code if error.code == "slow_reader" else await _refuse(send, error, service)
     except (_ClientLeftError, OSError):
         raise
     except Exception:
         log.exception("a stream failed", frame=session.frame_id)
-        return await _refuse(
-            send, ServiceError("internal", "the server failed on this stream; it is not the client's fault")
-        )
+        failure = ServiceError("internal", "the server failed on this stream; it is not the client's fault")
+        return await _refuse(send, failure, service)
     reason = watch.leaving or ""
-    await send({"type": "websocket.close", "code": GOING_AWAY, "reason": reason})
-    return reason
+    return await _close(send, GOING_AWAY, reason, service) or reason
 
 
 async def _serve(session: StreamSession, receive: Receive, send: Send, watch: StreamWatch, service: Service) -> None:
@@ -123,7 +130,7 @@ async def _serve(session: StreamSession, receive: Receive, send: Send, watch: St
         if now - waiting > TURN_S:
             turn = now  # it waited, so the others had theirs
         if event["type"] == "websocket.disconnect":
-            raise _ClientLeftError
+            raise _ClientLeftError("no_pong" if event.get("no_pong") else "client_left")
         data = event.get("bytes")
         session.behind = service.load.behind
         for reply in session.receive(decode(data if data is not None else event["text"])):
@@ -157,7 +164,17 @@ async def _send(send: Send, message: Control) -> None:
     await send({"type": "websocket.send", "text": encode(message)})
 
 
-async def _refuse(send: Send, error: ServiceError) -> str:
-    await _send(send, Error(error.code, str(error)))
-    await send({"type": "websocket.close", "code": error.close_code, "reason": error.code})
-    return error.code
+async def _refuse(send: Send, error: ServiceError, service: Service) -> str:
+    return await _close(send, error.close_code, error.code, service, Error(error.code, str(error))) or error.code
+
+
+async def _close(send: Send, code: int, reason: str, service: Service, last: Error | None = None) -> str:
+    """Says the last words; `slow_reader` if they are not taken within `send_s`, else nothing."""
+    try:
+        async with asyncio.timeout(service.settings.send_s):
+            if last is not None:
+                await _send(send, last)
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+    except TimeoutError:
+        return "slow_reader"
+    return ""

@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from model.config import VARIANTS
 from model.runtime import load_runtime
 from server.app import create_app
-from server.drain import BoundedWebSocket, DrainingServer
+from server.connections import connection_options
+from server.drain import DrainingServer
 from server.service import Service
 from server.session import ServedModel
 from server.settings import Settings
@@ -49,10 +50,8 @@ def start(models: dict[str, ServedModel]) -> Iterator[Callable[..., str]]:
         config = uvicorn.Config(
             create_app(service),
             port=port,
-            ws=BoundedWebSocket,
-            ws_max_size=service.settings.message_bytes,
-            ws_per_message_deflate=False,
             log_level="critical",
+            **connection_options(service.settings),
         )
         server = DrainingServer(config)
         thread = threading.Thread(target=server.run, daemon=True)

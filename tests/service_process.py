@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 from clients.commands.demo import free_port
+from sensor_sim.uplink import Backoff
+
+QUICK = Backoff(attempts=200, first_s=0.02, most_s=0.1)
+KEY = "k" * 32
 
 
 @contextmanager
@@ -20,15 +23,29 @@ def service_process(*options: str, log: IO[bytes] | None = None) -> Iterator[tup
     command = [sys.executable, "-m", "server", "--port", str(port), *options]
     with subprocess.Popen(command, stderr=log) as service:
         try:
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    urllib.request.urlopen(f"{url}/healthz", timeout=5).close()  # noqa: S310 - loopback
-                    break
-                except urllib.error.URLError:
-                    assert service.poll() is None, "the service ended"
-                    assert time.monotonic() < deadline, "the service did not start"
-                    time.sleep(0.05)
+            wait_until_it_answers(url, service)
             yield url, service
         finally:
             service.terminate()
+
+
+def resumable_service(port: int, *options: str) -> "subprocess.Popen[bytes]":
+    """A service on this port with a resume key that its successors share; up, and the caller's to end."""
+    command = [sys.executable, "-m", "server", "--port", str(port), "--resume-key", KEY, *options]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_until_it_answers(f"http://127.0.0.1:{port}", process)
+    return process
+
+
+def wait_until_it_answers(url: str, process: "subprocess.Popen[Any]") -> None:
+    """Returns once the service is live."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/healthz/live", timeout=5).close()  # noqa: S310 - loopback
+        except OSError:
+            assert process.poll() is None, "the service ended"
+            assert time.monotonic() < deadline, "the service did not start"
+            time.sleep(0.02)
+        else:
+            return

@@ -1,29 +1,51 @@
-"""Every limit, setting, message, error, close code and metric is on the page that is to list it."""
+"""Every limit, setting, message, error, close code and metric is on the page that is to list it, and nothing else is.
 
+What there is comes from the code itself: the models, the settings, the registry, and what the sources raise and send.
+"""
+
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
 from sensor_sim import wire
+from server.asyncapi import STREAM_REFUSALS
 from server.errors import CLOSE_CODES, HTTP_STATUS
 from server.metrics import Metrics
-from server.settings import Limits, Settings
+from server.session import Phase
+from server.settings import PAGE_FOLDER, Limits, Settings
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text()
-STREAM_STATUS = (
-    "wrong_subprotocol",
-    "unauthorized",
-    "forbidden_origin",
-    "server_full",
-    "address_full",
-    "server_busy",
-    "draining",
-)
+RUNNING = (ROOT / "docs" / "reliability.md").read_text()
+SOURCES = {path: ast.parse(path.read_text()) for path in [*(ROOT / "server").glob("*.py"), ROOT / "sensor_sim/wire.py"]}
+CLOSED_BY_ITSELF = {1000: "after `summary`", 1001: "after `going_away`", 1009: "a message over `message_bytes`"}
+"""Close codes without an error code."""
+
+
+def _section(text: str, title: str) -> str:
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def _rows(section: str) -> list[list[str]]:
+    """The cells of its tables, without their heads."""
+    lines = section.splitlines()
+    heads = {number - 1 for number, line in enumerate(lines) if line.startswith("|---")}
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for number, line in enumerate(lines)
+        if line.startswith("| ") and number not in heads
+    ]
+
+
+def _first_cells(section: str) -> list[str]:
+    return [found for row in _rows(section) for found in re.findall(r"^`([^`]+)`$", row[0].strip("| "))]
 
 
 @pytest.mark.parametrize("kind", wire._Control.__subclasses__(), ids=lambda kind: kind.__name__)
@@ -33,33 +55,152 @@ def test_message(kind: type[wire._Control]) -> None:
         assert f"`{field}`" in row
 
 
+def test_no_other_messages() -> None:
+    known = [str(kind.__struct_config__.tag) for kind in wire._Control.__subclasses__()]
+    assert sorted(_first_cells(_section(PROTOCOL, "Control messages"))) == sorted(known)
+
+
+def test_rows() -> None:
+    section = _section(PROTOCOL, "Rows")
+    offsets = [int(row[0].strip("| ")) for row in _rows(section) if row[0].strip("| ").isdigit() and row[1][0] == "u"]
+    sizes = {"B": 1, "H": 2, "I": 4, "Q": 8}
+    widths = [sizes[size] for size in wire.HEADER.format[1:]]
+    assert offsets == [sum(widths[:field]) for field in range(len(widths))]
+    assert f"header of {wire.HEADER.size} bytes" in section
+    for pixel_format in wire.FORMATS:
+        assert f"`{pixel_format}`" in section
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_phase(phase: Phase) -> None:
+    assert f"| `{phase}` |" in PROTOCOL
+
+
 @pytest.mark.parametrize(("code", "close_code"), CLOSE_CODES.items())
-def test_error(code: str, close_code: int) -> None:
+def test_error_of_a_stream(code: str, close_code: int) -> None:
     assert f"| `{code}` | {close_code} |" in PROTOCOL
 
 
-@pytest.mark.parametrize("code", STREAM_STATUS)
-def test_refusal(code: str) -> None:
+@pytest.mark.parametrize("code", STREAM_REFUSALS)
+def test_refusal_of_a_stream(code: str) -> None:
     assert f"| `{code}` | {HTTP_STATUS[code]} |" in PROTOCOL
+
+
+@pytest.mark.parametrize(("code", "status"), HTTP_STATUS.items())
+def test_error_of_a_request(code: str, status: int) -> None:
+    if code not in STREAM_REFUSALS:
+        assert f"| `{code}` | {status} |" in _section(RUNNING, "Errors over HTTP")
+
+
+def test_no_other_errors() -> None:
+    assert sorted(_first_cells(_section(PROTOCOL, "Errors and close codes"))) == sorted(
+        [*CLOSE_CODES, *STREAM_REFUSALS]
+    )
+    over_http = set(_first_cells(_section(RUNNING, "Errors over HTTP")))
+    assert set(HTTP_STATUS) - set(STREAM_REFUSALS) <= over_http <= set(HTTP_STATUS)
+
+
+def _raised() -> Iterator[str]:
+    """The codes that errors are made with anywhere in the sources."""
+    for tree in SOURCES.values():
+        for node in ast.walk(tree):
+            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            if name in ("ServiceError", "WireError") and isinstance(code := node.args[0], ast.Constant):  # type: ignore[attr-defined]
+                yield str(code.value)
+
+
+def test_every_code_in_the_sources_is_listed_and_the_other_way_round() -> None:
+    raised, listed = set(_raised()), {*CLOSE_CODES, *HTTP_STATUS}
+    assert raised <= listed
+    text = "".join(path.read_text() for path in SOURCES if path.name != "errors.py")
+    assert not [code for code in listed - raised if not re.search(rf'f?"(?:{code}|{code.split("_")[0]}_\{{)', text)]
+
+
+def test_close_codes() -> None:
+    sent = {
+        node.value
+        for path, tree in SOURCES.items()
+        if path.name in ("stream.py", "connections.py")  # who closes
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and 1000 <= node.value < 5000
+    }
+    assert sent <= {*CLOSE_CODES.values(), *CLOSED_BY_ITSELF}
+    for code, when in CLOSED_BY_ITSELF.items():
+        assert f"| (none) | {code} | {when}" in PROTOCOL
 
 
 @pytest.mark.parametrize("name", Limits.model_fields)
 def test_limit(name: str) -> None:
     assert name in Settings.model_fields
-    assert f"`{name}`" in PROTOCOL
+    assert f"`{name}`" in _section(PROTOCOL, "Limits")
 
 
-def test_settings() -> None:
+def test_every_bound_is_a_limit_that_clients_are_told() -> None:
+    """What bounds a client is in `Limits`: all settings but those of the server's own house."""
+    house = {
+        "host", "port", "workers", "weights", "page_folder", "runtime", "samples", "recordings", "resume_key",
+        "bearer_token", "allowed_origins", "trusted_proxies", "tls_certificate", "tls_key",
+    }  # fmt: skip
+    assert set(Settings.model_fields) == set(Limits.model_fields) | house
+
+
+def _told(name: str) -> str:
+    """A setting's default as the page has it."""
+    default = Settings.model_fields[name].default
+    if default == PAGE_FOLDER:
+        return "`clients/browser/dist`"
+    assert not isinstance(default, SecretStr)
+    return (
+        "" if default is None or default == [] else f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+    )
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_setting(name: str) -> None:
+    rows = {row[0].strip("| `"): row[1:] for row in _rows(_section(RUNNING, "Settings"))}
+    assert name in rows
+    assert rows[name] == [_told(name), str(Settings.model_fields[name].description)]
+
+
+def test_no_other_settings() -> None:
+    assert _first_cells(_section(RUNNING, "Settings")) == list(Settings.model_fields)
+
+
+def test_settings_on_the_command_line() -> None:
     command = [sys.executable, "-m", "server", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    for name, field in Settings.model_fields.items():
-        assert field.description
+    for name in Settings.model_fields:
         assert f"--{name.replace('_', '-')}" in text
 
 
-@pytest.mark.parametrize(
-    "metric", [value for value in vars(Metrics()).values() if isinstance(value, MetricWrapperBase)]
-)
-def test_metric(metric: MetricWrapperBase) -> None:
-    name = next(iter(metric.describe())).name + ("_total" if metric._type == "counter" else "")
-    assert f"| `{name}` |" in (ROOT / "docs" / "reliability.md").read_text()
+def _metrics(registry: CollectorRegistry) -> dict[str, tuple[str, ...]]:
+    """Name as scraped, and labels."""
+    collectors = registry._collector_to_names
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): collector._labelnames  # type: ignore[attr-defined]
+        for collector in collectors
+        for family in collector.describe()  # type: ignore[attr-defined]
+    }
+
+
+def test_metrics() -> None:
+    rows = {row[0].strip("| `"): " ".join(row[1:]) for row in _rows(_section(RUNNING, "Metrics"))}
+    metrics = _metrics(Metrics().registry)
+    assert sorted(rows) == sorted(metrics)
+    for name, labels in metrics.items():
+        for label in labels:
+            assert f"`{label}`" in rows[name]
+
+
+def test_going_away_reasons() -> None:
+    row = next(line for line in PROTOCOL.splitlines() if line.startswith("| `going_away`"))
+    reasons = {
+        str(node.args[0].value)
+        for tree in SOURCES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", "") == "leave"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert reasons == {"drain", "stream_s", "stream_frames"}
+    assert all(f"`{reason}`" in row for reason in reasons)

@@ -1,6 +1,8 @@
 import os
+import re
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from clients.python.client import Client
@@ -23,6 +25,12 @@ def test_several_workers_serve_one_port_and_stop_together(tmp_path: Path) -> Non
         for _ in range(6):
             with Client(url, policy={"name": "never"}, clock=VirtualClock()) as client:
                 chances.add(client.emit(client.photo(sample_photos()[0])).decision.p_person)
+        for _ in range(4):  # whichever worker answers, it answers for both
+            text = httpx2.get(f"{url}/metrics").text
+            counts = dict(re.findall(r"^(rascanet_\S+) (\S+)$", text, re.MULTILINE))
+            assert float(counts['rascanet_decisions_total{kind="end_of_frame"}']) == 6
+            assert float(counts["rascanet_step_seconds_count"]) == 6
+            assert "pid" not in text
     assert service.returncode == 0
     assert len(chances) == 1
     text = (tmp_path / "log").read_text()

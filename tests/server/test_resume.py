@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from model.exit_policy import Policy as ExitPolicy
 from model.exit_policy import describe_policy
 from model.scan import scan_frame
-from sensor_sim.wire import Checkpoint, Decision, Hello, Resume, Rows, Welcome, decode, encode
+from sensor_sim.wire import Checkpoint, Decision, Hello, Resume, Rows, Summary, Welcome, decode, encode
 from server.errors import ServiceError
-from server.resume import Tokens
+from server.resume import Tokens, encode_hello
 from server.session import ServedModel, StreamSession
 from tests.networks import SMALL
 from tests.server.test_session import BURSTS, LIMITS, RUNTIMES, _frame, _rows, _say, policies
@@ -126,3 +126,10 @@ def test_rows_of_too_many_bursts() -> None:
     with pytest.raises(ServiceError) as caught:
         session.receive(Rows(0, 0, 3, 0, np.zeros((15, SMALL.width, 3), np.uint8)))
     assert caught.value.code == "too_many_bursts"
+
+
+@pytest.mark.parametrize(("scan", "hidden"), [({"no_such": 1}, b""), ({"next_burst": 1}, b"abc")])
+def test_a_token_of_another_release(scan: dict[str, int], hidden: bytes) -> None:
+    tokens = Tokens(KEY, 60, lambda: Clock.now_s)
+    token = tokens.seal("digest", encode_hello(Hello(SMALL.name)), Summary(0, 0, 0, 0, 0, 0), 0, scan, hidden)
+    assert _refusal(_session(), token) == "bad_token"

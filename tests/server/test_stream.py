@@ -1,5 +1,8 @@
+import asyncio
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -23,6 +26,10 @@ from sensor_sim.wire import (
     decode,
     encode,
 )
+from server.service import Service
+from server.session import ServedModel
+from server.settings import Settings
+from server.stream import StreamEndpoint
 from tests.networks import SMALL
 
 NEVER = {"name": "never"}
@@ -169,3 +176,35 @@ def test_a_stream_without_hello_is_closed(start: Callable[..., str]) -> None:
         error = _answer(connection)
         assert isinstance(error, Error)
         assert error.code == "handshake_timeout"
+
+
+@pytest.mark.parametrize("stuck_at", ["error", "websocket.close"])
+def test_last_words_that_nobody_takes(models: dict[str, ServedModel], stuck_at: str) -> None:
+    """A client that reads nothing more when it is told why its stream ends doesn't keep it."""
+    service = Service(Settings(idle_s=0.05, send_s=0.05), models)
+    aborted: list[bool] = []
+    hello = iter([{"type": "websocket.receive", "text": encode(Hello(SMALL.name))}])
+
+    async def receive() -> dict[str, Any]:
+        if not service.watches:
+            return {"type": "websocket.connect"}
+        return next(hello, None) or await asyncio.Event().wait()  # type: ignore[return-value]  # it waits for ever
+
+    async def send(message: Any) -> None:
+        if message["type"] == stuck_at or f'"type":"{stuck_at}"' in (message.get("text") or ""):
+            await asyncio.Event().wait()
+
+    async def stream() -> None:
+        transport = SimpleNamespace(abort=lambda: aborted.append(True))
+        scope = {
+            "type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL],
+            "client": ("127.0.0.1", 1), "extensions": {"abort": {"transport": transport}},
+            "app": SimpleNamespace(state=SimpleNamespace(service=service)),
+        }  # fmt: skip
+        await asyncio.wait_for(StreamEndpoint()(scope, receive, send), 5)
+        await asyncio.sleep(0)
+
+    asyncio.run(stream())
+    assert aborted
+    assert service.streams == 0
+    assert b'rascanet_streams_ended_total{reason="slow_reader"} 1.0' in service.metrics.text()

@@ -1,6 +1,6 @@
 """Twice the admission limit offered: what the refused half does to the latency of the admitted one.
 
-make overload      two measurements in turns, three rounds, printed as a table
+make overload      the limit measured (about 60 % busy), then two measurements in turns, three rounds; fails over 1.5
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 
 from clients.commands.bench.load import Load
 from clients.commands.bench.processes import Generator, running
@@ -15,10 +16,14 @@ from clients.commands.demo import free_port
 from sensor_sim.wire import SUBPROTOCOL
 
 VARIANT = "105x120"
-STREAMS = 100
 FRAME_RATE = 3.0
-SECONDS = 8.0
+PROBED = 60
+"""Streams with which the load of one is measured."""
+BUSY = 0.6
+MOST = 400
+WARMUP_S, SECONDS = 4.0, 8.0
 ROUNDS = 3
+RATIO = 1.5
 REQUEST = (
     "GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\n"
@@ -35,56 +40,71 @@ async def _attempt(port: int) -> bytes:
 
 
 async def _knock(port: int, a_second: float) -> None:
-    """Upgrade attempts, evenly, until ended; counts what is answered."""
+    """Upgrade attempts, evenly, throughout a measurement; fails if one is not answered 503."""
     await asyncio.sleep(3)  # until the admitted streams are open
-    refused = other = 0
+    answers: Counter[bytes] = Counter()
     began = time.monotonic()
-    deadline = began + SECONDS
-    while time.monotonic() < deadline:
-        due = began + (refused + other) / a_second
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        if (await _attempt(port)).endswith(b"503"):
-            refused += 1
-        else:
-            other += 1
-    print(f"{refused} attempts answered 503, {other} otherwise", file=sys.stderr, flush=True)
+    while (now := time.monotonic()) < began + WARMUP_S + SECONDS:
+        await asyncio.sleep(max(0.0, began + answers.total() / a_second - now))
+        answers[(await _attempt(port))[-3:]] += 1
+    print(f"{answers.pop(b'503', 0)} attempts answered 503, {answers.total()} otherwise", flush=True)
+    raise SystemExit(1 if answers else 0)
+
+
+def _load(port: int, pid: int, streams: int) -> Load:
+    return Load(
+        port=port, pid=pid, echo=False, variant=VARIANT, streams=streams, bursts_per_message=1,
+        frame_rate=FRAME_RATE, warmup_s=WARMUP_S, seconds=SECONDS,
+    )  # fmt: skip
+
+
+def _limit(generator: Generator) -> int:
+    """So many streams keep the service about 60 % busy."""
+    port = free_port()
+    with running(["-m", "server", "--port", str(port), "--busy-limit", "1"], port) as service:
+        found = generator.measure(_load(port, service.pid, PROBED))
+    busy = found.server_cpu_s / found.seconds
+    streams = max(1, min(MOST, round(PROBED * BUSY / busy)))
+    print(f"{PROBED} streams of {VARIANT} at {FRAME_RATE:g} frames/s: {busy:.0%} busy; the limit is {streams} streams")
+    return streams
 
 
 def main() -> None:
     """Measures and prints."""
-    port = free_port()
-    arguments = ["-m", "server", "--port", str(port), "--max-streams", str(STREAMS)]
-    print(f"{STREAMS} streams of {VARIANT} at {FRAME_RATE:g} frames/s; excess: {STREAMS} upgrade attempts a second")
-    ratios = []
-    with running(arguments, port) as service, Generator() as generator:
-        for _ in range(ROUNDS):
-            p99 = {}
-            for excess in (False, True):
-                load = Load(
-                    port=port, pid=service.pid, echo=False, variant=VARIANT, streams=STREAMS, bursts_per_message=1,
-                    frame_rate=FRAME_RATE, warmup_s=4.0, seconds=SECONDS,
-                )  # fmt: skip
-                knocking = None
-                if excess:
-                    command = [sys.executable, "-m", "tests.soak.overload", str(port)]
-                    knocking = subprocess.Popen(command)
-                found = generator.measure(load)
-                if knocking:
-                    knocking.wait(60)
-                p99[excess] = found.latencies_us[2]
-                print(
-                    f"{'with' if excess else 'without'} excess: p50 {found.latencies_us[0] / 1e3:.2f} ms, "
-                    f"p99 {found.latencies_us[2] / 1e3:.2f} ms, busy {found.server_cpu_s / found.seconds:.0%}, "
-                    f"kept up: {found.kept_up}",
-                    flush=True,
-                )
-                time.sleep(1)
-            ratios.append(p99[True] / p99[False])
-    print(f"p99 with excess / without: median {statistics.median(ratios):.2f} of {ROUNDS} rounds")
+    with Generator() as generator:
+        streams = _limit(generator)
+        port = free_port()
+        limits = ["--max-streams", str(streams), "--max-streams-per-address", str(streams)]
+        with running(["-m", "server", "--port", str(port), *limits], port) as service:
+            ratios = [_round(generator, port, service, streams) for _ in range(ROUNDS)]
+            assert service.poll() is None, "the service died"
+    ratio = statistics.median(ratios)
+    print(f"p99 with {streams} attempts a second / without: median {ratio:.2f} of {ROUNDS} rounds")
+    raise SystemExit(1 if ratio > RATIO else 0)
+
+
+def _round(generator: Generator, port: int, service: "subprocess.Popen[bytes]", streams: int) -> float:
+    """p99 of the admitted streams with the excess, over their p99 without."""
+    p99 = {}
+    for excess in (False, True):
+        knocking = None
+        if excess:
+            knocking = subprocess.Popen([sys.executable, "-m", "tests.soak.overload", str(port), str(streams)])
+        found = generator.measure(_load(port, service.pid, streams))
+        if knocking:
+            assert knocking.wait(60) == 0, "an attempt was not answered 503"
+        p50, _, p99[excess] = found.latencies_us
+        print(
+            f"{'with' if excess else 'without'} excess: p50 {p50 / 1e3:.2f} ms, p99 {p99[excess] / 1e3:.2f} ms, "
+            f"busy {found.server_cpu_s / found.seconds:.0%}, kept up: {found.kept_up}, void: {found.void}",
+            flush=True,
+        )
+        time.sleep(1)
+    return p99[True] / p99[False]
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        asyncio.run(_knock(int(sys.argv[1]), STREAMS))
+        asyncio.run(_knock(int(sys.argv[1]), float(sys.argv[2])))
     else:
         main()

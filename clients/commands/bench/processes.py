@@ -42,7 +42,9 @@ def service(variants: Sequence[str]) -> Iterator[Server]:
     """The real service with the variants' weights, with room for many streams."""
     with TemporaryDirectory() as folder:
         weights = [option for variant in variants for option in ("--weights", str(weights_file(variant, Path(folder))))]
-        limits = ["--max-streams", str(MAX_STREAMS), "--idle-s", "600"]
+        many = str(MAX_STREAMS)
+        limits = ["--max-streams", many, "--max-streams-per-address", many, "--max-connections", str(2 * MAX_STREAMS)]
+        limits += ["--idle-s", "600", "--busy-limit", "1"]
         port = free_port()
         with running(["-m", "server", "--port", str(port), *weights, *limits], port) as process:
             yield Server(port, process.pid, echo=False)

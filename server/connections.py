@@ -1,0 +1,118 @@
+"""uvicorn's connections, bounded: in number, in time until a request, in unread answers, and in silence."""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from server.settings import Settings
+
+HEAD_BYTES: Final = 65_536
+"""Most bytes of a request's head; a read more may have come before it is refused."""
+
+PONG_GRACE_S: Final = 1.0
+"""A loop that was held up calls timers before it reads: a pong may have come in time and not be seen yet."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Closes connections over `max_connections`, and those whose request's head takes over `handshake_s`."""
+
+    _hurry: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
+        super().connection_made(transport)
+        if len(self.connections) > self._settings.max_connections:
+            transport.abort()
+        else:
+            self._await_head()
+
+    @property
+    def _settings(self) -> Settings:
+        settings: Settings = self.app_state["service"].settings
+        return settings
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_came()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._hurry is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response(f"A request's head has at most {HEAD_BYTES} bytes.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        if self._hurry is None:
+            self._head_bytes = 0
+            self._hurry = self.loop.call_later(self._settings.handshake_s, self.transport.abort)
+
+    def _head_came(self) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """Reads nothing while its answers are not taken, pings included, and can be cut off at once."""
+
+    _pong_is_late = False
+
+    def handle_connect(self, event: Request) -> None:
+        """Lets the application abort the connection."""
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            self.scope["extensions"]["abort"] = {"transport": self.transport}
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def send_keepalive_ping(self) -> None:
+        self._pong_is_late = False
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        """Cuts the connection, unless the pong may be there and unread; tells the application why."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        if self.read_paused or not self.writable.is_set() or not self._pong_is_late:
+            self._pong_is_late = True
+            self.pong_timer = self.loop.call_later(PONG_GRACE_S, self.keepalive_timeout)
+            return
+        gone: Any = {"type": "websocket.disconnect", "code": 1011, "reason": "", "no_pong": True}
+        self.queue.put_nowait(gone)
+        super().keepalive_timeout()
+        self.transport.abort()  # to a peer that is gone, nothing that waits will ever be sent
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """Arguments of `uvicorn.Config` for such connections, behind which proxies, and with which certificate."""
+    return {
+        "http": BoundedHttp,
+        "ws": BoundedWebSocket,
+        "ws_max_size": settings.message_bytes,
+        "ws_per_message_deflate": False,  # raw pixels hardly shrink, and it would cost every burst
+        "ws_ping_interval": settings.ping_s,
+        "ws_ping_timeout": settings.ping_s,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "ssl_certfile": settings.tls_certificate,
+        "ssl_keyfile": settings.tls_key,
+    }

@@ -1,0 +1,100 @@
+"""A service, or one of its workers, killed or drained under load: every client ends with the decisions made offline."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from clients.commands.demo import free_port
+from clients.python.client import AsyncClient
+from model.checkpoint import load_checkpoint, shipped_weights
+from model.exit_policy import NeverExitPolicy, PublishedPolicy, describe_policy
+from sensor_sim.burst import Frame
+from sensor_sim.readout import ReadoutTiming
+from sensor_sim.wire import Decision
+from tests.faults.offline import Offline, random_frames
+from tests.service_process import QUICK, resumable_service
+
+FRAMES = 12
+STREAMS = 6
+Process = "subprocess.Popen[bytes]"
+
+
+async def _stream(
+    url: str, frames: list[Frame], policies: list[NeverExitPolicy | PublishedPolicy]
+) -> tuple[list[list[Decision]], int]:
+    """The decisions of one stream a policy, all at once, and how often they connected again."""
+    timing = ReadoutTiming(line_time_us=800, frame_period_us=84_000)  # a second in all
+
+    async def one(policy: NeverExitPolicy | PublishedPolicy) -> tuple[list[Decision], int]:
+        async with AsyncClient(url, policy=describe_policy(policy), timing=timing, backoff=QUICK) as client:
+            return [report.decision async for report in client.stream(frames)], client.resumed
+
+    found = await asyncio.gather(*map(one, policies))
+    return [decisions for decisions, _ in found], sum(resumed for _, resumed in found)
+
+
+def _stream_while(port: int, disturb: Callable[[], None], least_resumed: int) -> None:
+    """Streams while something happens to the service; judges the decisions."""
+    checkpoint = load_checkpoint(shipped_weights("105x120"))
+    frames = random_frames(FRAMES, checkpoint.config.frame_shape)
+    offline = Offline(checkpoint, frames)
+    policies = [NeverExitPolicy(), offline.exits] * (STREAMS // 2)
+    disturbing = threading.Thread(target=disturb)
+    disturbing.start()
+    try:
+        found, resumed = asyncio.run(_stream(f"http://127.0.0.1:{port}", frames, policies))
+    finally:
+        disturbing.join(60)
+    assert resumed >= least_resumed
+    for policy, decisions in zip(policies, found, strict=True):
+        offline.judge(decisions, policy)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "drain"])
+def test_decisions_survive_the_service(stop: signal.Signals) -> None:
+    port = free_port()
+    services = [resumable_service(port)]
+
+    def replace() -> None:
+        time.sleep(0.4)  # well within the streams' second
+        services[-1].send_signal(stop)
+        assert services[-1].wait(30) == (0 if stop is signal.SIGTERM else -stop)
+        services.append(resumable_service(port))
+
+    try:
+        _stream_while(port, replace, least_resumed=STREAMS)
+        assert len(services) == 2
+    finally:
+        for service in services:
+            service.kill()
+            service.wait(10)
+
+
+def _streams_of(worker: psutil.Process) -> int:
+    return sum(connection.status == psutil.CONN_ESTABLISHED for connection in worker.net_connections("tcp"))
+
+
+def test_decisions_survive_a_worker() -> None:
+    port = free_port()
+    service = resumable_service(port, "--workers", "2")
+    killed: list[psutil.Process] = []
+
+    def kill() -> None:
+        time.sleep(0.4)
+        busiest = max(psutil.Process(service.pid).children(), key=_streams_of)
+        assert _streams_of(busiest) >= STREAMS // 2
+        busiest.kill()
+        killed.append(busiest)
+
+    try:
+        _stream_while(port, kill, least_resumed=STREAMS // 2)
+        assert killed
+        assert service.poll() is None, "the others went on"
+    finally:
+        service.terminate()
+        assert service.wait(30) == 0

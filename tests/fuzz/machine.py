@@ -1,0 +1,288 @@
+"""The whole protocol as a Hypothesis state machine: any client against the session, beside a model of what it owes.
+
+Legal and illegal messages in any order, drops, resumptions from any token ever given, and a server that falls behind.
+"""
+
+from collections import Counter
+from typing import Any, ClassVar
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from model.exit_policy import parse_policy
+from model.scan import person_curve, scan_frame
+from sensor_sim.burst import PixelFormat
+from sensor_sim.wire import (
+    Checkpoint,
+    Control,
+    Credit,
+    Decision,
+    End,
+    GoingAway,
+    Hello,
+    Message,
+    Progress,
+    Resume,
+    Rows,
+    Shed,
+    Skip,
+    Summary,
+    Sync,
+    Welcome,
+    WireError,
+    decode,
+    encode,
+)
+from server.errors import CLOSE_CODES, ServiceError
+from server.session import Phase
+from tests.fuzz.run import LIMITS, MODELS, RUNTIME, session
+from tests.networks import SMALL
+
+BURSTS = SMALL.bursts_per_frame
+FRAMES = np.random.default_rng(5).integers(0, 256, (4, *SMALL.frame_shape), np.uint8)
+_CHANCES = np.concatenate([person_curve(RUNTIME, frame) for frame in FRAMES])
+LOW, HIGH = (float(np.quantile(_CHANCES, share)) for share in (0.4, 0.9))
+POLICIES: tuple[dict[str, Any], ...] = (
+    {"name": "never"},
+    {"name": "published", "exit_threshold": HIGH, "skip_threshold": 0.0},
+    {"name": "published", "exit_threshold": 1.0, "skip_threshold": LOW},
+)
+EXPECTED = [[scan_frame(RUNTIME, frame, parse_policy(policy)) for frame in FRAMES] for policy in POLICIES]
+
+
+class Conversation(RuleBasedStateMachine):
+    """One client's view, over as many connections as it takes.
+
+    Attributes:
+        reached: what was answered, over all runs.
+    """
+
+    reached: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wild = False  # whether it says what is not legal
+        self.tokens: list[tuple[str, int]] = []  # with the policy of their stream
+        self._connect()
+
+    def _connect(self) -> None:
+        self.session = session()
+        self.policy = 0
+        self.sent = self.credits = 0
+        self.frame_id = -1  # in progress or decided last
+        self.next_burst = BURSTS  # to send; BURSTS where the frame is done with
+        self.shed: set[int] = set()
+        self.over = False
+
+    @property
+    def streaming(self) -> bool:
+        return self.session.phase is Phase.STREAMING and not self.over
+
+    def _say(self, message: Message) -> list[Control]:
+        """What the service answers; it says the same to what went over the wire. A refusal ends the connection."""
+        before = self.session.token(), self.session.phase, self.session.bursts
+        try:
+            replies = self.session.receive(decode(encode(message)))
+        except (ServiceError, WireError) as error:
+            assert error.code in CLOSE_CODES
+            if not isinstance(message, Resume | Hello):
+                assert (self.session.token(), self.session.phase, self.session.bursts) == before
+            self.over = True
+            raise
+        if isinstance(message, Rows):
+            self.sent += message.bursts
+        while (rows := self.session.rows_to_step()) is not None:
+            replies = replies + self.session.advance(self.session.runtime.step(rows, self.session.hidden))
+        for reply in replies:
+            assert decode(encode(reply)) == reply
+            self.reached[type(reply).__name__] += 1
+            self._hear(reply)
+        return replies
+
+    def _hear(self, reply: Control) -> None:
+        match reply:
+            case Welcome():
+                self.credits = reply.credits
+                self.tokens.append((reply.token, self.policy))
+            case Credit():
+                self._granted(reply.credits)
+            case Checkpoint():
+                assert reply.frame_id == self.frame_id
+                self._granted(reply.credits)
+                self.tokens.append((reply.token, self.policy))
+            case Decision():
+                assert reply.frame_id == self.frame_id
+                expected = EXPECTED[self.policy][reply.frame_id % len(FRAMES)]
+                for field in ("processed", "skipped", "unread", "exited", "person"):
+                    assert getattr(reply, field) == getattr(expected, field)
+                assert abs(reply.p_person - expected.p_person) < 1e-6
+                self._granted(reply.credits)
+                self.tokens.append((reply.token, self.policy))
+                self.next_burst = BURSTS
+            case Skip() | Progress():
+                assert reply.frame_id == self.frame_id
+            case Shed():
+                self.shed.add(reply.frame_id)
+                self.next_burst = BURSTS
+            case Summary() | Sync():
+                pass
+            case _:
+                raise AssertionError(f"the service said {reply}")
+
+    def _granted(self, bursts: int) -> None:
+        assert bursts >= self.credits, "credits are never taken back"
+        assert bursts <= self.sent + LIMITS.credit_bursts
+        self.credits = bursts
+
+    def _refused(self, message: Message, *codes: str) -> None:
+        try:
+            self._say(message)
+        except (ServiceError, WireError) as error:
+            assert error.code in codes, error.code
+            self.reached[error.code] += 1
+        else:
+            raise AssertionError("it was taken")
+
+    def _rows(self, frame_id: int, first: int, bursts: int) -> Rows:
+        rows = FRAMES[frame_id % len(FRAMES)][5 * first : 5 * (first + bursts)]
+        return Rows(frame_id, first, bursts, 0, rows)
+
+    @initialize(
+        policy=st.integers(0, len(POLICIES) - 1),
+        checkpoint_every=st.integers(0, 3),
+        progress=st.integers(0, 2),
+        wild=st.booleans(),
+    )
+    def hello(self, policy: int, checkpoint_every: int, progress: int, wild: bool) -> None:
+        self.policy, self.wild = policy, wild
+        (welcome,) = self._say(Hello(SMALL.name, POLICIES[policy], progress, PixelFormat.RGB8, checkpoint_every))
+        assert isinstance(welcome, Welcome)
+        assert welcome.position is None
+        assert welcome.credits == LIMITS.credit_bursts
+
+    @precondition(lambda self: self.streaming)
+    @rule(data=st.data())
+    def many_rows(self, data: st.DataObject) -> None:
+        """About a frame; otherwise few would be decided."""
+        self.session.behind = False
+        for _ in range(data.draw(st.integers(1, BURSTS))):
+            if self.streaming:
+                self._send_next(data.draw(st.integers(1, 3)), 1)
+
+    @precondition(lambda self: self.streaming)
+    @rule(bursts=st.integers(1, 3), step=st.integers(1, 5), behind=st.sampled_from((False, False, True)))
+    def next_rows(self, bursts: int, step: int, behind: bool) -> None:
+        self.session.behind = behind
+        self._send_next(bursts, step)
+
+    def _send_next(self, bursts: int, step: int) -> None:
+        if self.next_burst >= BURSTS:
+            self.frame_id, self.next_burst = self.frame_id + step, 0
+        first = self.next_burst
+        bursts = min(bursts, BURSTS - first, self.credits - self.sent)
+        assert bursts > 0, "half of the window is always there between messages"
+        self.next_burst = first + bursts
+        self._say(self._rows(self.frame_id, first, bursts))
+
+    @precondition(lambda self: self.streaming and self.frame_id >= 0 and self.next_burst == BURSTS)
+    @rule(first=st.integers(0, BURSTS - 1))
+    def late_rows(self, first: int) -> None:
+        """Rows of a decided frame were on their way: dropped."""
+        if self.credits > self.sent:
+            replies = self._say(self._rows(self.frame_id, first, 1))
+            assert all(isinstance(reply, Credit) for reply in replies)
+
+    @precondition(lambda self: self.wild and self.streaming and 0 < self.next_burst < BURSTS)
+    @rule(away=st.sampled_from((-1, 1, 2)))
+    def rows_out_of_order(self, away: int) -> None:
+        first = self.next_burst + away
+        skips = POLICIES[self.policy].get("skip_threshold", 0) > 0
+        if first >= BURSTS or (away > 0 and skips):  # where bursts may be left out, a gap may be legal
+            first = self.next_burst - 1
+        if self.sent or not skips:  # the first burst after a resumption may be one that was skipped, sent all the same
+            self._refused(self._rows(self.frame_id, first, 1), "out_of_order")
+
+    @precondition(lambda self: self.wild and self.streaming and self.next_burst < BURSTS)
+    @rule()
+    def another_frame_too_early(self) -> None:
+        self._refused(self._rows(self.frame_id + 1, 0, 1), "out_of_order")
+
+    @precondition(lambda self: self.wild and self.streaming and self.frame_id > 0 and self.next_burst == BURSTS)
+    @rule()
+    def a_frame_of_the_past(self) -> None:
+        self._refused(self._rows(self.frame_id - 1, 0, 1), "out_of_order")
+
+    @precondition(lambda self: self.wild and self.streaming)
+    @rule(kind=st.sampled_from(("wide", "mosaic", "many", "beyond")))
+    def impossible_rows(self, kind: str) -> None:
+        frame = self.frame_id + (self.next_burst == BURSTS)
+        wide, mosaic = np.zeros((5, SMALL.width + 1, 3), np.uint8), np.zeros((7, SMALL.width, 1), np.uint8)
+        many = np.zeros((5 * (LIMITS.message_bursts + 1), SMALL.width, 3), np.uint8)
+        message, codes = {
+            "wide": (Rows(frame, 0, 1, 0, wide), ("wrong_geometry",)),
+            "mosaic": (Rows(frame, 0, 1, 0, mosaic, PixelFormat.BAYER_RGGB8), ("wrong_geometry",)),
+            "many": (Rows(frame, 0, LIMITS.message_bursts + 1, 0, many), ("too_many_bursts",)),
+            "beyond": (Rows(frame, BURSTS, 1, 0, np.zeros((5, SMALL.width, 3), np.uint8)), ("out_of_order",)),
+        }[kind]
+        self._refused(message, *codes)
+
+    @precondition(lambda self: self.streaming)
+    @rule(number=st.integers(0, 2**32 - 1))
+    def sync(self, number: int) -> None:
+        assert self._say(Sync(number)) == [Sync(number)]
+
+    @precondition(lambda self: self.wild and self.streaming)
+    @rule(message=st.sampled_from((Hello(SMALL.name), Resume("x"), Skip(0, 0), Shed(0), GoingAway("drain", 0, ""))))
+    def out_of_phase(self, message: Message) -> None:
+        self._refused(message, "out_of_phase")
+
+    @precondition(lambda self: self.streaming)
+    @rule()
+    def end(self) -> None:
+        (summary,) = self._say(End())
+        assert isinstance(summary, Summary)
+        assert self.session.phase is Phase.ENDED
+
+    @precondition(lambda self: self.session.phase is Phase.ENDED)
+    @rule(message=st.sampled_from((End(), Sync(0), Hello(SMALL.name))))
+    def after_the_end(self, message: Message) -> None:
+        self._refused(message, "out_of_phase")
+
+    @precondition(lambda self: self.streaming)
+    @rule()
+    def going_away(self) -> None:
+        token = self.session.going_away("drain", 1.0).token
+        if self.frame_id not in self.shed:
+            self.tokens.append((token, self.policy))
+
+    @rule(data=st.data())
+    def drop_and_resume(self, data: st.DataObject) -> None:
+        """From any token so far, the last one most often."""
+        token, policy = data.draw(st.one_of(st.just(self.tokens[-1]), st.sampled_from(self.tokens)))
+        self._connect()
+        self.policy = policy
+        (welcome,) = self._say(Resume(token))
+        assert isinstance(welcome, Welcome)
+        assert welcome.credits == LIMITS.credit_bursts
+        if welcome.position:
+            self.frame_id, self.next_burst = welcome.position.frame_id, welcome.position.next_burst
+            self.reached["within a frame" if self.next_burst < BURSTS else "after a frame"] += 1
+
+    @precondition(lambda self: self.wild)
+    @rule(cut=st.integers(0, 40))
+    def resume_with_a_damaged_token(self, cut: int) -> None:
+        token = self.tokens[-1][0]
+        self._connect()
+        self._refused(Resume(token[:cut] + token[cut + 1 :]), "bad_token")
+
+    @precondition(lambda self: self.wild and self.session.phase is Phase.OPENING and not self.over)
+    @rule(message=st.sampled_from((End(), Sync(0))))
+    def before_hello(self, message: Message) -> None:
+        self._refused(message, "out_of_phase")
+
+    @invariant()
+    def counts_agree(self) -> None:
+        assert self.session.bursts == self.sent
+        assert 0 <= self.session.credits_left <= LIMITS.credit_bursts
+        assert set(MODELS) == {SMALL.name}
