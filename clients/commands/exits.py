@@ -46,7 +46,8 @@ def exits(
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError
     from model.runtime import RuntimeUnavailableError
-    from model.training.exits import careful_to_bold, families, read_curves
+    from model.training.candidates import families, per_burst_path, two_sided_path
+    from model.training.exits import read_curves
     from model.training.photos import EmptySplitError, PhotosError, load_frames, read_photos
 
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
@@ -62,8 +63,9 @@ def exits(
                     raise EmptySplitError(f"{photos}: no picture of the source {source!r} in {split!r}")
             on_split = _judge(used.runtime, pictures)
         size = used.runtime.config.height, used.runtime.config.width
-        bold = careful_to_bold(read_curves(used.runtime, load_frames(chosen_on, *size), chosen_on))
-        tried = {name: [*policies, *(bold if name == "two_sided" else ())] for name, policies in families()}
+        curves = read_curves(used.runtime, load_frames(chosen_on, *size), chosen_on)
+        paths: dict[str, Sequence[Policy]] = {"two_sided": two_sided_path(curves), "per_burst": per_burst_path(curves)}
+        tried = {name: [*policies, *paths.get(name, ())] for name, policies in families()}
         where = f"{split} {source or ''}".strip()
         table = _table(used, tried, on_val, on_split, where, len(pictures.photos))
         table.show(console)

@@ -81,7 +81,9 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
     from model.checkpoint import shipped_weights
     from model.exit_policy import Policy, PublishedPolicy
     from model.runtime import load_runtime
-    from model.training.exits import careful_to_bold, figures_of, read_curves, replay, run
+    from model.training.calibrate import fitted_on
+    from model.training.candidates import two_sided_path
+    from model.training.exits import figures_of, read_curves, replay, run
     from model.training.metrics import binary_metrics, calibration_error
     from model.training.photos import load_frames, read_photos
 
@@ -90,8 +92,9 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
     photos = read_photos(folder, split)
     frames = load_frames(photos, *size)
     curves = read_curves(runtime, frames, photos)
-    calibration_photos = read_photos(folder, "calibration")
-    calibration = read_curves(runtime, load_frames(calibration_photos, *size), calibration_photos)
+    elsewhere = "val" if split == "test" else "calibration"
+    other_photos = read_photos(folder, elsewhere)
+    others = read_curves(runtime, load_frames(other_photos, *size), other_photos)
     sources = np.array([photo.source for photo in photos.photos])
     chosen = {"all": np.full(len(sources), True)} | {each: sources == each for each in sorted(set(sources))}
 
@@ -128,17 +131,17 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
     if scaling:
         margins = (np.log(final / (1 - final)) - scaling["offset"]) / scaling["slope"]
         before = calibration_error(1 / (1 + np.exp(-margins)), curves.labels)
-        note += f"; {before:.3f} before P(person) was scaled on `calibration`"
+        note += f"; {before:.3f} before P(person) was scaled on `{fitted_on(checkpoint)}`"
 
     two_sided = max(
         (
             policy
-            for policy in careful_to_bold(calibration)
-            if figures_of(replay(policy, calibration), calibration).disagreement <= MAX_DISAGREEMENT
+            for policy in two_sided_path(others)
+            if figures_of(replay(policy, others), others).disagreement <= MAX_DISAGREEMENT
         ),
-        key=lambda policy: -replay(policy, calibration).processed.mean(),
+        key=lambda policy: -replay(policy, others).processed.mean(),
     )
-    policies: dict[str, Policy] = {"published": PublishedPolicy(), "two-sided, 1 % on `calibration`": two_sided}
+    policies: dict[str, Policy] = {"published": PublishedPolicy(), f"two-sided, 1 % on `{elsewhere}`": two_sided}
     certified = certified_policy(shipped_weights(variant), checkpoint.digest)
     if certified:
         policies[f"calibrated, risk {certified.risk:g}"] = certified
