@@ -76,3 +76,20 @@ def calibration_error(p_person: npt.NDArray[np.float64], labels: npt.NDArray[np.
     place = np.minimum((p_person * bins).astype(int), bins - 1)
     gaps = np.bincount(place, p_person - labels, bins)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def poisson_interval(count: int) -> tuple[float, float]:
+    """Exact 95 % interval of the mean of a Poisson count (Garwood 1936), by bisection."""
+
+    def tail(mean: float, most: int) -> float:
+        """P(at most so many)."""
+        return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(most + 1))
+
+    def solve(most: int, level: float) -> float:
+        low, high = 1e-12, 10.0 * (most + 5)
+        while high - low > 1e-9 * high:
+            middle = (low + high) / 2
+            low, high = (middle, high) if tail(middle, most) > level else (low, middle)
+        return low
+
+    return (solve(count - 1, 0.975) if count else 0.0), solve(count, 0.025)
