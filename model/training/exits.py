@@ -15,7 +15,7 @@ from model.exit_policy import (
 )
 from model.runtime import StepRuntime
 from model.scan import scan_frame
-from model.training.metrics import wilson_interval
+from model.training.metrics import binary_metrics, mean_interval, wilson_interval
 from model.training.photos import Photos
 
 Floats = npt.NDArray[np.float64]
@@ -57,10 +57,21 @@ class Outcome:
     Attributes:
         p_person: P(person) that the decision rests on, (N,).
         processed: share of the bursts processed, (N,).
+        exited: whether the policy ended the frame early, (N,).
     """
 
     p_person: Floats
     processed: Floats
+    exited: Flags
+
+    def chosen(self, which: Flags) -> "Outcome":
+        """For some of the pictures."""
+        return Outcome(self.p_person[which], self.processed[which], self.exited[which])
+
+    def right(self, labels: npt.NDArray[np.int64]) -> Flags:
+        """Which decisions agree with the labels."""
+        agree: Flags = (self.p_person >= 0.5) == (labels == 1)
+        return agree
 
 
 def replay(policy: ExitPolicy, curves: Curves) -> Outcome:
@@ -88,13 +99,17 @@ def replay(policy: ExitPolicy, curves: Curves) -> Outcome:
                 if verdict is Verdict.EXIT:
                     halts[index] = burst
                     break
-    return Outcome(curves.p_person[np.arange(count), halts], (halts + 1) / bursts)
+    return Outcome(curves.p_person[np.arange(count), halts], (halts + 1) / bursts, halts < bursts - 1)
 
 
 def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8]) -> Outcome:
     """Any policy, through the network."""
     scans = [scan_frame(runtime, frame, policy) for frame in frames]
-    return Outcome(np.array([scan.p_person for scan in scans]), np.array([scan.processed_ratio for scan in scans]))
+    return Outcome(
+        np.array([scan.p_person for scan in scans]),
+        np.array([scan.processed_ratio for scan in scans]),
+        np.array([scan.exited for scan in scans]),
+    )
 
 
 def losses(outcome: Outcome, curves: Curves, loss: str) -> Flags:
@@ -106,30 +121,43 @@ def losses(outcome: Outcome, curves: Curves, loss: str) -> Flags:
 
 @dataclass(frozen=True, slots=True)
 class ExitFigures:
-    """A policy's figures over pictures.
+    """A policy's figures over pictures; intervals are 95 %.
 
     Attributes:
         pictures: how many.
-        accuracy: balanced, 0..1.
-        disagreement: share decided otherwise than by the full frame, with its 95 % interval.
+        accuracy, accuracy_interval: balanced, 0..1.
+        disagreement, interval: share decided otherwise than by the full frame.
         ratios: mean share of bursts processed over all pictures, those with and those without a person.
+        ratio_interval: of the mean over all pictures.
+        exits: frames that the policy ended early.
+        halts: pictures by the share of bursts processed, in `HALT_BINS` bins of equal width.
     """
 
     pictures: int
     accuracy: float
+    accuracy_interval: tuple[float, float]
     disagreement: float
     interval: tuple[float, float]
     ratios: tuple[float, float, float]
+    ratio_interval: tuple[float, float]
+    exits: int
+    halts: tuple[int, ...]
+
+
+HALT_BINS = 10
 
 
 def figures_of(outcome: Outcome, curves: Curves) -> ExitFigures:
-    """The figures."""
+    """The figures; both classes have to be there."""
     person = curves.labels == 1
-    right = (outcome.p_person >= 0.5) == person
     lost = losses(outcome, curves, "disagreement")
+    metrics = binary_metrics(outcome.p_person, curves.labels)
+    low, high = mean_interval(outcome.processed)
+    bins = np.minimum(np.ceil(outcome.processed * HALT_BINS - 1e-9).astype(int) - 1, HALT_BINS - 1)
     return ExitFigures(
         len(person),
-        float(right[person].mean() + right[~person].mean()) / 2,
+        metrics.balanced_accuracy,
+        metrics.interval,
         float(lost.mean()),
         wilson_interval(int(lost.sum()), len(lost)),
         (
@@ -137,4 +165,7 @@ def figures_of(outcome: Outcome, curves: Curves) -> ExitFigures:
             float(outcome.processed[person].mean()),
             float(outcome.processed[~person].mean()),
         ),
+        (max(0.0, low), min(1.0, high)),
+        int(outcome.exited.sum()),
+        tuple(np.bincount(bins, minlength=HALT_BINS).tolist()),
     )
