@@ -76,6 +76,6 @@ def draw_curve(tried: "Tried", evaluation: "Evaluation", title: str, certified: 
     rows.set_ylabel("share of the frame read")
     rows.set_xlabel("pictures with a person, %")
     rows.set_title(f"where people are, {prior.pictures} pictures", fontsize=9, loc="left")
-    rows.legend(fontsize=8, loc="lower left")
+    rows.legend(fontsize=8, loc="upper right")
     rows.grid(alpha=0.3)
     return figure

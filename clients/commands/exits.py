@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ACCURACY_LOSSES = (0.0, 0.005, 0.01, 0.02)
 MAX_DISAGREEMENT = 0.01
+STEPS = 200
+"""Settings that are searched for, of either kind."""
 
 
 def register(app: typer.Typer) -> None:
@@ -71,8 +73,8 @@ def policies_to_try(on_val: "Evaluation") -> "Tried":
     from model.training.candidates import families, per_burst_path, two_sided_path
 
     paths: dict[str, Sequence[Policy]] = {
-        "two_sided": two_sided_path(on_val.curves),
-        "per_burst": per_burst_path(on_val.curves),
+        "two_sided": two_sided_path(on_val.curves, STEPS),
+        "per_burst": per_burst_path(on_val.curves, STEPS),
     }
     return {name: [*policies, *paths.get(name, ())] for name, policies in families()}
 
@@ -117,8 +119,8 @@ def matched_table(used: Weights, tried: "Tried", on_val: "Evaluation", on_split:
         "person / no",
     )
     note = (
-        f"{len(on_split.photos.photos)} pictures of `{where}`. Settings were chosen on `val`: the least read of those that "
-        "lose no more balanced accuracy there than allowed. In brackets 95 % intervals."
+        f"{len(on_split.photos.photos)} pictures of `{where}`. Settings were chosen on `val`: the least read of those "
+        "that lose no more balanced accuracy there than allowed. In brackets 95 % intervals."
     )
     return Table(f"Policies of {used.runtime.config.name} on {where}", headings, rows, (note,))
 

@@ -89,7 +89,8 @@ def _least_read(sides: Floats, val: Curves, steps: int) -> list[tuple[int, int]]
     def first(sure: Floats) -> Ints:
         """The burst at which each side is reached in each frame (K, N); that after the last if it isn't."""
         reached = np.array([sure[:, :-1] >= side[:-1] for side in sides])
-        return np.where(reached.any(2), reached.argmax(2), bursts)
+        ends: Ints = np.where(reached.any(2), reached.argmax(2), bursts)
+        return ends
 
     person, empty = first(val.p_person), first(1 - val.p_person)
     lost = np.empty((len(sides), len(sides)), int)

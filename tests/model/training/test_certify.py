@@ -1,6 +1,7 @@
 """Calibration with a guarantee: by repeating it on data whose truth is known."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def test_a_promise_by_halt_time_keeps_every_span() -> None:
         (40, {"condition": "weather"}, "the condition 'weather' is not one of"),
     ],
 )
-def test_what_the_pictures_cannot_bear_out_is_refused(pictures: int, change: dict[str, str], message: str) -> None:
+def test_what_the_pictures_cannot_bear_out_is_refused(pictures: int, change: dict[str, Any], message: str) -> None:
     val = random_curves(1, 200)
     candidates = per_burst_path(val)
     with pytest.raises(CertificateError, match=message):
