@@ -31,7 +31,7 @@ def whole_table(evaluation: "Evaluation", title: str) -> Table:
         average_precision,
         binary_metrics,
         bootstrap_interval,
-        wilson_interval,
+        share_interval,
     )
 
     curves = evaluation.curves
@@ -39,8 +39,8 @@ def whole_table(evaluation: "Evaluation", title: str) -> Table:
     for source, which in evaluation.sources.items():
         p_person, labels = curves.p_person[which, -1], curves.labels[which]
         metrics = binary_metrics(p_person, labels)
-        found = wilson_interval(round(metrics.persons_found * metrics.persons), metrics.persons)
-        kept = wilson_interval(round(metrics.empties_kept * metrics.empties), metrics.empties)
+        found = share_interval(metrics.persons_found, metrics.persons)
+        kept = share_interval(metrics.empties_kept, metrics.empties)
         ranked = []
         for value, statistic in (
             (metrics.auroc, auroc),
@@ -126,10 +126,16 @@ def reliability_table(evaluation: "Evaluation", title: str, bins: int = 10) -> T
 
 def halt_table(evaluation: "Evaluation", policy: "Policy", title: str) -> Table:
     """How much of the frame was processed, as a histogram."""
+    from model.training.metrics import wilson_interval
+
     figures = evaluation.figures(policy)
     bins = len(figures.halts)
     rows = [
-        (f"{index / bins:.0%} to {(index + 1) / bins:.0%}", str(count), f"{count / figures.pictures:.1%}")
+        (
+            f"{index / bins:.0%} to {(index + 1) / bins:.0%}",
+            str(count),
+            interval(count / figures.pictures, *wilson_interval(count, figures.pictures)),
+        )
         for index, count in enumerate(figures.halts)
     ]
     return Table(title, ("of the bursts processed", "pictures", "share"), rows)

@@ -13,6 +13,7 @@ from clients.commands import (
     import_checkpoint,
     model_card,
     record,
+    report,
     sensor_sheet,
     serve,
     stream,
@@ -45,6 +46,7 @@ for command in (
     teach,
     import_checkpoint,
     model_card,
+    report,
     sensor_sheet,
     bench,
 ):

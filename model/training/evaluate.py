@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from model.exit_policy import ExitPolicy
 from model.runtime import StepRuntime
-from model.training.exits import Curves, ExitFigures, Flags, Outcome, figures_of, read_curves, replay, run
+from model.training.exits import Curves, ExitFigures, Flags, Outcome, figures_of, read_curves, run
 from model.training.photos import Photos, load_frames
 
 
@@ -37,10 +37,9 @@ class Evaluation:
         return {name: which for name, which in chosen.items() if len(set(labels[which].tolist())) == 2}
 
     def outcome(self, policy: ExitPolicy) -> Outcome:
-        """What a policy makes of the pictures: replayed on the curves, or run through the network if it skips."""
+        """What a policy makes of the pictures: replayed on the curves, run through the network where it skips."""
         if policy not in self._outcomes:
-            skips = policy.skips
-            self._outcomes[policy] = run(policy, self.runtime, self.frames) if skips else replay(policy, self.curves)
+            self._outcomes[policy] = run(policy, self.runtime, self.frames, self.curves)
         return self._outcomes[policy]
 
     def figures(self, policy: ExitPolicy) -> ExitFigures:

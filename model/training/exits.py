@@ -102,14 +102,29 @@ def replay(policy: ExitPolicy, curves: Curves) -> Outcome:
     return Outcome(curves.p_person[np.arange(count), halts], (halts + 1) / bursts, halts < bursts - 1)
 
 
-def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8]) -> Outcome:
-    """Any policy, through the network."""
-    scans = [scan_frame(runtime, frame, policy) for frame in frames]
-    return Outcome(
-        np.array([scan.p_person for scan in scans]),
-        np.array([scan.processed_ratio for scan in scans]),
-        np.array([scan.exited for scan in scans]),
-    )
+def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8], curves: Curves) -> Outcome:
+    """Any policy; those that skip go through the network for each frame of which they skip a burst.
+
+    Up to its first skip a frame's curve is the full frame's, so that most frames can be told from `curves`.
+    """
+    if not policy.skips:
+        return replay(policy, curves)
+    count, bursts = curves.p_person.shape
+    p_person, processed, exited = curves.p_person[:, -1].copy(), np.ones(count), np.zeros(count, bool)
+    for index, (chances, confidences) in enumerate(
+        zip(curves.p_person.tolist(), curves.confidence.tolist(), strict=True)
+    ):
+        state = START
+        for burst in range(bursts - 1):
+            verdict, state = policy.verdict(Seen((burst + 1) / bursts, chances[burst], confidences[burst]), state)
+            if verdict is Verdict.SKIP_NEXT:
+                scan = scan_frame(runtime, frames[index], policy)
+                p_person[index], processed[index], exited[index] = scan.p_person, scan.processed_ratio, scan.exited
+            elif verdict is Verdict.EXIT:
+                p_person[index], processed[index], exited[index] = chances[burst], (burst + 1) / bursts, True
+            if verdict is not Verdict.CONTINUE:
+                break
+    return Outcome(p_person, processed, exited)
 
 
 def losses(outcome: Outcome, curves: Curves, loss: str) -> Flags:

@@ -24,6 +24,11 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def share_interval(share: float, trials: int) -> tuple[float, float]:
+    """`wilson_interval` of a proportion that is given as such."""
+    return wilson_interval(round(share * trials), trials)
+
+
 @dataclass(frozen=True, slots=True)
 class BinaryMetrics:
     """Person against no person at the threshold 0.5; all shares in 0..1.

@@ -21,6 +21,7 @@ from PIL import Image
 from model.preprocess import frame_from_image
 
 MIN_PERSON_AREA = 0.005
+LABEL_RULE = f"that of Visual Wake Words: a person whose box covers {MIN_PERSON_AREA:.1%} of the picture or more"
 SPLITS = ("train", "calibration", "val", "test", "unlabelled")
 
 Box = tuple[float, float, float, float]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from model.exit_policy import POLICIES, PerBurstPolicy, Policy, PublishedPolicy, TwoSidedPolicy
 from model.runtime import load_runtime
+from model.scan import scan_frame
 from model.training.exits import Curves, losses, read_curves, replay, run
 from model.training.photos import Photo, Photos
 from tests.model.random_networks import random_frames
@@ -28,9 +29,25 @@ def test_replaying_on_curves_is_what_the_network_does(seed: int, policy: Policy)
     frames = random_frames(SMALL, 3, seed)
     photos = Photos("val", tuple(Photo(Path("x"), label, "street", None) for label in (0, 1, 1)), "")
     curves = read_curves(runtime, frames, photos)
-    stored, live = replay(policy, curves), run(policy, runtime, frames)
-    assert stored.processed.tolist() == live.processed.tolist()
-    assert stored.p_person == pytest.approx(live.p_person, abs=1e-6)
+    stored, scans = replay(policy, curves), [scan_frame(runtime, frame, policy) for frame in frames]
+    assert stored.processed.tolist() == [scan.processed_ratio for scan in scans]
+    assert stored.exited.tolist() == [scan.exited for scan in scans]
+    assert stored.p_person == pytest.approx([scan.p_person for scan in scans], abs=1e-6)
+    assert run(policy, runtime, frames, curves).processed.tolist() == stored.processed.tolist()
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 99), st.floats(0.05, 0.95), st.floats(0.01, 0.5))
+def test_policies_that_skip_are_run_as_a_stream_would(seed: int, skip: float, gap: float) -> None:
+    runtime = load_runtime(random_checkpoint(SMALL, seed))
+    frames = random_frames(SMALL, 4, seed)
+    photos = Photos("val", tuple(Photo(Path("x"), label, "street", None) for label in (0, 1, 1, 0)), "")
+    policy = PublishedPolicy(min(1.0, skip + gap), skip)
+    outcome = run(policy, runtime, frames, read_curves(runtime, frames, photos))
+    scans = [scan_frame(runtime, frame, policy) for frame in frames]
+    assert outcome.processed.tolist() == [scan.processed_ratio for scan in scans]
+    assert outcome.exited.tolist() == [scan.exited for scan in scans]
+    assert outcome.p_person == pytest.approx([scan.p_person for scan in scans], abs=1e-6)
 
 
 def test_a_policy_that_skips_cannot_be_replayed() -> None:
