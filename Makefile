@@ -51,6 +51,7 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_asyncapi
 	$(BIN)/python -m tests.vectors.make_network
 	$(BIN)/python -m tests.vectors.make_resize
+	$(BIN)/python -m tests.vectors.make_presence
 	$(BIN)/python -m tests.vectors.make_page_facts
 
 .PHONY: fuzz

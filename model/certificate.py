@@ -1,24 +1,27 @@
 """A promise about early exits, as a file: which policy, for which weights, on what evidence.
 
-Learn then Test (Angelopoulos et al. 2021): candidate policies in an order chosen beforehand on other pictures, from
-the most to the least careful; each is tested on the calibration pictures with an exact binomial p-value of the
-hypothesis that its risk is above `risk`; testing stops at the first that is not rejected at `delta` (fixed-sequence
-testing). With probability 1 - delta over the calibration pictures, the last one rejected has a risk of at most `risk`.
+Learn then Test (Angelopoulos et al. 2021): candidate policies are chosen beforehand on other pictures; each is tested
+on the calibration pictures with an exact binomial p-value of the hypothesis that its risk is above `risk`, under a
+procedure that keeps the chance of any false rejection at `delta`. With probability 1 - delta over the calibration
+pictures, every policy whose hypothesis was rejected has a risk of at most `risk`; `model.training.certify` does it.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from model.exit_policy import CalibratedPolicy, PolicyError, TwoSidedPolicy
+from model.exit_policy import CalibratedPolicy, PolicyError
 
-FORMAT = "rascanet-stream certificate/1"
+FORMAT = "rascanet-stream certificate/2"
 LOSSES = ("disagreement", "accuracy")
 """What is lost: the early decision differs from the full frame's; or it does, and is wrong."""
+PROCEDURES = ("fixed-sequence", "holm")
+CONDITIONS = ("marginal", "halt-time")
+"""The promise holds over all pictures, or in each of some spans of the frame for the pictures decided there."""
 
 
 class CertificateError(ValueError):
@@ -44,23 +47,29 @@ def binomial_p_value(errors: int, trials: int, risk: float) -> float:
 
 
 def least_trials(risk: float, delta: float) -> int:
-    """How many pictures a promise needs at least: so many that none of them wrong is evidence enough."""
+    """How many pictures a promise needs at least: so many that none of them lost is evidence enough."""
     return math.ceil(math.log(delta) / math.log1p(-risk))
 
 
-def last_safe(errors: Sequence[int], trials: int, risk: float, delta: float) -> int:
-    """Fixed-sequence testing: the index of the last candidate whose p-value, like all before it, is at most delta.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What the calibration pictures say of a part of the frame.
 
-    Args:
-        errors: by candidate, in the order of testing.
-
-    Returns:
-        -1 if not even the first one passes.
+    Attributes:
+        after, until: of the frame's bursts (0..1): counted are pictures decided once more than `after` and at most
+            `until` of them lay behind. From 0 to 1: every picture.
+        pictures, errors: how many, and of those the ones lost.
     """
-    for index, count in enumerate(errors):
-        if binomial_p_value(count, trials, risk) > delta:
-            return index - 1
-    return len(errors) - 1
+
+    after: float
+    until: float
+    pictures: int
+    errors: int
+
+
+def p_value(spans: Iterable[Span], risk: float) -> float:
+    """Of the hypothesis that the risk is above `risk` in one of the spans at least (intersection-union test)."""
+    return max(binomial_p_value(span.errors, span.pictures, risk) for span in spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +78,30 @@ class Certificate:
 
     Attributes:
         variant, weights: the network, and the SHA-256 of its config and tensors.
-        exit_above, exit_below: the policy.
-        loss: one of `LOSSES`.
+        person_first, person_last, empty_first, empty_last: the policy.
+        loss, procedure, condition: one of `LOSSES`, `PROCEDURES`, `CONDITIONS`.
         risk, delta: with probability 1 - delta over the calibration pictures, the loss is at most `risk`.
-        pictures, errors: of the calibration set, and of those the ones lost under the policy.
+        pictures: of the calibration set.
+        spans: what was counted on them under the policy; one span where the promise is marginal.
         processed_ratio: mean share of bursts processed on them.
-        candidates, tested: policies in the order, and how many of them were tested.
+        candidates, tested: policies that were chosen beforehand, and how many of them were tested.
         photos_index_sha256: of the index of photographs.
         made_by: the command.
     """
 
     variant: str
     weights: str
-    exit_above: float
-    exit_below: float
+    person_first: float
+    person_last: float
+    empty_first: float
+    empty_last: float
     loss: str
+    procedure: str
+    condition: str
     risk: float
     delta: float
     pictures: int
-    errors: int
+    spans: tuple[Span, ...]
     processed_ratio: float
     candidates: int
     tested: int
@@ -102,8 +116,38 @@ class Certificate:
     @property
     def policy(self) -> CalibratedPolicy:
         return CalibratedPolicy(
-            self.exit_above, self.exit_below, risk=self.risk, delta=self.delta, certificate=self.digest
+            self.person_first,
+            self.person_last,
+            self.empty_first,
+            self.empty_last,
+            risk=self.risk,
+            delta=self.delta,
+            certificate=self.digest,
         )
+
+    @property
+    def errors(self) -> int:
+        """Calibration pictures lost."""
+        return sum(span.errors for span in self.spans)
+
+    def check(self) -> None:
+        """Whether the counts bear out the promise.
+
+        Raises:
+            ValueError: they don't, or a field says what can't be.
+        """
+        _ = self.policy  # refuses impossible thresholds
+        known = {"loss": LOSSES, "procedure": PROCEDURES, "condition": CONDITIONS}
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name} must be one of {', '.join(values)}")
+        if not (0 < self.risk < 1 and 0 < self.delta < 1):
+            raise ValueError("risk and delta must be between 0 and 1")
+        counted = sum(span.pictures for span in self.spans)
+        if not 0 < counted <= self.pictures or (self.condition == "marginal" and counted < self.pictures):
+            raise ValueError("its counts don't add up")
+        if p_value(self.spans, self.risk) > self.delta:
+            raise ValueError("its counts don't bear out its promise")
 
     def save(self, path: Path) -> None:
         """Writes the file, with its digest."""
@@ -124,11 +168,14 @@ class Certificate:
             digest = document.pop("digest")
             if sorted(document) != sorted(field.name for field in fields(cls)):
                 raise ValueError("other fields")
+            document["spans"] = tuple(Span(**span) for span in document["spans"])
             certificate = cls(**document)
-            TwoSidedPolicy(certificate.exit_above, certificate.exit_below)
+            altered = certificate.digest != digest
+            if not altered:
+                certificate.check()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, PolicyError) as error:
             raise CertificateError(f"{path}: not a certificate that `rascanet calibrate` wrote ({error})") from error
-        if certificate.digest != digest:
+        if altered:
             raise CertificateError(f"{path}: the certificate was altered after it was made; make it anew")
         if certificate.weights != weights:
             raise CertificateError(

@@ -133,29 +133,37 @@ class TwoSidedPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PerBurstPolicy:
-    """Exits once the decision is as sure as wanted at that burst: less and less, linearly from first to last row.
+    """Exits once the decision is as sure as wanted at that burst; thresholds run linearly from first to last row.
 
     Attributes:
-        sure_first, sure_last: the larger of P(person) and 1 - P(person) that is wanted at the first and the last burst.
+        person_first, person_last: P(person) that is wanted for an exit with a person, extrapolated to the start of the
+            frame and at its end.
+        empty_first, empty_last: the same for 1 - P(person) and an exit without one.
+
+    A value above 1 asks for more than there can be: no exit before the line has come down to 1.
 
     Raises:
-        PolicyError: a value outside 0.5..1.
+        PolicyError: a value outside 0.5..2; nobody should exit on what speaks against the decision.
     """
 
-    sure_first: float = 1.0
-    sure_last: float = 0.7
+    person_first: float = 1.0
+    person_last: float = 0.7
+    empty_first: float = 1.0
+    empty_last: float = 0.7
 
     name: ClassVar[str] = "per_burst"
     acts: ClassVar[bool] = True
     skips: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for value in (self.sure_first, self.sure_last):
-            _check(0.5 <= value <= 1, "sure_first and sure_last must be in 0.5..1", value)
+        for key in ("person_first", "person_last", "empty_first", "empty_last"):
+            value = getattr(self, key)
+            _check(0.5 <= value <= 2, f"{key} must be in 0.5..2", value)
 
     def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
-        wanted = self.sure_first + (self.sure_last - self.sure_first) * seen.share
-        return _exit_if(max(seen.p_person, 1 - seen.p_person) >= wanted)
+        person = self.person_first + (self.person_last - self.person_first) * seen.share
+        empty = self.empty_first + (self.empty_last - self.empty_first) * seen.share
+        return _exit_if(seen.p_person >= person or 1 - seen.p_person >= empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +256,8 @@ class FixedRowPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibratedPolicy(TwoSidedPolicy):
-    """Two-sided thresholds that come with a promise (`model.certificate`).
+class CalibratedPolicy(PerBurstPolicy):
+    """Thresholds per burst that come with a promise (`model.certificate`).
 
     Attributes:
         risk, delta: the promise: with probability 1 - delta over the calibration set, at most a share `risk` is lost.

@@ -78,6 +78,8 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 Bursts = Annotated[int, Meta(ge=0, lt=2**53)]
 """Bursts over a connection's life; 2**53 is where a browser's integers end."""
+Digest = Annotated[str, Meta(max_length=64)]
+"""SHA-256 in hexadecimal digits; empty where there is none."""
 Token = Annotated[str, Meta(max_length=12_000)]
 """A resume token, opaque to the client; empty where there is none."""
 
@@ -177,6 +179,7 @@ class Decision(_Control, frozen=True, omit_defaults=True):
         credits: as in `welcome`, now.
         token: to go on after this frame.
         compute_us: time that the network took over the frame's bursts, as the server measured it.
+        certificate: SHA-256 of the certificate that promises something about this decision; empty without one.
     """
 
     frame_id: Count
@@ -190,6 +193,7 @@ class Decision(_Control, frozen=True, omit_defaults=True):
     credits: Bursts = 0
     token: Token = ""
     compute_us: Count = 0
+    certificate: Digest = ""
 
 
 class Shed(_Control, frozen=True):

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import CliApp
 
+from model.certificate import CertificateError
 from model.checkpoint import CheckpointError
 from model.runtime import RuntimeUnavailableError
 from server.app import create_app
@@ -28,6 +29,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         CheckpointError: weights that cannot be used.
+        CertificateError: a certificate beside them that was altered or is for others.
     """
     log_as_json()
     service = load_service(settings)  # here, so that what's wrong is said once and not by every worker
@@ -78,7 +80,7 @@ def main() -> None:
     """Settings from the command line and the environment."""
     try:
         run(CliApp.run(Settings))
-    except (ValidationError, CheckpointError, RuntimeUnavailableError) as error:
+    except (ValidationError, CertificateError, CheckpointError, RuntimeUnavailableError) as error:
         sys.exit(str(error))
 
 

@@ -405,4 +405,5 @@ class StreamSession:
             self._top_up(),
             self.token(),
             round(self._compute_us),
+            self._policy.certificate if isinstance(self._policy, CalibratedPolicy) else "",
         )

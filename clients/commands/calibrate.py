@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import console, fail, failing_on
+from clients.commands.console import console, failing_on
 from clients.commands.photos import PhotosFolder
 from clients.commands.policy import Variant
 from clients.commands.weights import WeightsFile
@@ -22,18 +22,27 @@ def calibrate(
     weights: WeightsFile = None,
     risk: Annotated[float, typer.Option(min=0.0001, max=0.5, help="what may be lost at most")] = 0.05,
     delta: Annotated[float, typer.Option(min=0.0001, max=0.5, help="how likely the promise may fail")] = 0.05,
-    loss: Annotated[str, typer.Option(help="what is lost: disagreement or accuracy")] = "disagreement",
+    loss: Annotated[
+        str, typer.Option(help="what is lost: disagreement (with the full frame), or accuracy (and it was right)")
+    ] = "disagreement",
+    procedure: Annotated[
+        str, typer.Option(help="how candidates are tested: fixed-sequence, or holm (their order doesn't matter)")
+    ] = "fixed-sequence",
+    condition: Annotated[
+        str, typer.Option(help="the promise holds over all pictures (marginal) or for early and late exits (halt-time)")
+    ] = "marginal",
     out: Annotated[Path | None, typer.Option(help="certificate; beside the weights if not given")] = None,
 ) -> None:
-    """Writes a certificate: thresholds that lose at most `risk`, with probability 1 - `delta` over the pictures."""
-    from model.certificate import LOSSES, CertificateError, certificate_beside
+    """Writes a certificate: early exits that lose at most `risk`, with probability 1 - `delta` over the pictures."""
+    from model.certificate import CertificateError, certificate_beside
     from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
     from model.runtime import RuntimeUnavailableError, load_runtime
-    from model.training.exits import careful_to_bold, certify, read_curves
+    from model.training.calibrate import fitted_on
+    from model.training.candidates import per_burst_path
+    from model.training.certify import certify
+    from model.training.exits import read_curves
     from model.training.photos import PhotosError, load_frames, read_photos
 
-    if loss not in LOSSES:
-        fail(f"the loss {loss!r} is not one of {', '.join(LOSSES)}")
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
         file = weights or shipped_weights(variant)  # not with its certificate, which may be an old one
         checkpoint = load_checkpoint(file)
@@ -43,9 +52,9 @@ def calibrate(
         val, calibration = (
             read_curves(runtime, load_frames(each, config.height, config.width), each) for each in pictures
         )
-        command = f"rascanet calibrate --risk {risk:g} --delta {delta:g} --loss {loss}"
         certificate = certify(
-            careful_to_bold(val),
+            per_burst_path(val),
+            val,
             calibration,
             variant=checkpoint.config.name,
             weights=checkpoint.digest,
@@ -53,13 +62,28 @@ def calibrate(
             risk=risk,
             delta=delta,
             loss=loss,
-            made_by=command,
+            procedure=procedure,
+            condition=condition,
+            made_by=(
+                f"rascanet calibrate --risk {risk:g} --delta {delta:g} --loss {loss} "
+                f"--procedure {procedure} --condition {condition}"
+            ),
         )
         path = out or certificate_beside(file)
         certificate.save(path)
     console.print(
-        f"{certificate.variant}: exit at P(person) >= {certificate.exit_above:.4f} or <= {certificate.exit_below:.4f}; "
-        f"{certificate.errors} of {certificate.pictures} calibration pictures lost, "
-        f"processed ratio {certificate.processed_ratio:.3f}"
+        f"{certificate.variant}: exit once P(person) is {certificate.person_first:.3g} (first row) to "
+        f"{certificate.person_last:.3g} (last), or 1 - P(person) {certificate.empty_first:.3g} to "
+        f"{certificate.empty_last:.3g}; processed ratio {certificate.processed_ratio:.3f}",
+        soft_wrap=True,
     )
-    console.print(f"with probability {1 - delta:g}, {loss} is at most {risk:g}; certificate in {path}")
+    for span in certificate.spans:
+        where = (
+            f" decided after {span.after:.0%} to {span.until:.0%} of the frame" if len(certificate.spans) > 1 else ""
+        )
+        console.print(f"{span.errors} of {span.pictures} calibration pictures{where} lost")
+    console.print(f"with probability {1 - delta:g}, {loss} is at most {risk:g}; certificate in {path}", soft_wrap=True)
+    if fitted_on(checkpoint) == "calibration":
+        console.print(
+            "P(person) of these weights was scaled on the same pictures, which the promise leaves out of account"
+        )

@@ -29,52 +29,63 @@ def evaluate(
     policy: Policy = "published",
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(help="also: a file of weights, or a policy (name or JSON) for these; one table with paired tests"),
+    ] = None,
 ) -> None:
-    """Prints balanced accuracy with its 95 % interval, AUROC and the processed ratio, by source."""
-    from rich.table import Table
-
+    """Prints accuracy, calibration and, under a policy, what is processed and where frames halt; with intervals."""
+    from clients.commands.evaluation_tables import (
+        Contender,
+        compare_table,
+        halt_table,
+        policy_table,
+        policy_words,
+        reliability_table,
+        whole_table,
+    )
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError
-    from model.exit_policy import NeverExitPolicy, PolicyError, describe_policy, parse_policy
+    from model.exit_policy import NeverExitPolicy, PolicyError, parse_policy
     from model.runtime import RuntimeUnavailableError
-    from model.training.evaluate import evaluate_split
+    from model.training.evaluate import Evaluation
     from model.training.photos import PhotosError, read_photos, write_index
     from model.training.vww import vww_rows
 
     if (photos is None) == (data is None) or data not in (None, "vww") or (data is None) != (coco is None):
         fail("give either --photos FOLDER, or --data vww with --coco FOLDER")
-    with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, PhotosError):
+    with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, PhotosError, ValueError):
         used = Weights.load(weights, variant)
-        runtime = used.runtime
         chosen = parse_policy(policy_of(policy, exit_threshold, skip_threshold), used.certified)
+        others: list[tuple[Weights, Any]] = []
+        for text in compare or ():
+            if text.endswith(".safetensors"):
+                other = Weights.load(Path(text), variant)
+                others.append((other, parse_policy(policy_of(policy, exit_threshold, skip_threshold), other.certified)))
+            else:
+                others.append((used, parse_policy(policy_of(text, None, None), used.certified)))
         with TemporaryDirectory() as made:
             if coco:
                 write_index(Path(made), vww_rows(coco, year, minival_ids), check=False)
             pictures = read_photos(photos or Path(made), split)
-        for each in (NeverExitPolicy(), chosen) if chosen != NeverExitPolicy() else (chosen,):
-            table = Table(
-                title=f"{runtime.config.name} on {split}, policy {_in_words(describe_policy(each))}",
-                title_justify="left",
-            )
-            for heading in ("source", "person\n+ no", "balanced\naccuracy", "person\nfound", "empty\nkept", "AUROC"):
-                table.add_column(heading)
-            table.add_column("exits")
-            table.add_column("processed:\nall / person / no")
-            for row in evaluate_split(runtime, pictures, each):
-                metrics = row.metrics
-                low, high = metrics.interval
-                table.add_row(
-                    row.source,
-                    f"{metrics.persons}\n+ {metrics.empties}",
-                    f"{metrics.balanced_accuracy:.1%}\n{low:.1%}..{high:.1%}",
-                    f"{metrics.persons_found:.1%}",
-                    f"{metrics.empties_kept:.1%}",
-                    f"{metrics.auroc:.3f}",
-                    str(row.exits),
-                    " / ".join(f"{ratio:.3f}" for ratio in row.processed_ratios),
-                )
-            console.print(table)
-
-
-def _in_words(description: dict[str, Any]) -> str:
-    return ", ".join(str(value) if key == "name" else f"{key} {value}" for key, value in description.items())
+            evaluations = {used.file: Evaluation(used.runtime, pictures)}
+            for other, _ in others:
+                if other.file not in evaluations:
+                    evaluations[other.file] = Evaluation(other.runtime, pictures)
+    evaluation = evaluations[used.file]
+    if not evaluation.sources:
+        fail(f"the split {split!r} holds pictures of one class alone")
+    where = f"{used.runtime.config.name} on {split}"
+    tables = [whole_table(evaluation, f"{where}, whole frames"), reliability_table(evaluation, f"{where}, reliability")]
+    if chosen != NeverExitPolicy():
+        tables += [
+            policy_table(evaluation, chosen, f"{where}, policy {chosen.name} ({policy_words(chosen)})"),
+            halt_table(evaluation, chosen, f"{where}, where frames halt under it"),
+        ]
+    if others:
+        contenders = [
+            Contender(each.file.stem, evaluations[each.file], rule) for each, rule in [(used, chosen), *others]
+        ]
+        tables.append(compare_table(contenders, f"On {split}, one beside the other"))
+    for table in tables:
+        table.show(console)

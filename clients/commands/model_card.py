@@ -81,22 +81,21 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
     from model.checkpoint import shipped_weights
     from model.exit_policy import Policy, PublishedPolicy
     from model.runtime import load_runtime
-    from model.training.exits import careful_to_bold, figures_of, read_curves, replay, run
+    from model.training.calibrate import fitted_on
+    from model.training.candidates import two_sided_path
+    from model.training.evaluate import Evaluation
     from model.training.metrics import binary_metrics, calibration_error
-    from model.training.photos import load_frames, read_photos
+    from model.training.photos import read_photos
 
     runtime = load_runtime(checkpoint)
-    size = runtime.config.height, runtime.config.width
     photos = read_photos(folder, split)
-    frames = load_frames(photos, *size)
-    curves = read_curves(runtime, frames, photos)
-    calibration_photos = read_photos(folder, "calibration")
-    calibration = read_curves(runtime, load_frames(calibration_photos, *size), calibration_photos)
-    sources = np.array([photo.source for photo in photos.photos])
-    chosen = {"all": np.full(len(sources), True)} | {each: sources == each for each in sorted(set(sources))}
+    evaluation = Evaluation(runtime, photos)
+    curves = evaluation.curves
+    elsewhere = "val" if split == "test" else "calibration"
+    others = Evaluation(runtime, read_photos(folder, elsewhere))
 
     whole = []
-    for source, which in chosen.items():
+    for source, which in evaluation.sources.items():
         p_person, labels = curves.p_person[which, -1], curves.labels[which]
         metrics = binary_metrics(p_person, labels)
         mark = MARKS.get((variant, split, source))
@@ -109,6 +108,7 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
                 f"{metrics.persons_found:.1%}",
                 f"{metrics.empties_kept:.1%}",
                 f"{metrics.auroc:.3f}",
+                f"{metrics.average_precision:.3f}",
                 f"{mark[0]:.1%}, {mark[1]:.3f}" if mark else MISSING,
             )
         )
@@ -128,26 +128,19 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
     if scaling:
         margins = (np.log(final / (1 - final)) - scaling["offset"]) / scaling["slope"]
         before = calibration_error(1 / (1 + np.exp(-margins)), curves.labels)
-        note += f"; {before:.3f} before P(person) was scaled on `calibration`"
+        note += f"; {before:.3f} before P(person) was scaled on `{fitted_on(checkpoint)}`"
 
-    two_sided = max(
-        (
-            policy
-            for policy in careful_to_bold(calibration)
-            if figures_of(replay(policy, calibration), calibration).disagreement <= MAX_DISAGREEMENT
-        ),
-        key=lambda policy: -replay(policy, calibration).processed.mean(),
-    )
-    policies: dict[str, Policy] = {"published": PublishedPolicy(), "two-sided, 1 % on `calibration`": two_sided}
+    agreeing = [
+        policy for policy in two_sided_path(others.curves) if others.figures(policy).disagreement <= MAX_DISAGREEMENT
+    ]
+    two_sided = min(agreeing, key=lambda policy: others.figures(policy).ratios[0])
+    policies: dict[str, Policy] = {"published": PublishedPolicy(), f"two-sided, 1 % on `{elsewhere}`": two_sided}
     certified = certified_policy(shipped_weights(variant), checkpoint.digest)
     if certified:
         policies[f"calibrated, risk {certified.risk:g}"] = certified
     exits = []
     for name, policy in policies.items():
-        outcome = run(policy, runtime, frames) if policy.skips else replay(policy, curves)
-        for source, which in chosen.items():
-            part = type(outcome)(outcome.p_person[which], outcome.processed[which])
-            figures = figures_of(part, curves.chosen(which))
+        for source, figures in evaluation.by_source(policy):
             mark = MARKS.get((variant, split, source)) if name == "published" else None
             exits.append(
                 (
@@ -170,6 +163,7 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
                 "persons found",
                 "empty kept",
                 "AUROC",
+                "average precision",
                 "authors': accuracy, AUROC",
             ),
             whole,

@@ -177,10 +177,9 @@ def _accuracy(photos: Path, split: str, plot: Path) -> "Table":
     from model.checkpoint import load_checkpoint, shipped_weights
     from model.config import VARIANTS
     from model.runtime import load_runtime
-    from model.training.metrics import binary_metrics
     from model.training.photos import load_frames, read_photos
-    from sensor_sim.burst import SensorGeometry
-    from sensor_sim.sensor import PRESETS, Sensor
+    from model.training.presets import preset_metrics
+    from sensor_sim.sensor import PRESETS
 
     pictures = read_photos(photos, split)
     figure = new_figure(7, 3.4, FIGURE_DPI)
@@ -191,12 +190,7 @@ def _accuracy(photos: Path, split: str, plot: Path) -> "Table":
         runtime = load_runtime(load_checkpoint(shipped_weights(variant)))
         frames = load_frames(pictures, runtime.config.height, runtime.config.width)
         figures = []
-        for name, config in PRESETS.items():
-            sensor = Sensor(config, SensorGeometry(runtime.config.height, runtime.config.width))
-            seen = (sensor.frame(frame, index) for index, frame in enumerate(frames))
-            logits = np.array([runtime.step(frame, runtime.initial_hidden()).logits[-1] for frame in seen])
-            p_person = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
-            metrics = binary_metrics(p_person, pictures.labels)
+        for name, metrics in preset_metrics(runtime, frames, pictures.labels):
             low, high = metrics.interval
             figures.append((metrics.balanced_accuracy, low, high))
             rows.append(

@@ -14,6 +14,7 @@ from clients.commands import stream_sensor
 from clients.commands.console import console, fail, failing_on
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
 from clients.commands.service import DEFAULT_URL, BearerToken, Url
+from clients.python.presence import Presence
 from sensor_sim.burst import PixelFormat
 from sensor_sim.camera import Shutter
 from sensor_sim.readout import Reader
@@ -26,6 +27,8 @@ VirtualTime = Annotated[bool, typer.Option(help="as fast as possible instead of 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")]
 Ledger = Annotated[Path | None, typer.Option(help="file for what each frame cost and saved, a JSON object a line")]
 Energy = Annotated[Path | None, typer.Option(help="coefficients of the ledger's energy estimate (docs/sensor.md)")]
+
+Events = Annotated[bool, typer.Option("--events", help="say when a person appeared and left (see `rascanet events`)")]
 
 Shot = tuple[str, Reader, float | None]
 """Name, what reads the frame, and when its readout starts (None: when the timing says)."""
@@ -66,6 +69,7 @@ def stream(
     service_ms: stream_sensor.ServiceTime = 0.0,
     ledger: Ledger = None,
     energy: Energy = None,
+    events: Events = False,
     policy: Policy = "published",
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
@@ -115,6 +119,7 @@ def stream(
             ledger,
             energy,
             as_json,
+            Presence() if events else None,
         )
 
 
@@ -130,6 +135,7 @@ def replay(
     frame_loss: stream_sensor.FrameLoss = 0.0,
     service_ms: stream_sensor.ServiceTime = 0.0,
     seed: stream_sensor.Seed = 0,
+    events: Events = False,
     policy: Policy = "published",
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
@@ -153,7 +159,7 @@ def replay(
         }
         variant = f"{recorded.geometry.height}x{recorded.geometry.width}"
         shots = ((f"frame {frame.frame_id}", frame.read, frame.start_us) for frame in recorded.frames())
-        _send(shots, url, variant, options, virtual_time, ledger, energy, as_json)
+        _send(shots, url, variant, options, virtual_time, ledger, energy, as_json, Presence() if events else None)
 
 
 def _send(
@@ -165,8 +171,9 @@ def _send(
     ledger_file: Path | None,
     energy_file: Path | None,
     as_json: bool,
+    presence: Presence | None,
 ) -> None:
-    """Streams the shots, shows them, and keeps the ledger."""
+    """Streams the shots, shows them and what turns over them, and keeps the ledger."""
     from clients.commands.stream_view import JsonView, LiveView, PlainView, result_table
     from clients.python.client import Client, stream_url
     from sensor_sim.clock import VirtualClock
@@ -201,6 +208,9 @@ def _send(
                     enter(name, lost.ledger)
                 else:
                     view.end(report)
+                    turned = presence and presence.add(report.decision.p_person, report.start_us / 1e6)
+                    if turned:
+                        view.turned(turned)
                     reports.append((name, report))
                     enter(name, report)
             summary = client.end()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from clients.python.presence import PresenceEvent
 from sensor_sim.burst import Burst, SensorGeometry
 from sensor_sim.emitter import Event
 from sensor_sim.ledger import FrameLedger, FrameReport
@@ -50,6 +52,10 @@ class PlainView:
         """The frame is decided."""
         print(f"{self.name}: {in_words(report.decision)}, {report.rows_sent} of {report.rows} rows sent")
 
+    def turned(self, event: PresenceEvent) -> None:
+        """A person appeared or left."""
+        print(event_words(event))
+
     def lost(self, ledger: FrameLedger) -> None:
         """The link lost the frame."""
         print(f"{self.name}: lost on the link, {ledger.rows_sent} of {ledger.rows} rows sent")
@@ -66,6 +72,10 @@ class JsonView(PlainView):
     def end(self, report: FrameReport) -> None:
         """The frame is decided."""
         self._print({"type": "report"} | msgspec.to_builtins(report))
+
+    def turned(self, event: PresenceEvent) -> None:
+        """A person appeared or left."""
+        self._print({"type": "event"} | asdict(event))
 
     def lost(self, ledger: FrameLedger) -> None:
         """The link lost the frame."""
@@ -112,6 +122,10 @@ class LiveView(PlainView):
         """The frame is decided."""
         self._live.console.print(self._line() + Text(f"  {in_words(report.decision)}"))
 
+    def turned(self, event: PresenceEvent) -> None:
+        """A person appeared or left."""
+        self._live.console.print(Text(event_words(event), "bold"))
+
     def lost(self, ledger: FrameLedger) -> None:
         """The link lost the frame."""
         self._live.console.print(self._line() + Text("  lost on the link"))
@@ -130,6 +144,11 @@ class LiveView(PlainView):
 def in_words(decision: Decision) -> str:
     """The decision as a phrase."""
     return f"{'person' if decision.person else 'no person'}, {'exited early' if decision.exited else 'read to the end'}"
+
+
+def event_words(event: PresenceEvent) -> str:
+    """The event as a line."""
+    return f"{event.time_s:9.2f} s  person {event.turn} (since {event.since_s:.2f} s)"
 
 
 def result_table(reports: Iterable[tuple[str, FrameReport]]) -> Table:

@@ -23,6 +23,9 @@ class Scaling:
 def fit_scaling(margins: Margins, labels: npt.NDArray[np.int64]) -> Scaling:
     """Maximum likelihood with both classes weighing the same, by Newton's method with halved steps.
 
+    Fit it on `val`, on which the weights were chosen anyway: a certificate needs calibration pictures that nothing else
+    has seen.
+
     Args:
         margins: (N,) of the final decisions.
         labels: (N,) of 0 and 1, both present.
@@ -47,6 +50,12 @@ def fit_scaling(margins: Margins, labels: npt.NDArray[np.int64]) -> Scaling:
         if np.abs(step).max() < 1e-10:
             break
     return Scaling(float(parameters[0]), float(parameters[1]))
+
+
+def fitted_on(checkpoint: Checkpoint) -> str | None:
+    """The split that P(person) of these weights was scaled on, by their provenance; None if it wasn't."""
+    scaling = checkpoint.provenance.get("calibration")
+    return scaling.get("split", "calibration") if scaling else None
 
 
 def apply_scaling(checkpoint: Checkpoint, scaling: Scaling) -> Checkpoint:

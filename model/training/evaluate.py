@@ -1,48 +1,60 @@
-"""Labelled photographs through a runtime under an exit policy."""
+"""Labelled photographs through a network: read once, judged under any exit policy, as a whole and by source."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from model.exit_policy import ExitPolicy
 from model.runtime import StepRuntime
-from model.scan import scan_frame
-from model.training.metrics import BinaryMetrics, binary_metrics
+from model.training.exits import Curves, ExitFigures, Flags, Outcome, figures_of, read_curves, run
 from model.training.photos import Photos, load_frames
 
 
-@dataclass(frozen=True, slots=True)
-class SourceResult:
-    """Figures over the pictures of one source, or of all.
+class Evaluation:
+    """Pictures, what the network says of their full frames, and what policies make of them; nothing is done twice.
 
     Attributes:
-        exits: frames whose scan ended early.
-        processed_ratios: mean share of bursts processed over all frames, those with and those without a person.
+        runtime, photos: the network and the pictures.
+        frames: (N, H, W, 3) uint8.
+        curves: of the full frames.
     """
 
-    source: str
-    metrics: BinaryMetrics
-    exits: int
-    processed_ratios: tuple[float, float, float]
+    def __init__(self, runtime: StepRuntime, photos: Photos) -> None:
+        self.runtime, self.photos = runtime, photos
+        self.frames: npt.NDArray[np.uint8] = load_frames(photos, runtime.config.height, runtime.config.width)
+        self.curves: Curves = read_curves(runtime, self.frames, photos)
+        self._outcomes: dict[ExitPolicy, Outcome] = {}
+        self._figures: dict[ExitPolicy, ExitFigures] = {}
 
+    @cached_property
+    def sources(self) -> dict[str, Flags]:
+        """Which pictures are of which source, `all` first; sources that lack a class are left out."""
+        names = np.array([photo.source for photo in self.photos.photos])
+        chosen = {"all": np.full(len(names), True)} | {name: names == name for name in sorted(set(names.tolist()))}
+        labels = self.curves.labels
+        return {name: which for name, which in chosen.items() if len(set(labels[which].tolist())) == 2}
 
-def evaluate_split(runtime: StepRuntime, photos: Photos, policy: ExitPolicy) -> Iterator[SourceResult]:
-    """Figures over all pictures and, after that, by source; sources that lack a class are left out."""
-    frames = load_frames(photos, runtime.config.height, runtime.config.width)
-    scans = [scan_frame(runtime, frame, policy) for frame in frames]
-    p_person = np.array([scan.p_person for scan in scans])
-    ratios = np.array([scan.processed_ratio for scan in scans])
-    exited = np.array([scan.exited for scan in scans])
-    sources = np.array([photo.source for photo in photos.photos])
-    labels = photos.labels
-    for source in ("all", *sorted(set(sources))):
-        chosen = np.full(len(sources), True) if source == "all" else sources == source
-        person, empty = chosen & (labels == 1), chosen & (labels == 0)
-        if person.any() and empty.any():
-            yield SourceResult(
-                source,
-                binary_metrics(p_person[chosen], labels[chosen]),
-                int(exited[chosen].sum()),
-                (float(ratios[chosen].mean()), float(ratios[person].mean()), float(ratios[empty].mean())),
-            )
+    def outcome(self, policy: ExitPolicy) -> Outcome:
+        """What a policy makes of the pictures: replayed on the curves, run through the network where it skips."""
+        if policy not in self._outcomes:
+            self._outcomes[policy] = run(policy, self.runtime, self.frames, self.curves)
+        return self._outcomes[policy]
+
+    def figures(self, policy: ExitPolicy) -> ExitFigures:
+        """A policy's figures over all pictures."""
+        if policy not in self._figures:
+            self._figures[policy] = figures_of(self.outcome(policy), self.curves)
+        return self._figures[policy]
+
+    def by_source(self, policy: ExitPolicy) -> Iterator[tuple[str, ExitFigures]]:
+        """A policy's figures over all pictures and, after that, by source."""
+        outcome = self.outcome(policy)
+        for name, which in self.sources.items():
+            yield name, figures_of(outcome.chosen(which), self.curves.chosen(which))
+
+    def mean_macs(self, figures: ExitFigures) -> float:
+        """Mean multiply-accumulates a frame."""
+        config = self.runtime.config
+        return figures.ratios[0] * config.bursts_per_frame * config.macs_per_burst

@@ -1,11 +1,15 @@
 """Figures of merit of a binary classifier, with intervals."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
 
 Z_95 = 1.959963984540054
 
@@ -18,6 +22,11 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
     centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def share_interval(share: float, trials: int) -> tuple[float, float]:
+    """`wilson_interval` of a proportion that is given as such."""
+    return wilson_interval(round(share * trials), trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +44,14 @@ class BinaryMetrics:
     balanced_accuracy: float
     interval: tuple[float, float]
     auroc: float
+    average_precision: float
+    calibration_error: float
 
     def to_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def binary_metrics(p_person: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> BinaryMetrics:
+def binary_metrics(p_person: Floats, labels: Labels) -> BinaryMetrics:
     """The figures for P(person) (N,) in 0..1 and labels (N,) of 0 and 1, with both classes present."""
     person = labels == 1
     found, kept = int((p_person[person] >= 0.5).sum()), int((p_person[~person] < 0.5).sum())
@@ -57,10 +68,12 @@ def binary_metrics(p_person: npt.NDArray[np.float64], labels: npt.NDArray[np.int
         balanced,
         (balanced - below, balanced + above),
         auroc(p_person, labels),
+        average_precision(p_person, labels),
+        calibration_error(p_person, labels),
     )
 
 
-def auroc(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float:
+def auroc(scores: Floats, labels: Labels) -> float:
     """Chance that a random person picture scores above a random empty one, ties counting half."""
     person, empty = scores[labels == 1], np.sort(scores[labels == 0])
     below = np.searchsorted(empty, person, "left")
@@ -68,11 +81,104 @@ def auroc(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> flo
     return float((below + ties / 2).sum() / (len(person) * len(empty)))
 
 
-def calibration_error(p_person: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], bins: int = 15) -> float:
+def average_precision(scores: Floats, labels: Labels) -> float:
+    """Mean precision over the persons in order of their scores, 0..1; equal scores are taken in at once.
+
+    The area under the precision-recall steps, as scikit-learn and the PASCAL VOC of 2010 and later have it.
+    """
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(labels[order] == 1)
+    last = np.append(np.diff(scores[order]) != 0, True)  # of those with this score
+    precision, recalled = (found / np.arange(1, len(order) + 1))[last], found[last]
+    return float((np.diff(recalled, prepend=0) * precision).sum() / found[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Pictures whose P(person) lies from `low` to `high`.
+
+    Attributes:
+        pictures, persons: how many, and how many of them show one.
+        p_person: mean of P(person); NaN without pictures.
+    """
+
+    low: float
+    high: float
+    pictures: int
+    persons: int
+    p_person: float
+
+
+def reliability(p_person: Floats, labels: Labels, bins: int = 15) -> list[ReliabilityBin]:
+    """P(person) against the share of persons, over bins of equal width (DeGroot and Fienberg 1983)."""
+    place = np.minimum((p_person * bins).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    sums, persons = np.bincount(place, p_person, bins), np.bincount(place, labels, bins)
+    return [
+        ReliabilityBin(
+            index / bins,
+            (index + 1) / bins,
+            int(counts[index]),
+            int(persons[index]),
+            float(sums[index] / counts[index]) if counts[index] else math.nan,
+        )
+        for index in range(bins)
+    ]
+
+
+def calibration_error(p_person: Floats, labels: Labels, bins: int = 15) -> float:
     """Expected calibration error, 0..1: how far P(person) is from the share of persons, over bins of equal width.
 
     Naeini et al. 2015; each bin weighs as much as it has pictures.
     """
-    place = np.minimum((p_person * bins).astype(int), bins - 1)
-    gaps = np.bincount(place, p_person - labels, bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    filled = [each for each in reliability(p_person, labels, bins) if each.pictures]
+    return sum(abs(each.p_person * each.pictures - each.persons) for each in filled) / len(labels)
+
+
+def bootstrap_interval(
+    statistic: Callable[[Floats, Labels], float], p_person: Floats, labels: Labels, draws: int = 400, seed: int = 0
+) -> tuple[float, float]:
+    """95 % percentile interval of a statistic by pictures drawn again within each class (Efron, Tibshirani 1993)."""
+    rng = np.random.default_rng(seed)
+    classes = [np.flatnonzero(labels == label) for label in (0, 1)]
+    values = []
+    for _ in range(draws):
+        drawn = np.concatenate([rng.choice(members, len(members)) for members in classes])
+        values.append(statistic(p_person[drawn], labels[drawn]))
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def mean_interval(values: Floats) -> tuple[float, float]:
+    """95 % interval of a mean, by the normal approximation."""
+    half = Z_95 * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.bool_]) -> tuple[int, int, float]:
+    """Whether two deciders differ on the same pictures (McNemar 1947), exactly: only those count that one got right.
+
+    Returns:
+        Pictures that only the first got right, that only the second did, and the two-sided binomial p-value.
+    """
+    first, second = int((first_right & ~second_right).sum()), int((~first_right & second_right).sum())
+    trials = first + second
+    tail = math.fsum(math.comb(trials, count) for count in range(min(first, second) + 1)) / 2**trials
+    return first, second, min(1.0, 2 * tail)
+
+
+def poisson_interval(count: int) -> tuple[float, float]:
+    """Exact 95 % interval of the mean of a Poisson count (Garwood 1936), by bisection."""
+
+    def tail(mean: float, most: int) -> float:
+        """P(at most so many)."""
+        return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(most + 1))
+
+    def solve(most: int, level: float) -> float:
+        low, high = 1e-12, 10.0 * (most + 5)
+        while high - low > 1e-9 * high:
+            middle = (low + high) / 2
+            low, high = (middle, high) if tail(middle, most) > level else (low, middle)
+        return low
+
+    return (solve(count - 1, 0.975) if count else 0.0), solve(count, 0.025)

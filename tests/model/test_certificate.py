@@ -2,6 +2,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,23 +11,28 @@ from hypothesis import strategies as st
 from model.certificate import (
     Certificate,
     CertificateError,
+    Span,
     binomial_p_value,
     certificate_beside,
     certified_policy,
-    last_safe,
     least_trials,
+    p_value,
 )
 
 CERTIFICATE = Certificate(
     variant="105x120",
     weights="abc",
-    exit_above=0.9,
-    exit_below=0.1,
+    person_first=1.0,
+    person_last=0.7,
+    empty_first=1.2,
+    empty_last=0.6,
     loss="disagreement",
+    procedure="fixed-sequence",
+    condition="marginal",
     risk=0.05,
     delta=0.05,
     pictures=450,
-    errors=12,
+    spans=(Span(0.0, 1.0, 450, 12),),
     processed_ratio=0.7,
     candidates=60,
     tested=20,
@@ -54,11 +60,9 @@ def test_the_least_number_of_pictures_is_the_least(risk: float, delta: float) ->
     assert trials == 1 or binomial_p_value(0, trials - 1, risk) > delta * (1 - 1e-9)
 
 
-def test_testing_stops_at_the_first_that_fails() -> None:
-    # 450 pictures at risk and delta 0.05: 14 errors pass, 15 do not.
-    assert last_safe([0, 3, 14, 15, 2], 450, 0.05, 0.05) == 2
-    assert last_safe([15], 450, 0.05, 0.05) == -1
-    assert last_safe([0, 1], 450, 0.05, 0.05) == 1
+def test_a_promise_for_spans_is_as_good_as_the_worst_of_them() -> None:
+    spans = (Span(0.0, 0.5, 100, 1), Span(0.5, 1.0, 80, 2))
+    assert p_value(spans, 0.05) == binomial_p_value(2, 80, 0.05) > binomial_p_value(1, 100, 0.05)
 
 
 def test_a_certificate_survives_its_file(tmp_path: Path) -> None:
@@ -66,7 +70,8 @@ def test_a_certificate_survives_its_file(tmp_path: Path) -> None:
     CERTIFICATE.save(path)
     assert Certificate.load(path, "abc") == CERTIFICATE
     policy = CERTIFICATE.policy
-    assert (policy.exit_above, policy.exit_below, policy.certificate) == (0.9, 0.1, CERTIFICATE.digest)
+    assert (policy.person_first, policy.empty_last, policy.certificate) == (1.0, 0.6, CERTIFICATE.digest)
+    assert CERTIFICATE.errors == 12
 
 
 def test_it_is_found_beside_its_weights(tmp_path: Path) -> None:
@@ -84,14 +89,17 @@ def test_an_altered_one_is_refused(tmp_path: Path, field: str) -> None:
     CERTIFICATE.save(path)
     document = json.loads(path.read_text())
     value = document[field]
-    document[field] = value + "x" if isinstance(value, str) else value / 2
+    if isinstance(value, list):
+        value[0]["errors"] -= 1
+    else:
+        document[field] = value + "x" if isinstance(value, str) else value / 2
     path.write_text(json.dumps(document))
     with pytest.raises(CertificateError, match="altered after it was made"):
         Certificate.load(path, "abc")
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", json.dumps({"format": "rascanet-stream certificate/1", "digest": ""}), "\x00"]
+    "content", ["", "[]", "{}", json.dumps({"format": "rascanet-stream certificate/2", "digest": ""}), "\x00"]
 )
 def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "c.json"
@@ -100,8 +108,25 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
         Certificate.load(path, "abc")
 
 
-def test_thresholds_that_cross_are_refused_even_with_a_right_digest(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"person_last": 0.3}, "person_last must be in 0.5..2"),
+        ({"spans": (Span(0.0, 1.0, 450, 15),)}, "don't bear out its promise"),
+        ({"risk": 0.01}, "don't bear out its promise"),
+        ({"delta": 0.001}, "don't bear out its promise"),
+        ({"pictures": 440}, "don't add up"),
+        ({"pictures": 460}, "don't add up"),
+        ({"spans": ()}, "don't add up"),
+        ({"loss": "money"}, "loss must be one of"),
+        ({"condition": "always"}, "condition must be one of"),
+        ({"risk": 1.0}, "between 0 and 1"),
+    ],
+)
+def test_a_promise_that_cannot_be_is_refused_even_with_a_right_digest(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     path = tmp_path / "c.json"
-    replace(CERTIFICATE, exit_above=0.1, exit_below=0.9).save(path)
-    with pytest.raises(CertificateError, match="exit_below < exit_above"):
+    replace(CERTIFICATE, **change).save(path)
+    with pytest.raises(CertificateError, match=message):
         Certificate.load(path, "abc")

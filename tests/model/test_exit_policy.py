@@ -125,7 +125,7 @@ def test_policies_that_cannot_be_had(wanted: dict[str, Any], message: str) -> No
     ("wanted", "rule"),
     [
         ({"name": "two_sided", "exit_above": 0.1, "exit_below": 0.2}, "0 <= exit_below < exit_above <= 1"),
-        ({"name": "per_burst", "sure_last": 0.4}, "in 0.5..1, not 0.4"),
+        ({"name": "per_burst", "empty_last": 0.4}, "empty_last must be in 0.5..2, not 0.4"),
         ({"name": "patience", "bursts": 0}, "a count from 1 on"),
         ({"name": "patience", "bursts": 2.5}, "a count from 1 on"),
         ({"name": "patience", "bursts": math.inf}, "a count from 1 on|infinity"),
@@ -148,8 +148,11 @@ def test_parameters_out_of_range_say_what_is_wanted(wanted: dict[str, Any], rule
         (TwoSidedPolicy(0.9, 0.1), [0.5, 0.89, 0.9, 0.5], 2),
         (TwoSidedPolicy(0.9, 0.1), [0.5, 0.11, 0.1, 0.5], 2),
         (TwoSidedPolicy(0.9, 0.1), [0.5, 0.2, 0.8], None),
-        (PerBurstPolicy(1.0, 0.6), [0.89, 0.2, 0.7, 0.39], 1),  # wanted: 0.9, 0.8, 0.7, 0.6
-        (PerBurstPolicy(1.0, 0.6), [0.89, 0.21, 0.7, 0.5], 2),
+        (PerBurstPolicy(1.0, 0.6, 1.0, 0.6), [0.89, 0.2, 0.7, 0.39], 1),  # wanted: 0.9, 0.8, 0.7, 0.6
+        (PerBurstPolicy(1.0, 0.6, 1.0, 0.6), [0.89, 0.21, 0.7, 0.5], 2),
+        (PerBurstPolicy(0.8, 0.6, 1.0, 1.0), [0.1, 0.01, 0.64, 0.6], 3),  # an empty frame is never left early
+        (PerBurstPolicy(1.4, 0.6, 1.0, 1.0), [1.0, 0.99, 0.79, 0.5], None),  # wanted: 1.2, 1.0, 0.8, 0.6
+        (PerBurstPolicy(1.4, 0.6, 1.0, 1.0), [1.0, 1.0, 0.5, 0.5], 1),
         (PatiencePolicy(3, 0.0), [0.6, 0.4, 0.4, 0.6, 0.7, 0.8, 0.9], 5),
         (PatiencePolicy(2, 0.75), [0.6, 0.6, 0.6, 0.6], 2),
         (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.9, 0.9], 1),
@@ -157,7 +160,7 @@ def test_parameters_out_of_range_say_what_is_wanted(wanted: dict[str, Any], rule
         (SequentialPolicy(math.log(9) * 0.99, 1.0), [0.1], 0),
         (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.1, 0.9, 0.1], None),
         (FixedRowPolicy(0.5), [0.5] * 8, 3),
-        (CalibratedPolicy(0.9, 0.1, risk=0.05, delta=0.05, certificate="digest"), [0.5, 0.05], 1),
+        (CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest"), [0.5, 0.05], 1),
     ],
 )
 def test_exits_worked_out_by_hand(policy: Policy, chances: list[float], burst: int | None) -> None:
@@ -185,9 +188,9 @@ def test_what_a_policy_remembers_can_travel_as_json(chances: list[float], name: 
 
 
 def test_a_certified_policy_takes_its_parameters_from_the_certificate_alone() -> None:
-    certified = CalibratedPolicy(0.9, 0.1, risk=0.05, delta=0.05, certificate="digest")
+    certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
     assert parse_policy({"name": "calibrated"}, certified) is certified
     assert parse_policy(describe_policy(certified), certified) is certified
-    for forged in ({"exit_above": 0.6}, {"certificate": "other"}, {"patience": 1}):
+    for forged in ({"person_last": 0.6}, {"certificate": "other"}, {"patience": 1}):
         with pytest.raises(PolicyError, match="comes from the certificate"):
             parse_policy({"name": "calibrated", **forged}, certified)

@@ -73,6 +73,7 @@ MESSAGES: dict[str, Message] = {
     "going away": GoingAway("drain", 10.0, "c2lnbmVk"),
     "progress": Progress(3, 7, 0.625, 0.5),
     "skip": Skip(3, 8),
+    "decision under a certificate": Decision(3, 12, 0.9921875, True, True, 12, 1, 8, certificate="ab" * 32),
     "decision": Decision(3, 12, 0.9921875, True, True, 12, 1, 8, compute_us=345),
     "sync": Sync(7),
     "end": End(),

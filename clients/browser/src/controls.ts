@@ -18,6 +18,7 @@ import { microsecondsWords } from "./words";
 const POLICY_LABELS: Record<string, string> = {
   published: "Published rule",
   never: "Never exit",
+  calibrated: "Calibrated, with a certificate",
 };
 const PARAMETER_LABELS: Record<string, string> = {
   exit_threshold: "Exit at P(person)\u00a0≥",

@@ -1,14 +1,18 @@
-/** From decisions frame by frame to *appeared* and *left*, with hysteresis so that single frames don't flicker. */
+/**
+ * From decisions frame by frame to *appeared* and *left*, with hysteresis so that single frames don't flicker.
+ * Python has the same in clients/python/presence.py; tests/vectors/presence.json holds the two together.
+ */
 
 export interface Hysteresis {
   /** P(person) from which a frame speaks for a person, and up to which against one; between them it says nothing. */
   enter: number;
   leave: number;
   /** So many frames of one mind in a row turn the state. */
-  frames: number;
+  appearFrames: number;
+  leaveFrames: number;
 }
 
-export const DEFAULT_HYSTERESIS: Hysteresis = { enter: 0.55, leave: 0.45, frames: 3 };
+export const DEFAULT_HYSTERESIS: Hysteresis = { enter: 0.55, leave: 0.45, appearFrames: 3, leaveFrames: 3 };
 
 export type Turn = "appeared" | "left";
 
@@ -20,10 +24,10 @@ export class Presence {
 
   /** Takes a frame's P(person); what turned, if something did. */
   add(p_person: number): Turn | null {
-    const { enter, leave, frames } = this.hysteresis;
+    const { enter, leave, appearFrames, leaveFrames } = this.hysteresis;
     const against = this.present ? p_person <= leave : p_person >= enter;
     this.streak = against ? this.streak + 1 : 0;
-    if (this.streak < frames) return null;
+    if (this.streak < (this.present ? leaveFrames : appearFrames)) return null;
     this.streak = 0;
     this.present = !this.present;
     return this.present ? "appeared" : "left";

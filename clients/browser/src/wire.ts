@@ -112,6 +112,8 @@ export interface Decision {
   compute_us?: number;
   credits?: number;
   token?: string;
+  /** SHA-256 of the certificate that promises something about this decision. */
+  certificate?: string;
 }
 
 /** The server is behind and does not look at this frame: no decision comes. */
@@ -229,6 +231,7 @@ const format: Check = (value) => PIXEL_FORMATS.some((known) => known === value);
 const amount: Check = (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 const seconds: Check = (value) => typeof value === "number" && value >= 0;
 const token: Check = (value) => typeof value === "string" && value.length <= 12_000;
+const digest: Check = (value) => typeof value === "string" && /^[0-9a-f]{0,64}$/.test(value);
 const object: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 const position: Check = (value) => {
@@ -278,6 +281,7 @@ const FIELDS: {
     compute_us: optional(count),
     credits: optional(amount),
     token: optional(token),
+    certificate: optional(digest),
   },
   shed: { frame_id: count },
   credit: { credits: amount },

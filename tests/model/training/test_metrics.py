@@ -3,7 +3,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.training.metrics import auroc, binary_metrics, calibration_error, wilson_interval
+from model.training.metrics import (
+    auroc,
+    average_precision,
+    binary_metrics,
+    bootstrap_interval,
+    calibration_error,
+    mcnemar,
+    mean_interval,
+    reliability,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +92,8 @@ def test_the_dict_names_every_figure() -> None:
         "balanced_accuracy",
         "interval",
         "auroc",
+        "average_precision",
+        "calibration_error",
     ]
     assert found.to_dict()["auroc"] == 1.0
 
@@ -95,3 +107,60 @@ def test_calibration_error_by_hand_and_by_law() -> None:
     drawn = (rng.random(40_000) < p_person).astype(np.int64)
     assert calibration_error(p_person, drawn) < 0.02
     assert calibration_error(p_person, 1 - drawn) > 0.4
+
+
+@settings(max_examples=40)
+@given(scores)
+def test_average_precision_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
+    """Against its definition, spelled out: sum over thresholds of (recall gained) * precision."""
+    values = np.array([score for score, _ in pairs]) / 8
+    labels = np.array([label for _, label in pairs], np.int64)
+    expected, before = 0.0, 0.0
+    for threshold in sorted(set(values.tolist()), reverse=True):
+        taken = values >= threshold
+        recall = labels[taken].sum() / labels.sum()
+        expected += (recall - before) * labels[taken].mean()
+        before = recall
+    assert average_precision(values, labels) == pytest.approx(expected)
+
+
+def test_average_precision_by_hand() -> None:
+    # Ranks of the persons: 1, 3, 4; precisions 1, 2/3, 3/4.
+    scores_ = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
+    assert average_precision(scores_, np.array([1, 0, 1, 1, 0])) == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+
+
+def test_reliability_counts_every_picture_once() -> None:
+    p_person = np.array([0.0, 0.05, 0.5, 0.99, 1.0])
+    bins = reliability(p_person, np.array([0, 1, 1, 1, 0]), 10)
+    assert [each.pictures for each in bins] == [2, 0, 0, 0, 0, 1, 0, 0, 0, 2]
+    assert bins[0].persons == 1
+    assert bins[0].p_person == pytest.approx(0.025)
+    assert np.isnan(bins[1].p_person)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p_value"),
+    [(0, 0, 1.0), (5, 5, 1.0), (0, 6, 2 / 64), (6, 0, 2 / 64), (1, 9, 2 * 11 / 1024)],
+)
+def test_mcnemar_counts_the_pictures_that_differ(first: int, second: int, p_value: float) -> None:
+    left = np.array([True] * first + [False] * second + [True, False])
+    right = np.array([False] * first + [True] * second + [True, False])
+    *counts, found = mcnemar(left, right)
+    assert counts == [first, second]
+    assert found == pytest.approx(min(1.0, p_value))
+
+
+def test_intervals_shrink_with_pictures_and_hold_the_value() -> None:
+    rng = np.random.default_rng(0)
+    widths = []
+    for count in (100, 900):
+        labels = np.arange(count) % 2
+        values = rng.normal(labels, 1.0)
+        low, high = bootstrap_interval(auroc, values, labels, draws=100)
+        assert low < auroc(values, labels) < high
+        low_mean, high_mean = mean_interval(values)
+        assert low_mean < values.mean() < high_mean
+        widths.append((high - low, high_mean - low_mean))
+    assert widths[0][0] > 2 * widths[1][0]
+    assert widths[0][1] > 2 * widths[1][1]

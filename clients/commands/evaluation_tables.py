@@ -1,0 +1,188 @@
+"""The tables of an evaluation, for the terminal, pages and reports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clients.commands.table import MISSING, Table
+
+if TYPE_CHECKING:
+    from model.exit_policy import Policy
+    from model.training.evaluate import Evaluation
+
+
+def interval(share: float, low: float, high: float) -> str:
+    """A share of 0..1 with its 95 % interval, in per cent."""
+    return f"{share:.1%} ({low:.1%} to {high:.1%})"
+
+
+def policy_words(policy: "Policy") -> str:
+    """A policy's parameters that are numbers; a dash if it has none."""
+    from model.exit_policy import describe_policy
+
+    numbers = {key: value for key, value in describe_policy(policy).items() if isinstance(value, float | int)}
+    return ", ".join(f"{key} {value:.4g}" for key, value in numbers.items()) or MISSING
+
+
+def whole_table(evaluation: "Evaluation", title: str) -> Table:
+    """Full frames at the threshold 0.5, by source."""
+    from model.training.metrics import (
+        auroc,
+        average_precision,
+        binary_metrics,
+        bootstrap_interval,
+        share_interval,
+    )
+
+    curves = evaluation.curves
+    rows = []
+    for source, which in evaluation.sources.items():
+        p_person, labels = curves.p_person[which, -1], curves.labels[which]
+        metrics = binary_metrics(p_person, labels)
+        found = share_interval(metrics.persons_found, metrics.persons)
+        kept = share_interval(metrics.empties_kept, metrics.empties)
+        ranked = []
+        for value, statistic in (
+            (metrics.auroc, auroc),
+            (metrics.average_precision, average_precision),
+        ):
+            low, high = bootstrap_interval(statistic, p_person, labels)
+            ranked.append(f"{value:.3f} ({low:.3f} to {high:.3f})")
+        rows.append(
+            (
+                source,
+                f"{metrics.persons} + {metrics.empties}",
+                interval(metrics.balanced_accuracy, *metrics.interval),
+                interval(metrics.persons_found, *found),
+                interval(metrics.empties_kept, *kept),
+                *ranked,
+                f"{metrics.calibration_error:.3f}",
+            )
+        )
+    headings = (
+        "source",
+        "person + no",
+        "balanced accuracy",
+        "persons found",
+        "empty kept",
+        "AUROC",
+        "average precision",
+        "calibration error",
+    )
+    note = (
+        "In brackets 95 % intervals, of AUROC and average precision by bootstrap within each class. "
+        "The calibration error (15 bins) has none: chance alone raises it, the more so the fewer the pictures."
+    )
+    return Table(title, headings, rows, (note,))
+
+
+def policy_table(evaluation: "Evaluation", policy: "Policy", title: str) -> Table:
+    """A policy's figures by source."""
+    rows = []
+    for source, figures in evaluation.by_source(policy):
+        low, high = figures.ratio_interval
+        rows.append(
+            (
+                source,
+                str(figures.pictures),
+                interval(figures.accuracy, *figures.accuracy_interval),
+                interval(1 - figures.disagreement, 1 - figures.interval[1], 1 - figures.interval[0]),
+                f"{figures.ratios[0]:.3f} ({low:.3f} to {high:.3f})",
+                " / ".join(f"{ratio:.3f}" for ratio in figures.ratios[1:]),
+                f"{evaluation.mean_macs(figures) / 1e6:.2f} M",
+                str(figures.exits),
+            )
+        )
+    headings = (
+        "source",
+        "pictures",
+        "balanced accuracy",
+        "agreement with the full frame",
+        "processed",
+        "person / no",
+        "mean multiply-accumulates",
+        "exits",
+    )
+    return Table(title, headings, rows)
+
+
+def reliability_table(evaluation: "Evaluation", title: str, bins: int = 10) -> Table:
+    """P(person) of full frames against the share of persons."""
+    from model.training.metrics import reliability, wilson_interval
+
+    rows = [
+        (
+            f"{each.low:.1f} to {each.high:.1f}",
+            str(each.pictures),
+            f"{each.p_person:.3f}" if each.pictures else MISSING,
+            interval(each.persons / each.pictures, *wilson_interval(each.persons, each.pictures))
+            if each.pictures
+            else MISSING,
+        )
+        for each in reliability(evaluation.curves.p_person[:, -1], evaluation.curves.labels, bins)
+    ]
+    return Table(title, ("P(person)", "pictures", "mean P(person)", "show a person"), rows)
+
+
+def halt_table(evaluation: "Evaluation", policy: "Policy", title: str) -> Table:
+    """How much of the frame was processed, as a histogram."""
+    from model.training.metrics import wilson_interval
+
+    figures = evaluation.figures(policy)
+    bins = len(figures.halts)
+    rows = [
+        (
+            f"{index / bins:.0%} to {(index + 1) / bins:.0%}",
+            str(count),
+            interval(count / figures.pictures, *wilson_interval(count, figures.pictures)),
+        )
+        for index, count in enumerate(figures.halts)
+    ]
+    return Table(title, ("of the bursts processed", "pictures", "share"), rows)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Weights under a policy."""
+
+    name: str
+    evaluation: "Evaluation"
+    policy: "Policy"
+
+
+def compare_table(contenders: Sequence[Contender], title: str) -> Table:
+    """Contenders on the same pictures; the first is what the others are tested against."""
+    from model.training.metrics import mcnemar
+
+    first = contenders[0]
+    labels = first.evaluation.curves.labels
+    rights = [each.evaluation.outcome(each.policy).right(labels) for each in contenders]
+    rows = []
+    for each, right in zip(contenders, rights, strict=True):
+        figures = each.evaluation.figures(each.policy)
+        only_first, only_this, p_value = mcnemar(rights[0], right)
+        rows.append(
+            (
+                each.name,
+                each.policy.name,
+                policy_words(each.policy),
+                interval(figures.accuracy, *figures.accuracy_interval),
+                interval(1 - figures.disagreement, 1 - figures.interval[1], 1 - figures.interval[0]),
+                " / ".join(f"{ratio:.3f}" for ratio in figures.ratios),
+                f"{each.evaluation.mean_macs(figures) / 1e6:.2f} M",
+                *((MISSING, MISSING) if each is first else (f"{only_first} / {only_this}", f"{p_value:.2g}")),
+            )
+        )
+    headings = (
+        "weights",
+        "policy",
+        "setting",
+        "balanced accuracy",
+        "agreement with its full frame",
+        "processed: all / person / no",
+        "mean multiply-accumulates",
+        "right alone: first / this",
+        "McNemar's p",
+    )
+    note = f"{len(labels)} pictures; the p-values (exact, two-sided) test each row against the first."
+    return Table(title, headings, rows, (note,))

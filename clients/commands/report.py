@@ -1,0 +1,311 @@
+"""`rascanet report`: everything that is known of weights on labelled pictures, in one HTML file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clients.commands.console import console, fail, failing_on, need_torch
+from clients.commands.photos import PhotosFolder
+from clients.commands.weights import Weights
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from clients.commands.html import Page
+    from clients.commands.table import Table
+    from model.exit_policy import Policy
+    from model.training.evaluate import Evaluation
+
+SHOWN = 8
+"""Pictures of a kind."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("report")(report)
+
+
+def report(
+    photos: PhotosFolder,
+    out: Annotated[Path, typer.Option(help="the HTML file")] = Path("report.html"),
+    split: Annotated[str, typer.Option(help="split to report on; settings are always chosen on val")] = "val",
+    weights: Annotated[
+        list[Path] | None, typer.Option(help="files of weights; those that come with the project if not given")
+    ] = None,
+    presets: Annotated[bool, typer.Option(help="also the accuracy in the sensor's five lights")] = True,
+) -> None:
+    """Writes tables, curves, reliability, halts, mistakes, latest exits, lights and budget to one HTML file."""
+    need_torch()  # the budget is counted on the network
+    from clients.commands.evaluation_tables import Contender, compare_table
+    from clients.commands.html import Page
+    from clients.commands.plot import new_figure
+    from model.certificate import CertificateError
+    from model.checkpoint import CheckpointError, shipped_weights
+    from model.config import VARIANTS
+    from model.exit_policy import NeverExitPolicy
+    from model.runtime import RuntimeUnavailableError
+    from model.training.evaluate import Evaluation
+    from model.training.photos import LABEL_RULE, PhotosError, read_photos
+
+    new_figure(1, 1)  # without matplotlib nothing is begun
+    files = weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]
+    with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
+        all_used = [Weights.load(file, "") for file in files]
+        pictures, chosen_on = read_photos(photos, split), read_photos(photos, "val")
+        page = Page(f"Person or no person: {', '.join(used.runtime.config.name for used in all_used)} on {split}")
+        flatter = "on val itself the figures of policies flatter" if split == "val" else "none was chosen on this split"
+        page.paragraph(
+            f"Written by `rascanet report --split {split}`. Shares in brackets are 95 % intervals. "
+            f"Every setting of an exit policy was chosen on val: {flatter}."
+        )
+        contenders: list[Contender] = []
+        parts: list[tuple[Weights, Evaluation, Evaluation]] = []
+        for used in all_used:
+            evaluation = Evaluation(used.runtime, pictures)
+            on_val = evaluation if split == "val" else Evaluation(used.runtime, chosen_on)
+            parts.append((used, evaluation, on_val))
+            contenders.append(Contender(used.file.stem, evaluation, NeverExitPolicy()))
+            if used.certified:
+                contenders.append(Contender(used.file.stem, evaluation, used.certified))
+        if not parts[0][1].sources or not parts[0][2].sources:
+            fail(f"{photos}: {split!r} and 'val' must hold pictures with and without a person")
+
+        page.section("Data")
+        page.facts(
+            [
+                ("label rule", LABEL_RULE),
+                ("split", f"{split}, {len(pictures.photos)} pictures"),
+                *((f"of these, {name}", _both(pictures.labels[which])) for name, which in parts[0][1].sources.items()),
+                ("SHA-256 of the index", pictures.index_digest),
+            ]
+        )
+        if len(contenders) > 1:
+            page.table(compare_table(contenders, "Everything beside the first row"))
+        for used, evaluation, on_val in parts:
+            _weights_section(page, used, evaluation, on_val, split)
+        if presets:
+            page.section("Lights")
+            page.paragraph("The same full frames as the simulated sensor sees them, with its noise.")
+            page.table(_preset_table(parts))
+        page.section("Budget")
+        page.table(_budget_table([used.runtime.config for used in all_used]))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page.text)
+    console.print(f"{out}: {len(page.text) / 1e6:.1f} MB", soft_wrap=True)
+
+
+def _weights_section(page: "Page", used: Weights, evaluation: "Evaluation", on_val: "Evaluation", split: str) -> None:
+    from clients.commands.evaluation_tables import (
+        halt_table,
+        policy_table,
+        policy_words,
+        reliability_table,
+        whole_table,
+    )
+    from clients.commands.exit_curve import draw_curve
+    from clients.commands.exits import least_read_agreeing, matched_table, policies_to_try
+
+    name = used.runtime.config.name
+    page.section(name)
+    page.facts(_provenance(used))
+    page.table(whole_table(evaluation, "Whole frames, threshold 0.5"))
+    page.heading("Is P(person) what it says?")
+    page.figure(_reliability_figure(evaluation), "reliability diagram: share of persons over P(person)")
+    page.table(reliability_table(evaluation, "Reliability of full frames"))
+
+    tried = policies_to_try(on_val)
+    page.heading("What early exits cost and save")
+    page.figure(
+        draw_curve(tried, evaluation, f"{name} on {split}", used.certified),
+        "agreement and balanced accuracy over the mean share of bursts processed, and where in the frame people are",
+    )
+    page.table(matched_table(used, tried, on_val, evaluation, split))
+    policy: Policy = used.certified or least_read_agreeing(tried, on_val)
+    if used.certified:
+        page.heading("The certificate")
+        page.facts(_certificate(used))
+    page.table(policy_table(evaluation, policy, f"Under {policy.name} ({policy_words(policy)})"))
+    page.heading("Where frames halt")
+    page.figure(_halt_figure(evaluation, policy), "histogram of the share of bursts processed")
+    page.table(halt_table(evaluation, policy, f"Halts under {policy.name}"))
+    for title, photos in (
+        ("Taken for a person, most certain first", mistakes(evaluation, 0)),
+        ("Persons missed, most certain first", mistakes(evaluation, 1)),
+        (f"Latest exits under {policy.name}", latest_exits(evaluation, policy)),
+    ):
+        page.heading(title)
+        page.photos(photos) if photos else page.paragraph("None.")
+
+
+def _both(labels: Any) -> str:
+    return f"{int(labels.sum())} with a person + {int((1 - labels).sum())} without"
+
+
+def mistakes(evaluation: "Evaluation", label: int) -> "list[tuple[Any, str]]":
+    """Frames of this label that the full frame gets wrong, the most certain ones, with a line on each."""
+    import numpy as np
+
+    curves, photos = evaluation.curves, evaluation.photos.photos
+    p_person = curves.p_person[:, -1]
+    wrong = np.flatnonzero((curves.labels == label) & ((p_person >= 0.5) != (label == 1)))
+    order = wrong[np.argsort(-np.abs(p_person[wrong] - 0.5), kind="stable")][:SHOWN]
+    return [(evaluation.frames[i], f"P(person) {p_person[i]:.3f}, {photos[i].path.name}") for i in order]
+
+
+def latest_exits(evaluation: "Evaluation", policy: "Policy") -> "list[tuple[Any, str]]":
+    """Frames that were left as late as can be but before their end, rows that were not read in grey."""
+    import numpy as np
+
+    outcome = evaluation.outcome(policy)
+    exited = np.flatnonzero(outcome.exited)
+    order = exited[np.argsort(-outcome.processed[exited], kind="stable")][:SHOWN]
+    shown = []
+    for i in order:
+        frame = evaluation.frames[i].copy()
+        rows = round(float(outcome.processed[i]) * len(frame))
+        frame[rows:] = frame[rows:].mean(2, keepdims=True) // 3 + 150
+        words = f"{outcome.processed[i]:.0%} read, P(person) {outcome.p_person[i]:.3f}"
+        right = outcome.right(evaluation.curves.labels)[i]
+        shown.append((frame, f"{words}, {'right' if right else 'wrong'}"))
+    return shown
+
+
+def _provenance(used: Weights) -> list[tuple[str, str]]:
+    from model.training.calibrate import fitted_on
+
+    provenance = dict(used.checkpoint.provenance)
+    told = [("file", used.file.name), ("SHA-256 of config and tensors", used.checkpoint.digest)]
+    for key, name in (
+        ("photos_index_sha256", "SHA-256 of the index trained on"),
+        ("answers_sha256", "SHA-256 of the teacher's answers"),
+        ("start", "weights begun with"),
+        ("steps", "steps"),
+        ("imported_from", "imported from"),
+        ("licence", "licence"),
+    ):
+        if provenance.get(key):
+            told.append((name, str(provenance[key])))
+    if provenance.get("recipe"):
+        told.append(("recipe", json.dumps(provenance["recipe"])))
+    if fitted_on(used.checkpoint):
+        told.append(("P(person) scaled on", str(fitted_on(used.checkpoint))))
+    return told
+
+
+def _certificate(used: Weights) -> list[tuple[str, str]]:
+    from model.certificate import Certificate, certificate_beside
+
+    certificate = Certificate.load(certificate_beside(used.file), used.checkpoint.digest)
+    counts = [
+        f"{span.errors} of {span.pictures} lost"
+        + (f" between {span.after:.0%} and {span.until:.0%} of the frame" if len(certificate.spans) > 1 else "")
+        for span in certificate.spans
+    ]
+    return [
+        (
+            "promise",
+            f"with probability {1 - certificate.delta:g} over the calibration pictures, {certificate.loss} is at most "
+            f"{certificate.risk:g} ({certificate.condition}, {certificate.procedure})",
+        ),
+        ("calibration pictures", f"{certificate.pictures}; {', '.join(counts)}"),
+        ("candidates", f"{certificate.candidates}, of which {certificate.tested} were tested"),
+        ("SHA-256", certificate.digest),
+        ("made by", certificate.made_by),
+    ]
+
+
+def _reliability_figure(evaluation: "Evaluation") -> "Figure":
+    import numpy as np
+
+    from clients.commands.plot import new_figure
+    from model.training.metrics import calibration_error, reliability, wilson_interval
+
+    p_person, labels = evaluation.curves.p_person[:, -1], evaluation.curves.labels
+    bins = [each for each in reliability(p_person, labels, 10) if each.pictures]
+    shares = np.array([each.persons / each.pictures for each in bins])
+    ends = np.array([wilson_interval(each.persons, each.pictures) for each in bins])
+    figure = new_figure(6.5, 4.6)
+    axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    bars = np.maximum(0, [shares - ends[:, 0], ends[:, 1] - shares])
+    axes.errorbar([each.p_person for each in bins], shares, bars, fmt="o-", capsize=3, linewidth=1)
+    axes.set_ylabel("share that show a person")
+    error = calibration_error(p_person, labels)
+    axes.set_title(f"{len(labels)} pictures, expected calibration error {error:.3f} (15 bins)", fontsize=9, loc="left")
+    axes.grid(alpha=0.3)
+    counts.hist(p_person, np.linspace(0, 1, 21))
+    counts.set_ylabel("pictures")
+    counts.set_xlabel("P(person)")
+    return figure
+
+
+def _halt_figure(evaluation: "Evaluation", policy: "Policy") -> "Figure":
+    import numpy as np
+
+    from clients.commands.plot import new_figure
+
+    outcome, labels = evaluation.outcome(policy), evaluation.curves.labels
+    bursts = evaluation.runtime.config.bursts_per_frame
+    edges = ((np.arange(bursts + 1) + 0.5) / bursts).tolist()
+    figure = new_figure(7.5, 3)
+    axes = figure.subplots()
+    parts = [outcome.processed[labels == label] for label in (1, 0)]
+    axes.hist(parts, edges, stacked=True, label=[f"person ({len(parts[0])})", f"no person ({len(parts[1])})"])
+    axes.set_xlabel("share of bursts processed (1: read to the end)")
+    axes.set_ylabel("pictures")
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _preset_table(parts: "list[tuple[Weights, Evaluation, Evaluation]]") -> "Table":
+    from clients.commands.evaluation_tables import interval
+    from clients.commands.table import Table
+    from model.training.metrics import share_interval
+    from model.training.presets import preset_metrics
+
+    rows = []
+    for used, evaluation, _ in parts:
+        for name, metrics in preset_metrics(used.runtime, evaluation.frames, evaluation.curves.labels):
+            rows.append(
+                (
+                    used.runtime.config.name,
+                    name,
+                    f"{metrics.persons} + {metrics.empties}",
+                    interval(metrics.balanced_accuracy, *metrics.interval),
+                    interval(metrics.persons_found, *share_interval(metrics.persons_found, metrics.persons)),
+                    interval(metrics.empties_kept, *share_interval(metrics.empties_kept, metrics.empties)),
+                    f"{metrics.auroc:.3f}",
+                )
+            )
+    headings = ("weights", "preset", "person + no", "balanced accuracy", "persons found", "empty kept", "AUROC")
+    return Table("In the sensor's five lights", headings, rows)
+
+
+def _budget_table(configs: "list[Any]") -> "Table":
+    from clients.commands.table import Table
+    from model.budget import budget
+
+    rows = [
+        (
+            cost.variant,
+            f"{cost.parameters:,}",
+            f"{cost.weight_bytes / 1000:.2f} kB",
+            f"{cost.peak_activation_bytes / 1000:.2f} kB",
+            f"{cost.macs_per_burst:,}",
+            f"{cost.operations_per_frame / 1e6:.2f} M",
+        )
+        for cost in map(budget, configs)
+    ]
+    headings = (
+        "variant",
+        "parameters",
+        "weights",
+        "peak activations",
+        "multiply-accumulates a burst",
+        "operations a frame, all of it read",
+    )
+    return Table(
+        "What the networks cost", headings, rows, ("One byte a value; 1 kB = 1,000 B; counted on the network.",)
+    )

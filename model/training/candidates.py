@@ -1,0 +1,119 @@
+"""Policies to choose from: settings of every kind, and those that lose least on pictures for what they read."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from model.exit_policy import (
+    ConfidencePolicy,
+    FixedRowPolicy,
+    PatiencePolicy,
+    PerBurstPolicy,
+    Policy,
+    PublishedPolicy,
+    SequentialPolicy,
+    TwoSidedPolicy,
+)
+from model.training.exits import Curves, Floats
+
+CAREFUL_LEVELS = (0.98, 0.95, 0.92, 0.89, 0.86, 0.83, 0.8)
+"""Processed ratios of candidates that lose nothing on the pictures that choose them, and ask for more than need be."""
+
+Ints = npt.NDArray[np.int64]
+
+
+def families() -> Iterator[tuple[str, Iterable[Policy]]]:
+    """Every kind of policy with a range of settings, careful ones first: the same for any network."""
+    sure = np.concatenate([1 - np.geomspace(1e-4, 0.2, 16), np.linspace(0.78, 0.55, 12)])
+    yield "published", [PublishedPolicy(float(value), 0.005) for value in sure]
+    yield "two_sided", [TwoSidedPolicy(float(value), float(1 - value)) for value in sure]
+    yield (
+        "per_burst",
+        [
+            PerBurstPolicy(first, float(last), first, float(last))
+            for first in (1.0, 0.9, 0.8)
+            for last in np.linspace(first, 0.5, 12)
+        ],
+    )
+    yield "patience", [PatiencePolicy(bursts, share) for share in (0.7, 0.5, 0.3, 0.1) for bursts in (12, 9, 6, 4, 2)]
+    yield "confidence", [ConfidencePolicy(float(value)) for value in 1 - np.geomspace(1e-4, 0.3, 24)]
+    yield (
+        "sequential",
+        [SequentialPolicy(float(value), decay) for decay in (0.95, 0.8, 0.5) for value in np.geomspace(40, 0.8, 16)],
+    )
+    yield "fixed_row", [FixedRowPolicy(float(value)) for value in np.linspace(0.95, 0.2, 16)]
+
+
+def two_sided_path(val: Curves, steps: int = 60) -> list[TwoSidedPolicy]:
+    """Two-sided thresholds from careful to bold, see `_least_read`."""
+    sure = np.concatenate([np.linspace(0.5, 0.95, 91), 1 - np.geomspace(0.045, 1e-4, 20)])
+    sides = np.repeat(sure[:, None], val.p_person.shape[1], 1)
+    return [TwoSidedPolicy(1.0, 0.0)] + [
+        TwoSidedPolicy(float(sure[person]), float(1 - sure[empty]))
+        for person, empty in _least_read(sides, val, steps)
+        if sure[person] > 1 - sure[empty]
+    ]
+
+
+def per_burst_path(val: Curves, steps: int = 60) -> list[PerBurstPolicy]:
+    """Thresholds per burst from careful to bold, beginning with one that never exits; see `_least_read`."""
+    lines = [
+        (float(first), float(last))
+        for first in np.linspace(0.6, 1.6, 21)
+        for last in np.linspace(0.5, 0.9, 17)
+        if last <= first
+    ]
+    share = (np.arange(val.p_person.shape[1]) + 1) / val.p_person.shape[1]
+    sides = np.array([first + (last - first) * share for first, last in lines])
+    chosen = _least_read(sides, val, steps)
+    return [PerBurstPolicy(2.0, 2.0, 2.0, 2.0)] + [
+        PerBurstPolicy(*lines[person], *lines[empty]) for person, empty in chosen
+    ]
+
+
+def _least_read(sides: Floats, val: Curves, steps: int) -> list[tuple[int, int]]:
+    """For every number of decisions lost on `val` (against the full frame), the pair of sides that reads least.
+
+    Args:
+        sides: (K, T), how sure of its side a decision must be after each burst.
+        steps: so many pairs at most.
+
+    Returns:
+        Indices (person's side, empty's side); losses grow and what is read shrinks from each to the next. Before the
+        first that lose something there are more careful ones than need be, for risks that allow hardly any loss.
+    """
+    bursts = val.p_person.shape[1]
+    final = val.p_person[:, -1] >= 0.5
+
+    def first(sure: Floats) -> Ints:
+        """The burst at which each side is reached in each frame (K, N); that after the last if it isn't."""
+        reached = np.array([sure[:, :-1] >= side[:-1] for side in sides])
+        ends: Ints = np.where(reached.any(2), reached.argmax(2), bursts)
+        return ends
+
+    person, empty = first(val.p_person), first(1 - val.p_person)
+    lost = np.empty((len(sides), len(sides)), int)
+    read = np.empty((len(sides), len(sides)))
+    for index, ends in enumerate(person):
+        halts = np.minimum(ends, empty)
+        lost[index] = ((halts < bursts) & ((ends <= empty) != final)).sum(1)
+        read[index] = (np.minimum(halts, bursts - 1) + 1).mean(1) / bursts
+    least = {
+        count: np.unravel_index(np.where(lost == count, read, np.inf).argmin(), read.shape) for count in np.unique(lost)
+    }
+    path: list[tuple[int, int]] = []
+    if 0 in least:
+        asked = sides.mean(1)[:, None] + sides.mean(1)
+        for level in CAREFUL_LEVELS:
+            fitting = (lost == 0) & (read <= level)
+            if fitting.any() and level > read[least[0]]:
+                path.append(_pair(np.unravel_index(np.where(fitting, asked, -np.inf).argmax(), read.shape)))
+    for _, place in sorted(least.items()):
+        if not path or read[place] < read[path[-1]]:
+            path.append(_pair(place))
+    return list(dict.fromkeys(path))[:steps]
+
+
+def _pair(place: tuple[np.integer, ...]) -> tuple[int, int]:
+    return int(place[0]), int(place[1])

@@ -1,0 +1,69 @@
+"""`events` on a ledger, and `stream --events` against a service."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from clients.commands.main import app
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    chances = [0.1] * 5 + [0.9] * 5 + [0.1] * 10
+    lines = [
+        {"type": "frame", "lost": False, "start_us": 1e6 * second, "decision": {"p_person": p}}
+        for second, p in enumerate(chances)
+    ]
+    lines.insert(7, {"type": "frame", "lost": True, "start_us": 6.5e6, "decision": None})
+    path = tmp_path / "ledger.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"type": "stream", "frames": 21}]))
+    return path
+
+
+def test_events_and_score(ledger: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.csv"
+    truth.write_text("start_s,end_s\n5,10\n15,16\n")
+    result = _run("events", ledger, "--truth", truth)
+    assert result.exit_code == 0, result.output
+    assert "7.00 s  person appeared (since 5.00 s)" in result.output
+    assert "12.00 s  person left (since 10.00 s)" in result.output
+    assert "1 of 2 found" in result.output
+    assert "0 false in" in result.output
+    said = [json.loads(line) for line in _run("events", ledger, "--truth", truth, "--json").output.splitlines()]
+    assert said[0] == {"type": "event", "turn": "appeared", "since_s": 5.0, "time_s": 7.0}
+    assert (said[-1]["type"], said[-1]["found"], said[-1]["false_alarms"]) == ("score", 1, 0)
+    assert "person" not in _run("events", ledger, "--appear-frames", 6).output
+
+
+def test_files_that_cannot_be_used_are_told_in_a_line(ledger: Path, tmp_path: Path) -> None:
+    other, empty, truth = tmp_path / "x", tmp_path / "y", tmp_path / "z.csv"
+    other.write_text("[]\n")
+    empty.write_text('{"type": "stream"}\n')
+    truth.write_text("from,to\n1,2\n")
+    for arguments, words in (
+        ((other,), "line 1: not an entry of a ledger"),
+        ((empty,), "no decided frame"),
+        ((tmp_path / "none",), "No such file"),
+        ((ledger, "--truth", truth), "expected a CSV with start_s,end_s"),
+        ((ledger, "--enter", 0.2), "0 <= leave <= enter"),
+    ):
+        result = _run("events", *arguments)
+        assert result.exit_code == 2, result.output
+        assert words in result.output
+
+
+def test_a_stream_tells_its_events(service_url: str, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    common = ["--url", service_url, "--variant", "30x32", "--scene", "colour-bars", "--frames", 5, "--virtual-time"]
+    result = _run("stream", *common, "--events", "--json", "--ledger", ledger)
+    assert result.exit_code == 0, result.output
+    live = [line for line in map(json.loads, result.output.splitlines()) if line.get("type") == "event"]
+    later = [json.loads(line) for line in _run("events", ledger, "--json").output.splitlines()]
+    assert [{key: value for key, value in event.items() if key != "photo"} for event in live] == later
+    assert len(live) == 1  # these weights see a person in the chart, in every frame

@@ -1,0 +1,42 @@
+"""A certificate on the page: its policy is offered, and the decision names it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from model.certificate import certificate_beside
+from model.checkpoint import load_checkpoint, save_checkpoint
+from model.config import VARIANTS
+from tests.networks import random_checkpoint
+from tests.page.serving import Service, listed
+from tests.server.certificates import certificate_of
+
+
+@pytest.fixture
+def certified(scenes: list[Path], tmp_path: Path) -> Iterator[tuple[Service, str]]:
+    weights = tmp_path / "w.safetensors"
+    save_checkpoint(random_checkpoint(VARIANTS["105x120"], 1), weights)
+    certificate = certificate_of(load_checkpoint(weights))
+    certificate.save(certificate_beside(weights))
+    service = Service([*listed("weights", [weights]), *listed("samples", scenes)])
+    service.start()
+    yield service, certificate.digest
+    service.stop()
+
+
+def test_a_scan_under_a_certificate(context: BrowserContext, certified: tuple[Service, str]) -> None:
+    service, digest = certified
+    page = context.new_page()
+    page.goto(f"{service.url}/?slow=1")
+    page.select_option("#policy", "calibrated")
+    page.click("[data-sample=street]")
+    expect(page.locator("#decision")).to_contain_text("decided after 5 of 105 rows", timeout=20_000)
+    with page.expect_download() as download:
+        page.click("#export-json")
+    (curve,) = json.loads(Path(download.value.path()).read_text())["curves"]
+    assert curve["policy"] == {"name": "calibrated"}
+    assert curve["decision"]["certificate"] == digest
+    assert curve["decision"]["exited"]
