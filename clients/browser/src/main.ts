@@ -90,7 +90,10 @@ function build(
   function welcome(): void {
     const { mode } = controls.settings;
     tell("");
-    if (mode === "scan") scanDesk.clear();
+    if (mode === "scan") {
+      scanDesk.clear();
+      if (!scanDesk.picture) tell("It is read row by row, and the scan stops as soon as the network is sure.");
+    }
     if (mode === "live") {
       liveDesk.clear();
       headline("Choose a camera, a video or a recording", "none");
@@ -115,7 +118,7 @@ function build(
           ? liveDesk.active
           : wallDesk.active;
     go.textContent = busy ? "Stop" : mode === "scan" ? (scanDesk.picture ? "Scan again" : "Scan") : "Start";
-    go.disabled = mode === "scan" && scanDesk.picture === null && !busy;
+    go.disabled = mode !== "live" && pictures.all.length === 0 && !busy;
     go.hidden = mode === "live" && !busy;
     const decided = phase === "decided";
     const moving = (phase === "reading" && !scanDesk.paused) || scanDesk.replaying;
@@ -137,7 +140,8 @@ function build(
       if (busy) {
         scanDesk.clear();
         tell("Stopped before a decision.");
-      } else scanDesk.again();
+      } else if (scanDesk.picture) scanDesk.again();
+      else if (pictures.all[0]) choose(pictures.all[0]);
     } else if (mode === "live") liveDesk.stop();
     else if (wallDesk.active) wallDesk.stop();
     else void wallDesk.begin(pictures.all);

@@ -72,12 +72,15 @@ export interface Tile {
   frame: number;
   /** Rows sent so far. */
   rows: number;
+  skipped: number[];
   p_person: number | null;
   decided: boolean;
   person: boolean;
   exited: boolean;
+  /** Decided since the wall began. */
   frames: number;
   exits: number;
+  framesPerSecond: number;
   reconnecting: boolean;
 }
 

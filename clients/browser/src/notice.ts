@@ -11,8 +11,13 @@ export interface WayOn {
   go: () => void;
 }
 
+/** Into a live region; what stands there already is not announced again. */
+function write(region: HTMLElement, text: string): void {
+  if (region.textContent !== text) region.textContent = text;
+}
+
 export function tell(text: string, tone: Tone = "calm", wayOn?: WayOn): void {
-  byId("status").textContent = text;
+  write(byId("status"), text);
   byId("notice").dataset.tone = tone;
   const button = byId<HTMLButtonElement>("way-on");
   button.hidden = wayOn === undefined;
@@ -22,7 +27,7 @@ export function tell(text: string, tone: Tone = "calm", wayOn?: WayOn): void {
 
 export function headline(text: string, verdict: "person" | "no-person" | "reading" | "none"): void {
   const decision = byId("decision");
-  decision.textContent = text;
+  write(decision, text);
   decision.dataset.verdict = verdict;
 }
 

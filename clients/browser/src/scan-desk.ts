@@ -1,6 +1,6 @@
 /** Scanning pictures: one frame under one or two policies, with pause, steps, replay, and thresholds to move. */
 
-import { type Controls, policyLabel } from "./controls";
+import type { Controls } from "./controls";
 import { type Curve, emptyCurve } from "./curve";
 import { byId } from "./dom";
 import type { Engine, Running } from "./engine";
@@ -12,6 +12,7 @@ import type { Meters } from "./meters";
 import { headline, tell, tellFault } from "./notice";
 import { Panel } from "./panel";
 import type { Picture } from "./pictures";
+import { policyLabel } from "./policies";
 import { costOf, savingsOf } from "./savings";
 import { ServiceFault, streamUrl } from "./service";
 import { policyOf, shownLineTimeMs } from "./settings";

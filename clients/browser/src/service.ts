@@ -7,6 +7,8 @@ export interface Model {
   burst_rows: number;
   bursts_per_frame: number;
   weights: string;
+  /** The policy of the certificate that goes with the weights, if there is one. */
+  calibrated: ({ name: string } & Record<string, number | string>) | null;
 }
 
 export interface PolicyKind {
