@@ -44,7 +44,7 @@ def _write_weights(folder: Path, variant: str, seed: int) -> Path:
 
 @pytest.fixture(scope="session")
 def small_weights(folder: Path) -> Path:
-    """Random weights under which P(person) of the street rises from 0.2 to 0.7 in a third of the frame, and falls again.
+    """Random weights under which P(person) of the street rises from 0.2 to 0.7 in a third of the frame, then falls.
 
     The tests' thresholds stand on that curve; nothing here depends on the weights that come with the project.
     """

@@ -65,6 +65,7 @@ def test_a_wall_of_sixteen(page: Page, service: Service) -> None:
     expect(page.locator("#decision")).to_contain_text("16 sensors")
     page.wait_for_function("() => Number(document.getElementById('wall-totals').dataset.frames) >= 32", timeout=SCAN_MS)
     expect(page.locator("#wall-totals")).to_contain_text("of the bursts computed")
+    expect(page.locator(".tile-counts").first).to_contain_text("exits")
     page.click("#go")
     expect(page.locator("#go")).to_have_text("Start")
 

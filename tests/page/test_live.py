@@ -34,6 +34,39 @@ def test_the_webcam_is_asked_for_only_after_a_click(page: Page, service: Service
     expect(page.locator("#strip-table tbody tr").first).to_contain_text("erson")
 
 
+def test_a_background_tab_is_told_of(page: Page, service: Service) -> None:
+    """Where the page takes the pictures itself; a camera's go to the worker, background or not."""
+    page.add_init_script("delete window.MediaStreamTrackProcessor")
+    page.goto(f"{service.url}/?mode=live")
+    page.click("#webcam")
+    expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=WAIT_MS)
+    for hidden in ("true", "false"):
+        page.evaluate(
+            f"Object.defineProperty(document, 'hidden', {{ configurable: true, value: {hidden} }});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+    expect(page.locator("#status")).to_contain_text("in the background")
+    read = page.locator("#rate").get_attribute("data-read")
+    expect(page.locator("#rate")).not_to_have_attribute("data-read", read or "", timeout=WAIT_MS)
+
+
+def test_a_camera_granted_after_turning_away_is_let_go(page: Page, service: Service) -> None:
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = (ask => async (...all) => {"
+        " const camera = await ask(...all);"
+        " await new Promise(resolve => { window.grant = resolve });"
+        " window.camera = camera; return camera })"
+        "(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))"
+    )
+    page.goto(f"{service.url}/?mode=live")
+    page.click("#webcam")
+    page.wait_for_function("typeof window.grant === 'function'")
+    page.check("#mode-scan", force=True)
+    page.evaluate("window.grant()")
+    page.wait_for_function("window.camera?.getTracks().every(track => track.readyState === 'ended')")
+    expect(page.locator("#decision")).to_have_text("Choose a picture")
+
+
 def test_hysteresis_says_who_appeared(page: Page, service: Service) -> None:
     page.goto(f"{service.url}/?mode=live&policy=published&exit_threshold=0.6")
     page.click("#webcam")

@@ -74,7 +74,9 @@ def test_offers_pictures_networks_and_policies(page: Page) -> None:
     assert page.locator("#variant option").evaluate_all("all => all.map(one => one.value)") == ["105x120", "210x240"]
     names = page.locator("#policy option").evaluate_all("all => all.map(one => one.value)")
     assert {"published", "never"} <= set(names)
-    expect(page.locator("#go")).to_be_disabled()
+    page.click("#go")
+    decided(page)
+    expect(page.locator("[data-sample=street]")).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_sample_scan_exits_early(page: Page, service: Service) -> None:
@@ -240,7 +242,7 @@ def test_curves_and_picture_can_be_taken_along(page: Page, service: Service) -> 
     with page.expect_download() as download:
         page.click("#export-csv")
     lines = Path(download.value.path()).read_text().splitlines()
-    assert lines[0] == "burst_index,rows,state,p_person,confidence"
+    assert lines[0] == "policy,burst_index,rows,state,p_person,confidence"
     assert sum("processed" in line for line in lines) == rows / 5
     with page.expect_download() as download:
         page.click("#export-png")

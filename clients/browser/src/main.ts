@@ -121,13 +121,6 @@ function build(
     go.disabled = mode !== "live" && pictures.all.length === 0 && !busy;
     go.hidden = mode === "live" && !busy;
     const decided = phase === "decided";
-    const moving = (phase === "reading" && !scanDesk.paused) || scanDesk.replaying;
-    byId("pause").textContent = moving ? "Pause" : decided ? "Play" : "Go on";
-    byId<HTMLButtonElement>("pause").disabled = phase !== "reading" && !decided;
-    byId<HTMLButtonElement>("replay").disabled = !decided;
-    byId<HTMLButtonElement>("back").disabled = !decided;
-    byId<HTMLButtonElement>("step").disabled = phase !== "reading" && !decided && scanDesk.picture === null;
-    byId<HTMLInputElement>("scrub").disabled = !decided;
     for (const name of ["csv", "json", "png"]) byId<HTMLButtonElement>(`export-${name}`).disabled = !decided;
   }
 
@@ -192,14 +185,6 @@ function build(
     event.preventDefault();
     press();
   };
-  byId("pause").onclick = () => scanDesk.pauseOrGo();
-  byId("replay").onclick = () => scanDesk.replay();
-  byId("back").onclick = () => scanDesk.step(-1);
-  byId("step").onclick = () => {
-    if (scanDesk.phase === "empty" && scanDesk.picture) void scanDesk.scan(scanDesk.picture, true);
-    else scanDesk.step(1);
-  };
-  byId<HTMLInputElement>("scrub").oninput = (event) => scanDesk.seek((event.target as HTMLInputElement).valueAsNumber);
   byId("export-csv").onclick = () => exportCsv(scanDesk);
   byId("export-json").onclick = () => exportJson(scanDesk, controls.settings, controls.model.weights);
   byId("export-png").onclick = () => exportPng(scanDesk);

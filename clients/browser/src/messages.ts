@@ -23,7 +23,7 @@ export interface ScanTask {
   paused: boolean;
 }
 
-/** Frames of a camera or a video; they come as `picture`, or from a recording's bytes. */
+/** Frames of a camera, a video or a recording: from `pictures`, from the recording's bytes, or one by one as `picture`. */
 export interface LiveTask {
   kind: "live";
   url: string;
@@ -33,6 +33,7 @@ export interface LiveTask {
   policy: Policy;
   lineTimeMs: number;
   recording?: Uint8Array<ArrayBuffer>;
+  pictures?: ReadableStream<VideoFrame>;
 }
 
 export interface WallTask {
