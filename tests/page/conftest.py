@@ -1,10 +1,12 @@
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from model.checkpoint import save_checkpoint
 from model.config import VARIANTS
@@ -77,26 +79,31 @@ def browser(folder: Path) -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the console said in anger; a test that expects some empties it."""
-    return []
+NewPage = Callable[..., Page]
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["camera"])
-    yield context
-    context.close()
+def new_page(browser: Browser) -> Iterator[NewPage]:
+    """Opens a page in a context with these options; a complaint on its console fails the test."""
+    complaints: list[str] = []
+    with ExitStack() as contexts:
+
+        def open_one(**options: Any) -> Page:
+            context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+            contexts.callback(context.close)
+            page = context.new_page()
+            page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            return page
+
+        yield open_one
+        assert complaints == []
 
 
 @pytest.fixture
-def page(context: BrowserContext, service: Service, complaints: list[str]) -> Iterator[Page]:
-    """The page, loaded; a complaint on its console fails the test."""
-    page = context.new_page()
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+def page(new_page: NewPage, service: Service) -> Page:
+    """The page, loaded."""
+    page = new_page(permissions=["camera"])
     page.goto(f"{service.url}/?slow=10")
     expect(page.locator("[data-sample=street]")).to_be_visible()
-    yield page
-    assert complaints == []
+    return page

@@ -58,7 +58,7 @@ export class WallDesk {
       return;
     }
     this.build(settings.tiles);
-    tell(`${settings.tiles} sensors, each with a stream of its own.`);
+    tell(settings.tiles === 1 ? "It has a stream of its own." : "Each has a stream of its own, all in one worker.");
     this.running = this.engine.begin(
       {
         kind: "wall",
@@ -159,5 +159,5 @@ function tileWords(tile: Tile): string {
   if (tile.reconnecting) return "Reconnecting";
   const p = tile.p_person === null ? "" : ` ${probabilityWords(tile.p_person)}`;
   if (!tile.decided) return `Reading${p}`;
-  return `${tile.person ? "Person" : "Nobody"}${p} · ${tile.exited ? `row ${tile.rows}` : "to the end"}`;
+  return `${tile.person ? "Person" : "No person"}${p} · ${tile.exited ? `row ${tile.rows}` : "to the end"}`;
 }
