@@ -80,6 +80,7 @@ def _shoot_scheme(browser: Browser, url: str, out: Path, scheme: str, sample: st
     _shoot(page, out, f"reading-{scheme}")
     _scan(page, url, f"sample={sample}&{policy}")
     _shoot(page, out, f"stopped-{scheme}")
+    _shoot(page, out, f"stopped-{scheme}-screen", whole=False)
     for _ in range(8):
         page.click("#go")
         expect(page.locator("#decision")).to_contain_text("erson — ", timeout=WAIT_MS)

@@ -9,13 +9,18 @@ from tests.page.serving import Service, listed
 WAIT_MS = 30_000
 
 
-@pytest.fixture
-def mortal(scenes: list[Path]) -> Iterator[Service]:
-    """A service that a test may stop."""
+@pytest.fixture(scope="module")
+def small_service(scenes: list[Path]) -> Iterator[Service]:
     service = Service([*listed("samples", scenes), "--max-streams", "3"])
-    service.start()
     yield service
-    service.stop()
+    service.stop(kill=True)
+
+
+@pytest.fixture
+def mortal(small_service: Service) -> Service:
+    """A service that a test may stop; the next one finds it running."""
+    small_service.start()
+    return small_service
 
 
 @pytest.fixture

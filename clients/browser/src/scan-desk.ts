@@ -1,4 +1,9 @@
-/** Scanning pictures: one frame under one or two policies, with pause, steps, replay, and thresholds to move. */
+/**
+ * Scanning pictures: one frame under one or two policies, with pause, steps, replay, and thresholds to move.
+ *
+ * The life of a frame in one place, from choosing to deciding; what can stand alone does (lane, what-if, playhead,
+ * transport, panel).
+ */
 
 import type { Controls } from "./controls";
 import { type Curve, emptyCurve } from "./curve";
@@ -21,7 +26,7 @@ import type { FrameResult } from "./stream";
 import type { ThresholdName } from "./threshold-handle";
 import { Transport } from "./transport";
 import { WhatIf } from "./what-if";
-import { decisionWords, detailWords, probabilityWords } from "./words";
+import { decisionWords, detailWords, fullFrameWords } from "./words";
 
 export type Phase = "empty" | "opening" | "reading" | "decided";
 
@@ -333,12 +338,7 @@ export class ScanDesk {
     const [first] = this.lanes;
     const said = first?.verdict ? first : lane;
     if (said.verdict) headline(decisionWords(said.curve, said.verdict), said.verdict.person ? "person" : "no-person");
-    const last = this.full?.points.at(-1);
-    if (!last || !said.verdict) return;
-    const person = last.p_person >= 0.5;
-    const agrees = person === said.verdict.person ? "it agrees" : "it disagrees";
-    byId("full-frame").textContent =
-      `What the full frame says: ${person ? "person" : "no person"}, P(person) ${probabilityWords(last.p_person)}; ${agrees}.`;
+    if (this.full && said.verdict) byId("full-frame").textContent = fullFrameWords(this.full, said.verdict);
   }
 
   private fail(report: Extract<Report, { kind: "fault" }>): void {
