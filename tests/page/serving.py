@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-sync",
     "--disable-quic",
 ]
-START_S = 60
+START_S = 120
 
 
 class Service:

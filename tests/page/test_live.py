@@ -7,7 +7,7 @@ from tests.page.conftest import NewPage
 from tests.page.serving import Service
 from tests.page.soak import check, watch
 
-WAIT_MS = 20_000
+WAIT_MS = 30_000
 
 
 def test_the_webcam_keeps_pace_at_the_large_network(page: Page, service: Service) -> None:

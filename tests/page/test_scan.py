@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.page.serving import Service
 
-SCAN_MS = 20_000
+SCAN_MS = 30_000
 EXITS = "policy=published&exit_threshold=0.6&skip_threshold=0.005"
 
 
