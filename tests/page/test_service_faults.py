@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.page.serving import Service, listed
 
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 
 
 @pytest.fixture(scope="module")
