@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-sync",
     "--disable-quic",
 ]
-START_S = 60
+START_S = 120
 
 
 class Service:
@@ -40,7 +40,9 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns once it answers."""
+        """Returns once it answers; at once if it runs already."""
+        if self._process is not None and self._process.poll() is None:
+            return
         command = [sys.executable, "-m", "server", "--port", str(self._port), *self._options]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RASCANET_")}
         self._process = subprocess.Popen(

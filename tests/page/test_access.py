@@ -4,8 +4,9 @@ import gzip
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.page.conftest import NewPage
 from tests.page.serving import DIST, ROOT, Service
 from tests.page.test_scan import EXITS, SCAN_MS, decided, open_page
 
@@ -22,14 +23,8 @@ def violations(page: Page) -> list[str]:
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: npm ci in clients/browser")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("query", [f"{EXITS}&sample=street&compare=never", "mode=live", "mode=wall&tiles=4"])
-def test_axe_finds_nothing(browser: Browser, service: Service, scheme: str, query: str) -> None:
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-        reduced_motion="reduce",
-        permissions=["camera"],
-    )
-    page = context.new_page()
+def test_axe_finds_nothing(new_page: NewPage, service: Service, scheme: str, query: str) -> None:
+    page = new_page(color_scheme=scheme, reduced_motion="reduce", permissions=["camera"])
     page.goto(f"{service.url}/?slow=1&{query}")
     if "sample" in query:
         decided(page)
@@ -43,12 +38,10 @@ def test_axe_finds_nothing(browser: Browser, service: Service, scheme: str, quer
         expect(page.locator("#wall-totals[data-frames]")).to_have_count(1, timeout=SCAN_MS)
         page.click("#go")
     assert violations(page) == []
-    context.close()
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(browser: Browser, service: Service) -> None:
-    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
-    page = context.new_page()
+def test_a_phone_shows_it_without_scrolling_sideways(new_page: NewPage, service: Service) -> None:
+    page = new_page(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     for query in (f"{EXITS}&sample=street&compare=never", "mode=live", "mode=wall&tiles=9"):
         page.goto(f"{service.url}/?slow=1&{query}")
         if "sample" in query:
@@ -56,7 +49,6 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser: Browser, service: 
             if AXE.is_file():
                 assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    context.close()
 
 
 def test_a_wall_of_sixteen(page: Page, service: Service) -> None:
@@ -65,6 +57,7 @@ def test_a_wall_of_sixteen(page: Page, service: Service) -> None:
     expect(page.locator("#decision")).to_contain_text("16 sensors")
     page.wait_for_function("() => Number(document.getElementById('wall-totals').dataset.frames) >= 32", timeout=SCAN_MS)
     expect(page.locator("#wall-totals")).to_contain_text("of the bursts computed")
+    expect(page.locator(".tile-counts").first).to_contain_text("exits")
     page.click("#go")
     expect(page.locator("#go")).to_have_text("Start")
 

@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.page.conftest import NewPage
 from tests.page.serving import Service
 from tests.page.soak import check, watch
 
-WAIT_MS = 20_000
+WAIT_MS = 30_000
 
 
 def test_the_webcam_keeps_pace_at_the_large_network(page: Page, service: Service) -> None:
@@ -32,6 +33,41 @@ def test_the_webcam_is_asked_for_only_after_a_click(page: Page, service: Service
     expect(page.locator("#rate dt")).to_have_count(8)
     page.click("#strip-data summary")
     expect(page.locator("#strip-table tbody tr").first).to_contain_text("erson")
+    page.select_option("#policy", "never")
+    expect(page.locator("#live-words")).to_contain_text("read to the end", timeout=WAIT_MS)
+
+
+def test_a_background_tab_is_told_of(page: Page, service: Service) -> None:
+    """Where the page takes the pictures itself; a camera's go to the worker, background or not."""
+    page.add_init_script("delete window.MediaStreamTrackProcessor")
+    page.goto(f"{service.url}/?mode=live")
+    page.click("#webcam")
+    expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=WAIT_MS)
+    for hidden in ("true", "false"):
+        page.evaluate(
+            f"Object.defineProperty(document, 'hidden', {{ configurable: true, value: {hidden} }});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+    expect(page.locator("#status")).to_contain_text("in the background")
+    read = page.locator("#rate").get_attribute("data-read")
+    expect(page.locator("#rate")).not_to_have_attribute("data-read", read or "", timeout=WAIT_MS)
+
+
+def test_a_camera_granted_after_turning_away_is_let_go(page: Page, service: Service) -> None:
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = (ask => async (...all) => {"
+        " const camera = await ask(...all);"
+        " await new Promise(resolve => { window.grant = resolve });"
+        " window.camera = camera; return camera })"
+        "(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))"
+    )
+    page.goto(f"{service.url}/?mode=live")
+    page.click("#webcam")
+    page.wait_for_function("typeof window.grant === 'function'")
+    page.click("label[for=mode-scan]")
+    page.evaluate("window.grant()")
+    page.wait_for_function("window.camera?.getTracks().every(track => track.readyState === 'ended')")
+    expect(page.locator("#decision")).to_have_text("Choose a picture")
 
 
 def test_hysteresis_says_who_appeared(page: Page, service: Service) -> None:
@@ -52,13 +88,11 @@ def test_a_camera_that_cannot_be_had(page: Page, service: Service, error: str, w
     expect(page.locator("#way-on")).to_have_text("Try again")
 
 
-def test_a_camera_refused_by_the_browser(browser: Browser, service: Service) -> None:
-    context = browser.new_context()
-    page = context.new_page()
+def test_a_camera_refused_by_the_browser(new_page: NewPage, service: Service) -> None:
+    page = new_page()
     page.goto(f"{service.url}/?mode=live")
     page.click("#webcam")
     expect(page.locator("#status")).to_contain_text("The camera was refused", timeout=WAIT_MS)
-    context.close()
 
 
 def test_a_recording_is_played(page: Page, service: Service) -> None:

@@ -1,6 +1,7 @@
 /** The form of settings: shows a `Settings` value, and says when the person at the page changes it. */
 
 import { byId, make } from "./dom";
+import { contradiction, isShare, parameterLabel, policiesFor, policyLabel, policyWords } from "./policies";
 import { type SensorTiming, sensorsFor } from "./sensors";
 import type { Model, Models, PolicyKind } from "./service";
 import {
@@ -15,23 +16,10 @@ import {
 } from "./settings";
 import { microsecondsWords } from "./words";
 
-const POLICY_LABELS: Record<string, string> = {
-  published: "Published rule",
-  never: "Never exit",
-  calibrated: "Calibrated, with a certificate",
-};
-const PARAMETER_LABELS: Record<string, string> = {
-  exit_threshold: "Exit at P(person)\u00a0≥",
-  skip_threshold: "Skip at P(person)\u00a0≤",
-};
 const SLIDER_STEPS = 200;
 const RANGE_RATIO = LINE_TIME_RANGE_US[1] / LINE_TIME_RANGE_US[0];
 
 export type Change = "mode" | "variant" | "policy" | "parameters" | "compare" | "compare-parameters" | "pace" | "tiles";
-
-export function policyLabel(name: string): string {
-  return POLICY_LABELS[name] ?? name.replaceAll("_", " ");
-}
 
 export class Controls {
   settings: Settings;
@@ -91,25 +79,18 @@ export class Controls {
     const model = this.offer.models.find((one) => one.variant === variant) ?? this.offer.models[0];
     return {
       variants: this.offer.models.map((one) => one.variant),
-      policies: this.offer.policies,
+      policies: model ? policiesFor(model, this.offer) : [],
       sensors: model ? sensorsFor(model.height, model.width) : [],
     };
   }
 
   private fill(): void {
     const { settings, offer } = this;
-    const options = (select: HTMLSelectElement, entries: [string, string][], value: string) => {
-      select.replaceChildren(...entries.map(([key, label]) => new Option(label, key)));
-      select.value = value;
-    };
-    const policies = offer.policies.map(({ name }): [string, string] => [name, policyLabel(name)]);
     options(
       this.variant,
       offer.models.map(({ variant, height, width }) => [variant, `${height} rows × ${width} columns`]),
       settings.variant,
     );
-    options(this.policy, policies, settings.policy);
-    options(this.compare, [["", "Nothing"], ...policies], settings.compare);
     options(
       this.slow,
       SLOWNESS.map((times) => [String(times), times === 1 ? "Real time" : `Slow motion, ${times} ×`]),
@@ -118,8 +99,7 @@ export class Controls {
     this.lineTime.max = String(SLIDER_STEPS);
     this.tiles.value = String(settings.tiles);
     this.fillSensors();
-    this.fillParameters(false);
-    this.fillParameters(true);
+    this.fillPolicies();
     this.setMode(settings.mode);
     this.showPace();
   }
@@ -134,19 +114,35 @@ export class Controls {
     this.sensor.value = this.settings.sensor;
   }
 
-  private kind(beside: boolean): PolicyKind | undefined {
-    const name = beside ? this.settings.compare : this.settings.policy;
-    return this.offer.policies.find((policy) => policy.name === name);
+  private get policies(): PolicyKind[] {
+    return policiesFor(this.model, this.offer);
+  }
+
+  private fillPolicies(): void {
+    const { settings } = this;
+    const names = this.policies.map(({ name }): [string, string] => [name, policyLabel(name)]);
+    options(this.policy, names, settings.policy);
+    options(this.compare, [["", "Nothing"], ...names], settings.compare);
+    this.fillParameters(false);
+    this.fillParameters(true);
+  }
+
+  private setPolicy(beside: boolean, name: string): void {
+    const parameters = { ...this.policies.find((policy) => policy.name === name)?.parameters };
+    const change = beside ? { compare: name, compareParameters: parameters } : { policy: name, parameters };
+    Object.assign(this.settings, change);
   }
 
   private fillParameters(beside: boolean): void {
     const values = beside ? this.settings.compareParameters : this.settings.parameters;
+    const chosen = beside ? this.settings.compare : this.settings.policy;
+    byId(beside ? "compare-hint" : "policy-hint").textContent = policyWords(chosen, this.model);
     const prefix = beside ? "compare-" : "";
     byId(beside ? "compare-parameters" : "parameters").replaceChildren(
-      ...Object.keys(this.kind(beside)?.parameters ?? {}).map((name) => {
+      ...Object.keys(values).map((name) => {
         const id = prefix + name.replaceAll("_", "-");
         const input = make("input", { id, name, type: "number", step: "any", required: true, inputmode: "decimal" });
-        if (name.endsWith("_threshold")) {
+        if (isShare(name)) {
           input.min = "0";
           input.max = "1";
         }
@@ -156,8 +152,7 @@ export class Controls {
           values[name] = input.valueAsNumber;
           this.onChange(beside ? "compare-parameters" : "parameters");
         };
-        const label = PARAMETER_LABELS[name] ?? name.replaceAll("_", " ");
-        return make("div", { class: "field" }, make("label", { for: id }, label), input);
+        return make("div", { class: "field" }, make("label", { for: id }, parameterLabel(name)), input);
       }),
     );
   }
@@ -165,10 +160,9 @@ export class Controls {
   /** Two thresholds that contradict each other are refused where they are typed. */
   private check(): void {
     for (const id of ["parameters", "compare-parameters"]) {
-      const exit = byId(id).querySelector<HTMLInputElement>("[name=exit_threshold]");
-      const skip = byId(id).querySelector<HTMLInputElement>("[name=skip_threshold]");
-      const crossed = exit !== null && skip !== null && skip.valueAsNumber >= exit.valueAsNumber;
-      skip?.setCustomValidity(crossed ? "The skip threshold must be below the exit threshold." : "");
+      const inputs = [...byId(id).querySelectorAll("input")];
+      const wrong = contradiction(Object.fromEntries(inputs.map(({ name, valueAsNumber }) => [name, valueAsNumber])));
+      for (const input of inputs) input.setCustomValidity(input.name === wrong?.name ? wrong.words : "");
     }
   }
 
@@ -186,14 +180,16 @@ export class Controls {
       const preset = this.sensors.find(({ name }) => name === settings.sensor);
       if (preset === undefined) settings.sensor = CUSTOM_SENSOR;
       else settings.lineTimeUs = preset.lineTimeUs;
+      // Not every network has a certificate.
+      const known = (name: string) => name === "" || this.policies.some((policy) => policy.name === name);
+      if (!known(settings.policy)) this.setPolicy(false, this.policies[0]?.name ?? "");
+      if (!known(settings.compare)) this.setPolicy(true, this.policies[0]?.name ?? "");
+      this.fillPolicies();
       this.showPace();
       this.onChange("variant");
     };
     const choosePolicy = (beside: boolean, name: string) => {
-      const kind = this.offer.policies.find((policy) => policy.name === name);
-      const parameters = { ...kind?.parameters };
-      Object.assign(settings, beside ? { compare: name } : { policy: name });
-      Object.assign(settings, beside ? { compareParameters: parameters } : { parameters });
+      this.setPolicy(beside, name);
       this.fillParameters(beside);
       this.onChange(beside ? "compare" : "policy");
     };
@@ -226,7 +222,7 @@ export class Controls {
     byId<HTMLInputElement>("beside").checked = settings.compare !== "";
     byId<HTMLInputElement>("beside").onchange = (event) => {
       const on = (event.target as HTMLInputElement).checked;
-      const other = this.offer.policies.find(({ name }) => name !== settings.policy) ?? this.offer.policies[0];
+      const other = this.policies.find(({ name }) => name !== settings.policy) ?? this.policies[0];
       this.compare.value = on ? (other?.name ?? "") : "";
       choosePolicy(true, this.compare.value);
     };
@@ -246,4 +242,9 @@ export class Controls {
     byId("line-time-hint").textContent = `A whole frame: ${microsecondsWords(frameMs * 1000)}${binned}.`;
     byId("tiles-value").textContent = String(settings.tiles);
   }
+}
+
+function options(select: HTMLSelectElement, entries: [string, string][], value: string): void {
+  select.replaceChildren(...entries.map(([key, label]) => new Option(label, key)));
+  select.value = value;
 }

@@ -72,14 +72,25 @@ export function verdictRows(curve: Curve, verdict: Verdict): number {
   return verdict.exited ? (verdict.burst_index + 1) * curve.burstRows : curve.burstsPerFrame * curve.burstRows;
 }
 
-/** One line a burst, with a header. */
-export function curveCsv(curve: Curve): string {
+export type BurstState = "processed" | "skipped" | "unread";
+
+/** What became of each burst of a frame, in order. */
+export function burstsOf(curve: Curve): { burst: number; rows: number; state: BurstState; point?: Point }[] {
   const skipped = new Set(curve.skipped);
   const points = new Map(curve.points.map((point) => [point.burst, point]));
-  const lines = Array.from({ length: curve.burstsPerFrame }, (_, burst) => {
+  return Array.from({ length: curve.burstsPerFrame }, (_, burst) => {
     const point = points.get(burst);
     const state = point ? "processed" : skipped.has(burst) ? "skipped" : "unread";
-    return [burst, (burst + 1) * curve.burstRows, state, point?.p_person ?? "", point?.confidence ?? ""].join(",");
+    return { burst, rows: (burst + 1) * curve.burstRows, state, ...(point && { point }) };
   });
-  return ["burst_index,rows,state,p_person,confidence", ...lines, ""].join("\n");
+}
+
+/** One line a policy and burst, with a header. */
+export function curvesCsv(curves: readonly { policy: string; curve: Curve }[]): string {
+  const lines = curves.flatMap(({ policy, curve }) =>
+    burstsOf(curve).map(({ burst, rows, state, point }) =>
+      [policy, burst, rows, state, point?.p_person ?? "", point?.confidence ?? ""].join(","),
+    ),
+  );
+  return ["policy,burst_index,rows,state,p_person,confidence", ...lines, ""].join("\n");
 }

@@ -1,13 +1,12 @@
 /** What the page shows, as files: curves as CSV and JSON, the picture as PNG. */
 
-import { curveCsv } from "./curve";
+import { curvesCsv } from "./curve";
 import { download } from "./dom";
 import type { ScanDesk } from "./scan-desk";
 import type { Settings } from "./settings";
 
 export function exportCsv(desk: ScanDesk): void {
-  const [lane] = desk.lanes;
-  if (lane) download(`${fileName(desk)}.csv`, new Blob([curveCsv(lane.curve)], { type: "text/csv" }));
+  download(`${fileName(desk)}.csv`, new Blob([curvesCsv(desk.lanes)], { type: "text/csv" }));
 }
 
 export function exportJson(desk: ScanDesk, settings: Settings, weights: string): void {

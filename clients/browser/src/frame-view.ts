@@ -12,7 +12,8 @@ export interface FramePicture {
   rows: number;
   skipped: ReadonlySet<number>;
   reading: boolean;
-  stop: { row: number; p_person: number; exited: boolean } | null;
+  /** Where the scan stopped; without P(person) the line alone. */
+  stop: { row: number; p_person: number | null; exited: boolean } | null;
 }
 
 export class FrameView {
@@ -127,7 +128,7 @@ export function hatching(
 function drawStop(
   context: CanvasRenderingContext2D,
   colours: CSSStyleDeclaration,
-  mark: { row: number; p_person: number; exited: boolean },
+  mark: NonNullable<FramePicture["stop"]>,
   scale: number,
   ratio: number,
 ): void {
@@ -137,6 +138,7 @@ function drawStop(
   context.fillStyle = colours.getPropertyValue("--stop");
   context.fillRect(0, y - line / 2, width, line);
 
+  if (mark.p_person === null) return;
   const text = `${mark.exited ? "exit" : "end"} · P ${probabilityWords(mark.p_person)}`;
   context.font = `600 ${13 * ratio}px ${colours.fontFamily}`;
   const padding = 9 * ratio;

@@ -70,7 +70,8 @@ export function histogram(values: readonly number[], most = 24): Bin[] {
   if (values.length === 0) return [];
   const low = Math.min(...values);
   const high = Math.max(...values);
-  const wanted = Math.max((high - low) / most, 1e-3);
+  // Values that hardly differ share a bin as wide as they can be told apart.
+  const wanted = Math.max((high - low) / most, high / 100, 1e-3);
   const power = 10 ** Math.floor(Math.log10(wanted));
   const width = (STEPS.find((step) => step * power >= wanted) ?? 10) * power;
   const first = Math.floor(low / width);

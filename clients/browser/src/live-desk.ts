@@ -2,51 +2,39 @@
 
 import type { Controls } from "./controls";
 import { emptyCurve, verdictRows } from "./curve";
-import { byId, make, makeTable } from "./dom";
+import { byId, make } from "./dom";
 import type { Engine, Running } from "./engine";
 import type { Frame } from "./frame";
 import type { FrameRateReport } from "./frame-rate";
 import { latencyOf } from "./latency";
 import type { Report } from "./messages";
 import type { Meters } from "./meters";
-import { headline, tell, tellFault, type WayOn } from "./notice";
+import { chooseAnother, headline, tell, tellFault, type WayOn } from "./notice";
 import { Panel } from "./panel";
-import { Presence } from "./presence";
 import { costOf, savingsOf } from "./savings";
 import { streamUrl } from "./service";
 import { policyOf } from "./settings";
 import type { FrameResult } from "./stream";
-import { amountWords, decisionWords, detailWords, probabilityWords, timeWords } from "./words";
+import { Strip } from "./strip";
+import { cameraWords, ViewFinder } from "./viewfinder";
+import { amountWords, decisionWords, detailWords, timeWords } from "./words";
 
-const STRIP_FRAMES = 240;
-const TABLE_FRAMES = 40;
-const EVENTS = 50;
 /** Frames come faster than eyes can follow figures. */
 const DRAW_MS = 80;
 
-interface Past {
-  p_person: number;
-  person: boolean;
-  exited: boolean;
-  share: number;
-  turn: string | null;
-}
-
 export class LiveDesk {
   private readonly panel: Panel;
-  private readonly video = byId<HTMLVideoElement>("video");
-  private readonly strip = byId<HTMLCanvasElement>("strip");
+  private readonly finder = new ViewFinder();
+  private readonly strip = new Strip();
   private running: Running | null = null;
-  private camera: MediaStream | null = null;
+  /** Begins the source at hand anew. */
   private source: (() => void) | null = null;
   private name = "";
   private recording: Uint8Array<ArrayBuffer> | undefined;
-  /** Of the camera or video whose pictures are taken now. */
-  private watching: object | null = null;
-  private presence = new Presence();
-  private past: Past[] = [];
   private latest: { frame: Frame; result: FrameResult } | null = null;
   private drawDue = 0;
+  /** The page takes the pictures itself, which it can't in the background. */
+  private takesPictures = false;
   private rested = false;
 
   constructor(
@@ -63,7 +51,6 @@ export class LiveDesk {
     this.panel.name("Live");
     byId("live-panel").append(this.panel.element);
     byId("webcam").onclick = () => void this.openCamera();
-    byId<HTMLDetailsElement>("strip-data").ontoggle = () => this.fillTable();
     document.addEventListener("visibilitychange", () => this.hidden());
   }
 
@@ -89,18 +76,13 @@ export class LiveDesk {
 
   layOut(anew = false): void {
     this.panel.layOut(anew);
-    this.drawStrip();
+    this.strip.draw();
   }
 
   stop(): void {
     this.running?.stop();
-    this.running = this.watching = null;
-    for (const track of this.camera?.getTracks() ?? []) track.stop();
-    this.camera = null;
-    this.video.pause();
-    this.video.srcObject = null;
-    if (this.video.src !== "") URL.revokeObjectURL(this.video.src);
-    this.video.removeAttribute("src");
+    this.running = null;
+    this.finder.close();
     this.onChange();
   }
 
@@ -127,31 +109,34 @@ export class LiveDesk {
       return;
     }
     tell("Waiting for the camera; the browser may ask for your leave.");
+    let open: boolean;
     try {
-      this.camera = await devices.getUserMedia({
-        video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } },
+      open = await this.finder.openCamera(devices, () => {
+        this.stop();
+        tell("The camera was taken away. Plug it in again, then go on.", "fault", again);
       });
     } catch (error) {
+      this.finder.close();
       tell(cameraWords(error), "fault", again);
       headline("No camera", "none");
       return;
     }
-    for (const track of this.camera.getTracks()) {
-      track.onended = () => {
-        this.stop();
-        tell("The camera was taken away. Plug it in again, then go on.", "fault", again);
-      };
-    }
-    this.video.srcObject = this.camera;
-    await this.watch("the webcam");
+    if (open) this.begin("the webcam");
   }
 
   async openVideo(file: File): Promise<void> {
     this.stop();
     this.source = () => void this.openVideo(file);
-    this.video.src = URL.createObjectURL(file);
-    this.video.loop = true;
-    await this.watch(file.name);
+    let open: boolean;
+    try {
+      open = await this.finder.openVideo(file);
+    } catch {
+      this.finder.close();
+      tell(`${file.name} can’t be played as a video. Choose an MP4 or WebM file.`, "fault", chooseAnother);
+      headline("No video", "none");
+      return;
+    }
+    if (open) this.begin(file.name);
   }
 
   openRecording(name: string, bytes: Uint8Array<ArrayBuffer>): void {
@@ -160,39 +145,15 @@ export class LiveDesk {
     this.begin(name, bytes);
   }
 
-  private async watch(name: string): Promise<void> {
-    try {
-      await this.video.play();
-    } catch {
-      this.stop();
-      tell(`${name} can’t be played as a video. Choose an MP4 or WebM file.`, "fault");
-      headline("No video", "none");
-      return;
-    }
-    this.begin(name);
-    const watching = {};
-    this.watching = watching;
-    const next = () => this.video.requestVideoFrameCallback(() => void capture());
-    const capture = async () => {
-      if (this.watching !== watching) return;
-      next();
-      const picture = await createImageBitmap(this.video, { colorSpaceConversion: "none" });
-      if (this.watching === watching && this.running) this.running.picture(picture);
-      else picture.close();
-    };
-    next();
-  }
-
   private begin(name: string, recording?: Uint8Array<ArrayBuffer>): void {
     this.name = name;
     this.recording = recording;
     const { settings, model } = this.controls;
-    this.presence = new Presence();
-    this.past = [];
-    byId("events").replaceChildren();
+    this.strip.clear();
     headline("Watching …", "reading");
     tell(`Reading frames of ${name}.`);
-    this.running = this.engine.begin(
+    const pictures = recording === undefined ? this.finder.stream() : null;
+    const running = this.engine.begin(
       {
         kind: "live",
         url: streamUrl(location),
@@ -202,9 +163,14 @@ export class LiveDesk {
         policy: policyOf(settings.policy, settings.parameters),
         lineTimeMs: settings.lineTimeUs / 1000,
         ...(recording !== undefined && { recording }),
+        ...(pictures !== null && { pictures }),
       },
       (report) => this.hear(report),
+      pictures === null ? [] : [pictures],
     );
+    this.running = running;
+    this.takesPictures = recording === undefined && pictures === null;
+    if (this.takesPictures) this.finder.watch((picture) => running.picture(picture));
     this.onChange();
   }
 
@@ -238,23 +204,12 @@ export class LiveDesk {
   private take(frame: Frame, result: FrameResult): void {
     const { decision, curve, rowsSent, rowBytesSent } = result;
     const { settings } = this.controls;
-    const turn = this.presence.add(decision.p_person);
     const cost = costOf(settings, curve, frame);
     this.meters.count(savingsOf(decision, cost, { rows: rowsSent, bytes: rowBytesSent }));
     this.meters.addLatency(latencyOf(result, settings.lineTimeUs));
-    const share = verdictRows(curve, decision) / frame.height;
-    this.past.push({ p_person: decision.p_person, person: decision.person, exited: decision.exited, share, turn });
-    if (this.past.length > STRIP_FRAMES) this.past.shift();
-    if (turn !== null) this.note(turn);
+    this.strip.add(curve, decision);
     this.latest = { frame, result };
     if (this.drawDue === 0) this.drawDue = window.setTimeout(() => this.draw(), DRAW_MS);
-  }
-
-  private note(turn: "appeared" | "left"): void {
-    const events = byId("events");
-    const time = new Date().toLocaleTimeString();
-    events.prepend(make("li", { class: `event-${turn}` }, `Person ${turn} at ${time}`));
-    while (events.children.length > EVENTS) events.lastChild?.remove();
   }
 
   private draw(): void {
@@ -275,61 +230,15 @@ export class LiveDesk {
       beyond: [],
       thresholds: { ...(exit !== undefined && { exit }), ...(skip !== undefined && { skip }) },
     });
-    const present = this.presence.present;
+    const { present } = this.strip;
     headline(present ? "A person is there" : "Nobody is there", present ? "person" : "no-person");
     byId("live-words").textContent = `${decisionWords(curve, decision)}. ${detailWords(curve, decision)}`;
     this.meters.show();
-    this.drawStrip();
-    this.fillTable();
-  }
-
-  /** A column a frame: as high as the share of rows that was read, its colour the decision, a dot at P(person). */
-  private drawStrip(): void {
-    const { strip } = this;
-    const ratio = devicePixelRatio || 1;
-    strip.width = Math.max(1, Math.round(strip.clientWidth * ratio));
-    strip.height = Math.max(1, Math.round(strip.clientHeight * ratio));
-    const context = strip.getContext("2d");
-    if (context === null) return;
-    const colours = getComputedStyle(strip);
-    const colour = (name: string) => colours.getPropertyValue(name);
-    const step = strip.width / STRIP_FRAMES;
-    const { height } = strip;
-    context.fillStyle = colour("--grid");
-    context.fillRect(0, height / 2, strip.width, ratio);
-    this.past.forEach(({ p_person, person, share, turn }, index) => {
-      const x = index * step;
-      context.globalAlpha = 0.32;
-      context.fillStyle = colour(person ? "--stop" : "--confidence");
-      context.fillRect(x, height * (1 - share), Math.max(1, step - ratio * 0.5), height * share);
-      context.globalAlpha = 1;
-      context.fillStyle = colour("--p");
-      context.fillRect(x, height * (1 - p_person) - ratio, Math.max(ratio, step), 2 * ratio);
-      if (turn === null) return;
-      context.fillStyle = colour("--ink");
-      context.fillRect(x, 0, 2 * ratio, height);
-    });
-  }
-
-  private fillTable(): void {
-    if (!byId<HTMLDetailsElement>("strip-data").open) return;
-    const rows = this.past
-      .slice(-TABLE_FRAMES)
-      .reverse()
-      .map(({ p_person, person, exited, share, turn }, index) => [
-        index === 0 ? "latest" : `${index} before`,
-        person ? "person" : "no person",
-        probabilityWords(p_person),
-        exited ? `exit at ${Math.round(share * 100)} %` : "to the end",
-        turn ?? "",
-      ]);
-    byId("strip-table").replaceChildren(
-      makeTable("The latest decisions", ["frame", "decision", "P(person)", "read", "turn"], rows),
-    );
+    this.strip.draw();
   }
 
   private hidden(): void {
-    if (!this.active) return;
+    if (!this.active || !this.takesPictures) return;
     if (document.hidden) {
       this.rested = true;
     } else if (this.rested) {
@@ -353,18 +262,4 @@ function showRate(rate: FrameRateReport): void {
     ["most bytes waiting", amountWords(rate.bufferedPeakBytes, "B")],
   ];
   list.replaceChildren(...figures.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
-}
-
-function cameraWords(error: unknown): string {
-  const name = error instanceof DOMException ? error.name : "";
-  if (name === "NotAllowedError" || name === "SecurityError") {
-    return "The camera was refused. Allow it beside the browser’s address, or use a picture, a video or a recording.";
-  }
-  if (name === "NotFoundError" || name === "OverconstrainedError") {
-    return "There is no camera here. Plug one in, or use a picture, a video or a recording.";
-  }
-  if (name === "NotReadableError" || name === "AbortError") {
-    return "The camera can’t be started; another program may be using it.";
-  }
-  return `The camera can’t be used (${name || "unknown reason"}).`;
 }

@@ -90,7 +90,10 @@ function build(
   function welcome(): void {
     const { mode } = controls.settings;
     tell("");
-    if (mode === "scan") scanDesk.clear();
+    if (mode === "scan") {
+      scanDesk.clear();
+      if (!scanDesk.picture) tell("It is read row by row, and the scan stops as soon as the network is sure.");
+    }
     if (mode === "live") {
       liveDesk.clear();
       headline("Choose a camera, a video or a recording", "none");
@@ -115,16 +118,9 @@ function build(
           ? liveDesk.active
           : wallDesk.active;
     go.textContent = busy ? "Stop" : mode === "scan" ? (scanDesk.picture ? "Scan again" : "Scan") : "Start";
-    go.disabled = mode === "scan" && scanDesk.picture === null && !busy;
+    go.disabled = mode !== "live" && pictures.all.length === 0 && !busy;
     go.hidden = mode === "live" && !busy;
     const decided = phase === "decided";
-    const moving = (phase === "reading" && !scanDesk.paused) || scanDesk.replaying;
-    byId("pause").textContent = moving ? "Pause" : decided ? "Play" : "Go on";
-    byId<HTMLButtonElement>("pause").disabled = phase !== "reading" && !decided;
-    byId<HTMLButtonElement>("replay").disabled = !decided;
-    byId<HTMLButtonElement>("back").disabled = !decided;
-    byId<HTMLButtonElement>("step").disabled = phase !== "reading" && !decided && scanDesk.picture === null;
-    byId<HTMLInputElement>("scrub").disabled = !decided;
     for (const name of ["csv", "json", "png"]) byId<HTMLButtonElement>(`export-${name}`).disabled = !decided;
   }
 
@@ -137,7 +133,8 @@ function build(
       if (busy) {
         scanDesk.clear();
         tell("Stopped before a decision.");
-      } else scanDesk.again();
+      } else if (scanDesk.picture) scanDesk.again();
+      else if (pictures.all[0]) choose(pictures.all[0]);
     } else if (mode === "live") liveDesk.stop();
     else if (wallDesk.active) wallDesk.stop();
     else void wallDesk.begin(pictures.all);
@@ -188,14 +185,6 @@ function build(
     event.preventDefault();
     press();
   };
-  byId("pause").onclick = () => scanDesk.pauseOrGo();
-  byId("replay").onclick = () => scanDesk.replay();
-  byId("back").onclick = () => scanDesk.step(-1);
-  byId("step").onclick = () => {
-    if (scanDesk.phase === "empty" && scanDesk.picture) void scanDesk.scan(scanDesk.picture, true);
-    else scanDesk.step(1);
-  };
-  byId<HTMLInputElement>("scrub").oninput = (event) => scanDesk.seek((event.target as HTMLInputElement).valueAsNumber);
   byId("export-csv").onclick = () => exportCsv(scanDesk);
   byId("export-json").onclick = () => exportJson(scanDesk, controls.settings, controls.model.weights);
   byId("export-png").onclick = () => exportPng(scanDesk);

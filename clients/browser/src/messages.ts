@@ -23,7 +23,7 @@ export interface ScanTask {
   paused: boolean;
 }
 
-/** Frames of a camera or a video; they come as `picture`, or from a recording's bytes. */
+/** Frames of a camera, a video or a recording: from `pictures`, from the recording's bytes, or one by one as `picture`. */
 export interface LiveTask {
   kind: "live";
   url: string;
@@ -33,6 +33,7 @@ export interface LiveTask {
   policy: Policy;
   lineTimeMs: number;
   recording?: Uint8Array<ArrayBuffer>;
+  pictures?: ReadableStream<VideoFrame>;
 }
 
 export interface WallTask {
@@ -72,12 +73,15 @@ export interface Tile {
   frame: number;
   /** Rows sent so far. */
   rows: number;
+  skipped: number[];
   p_person: number | null;
   decided: boolean;
   person: boolean;
   exited: boolean;
+  /** Decided since the wall began. */
   frames: number;
   exits: number;
+  framesPerSecond: number;
   reconnecting: boolean;
 }
 

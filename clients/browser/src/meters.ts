@@ -35,6 +35,8 @@ export class Meters {
   clearFrame(): void {
     for (const name of ["rows", "bytes", "time", "macs"]) {
       byId(`saved-${name}`).textContent = "–";
+      byId(`saved-${name}-of`).textContent = "";
+      byId(`saved-${name}-hint`).textContent = "nothing read yet";
       byId(`bar-${name}`).style.width = "0";
     }
   }
@@ -51,22 +53,21 @@ export class Meters {
     this.showTotal();
   }
 
-  /** Shows one frame's savings. */
+  /** Shows one frame's savings: each figure is what was spent, the line below it what was not. */
   showFrame(saved: Savings): void {
-    const show = (name: string, figure: string, share: number, hint: string) => {
-      byId(`saved-${name}`).textContent = figure;
-      byId(`bar-${name}`).style.width = `${Math.min(1, Math.max(0, share)) * 100}%`;
-      byId(`saved-${name}-hint`).textContent = hint;
+    const show = (name: string, used: number, all: number, words: (amount: number) => string, left: string) => {
+      const known = all > 0;
+      byId(`saved-${name}`).textContent = known ? words(used) : "–";
+      byId(`saved-${name}-of`).textContent = known ? `of ${words(all)}` : "";
+      byId(`bar-${name}`).style.width = `${known ? Math.min(1, used / all) * 100 : 0}%`;
+      byId(`saved-${name}-hint`).textContent = known
+        ? `${words(all - used)} ${left} (${percent(1 - used / all)})`
+        : "unknown for this network";
     };
-    const of = (used: number, all: number) => (all > 0 ? used / all : 0);
-    const rows = of(saved.rowsSent, saved.rows);
-    show("rows", String(saved.rowsSent), rows, `of ${saved.rows} (${percent(rows)})`);
-    const bytes = amountWords(saved.bytes - saved.bytesSent, "B");
-    show("bytes", bytes, of(saved.bytesSent, saved.bytes), `${amountWords(saved.bytesSent, "B")} sent`);
-    show("macs", amountWords(saved.macsFull - saved.macs, ""), of(saved.macs, saved.macsFull), macHint(saved));
-    const time = timeWords(saved.readoutFullMs - saved.readoutMs);
-    const readout = `${timeWords(saved.readoutMs)} of ${timeWords(saved.readoutFullMs)} readout`;
-    show("time", time, of(saved.readoutMs, saved.readoutFullMs), readout);
+    show("rows", saved.rowsSent, saved.rows, String, "never sent");
+    show("bytes", saved.bytesSent, saved.bytes, (bytes) => amountWords(bytes, "B"), "saved");
+    show("macs", saved.macs, saved.macsFull, (macs) => amountWords(macs, ""), "saved");
+    show("time", saved.readoutMs, saved.readoutFullMs, timeWords, "saved");
   }
 
   addLatency(latency: Latency): void {
@@ -95,7 +96,9 @@ export class Meters {
     if (!byId<HTMLDetailsElement>("latency").open) return;
     const figures = [...PARTS, "total" as const].map((part) => {
       const values = this.log.values(part);
-      return make("figure", { class: "histogram" }, make("figcaption", {}, PART_LABELS[part]), bars(values));
+      const { p50: median, p95, p99 } = quantiles(values);
+      const caption = make("figcaption", {}, PART_LABELS[part]);
+      return make("figure", { class: "histogram" }, caption, bars(values, [median, p95, p99]));
     });
     byId("histograms").replaceChildren(...figures);
     const rows = [...PARTS, "total" as const].map((part) => {
@@ -106,42 +109,35 @@ export class Meters {
   }
 }
 
-function macHint(saved: Savings): string {
-  return saved.macsFull > 0 ? `${amountWords(saved.macs, "")} done` : "unknown for this network";
-}
-
-function bars(values: number[]): Element {
+/** A histogram, with lines where the quantiles lie. */
+function bars(values: number[], marks: number[]): Element {
+  const draw = (tag: "rect" | "line" | "text", attributes: Record<string, string | number>) => {
+    const element = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+    svg.append(element);
+    return element;
+  };
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${BAR_WIDTH} ${BAR_HEIGHT + 16}`);
   svg.setAttribute("aria-hidden", "true"); // the table says it
   const bins = histogram(values);
-  const most = Math.max(1, ...bins.map(({ count }) => count));
+  const [first, last] = [bins[0], bins.at(-1)];
+  if (first === undefined || last === undefined) return svg;
+  const most = Math.max(...bins.map(({ count }) => count));
   const width = BAR_WIDTH / Math.max(12, bins.length);
   bins.forEach(({ count }, index) => {
-    const bar = document.createElementNS(SVG, "rect");
     const height = (count / most) * BAR_HEIGHT;
-    for (const [name, value] of Object.entries({
-      x: index * width + 0.5,
-      y: BAR_HEIGHT - height,
-      width: Math.max(1, width - 1),
-      height,
-    })) {
-      bar.setAttribute(name, String(value));
-    }
-    svg.append(bar);
+    draw("rect", { x: index * width + 0.5, y: BAR_HEIGHT - height, width: Math.max(1, width - 1), height });
   });
-  const label = (text: string, x: number, anchor: string) => {
-    const words = document.createElementNS(SVG, "text");
-    for (const [name, value] of Object.entries({ x, y: BAR_HEIGHT + 13, "text-anchor": anchor })) {
-      words.setAttribute(name, String(value));
-    }
-    words.textContent = text;
-    svg.append(words);
-  };
-  const [first, last] = [bins[0], bins.at(-1)];
-  if (first && last) {
-    label(timeWords(first.from), 0, "start");
-    label(timeWords(last.to), Math.max(120, bins.length * width), "end");
+  const end = bins.length * width;
+  for (const mark of marks) {
+    const x = ((mark - first.from) / (last.to - first.from)) * end;
+    draw("line", { x1: x, x2: x, y1: 0, y2: BAR_HEIGHT });
   }
+  const label = (ms: number, x: number, anchor: string) => {
+    draw("text", { x, y: BAR_HEIGHT + 13, "text-anchor": anchor }).textContent = timeWords(ms);
+  };
+  label(first.from, 0, "start");
+  label(last.to, Math.max(120, end), "end");
   return svg;
 }

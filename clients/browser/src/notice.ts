@@ -11,8 +11,19 @@ export interface WayOn {
   go: () => void;
 }
 
+/** The way on from a file that is of no use. */
+export const chooseAnother: WayOn = {
+  label: "Choose another file",
+  go: () => byId<HTMLInputElement>("file").click(),
+};
+
+/** Into a live region; what stands there already is not announced again. */
+function write(region: HTMLElement, text: string): void {
+  if (region.textContent !== text) region.textContent = text;
+}
+
 export function tell(text: string, tone: Tone = "calm", wayOn?: WayOn): void {
-  byId("status").textContent = text;
+  write(byId("status"), text);
   byId("notice").dataset.tone = tone;
   const button = byId<HTMLButtonElement>("way-on");
   button.hidden = wayOn === undefined;
@@ -22,7 +33,7 @@ export function tell(text: string, tone: Tone = "calm", wayOn?: WayOn): void {
 
 export function headline(text: string, verdict: "person" | "no-person" | "reading" | "none"): void {
   const decision = byId("decision");
-  decision.textContent = text;
+  write(decision, text);
   decision.dataset.verdict = verdict;
 }
 
@@ -33,7 +44,7 @@ export function tellFault(report: Extract<Report, { kind: "fault" }>, again: () 
     console.error(message);
     tell("Something went wrong in this page.", "fault", { label: "Reload the page", go: () => location.reload() });
   } else if (fault === "input") {
-    tell(message, "fault", { label: "Choose another file", go: () => byId<HTMLInputElement>("file").click() });
+    tell(message, "fault", chooseAnother);
   } else if (fault === "refused") {
     void whyRefused().then((words) => tell(words, "fault", { label: "Try again", go: again }));
   } else if (code === "unauthorized") {

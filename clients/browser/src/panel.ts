@@ -1,6 +1,6 @@
 /** One policy's view of a frame: the frame as far as it was read, the curve, the decision in words, the data. */
 
-import { type Curve, emptyCurve, type Point, type Verdict, verdictRows } from "./curve";
+import { burstsOf, type Curve, emptyCurve, type Point, type Verdict, verdictRows } from "./curve";
 import { make, makeTable } from "./dom";
 import type { Frame } from "./frame";
 import { FrameView } from "./frame-view";
@@ -53,7 +53,7 @@ export class Panel {
     const canvas = make("canvas", { id: `${id}-frame`, class: "frame", role: "img", "aria-label": "Nothing read yet" });
     this.view = new FrameView(canvas);
     this.screen.append(canvas);
-    const value = () => make("output", {}, "–");
+    const value = () => make("span", { class: "legend-value" }, "–");
     this.legend = { p: value(), confidence: value(), beyond: value(), exit: value(), skip: value() };
     const entry = (swatch: string, words: string, output: HTMLElement) =>
       make("li", { class: `legend-${swatch}` }, make("span", { class: `swatch swatch-${swatch}` }), words, " ", output);
@@ -62,7 +62,7 @@ export class Panel {
     const plotFigure = make(
       "figure",
       { class: "instrument instrument-plot" },
-      make("figcaption", {}, "What the network thought"),
+      make("figcaption", {}, "What the network thought, row by row"),
       this.plotBox,
       make(
         "ul",
@@ -81,8 +81,22 @@ export class Panel {
       this.instruments,
       this.data,
     );
+    const mark = (swatch: string, words: string) =>
+      make("li", {}, make("span", { class: `swatch swatch-${swatch}` }), words);
     this.instruments.append(
-      make("figure", { class: "instrument" }, make("figcaption", {}, "The frame, as far as it was read"), this.screen),
+      make(
+        "figure",
+        { class: "instrument" },
+        make("figcaption", {}, "The frame, as far as it was read"),
+        this.screen,
+        make(
+          "ul",
+          { class: "legend", "aria-label": "Marks in the frame" },
+          mark("unread", "not read"),
+          mark("skipped", "skipped"),
+          mark("stop", "where it stopped"),
+        ),
+      ),
       plotFigure,
     );
     this.plot = new ProbabilityPlot(
@@ -150,13 +164,8 @@ export class Panel {
     this.tableDue = 0;
     if (!this.data.open) return;
     const { curve } = this.picture;
-    const skipped = new Set(curve.skipped);
-    const points = new Map(curve.points.map((point) => [point.burst, point]));
-    const rows = Array.from({ length: curve.burstsPerFrame }, (_, burst) => {
-      const point = points.get(burst);
-      const state = point ? "processed" : skipped.has(burst) ? "skipped" : "unread";
-      const figures = [point?.p_person.toFixed(4) ?? "", point?.confidence.toFixed(4) ?? ""];
-      return [burst, (burst + 1) * curve.burstRows, state, ...figures];
+    const rows = burstsOf(curve).map(({ burst, rows, state, point }) => {
+      return [burst, rows, state, point?.p_person.toFixed(4) ?? "", point?.confidence.toFixed(4) ?? ""];
     });
     this.table.replaceChildren(
       makeTable(this.title.textContent ?? "", ["burst", "rows", "state", "P(person)", "confidence"], rows),

@@ -88,8 +88,9 @@ function checkSize(height: number, width: number, label: string): void {
 /** Kept from picture to picture: a camera's all have one size. */
 let canvas: OffscreenCanvas | null = null;
 
-function pixelsOf(photo: ImageBitmap): Pixels {
-  const { height, width } = photo;
+function pixelsOf(photo: ImageBitmap | VideoFrame): Pixels {
+  const [height, width] =
+    "displayHeight" in photo ? [photo.displayHeight, photo.displayWidth] : [photo.height, photo.width];
   if (canvas?.height !== height || canvas.width !== width) canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (context === null) throw new PhotoError("This browser can’t draw on a canvas.");
@@ -104,7 +105,11 @@ function reduce({ data, height: from, width: wide }: Pixels, height: number, wid
   return { height, width, format: "rgb8", samples: resize(data, from, wide, 4, height, width) };
 }
 
-/** A picture of a video as a frame at the network's size. */
-export function exposeFrame(photo: ImageBitmap, height: number, width: number): Frame {
-  return reduce(pixelsOf(photo), height, width);
+/** A picture of a camera or video as a frame at the network's size; the picture is used up. */
+export function exposeFrame(photo: ImageBitmap | VideoFrame, height: number, width: number): Frame {
+  try {
+    return reduce(pixelsOf(photo), height, width);
+  } finally {
+    photo.close();
+  }
 }

@@ -1,6 +1,11 @@
-/** Scanning pictures: one frame under one or two policies, with pause, steps, replay, and thresholds to move. */
+/**
+ * Scanning pictures: one frame under one or two policies, with pause, steps, replay, and thresholds to move.
+ *
+ * The life of a frame in one place, from choosing to deciding; what can stand alone does (lane, what-if, playhead,
+ * transport, panel).
+ */
 
-import { type Controls, policyLabel } from "./controls";
+import type { Controls } from "./controls";
 import { type Curve, emptyCurve } from "./curve";
 import { byId } from "./dom";
 import type { Engine, Running } from "./engine";
@@ -12,12 +17,16 @@ import type { Meters } from "./meters";
 import { headline, tell, tellFault } from "./notice";
 import { Panel } from "./panel";
 import type { Picture } from "./pictures";
+import { Playhead } from "./playhead";
+import { policyLabel } from "./policies";
 import { costOf, savingsOf } from "./savings";
 import { ServiceFault, streamUrl } from "./service";
 import { policyOf, shownLineTimeMs } from "./settings";
 import type { FrameResult } from "./stream";
 import type { ThresholdName } from "./threshold-handle";
-import { decisionWords, detailWords, percent, probabilityWords } from "./words";
+import { Transport } from "./transport";
+import { WhatIf } from "./what-if";
+import { decisionWords, detailWords, fullFrameWords } from "./words";
 
 export type Phase = "empty" | "opening" | "reading" | "decided";
 
@@ -28,13 +37,11 @@ export class ScanDesk {
   frame: Frame | null = null;
   phase: Phase = "empty";
   paused = false;
-  /** Rows to show: as far as the readout came, or where replay and steps stand. */
-  rows = 0;
+  private readonly transport = new Transport(this);
+  private readonly whatIf: WhatIf;
+  private readonly head = new Playhead();
   private full: Curve | null = null;
   private running: Running | null = null;
-  private rerunning: Running | null = null;
-  private replayFrom: { atMs: number; rows: number } | null = null;
-  private lastRows = { rows: 0, atMs: 0 };
   private drawDue = 0;
 
   constructor(
@@ -50,6 +57,7 @@ export class ScanDesk {
           this.moveThreshold(beside, name, value, done),
         ),
     );
+    this.whatIf = new WhatIf(engine, (lane, how) => this.conclude(lane, how));
     byId("panels").append(...this.panels.map(({ element }) => element));
   }
 
@@ -59,7 +67,7 @@ export class ScanDesk {
     this.frame = null;
     this.full = null;
     this.phase = "empty";
-    this.rows = 0;
+    this.head.reset();
     this.prepare();
     headline(this.picture ? "Ready" : "Choose a picture", "none");
     byId("full-frame").textContent = "";
@@ -69,9 +77,9 @@ export class ScanDesk {
 
   stop(): void {
     this.running?.stop();
-    this.rerunning?.stop();
-    this.running = this.rerunning = null;
-    this.replayFrom = null;
+    this.running = null;
+    this.whatIf.stop();
+    this.head.hold(performance.now());
   }
 
   /** Scans the picture chosen. */
@@ -80,7 +88,7 @@ export class ScanDesk {
     this.picture = picture;
     this.paused = paused;
     this.phase = "opening";
-    this.onPhase(false);
+    this.changed();
     headline("Reading …", "reading");
     tell(`Scanning ${picture.name}.`);
     let file: Blob;
@@ -114,50 +122,57 @@ export class ScanDesk {
   pauseOrGo(): void {
     if (this.phase === "reading") {
       this.paused = !this.paused;
-      if (this.paused) this.freeze();
+      this.freeze();
       this.running?.pace({ order: this.paused ? "pause" : "go" });
       tell(this.paused ? "Paused; the service waits for the next burst." : "Reading on.");
-      this.lastRows.atMs = performance.now();
     } else if (this.phase === "decided") {
-      if (this.replayFrom !== null) this.freeze();
-      else this.replay(this.rows >= this.endRows() ? 0 : this.rows);
+      if (this.replaying) this.freeze();
+      else this.replay(this.head.rows >= this.endRows() ? 0 : this.head.rows);
     }
-    this.onPhase(false);
+    this.changed();
   }
 
-  /** One burst on, or back where that is possible. */
+  /** One burst on, or back where that is possible; a picture that was not begun begins, held at its first burst. */
   step(bursts: 1 | -1): void {
     const { burst_rows: burstRows } = this.controls.model;
+    if (this.phase === "empty" && this.picture !== null) {
+      void this.scan(this.picture, true);
+      return;
+    }
     if (this.phase === "reading" && bursts > 0) {
       this.paused = true;
       this.freeze();
       this.running?.pace({ order: "step", burstRows });
     } else if (this.phase === "decided") {
       this.freeze();
-      const at = Math.round(this.rows / burstRows) * burstRows;
+      const at = Math.round(this.head.rows / burstRows) * burstRows;
       this.seek(Math.min(this.endRows(), Math.max(0, at + bursts * burstRows)));
     }
-    this.onPhase(false);
+    this.changed();
   }
 
   replay(from = 0): void {
     if (this.phase !== "decided") return;
-    this.replayFrom = { atMs: performance.now(), rows: from };
-    this.rows = from;
+    this.head.replay(from, performance.now());
     this.animate();
-    this.onPhase(false);
+    this.changed();
   }
 
   /** Shows the decided frame as it was after so many rows. */
   seek(rows: number): void {
     if (this.phase !== "decided") return;
-    this.replayFrom = null;
-    this.rows = rows;
+    this.head.seek(rows);
     this.draw();
   }
 
   get replaying(): boolean {
-    return this.replayFrom !== null;
+    return this.head.replaying;
+  }
+
+  /** What can be done has changed; `over`: the frame is decided, or has failed. */
+  private changed(over = false): void {
+    this.transport.offer();
+    this.onPhase(over);
   }
 
   endRows(): number {
@@ -195,31 +210,8 @@ export class ScanDesk {
       this.draw();
       return;
     }
-    this.running?.stop();
-    this.running = null;
-    this.replayFrom = null;
-    lane.learn(this.full);
-    const policy = lane.rerunPolicy();
-    if (policy === null) {
-      lane.reevaluate();
-      this.conclude(lane, "Re-evaluated on the never-exit curve; nothing was streamed again.");
-      return;
-    }
-    tell("Rerunning the frame from the rows kept.");
-    this.rerunning?.stop();
-    const { variant } = this.controls.settings;
-    const lanes = [{ policy, paced: false }];
-    const task = { kind: "scan", url: streamUrl(location), variant, frame: this.frame, lanes } as const;
-    this.rerunning = this.engine.begin({ ...task, lineTimeMs: 0, paused: false }, (report) => {
-      if (report.kind === "fault") tellFault(report, () => this.settle(beside));
-      if (report.kind !== "result") return;
-      lane.learnRerun(report.result);
-      const why =
-        lane.policy === "published"
-          ? "Rerun from the rows kept: a skip changes the hidden state."
-          : "Rerun from the rows kept, with these parameters.";
-      this.conclude(lane, why);
-    });
+    this.stop();
+    this.whatIf.settle(lane, this.full, this.frame, this.controls.settings.variant);
   }
 
   /** A decision that was worked out, not streamed. */
@@ -231,12 +223,12 @@ export class ScanDesk {
       }
     }
     this.phase = "decided";
-    this.rows = this.endRows();
+    this.head.seek(this.endRows());
     this.say(lane);
     tell(`${lane.verdict ? detailWords(lane.curve, lane.verdict) : ""} ${how}`);
     this.showSavings(false);
     this.draw();
-    this.onPhase(false);
+    this.changed();
   }
 
   private prepare(): void {
@@ -256,7 +248,7 @@ export class ScanDesk {
     const { settings } = this.controls;
     this.frame = frame;
     this.full = null;
-    this.rows = 0;
+    this.head.reset();
     this.prepare();
     byId("full-frame").textContent = "";
     headline("Reading …", "reading");
@@ -282,13 +274,14 @@ export class ScanDesk {
   private hear(report: Report): void {
     switch (report.kind) {
       case "started":
+        if (this.phase === "reading") break; // each stream says so
         this.phase = "reading";
-        this.lastRows = { rows: 0, atMs: performance.now() };
-        this.onPhase(false);
+        this.head.begin(performance.now());
+        this.changed();
         this.animate();
         break;
       case "rows":
-        this.lastRows = { rows: Math.max(this.lastRows.rows, report.rows), atMs: performance.now() };
+        this.head.heard(report.rows, performance.now());
         break;
       case "curve": {
         const lane = this.lanes[report.lane];
@@ -330,37 +323,33 @@ export class ScanDesk {
     }
     if (this.lanes.some(({ verdict }) => verdict === null) || this.full === null) return;
     this.phase = "decided";
-    this.rows = this.endRows();
+    this.head.seek(this.endRows());
     const [first] = this.lanes as [LaneState];
     this.say(first);
-    if (first.verdict) tell(detailWords(first.curve, first.verdict));
+    const lost = Math.max(...this.lanes.map(({ result }) => result?.reconnections ?? 0));
+    const how = lost > 0 ? " The connection was lost on the way; the frame went on from the rows kept." : "";
+    if (first.verdict) tell(detailWords(first.curve, first.verdict) + how);
     this.showSavings(true);
     this.draw();
-    this.onPhase(true);
+    this.changed(true);
   }
 
   private say(lane: LaneState): void {
     const [first] = this.lanes;
     const said = first?.verdict ? first : lane;
     if (said.verdict) headline(decisionWords(said.curve, said.verdict), said.verdict.person ? "person" : "no-person");
-    const last = this.full?.points.at(-1);
-    if (!last || !said.verdict) return;
-    const person = last.p_person >= 0.5;
-    const agrees = person === said.verdict.person ? "it agrees" : "it disagrees";
-    byId("full-frame").textContent =
-      `What the full frame says: ${person ? "person" : "no person"}, P(person) ${probabilityWords(last.p_person)}; ${agrees}.`;
+    if (this.full && said.verdict) byId("full-frame").textContent = fullFrameWords(this.full, said.verdict);
   }
 
   private fail(report: Extract<Report, { kind: "fault" }>): void {
     this.running = null;
     this.phase = this.frame ? "decided" : "empty";
-    for (const lane of this.lanes) lane.verdict ??= null;
     if (this.lanes.every(({ verdict }) => verdict === null)) this.phase = "empty";
     headline("No decision", "none");
     const { picture } = this;
     tellFault(report, () => picture && void this.scan(picture));
     this.draw();
-    this.onPhase(true);
+    this.changed(true);
   }
 
   private showSavings(streamed: boolean): void {
@@ -376,9 +365,7 @@ export class ScanDesk {
 
   /** Takes the place of the readout as it is now; used before the pace changes. */
   private freeze(): void {
-    const { rows } = this;
-    this.lastRows = { rows, atMs: performance.now() };
-    this.replayFrom = null;
+    this.head.hold(performance.now());
   }
 
   private animate(): void {
@@ -389,17 +376,12 @@ export class ScanDesk {
       const lineMs = shownLineTimeMs(settings);
       const now = performance.now();
       if (this.phase === "reading") {
-        const ahead = this.paused ? 0 : (now - this.lastRows.atMs) / lineMs;
-        // A burst shows row by row before it is complete, and never further than it.
-        const burstEnd = (Math.floor(this.lastRows.rows / model.burst_rows) + 1) * model.burst_rows;
-        this.rows = Math.min(this.lastRows.rows + ahead, burstEnd, model.height);
-      } else if (this.replayFrom) {
-        this.rows = Math.min(this.endRows(), this.replayFrom.rows + (now - this.replayFrom.atMs) / lineMs);
-        if (this.rows >= this.endRows()) {
-          this.replayFrom = null;
-          this.onPhase(false);
-        }
-      } else return;
+        this.head.follow(now, this.paused ? Number.POSITIVE_INFINITY : lineMs, model.burst_rows, model.height);
+      } else if (!this.replaying) {
+        return;
+      } else if (!this.head.advance(now, lineMs, this.endRows())) {
+        this.changed();
+      }
       this.draw();
       this.animate();
     };
@@ -407,26 +389,21 @@ export class ScanDesk {
   }
 
   draw(): void {
-    const { height, width } = this.controls.model;
+    const { height, width, burst_rows: burstRows } = this.controls.model;
+    const { rows } = this.head;
     for (const [index, lane] of this.lanes.entries()) {
       this.panels[index]?.show({
         height,
         width,
         frame: this.frame,
         curve: lane.curve.burstsPerFrame > 0 ? lane.curve : emptyCurve(1, height),
-        rows: Math.min(this.rows, lane.decidedRows() ?? this.rows),
+        rows: Math.min(rows, lane.decidedRows() ?? rows),
         reading: this.phase === "reading" || this.replaying,
         verdict: lane.verdict,
         beyond: lane.beyond(this.full),
         thresholds: lane.thresholds,
       });
     }
-    const scrub = byId<HTMLInputElement>("scrub");
-    scrub.max = String(this.phase === "decided" ? this.endRows() : height);
-    scrub.step = String(this.controls.model.burst_rows);
-    scrub.value = String(this.rows);
-    const words = `${Math.floor(this.rows)} of ${height} rows`;
-    scrub.setAttribute("aria-valuetext", words);
-    byId("row-count").textContent = `${words} (${percent(this.rows / height)})`;
+    this.transport.show(rows, height, this.phase === "decided" ? this.endRows() : height, burstRows);
   }
 }

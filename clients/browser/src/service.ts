@@ -7,8 +7,8 @@ export interface Model {
   burst_rows: number;
   bursts_per_frame: number;
   weights: string;
-  /** The policy that the certificate of these weights promises something about; null without one. */
-  calibrated: { certificate: string } | null;
+  /** The policy of the certificate that goes with the weights, if there is one. */
+  calibrated: ({ name: string } & Record<string, number | string>) | null;
 }
 
 export interface PolicyKind {
@@ -42,9 +42,7 @@ export class ServiceFault extends Error {
 export async function fetchModels(): Promise<Models> {
   const models = (await fetchJson("/v1/models")) as Models;
   if (models.models.length === 0) throw new ServiceFault("This server has no network loaded, so it can’t scan.");
-  // Its thresholds are the certificate's, so there is nothing to set; the service says so where a network has none.
-  const certified = models.models.some(({ calibrated }) => calibrated !== null);
-  return certified ? { ...models, policies: [...models.policies, { name: "calibrated", parameters: {} }] } : models;
+  return models;
 }
 
 export async function fetchSamples(): Promise<Sample[]> {

@@ -54,7 +54,8 @@ export interface FrameResult {
   reconnections: number;
 }
 
-export const MAX_ATTEMPTS = 8;
+/** About 45 s in all: as long as a service takes to start again on a busy machine. */
+export const MAX_ATTEMPTS = 16;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 5_000;
 const SUMMARY_LIMIT_MS = 3_000;

@@ -176,12 +176,14 @@ export async function wall(task: WallTask, world: World, stop: AbortSignal, tell
   const tiles: Tile[] = Array.from({ length: task.tiles }, (_, index) => ({
     frame: index % task.frames.length,
     rows: 0,
+    skipped: [],
     p_person: null,
     decided: false,
     person: false,
     exited: false,
     frames: 0,
     exits: 0,
+    framesPerSecond: 0,
     reconnecting: false,
   }));
   const totals: WallTotals = { frames: 0, persons: 0, exits: 0, bursts: 0, processed: 0, framesPerSecond: 0 };
@@ -193,7 +195,7 @@ export async function wall(task: WallTask, world: World, stop: AbortSignal, tell
     const stream = streamOf(task, task.policy, frame.format, world, stop);
     const pace = new Pace(clock, task.lineTimeMs);
     while (!stop.aborted) {
-      Object.assign(tile, { rows: 0, p_person: null, decided: false, exited: false });
+      Object.assign(tile, { rows: 0, skipped: [], p_person: null, decided: false, exited: false });
       await stream.open();
       pace.start();
       const picture = task.frames[tile.frame] as Frame;
@@ -203,6 +205,9 @@ export async function wall(task: WallTask, world: World, stop: AbortSignal, tell
         },
         progress: (curve) => {
           tile.p_person = curve.points.at(-1)?.p_person ?? null;
+        },
+        skipped: (_curve, burst) => {
+          tile.skipped.push(burst);
         },
         reconnecting: () => {
           tile.reconnecting = true;
@@ -229,7 +234,9 @@ export async function wall(task: WallTask, world: World, stop: AbortSignal, tell
   const reporting = (async () => {
     while (!stop.aborted && !over) {
       await pause(clock, REPORT_MS, stop);
-      totals.framesPerSecond = (totals.frames / Math.max(1, clock.now() - beginMs)) * 1000;
+      const seconds = Math.max(1, clock.now() - beginMs) / 1000;
+      totals.framesPerSecond = totals.frames / seconds;
+      for (const tile of tiles) tile.framesPerSecond = tile.frames / seconds;
       tell({ kind: "wall", tiles, totals });
     }
   })();

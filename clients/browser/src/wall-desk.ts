@@ -20,7 +20,7 @@ export class WallDesk {
   private running: Running | null = null;
   private opening = 0;
   private frames: Frame[] = [];
-  private views: { view: FrameView; item: HTMLElement; words: HTMLElement }[] = [];
+  private views: { view: FrameView; item: HTMLElement; words: HTMLElement; counts: HTMLElement }[] = [];
 
   constructor(
     private readonly engine: Engine,
@@ -58,7 +58,7 @@ export class WallDesk {
       return;
     }
     this.build(settings.tiles);
-    tell(`${settings.tiles} sensors, each with a stream of its own.`);
+    tell(settings.tiles === 1 ? "It has a stream of its own." : "Each has a stream of its own, all in one worker.");
     this.running = this.engine.begin(
       {
         kind: "wall",
@@ -99,8 +99,9 @@ export class WallDesk {
     this.views = Array.from({ length: tiles }, (_, index) => {
       const canvas = make("canvas", { role: "img", "aria-label": `Sensor ${index + 1}` });
       const words = make("span", { class: "tile-words" }, "–");
-      const item = make("li", { class: "wall-tile" }, canvas, words);
-      return { view: new FrameView(canvas), item, words };
+      const counts = make("span", { class: "tile-words tile-counts" });
+      const item = make("li", { class: "wall-tile" }, canvas, words, counts);
+      return { view: new FrameView(canvas), item, words, counts };
     });
     this.grid.replaceChildren(...this.views.map(({ item }) => item));
     this.layOut();
@@ -120,35 +121,43 @@ export class WallDesk {
     for (const [index, tile] of tiles.entries()) {
       const shown = this.views[index];
       if (!shown) continue;
-      const { view, item, words } = shown;
+      const { view, item, words, counts } = shown;
       view.show({
         height,
         width,
         burstRows,
         frame: this.frames[tile.frame] ?? null,
         rows: tile.rows,
-        skipped: new Set(),
+        skipped: new Set(tile.skipped),
         reading: !tile.decided,
-        stop: null,
+        stop: tile.exited ? { row: tile.rows, p_person: null, exited: true } : null,
       });
-      const p = tile.p_person === null ? "" : probabilityWords(tile.p_person);
-      item.dataset.state = tile.reconnecting
-        ? "lost"
-        : tile.decided
-          ? tile.person
-            ? "person"
-            : "no-person"
-          : "reading";
-      const end = tile.exited ? `exit ${tile.rows}` : "to the end";
-      words.textContent = tile.reconnecting ? "reconnecting" : tile.decided ? `${p} · ${end}` : p || "…";
-      const said = tile.decided ? `${tile.person ? "person" : "no person"}, ${end}` : "reading";
-      view.canvas.setAttribute("aria-label", `Sensor ${index + 1}: ${said}`);
+      item.dataset.state = stateOf(tile);
+      words.textContent = tileWords(tile);
+      counts.textContent = `${tile.framesPerSecond.toFixed(1)}/s · ${tile.exits}/${tile.frames} exits`;
+      view.canvas.setAttribute("aria-label", `Sensor ${index + 1}: ${tileWords(tile)}`);
     }
     const { frames, persons, exits, bursts, processed, framesPerSecond } = totals;
-    headline(`${tiles.length} sensors, ${framesPerSecond.toFixed(1)} frames a second`, "none");
+    // The headline is a live region, so what changes all the time stands below it.
+    headline(counted(tiles.length, "sensor"), "none");
     const work = bursts > 0 ? `, ${percent(processed / bursts)} of the bursts computed` : "";
     byId("wall-totals").textContent =
+      `${framesPerSecond.toFixed(1)} frames a second. ` +
       `${counted(frames, "frame")}, ${persons} with a person, ${counted(exits, "exit")}${work}.`;
     byId("wall-totals").dataset.frames = String(frames);
   }
+}
+
+function stateOf(tile: Tile): "lost" | "reading" | "person" | "no-person" {
+  if (tile.reconnecting) return "lost";
+  if (!tile.decided) return "reading";
+  return tile.person ? "person" : "no-person";
+}
+
+/** What a sensor's frame has come to, in a few words: a tile is narrow. */
+function tileWords(tile: Tile): string {
+  if (tile.reconnecting) return "Reconnecting";
+  const p = tile.p_person === null ? "" : ` ${probabilityWords(tile.p_person)}`;
+  if (!tile.decided) return `Reading${p}`;
+  return `${tile.person ? "Person" : "No person"}${p} · ${tile.exited ? `row ${tile.rows}` : "to the end"}`;
 }

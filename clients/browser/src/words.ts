@@ -1,6 +1,6 @@
 /** Figures and decisions in words. */
 
-import { type Curve, type Verdict, verdictRows } from "./curve";
+import { type Curve, PERSON_THRESHOLD, type Verdict, verdictRows } from "./curve";
 
 export function decisionWords(curve: Curve, verdict: Verdict): string {
   const person = verdict.person ? "Person" : "No person";
@@ -17,6 +17,16 @@ export function detailWords(curve: Curve, verdict: Verdict): string {
   if (!verdict.exited) return `P(person) came to ${p} at the last row${skipped}.`;
   const unread = verdict.unread * curve.burstRows;
   return `P(person) came to ${p} at burst ${verdict.burst_index}; the remaining ${unread} rows are not needed${skipped}.`;
+}
+
+/** What the whole frame says, read without exit, and whether the verdict agrees with it. */
+export function fullFrameWords(full: Curve, verdict: Verdict): string {
+  const last = full.points.at(-1);
+  if (last === undefined) return "";
+  const person = last.p_person >= PERSON_THRESHOLD;
+  const agrees = person === verdict.person ? "it agrees" : "it disagrees";
+  const p = probabilityWords(last.p_person);
+  return `What the full frame says: ${person ? "person" : "no person"}, P(person) ${p}; ${agrees}.`;
 }
 
 export function percent(share: number): string {

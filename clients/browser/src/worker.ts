@@ -34,6 +34,9 @@ function begin(id: number, task: Task): void {
   const feed = new LiveFeed(realClock, new FrameRate());
   running.set(id, { stop, pace, feed, size: task.kind === "live" ? [task.height, task.width] : null });
   const tell: Tell = (report: Report, transfer = []) => postMessage({ id, report }, { transfer });
+  if (task.kind === "live" && task.pictures) {
+    void capture(task.pictures, (picture) => feed.offer(exposeFrame(picture, task.height, task.width)), stop.signal);
+  }
   void work(task, pace, feed, stop.signal, tell)
     .then(() => tell({ kind: "done" }))
     .catch((error: unknown) => tell(fault(error)))
@@ -41,6 +44,21 @@ function begin(id: number, task: Task): void {
       stop.abort();
       running.delete(id);
     });
+}
+
+/** Takes a camera's pictures as they come, each cut down to a frame while the one before is still being read out. */
+async function capture(
+  pictures: ReadableStream<VideoFrame>,
+  take: (picture: VideoFrame) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  const reader = pictures.getReader();
+  stop.addEventListener("abort", () => void reader.cancel());
+  while (!stop.aborted) {
+    const { done, value } = await reader.read();
+    if (done) return; // the camera is gone, and the page says so
+    take(value);
+  }
 }
 
 function work(task: Task, pace: Pace, feed: LiveFeed, stop: AbortSignal, tell: Tell): Promise<void> {
@@ -72,7 +90,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if ("picture" in data) {
     // Cut down to a frame at once, while the one before is still being read out.
     if (task?.size) task.feed.offer(exposeFrame(data.picture, ...task.size));
-    data.picture.close();
+    else data.picture.close();
     return;
   }
   if (task === undefined) return;

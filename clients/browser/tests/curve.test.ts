@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addPoint, type Curve, curveCsv, emptyCurve, meetsSkip, verdictAt, verdictRows } from "../src/curve";
+import { addPoint, type Curve, curvesCsv, emptyCurve, meetsSkip, verdictAt, verdictRows } from "../src/curve";
 import { LaneState } from "../src/lane";
 import type { FrameResult } from "../src/stream";
 
@@ -58,14 +58,18 @@ describe("points", () => {
     expect(curve.points.map(({ p_person }) => p_person)).toEqual([0.1, 0.5, 0.3]);
   });
 
-  it("become lines of CSV, one a burst", () => {
-    const lines = curveCsv({ ...curveOf(0.1, 0.2), burstsPerFrame: 4, skipped: [2] })
+  it("become lines of CSV, one a policy and burst", () => {
+    const curve = { ...curveOf(0.1, 0.2), burstsPerFrame: 4, skipped: [2] };
+    const lines = curvesCsv([
+      { policy: "published", curve },
+      { policy: "never", curve },
+    ])
       .trimEnd()
       .split("\n");
-    expect(lines).toHaveLength(5);
-    expect(lines[2]).toBe("1,10,processed,0.2,0.9");
-    expect(lines[3]).toBe("2,15,skipped,,");
-    expect(lines[4]).toBe("3,20,unread,,");
+    expect(lines).toHaveLength(9);
+    expect(lines[2]).toBe("published,1,10,processed,0.2,0.9");
+    expect(lines[3]).toBe("published,2,15,skipped,,");
+    expect(lines[8]).toBe("never,3,20,unread,,");
   });
 });
 
