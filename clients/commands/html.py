@@ -18,7 +18,7 @@ LONG_CELL = 30
 
 STYLE = """
 :root { color-scheme: light; --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3; --paper: #fff; }
-body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 80rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 88rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.8rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.35rem; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
@@ -27,9 +27,9 @@ p { max-width: 62rem; margin: .4rem 0; }
 p.note { color: var(--soft); font-size: .87rem; }
 nav a { margin-right: 1rem; }
 div.table { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-td.words { white-space: normal; min-width: 12rem; overflow-wrap: anywhere; text-align: left; }
+table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .45rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+td.words { white-space: normal; min-width: 10rem; overflow-wrap: anywhere; text-align: left; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th { font-weight: 600; white-space: normal; vertical-align: bottom; }
 img.figure { max-width: 100%; height: auto; display: block; margin: .5rem 0; }

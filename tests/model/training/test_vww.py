@@ -152,5 +152,5 @@ def test_imported_checkpoints_are_evaluated(tmp_path: Path, variant: str) -> Non
     command = ["evaluate", "--data", "vww", "--coco", str(coco), "--weights", str(weights), "--policy", "published"]
     result = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    for word in (f"{variant} on val, policy never", "policy published", "processed", "coco"):
+    for word in (f"{variant} on val, whole frames", "policy published", "processed", "coco"):
         assert word in result.output
