@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -70,15 +71,12 @@ class TrainingData:
         source: the views to learn from.
         train: the training split.
         val, val_frames: the split it is judged by, and its frames (N, H, W, 3) at the network's size.
-        calibration, calibration_frames: likewise, to scale P(person) by.
     """
 
     source: Source
     train: Photos
     val: Photos
     val_frames: npt.NDArray[np.uint8]
-    calibration: Photos | None = None
-    calibration_frames: npt.NDArray[np.uint8] | None = None
 
 
 def load_training_data(
@@ -90,7 +88,7 @@ def load_training_data(
     processes: int = 1,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> TrainingData:
-    """Reads the splits of a folder of photographs: `train` and `val`, and `calibration` if there is one.
+    """Reads the splits `train` and `val` of a folder of photographs.
 
     Args:
         answers: a teacher's answers to the recipe's views; None: the labels alone.
@@ -104,7 +102,6 @@ def load_training_data(
     config = recipe.config
     size = (config.height, config.width)
     train = read_photos(folder, "train")
-    calibration = _split_if_any(folder, "calibration")
     source: Source
     if answers is None:
         if recipe.teacher_share:
@@ -122,28 +119,17 @@ def load_training_data(
         frames = stored_views(lambda: load_views(folder, recipe.views), count, size, file, progress, processes)
         source = TaughtViews(frames, answers.targets(recipe.teacher_share)[:count], recipe, answers.digest)
     val = read_photos(folder, "val")
-    return TrainingData(
-        source,
-        train,
-        val,
-        load_frames(val, *size),
-        calibration,
-        load_frames(calibration, *size) if calibration else None,
-    )
-
-
-def _split_if_any(folder: Path, split: str, *, labelled: bool = True) -> Photos | None:
-    try:
-        return read_photos(folder, split, labelled=labelled)
-    except EmptySplitError:
-        return None
+    return TrainingData(source, train, val, load_frames(val, *size))
 
 
 def load_views(folder: Path, plan: ViewPlan) -> Views:
     """The views of a plan over the training split and, where the plan draws some, the pictures without a label."""
     photos = read_photos(folder, "train")
-    more = _split_if_any(folder, "unlabelled", labelled=False) if plan.unlabelled_share else None
-    return Views.load(plan, replace(photos, photos=photos.photos + more.photos) if more else photos)
+    if plan.unlabelled_share:
+        with suppress(EmptySplitError):
+            more = read_photos(folder, "unlabelled", labelled=False)
+            photos = replace(photos, photos=photos.photos + more.photos)
+    return Views.load(plan, photos)
 
 
 def draw_batch(step: int, source: Source, recipe: Recipe) -> Batch:

@@ -150,7 +150,7 @@ def train(
         stop_after: leave after this many steps of the run, as an interruption would.
 
     Returns:
-        The averaged weights, scaled on `calibration` if there is that split, and their figures on `val`, full frames.
+        The averaged weights, scaled on `val`, and their figures on `val`, full frames.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -185,11 +185,9 @@ def train(
             saved = time.monotonic()
         progress(step=run.step, steps=steps, loss=loss, images_per_s=images_per_s, val=balanced)
     checkpoint = checkpoint_from(run.average)
-    scaling = None
-    if data.calibration is not None and data.calibration_frames is not None:
-        p_person = person_curves(run.average, data.calibration_frames)[:, -1]
-        scaling = fit_scaling(np.log(p_person / (1 - p_person)), data.calibration.labels)
-        checkpoint = apply_scaling(checkpoint, scaling)
+    p_person = person_curves(run.average, data.val_frames)[:, -1]
+    scaling = fit_scaling(np.log(p_person / (1 - p_person)), data.val.labels)
+    checkpoint = apply_scaling(checkpoint, scaling)
     curves = person_curves(network_from(checkpoint), data.val_frames)
     metrics = binary_metrics(curves[:, -1], data.val.labels)
     provenance = {
@@ -198,7 +196,7 @@ def train(
         "steps": run.step,
         "photos_index_sha256": data.train.index_digest,
         "answers_sha256": data.source.digest,
-        "calibration": asdict(scaling) if scaling else None,
+        "calibration": asdict(scaling) | {"split": "val"},
         "val": metrics.to_dict(),
         "exit_threshold": choose_exit_threshold(curves),
         "exit_threshold_chosen": f"on val, at most {MAX_DISAGREEMENT:.0%} disagreement with the full frame",

@@ -77,6 +77,7 @@ def test_a_run_leaves_its_weights_and_its_log(whole_run: Run, data: TrainingData
     assert checkpoint.provenance["steps"] == STEPS
     assert checkpoint.provenance["photos_index_sha256"] == data.train.index_digest
     assert checkpoint.provenance["recipe"] == RECIPE.to_dict()
+    assert checkpoint.provenance["calibration"]["split"] == "val"
     with (folder / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "3"), ("2", "6")]
