@@ -154,7 +154,7 @@ def fit_head(
     rng = np.random.default_rng(seed)
     head = Head(features)
     head.train()
-    steps = max(2, epochs * len(chosen) // batch)
+    steps = max(100, epochs * len(chosen) // batch)
     optimiser = torch.optim.AdamW(head.parameters(), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
     for _ in range(steps):
