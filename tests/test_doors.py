@@ -1,7 +1,7 @@
 """The doors agree: websocket, `/v1/classify`, tensors and sequences give what torch's whole-frame `forward` gives."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,15 @@ class Doors:
     @property
     def name(self) -> str:
         return self.served.runtime.config.name
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch's threads would wait for each other in every step; one burst is too little to share."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
