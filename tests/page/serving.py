@@ -28,6 +28,15 @@ FLAGS = [
     "--disable-quic",
 ]
 START_S = 120
+LOADED = "loaded"
+LOADING = f"""\
+import sys
+from server.__main__ import main
+print("{LOADED}", flush=True)
+sys.stdin.readline()
+main()
+"""
+"""A service that has loaded its modules, most of its start, and begins at the first line it reads."""
 
 
 class Service:
@@ -38,25 +47,60 @@ class Service:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._spare: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Returns once it answers; at once if it runs already."""
         if self._process is not None and self._process.poll() is None:
             return
-        command = [sys.executable, "-m", "server", "--port", str(self._port), *self._options]
+        self._begin(self._spare or self._load())
+        self._spare = None
+
+    def prepare(self) -> None:
+        """Has a successor ready, so that the next start takes no time worth mentioning, however busy the machine is."""
+        self._spare = self._load()
+
+    def _load(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", LOADING, "--port", str(self._port), *self._options]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RASCANET_")}
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
+        assert process.stdout is not None
+        with process.stdout as said:
+            if said.readline().strip() != LOADED.encode():
+                process.kill()
+                raise RuntimeError(f"the service did not load: {command[3:]}")
+        return process
+
+    def _begin(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        assert process.stdin is not None
+        with process.stdin as ask:
+            ask.write(b"\n")
         deadline = time.monotonic() + START_S
         while True:
             try:
                 urllib.request.urlopen(f"{self.url}/healthz", timeout=5).close()  # noqa: S310 - loopback
                 return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the service did not start: {command}") from None
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the service did not start: {self._options}") from None
                 time.sleep(0.05)
+
+    def close(self) -> None:
+        """Ends it for good, and its successor."""
+        self.stop(kill=True)
+        if self._spare is not None and self._spare.stdin is not None:
+            self._spare.kill()
+            self._spare.stdin.close()
+            self._spare.wait(10)
+            self._spare = None
 
     def stop(self, kill: bool = False) -> None:
         """Ends it, politely or not."""

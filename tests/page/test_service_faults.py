@@ -13,7 +13,7 @@ WAIT_MS = 60_000
 def small_service(scenes: list[Path]) -> Iterator[Service]:
     service = Service([*listed("samples", scenes), "--max-streams", "3"])
     yield service
-    service.stop(kill=True)
+    service.close()
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def lone_page(browser: Browser) -> Iterator[Page]:
 
 def test_a_scan_goes_on_after_the_server_was_restarted(lone_page: Page, mortal: Service) -> None:
     page = lone_page
+    mortal.prepare()
     page.goto(f"{mortal.url}/?slow=300&policy=never&sample=two")
     expect(page.locator("#pause")).to_be_enabled(timeout=WAIT_MS)
     mortal.stop(kill=True)
