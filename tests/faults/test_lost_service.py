@@ -21,7 +21,6 @@ from tests.service_process import QUICK, resumable_service
 
 FRAMES = 12
 STREAMS = 6
-Process = "subprocess.Popen[bytes]"
 
 
 async def _stream(
@@ -43,7 +42,7 @@ def _stream_while(port: int, disturb: Callable[[], None], least_resumed: int) ->
     checkpoint = load_checkpoint(shipped_weights("105x120"))
     frames = random_frames(FRAMES, checkpoint.config.frame_shape)
     offline = Offline(checkpoint, frames)
-    policies = [NeverExitPolicy(), offline.exits] * (STREAMS // 2)
+    policies: list[NeverExitPolicy | PublishedPolicy] = [NeverExitPolicy(), offline.exits] * (STREAMS // 2)
     disturbing = threading.Thread(target=disturb)
     disturbing.start()
     try:
