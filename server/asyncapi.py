@@ -18,10 +18,7 @@ STREAM_REFUSALS: Final = (
 """Error codes with which an upgrade is refused."""
 
 _CONTROLS: Final = {str(kind.__struct_config__.tag): kind for kind in get_args(Control)}
-_FROM_CLIENT: Final = {
-    "rows" if kind is Rows else str(kind.__struct_config__.tag)  # type: ignore[union-attr]  # the others are controls
-    for _, kind in LEGAL
-}
+_FROM_CLIENT: Final = {"rows" if kind is Rows else str(kind.__struct_config__.tag) for _, kind in LEGAL}
 _ECHOED: Final = "sync"
 _HEADER_FIELDS: Final = (
     "version", "pixel format", "rows in the message", "frame id", "first burst", "number of bursts", "row bytes",

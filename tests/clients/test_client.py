@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from model.exit_policy import NeverExitPolicy
 from model.scan import person_curve, scan_frame
 from sensor_sim.clock import VirtualClock
 from sensor_sim.emitter import Event
+from sensor_sim.readout import ReadoutTiming
 from sensor_sim.uplink import StreamError
 from sensor_sim.wire import Progress
 from server.session import ServedModel
@@ -79,3 +81,14 @@ def test_stream_url(url: str, expected: str) -> None:
 def test_not_an_address(url: str) -> None:
     with pytest.raises(ValueError, match="not the address of a service"):
         stream_url(url)
+
+
+def test_a_small_credit_window_is_kept(start: Callable[..., str], service_url: str) -> None:
+    frames = list(np.random.default_rng(3).integers(0, 256, (3, 105, 120, 3), np.uint8))
+    timing = ReadoutTiming(line_time_us=1)
+    with (
+        Client(start(credit_bursts=3), policy=NEVER, timing=timing) as narrow,
+        Client(service_url, policy=NEVER, timing=timing) as wide,
+    ):
+        chances, expected = ([r.decision.p_person for r in client.stream(frames)] for client in (narrow, wide))
+    assert chances == expected

@@ -32,10 +32,14 @@ class Fault:
 
 
 class FaultyProxy:
-    """Listens on `port` of the loopback; the n-th connection has the n-th fault, and so on from the first again."""
+    """Listens on `port` of the loopback; the n-th connection has the n-th fault, and so on from the first again.
 
-    def __init__(self, service_port: int, faults: Iterable[Fault]) -> None:
-        self._to, self._faults = service_port, itertools.cycle(faults)
+    Attributes:
+        service_port: where connections go; another one from the next on, if set.
+    """
+
+    def __init__(self, service_port: int, faults: Iterable[Fault] = (Fault(),)) -> None:
+        self.service_port, self._faults = service_port, itertools.cycle(faults)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
@@ -53,7 +57,7 @@ class FaultyProxy:
             except OSError:
                 return
             try:
-                far = socket.create_connection(("127.0.0.1", self._to), timeout=10)
+                far = socket.create_connection(("127.0.0.1", self.service_port), timeout=10)
             except OSError:
                 near.close()
                 continue

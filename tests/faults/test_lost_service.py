@@ -17,11 +17,11 @@ from sensor_sim.burst import Frame
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.wire import Decision
 from tests.faults.offline import Offline, random_frames
+from tests.faults.proxy import FaultyProxy
 from tests.service_process import QUICK, resumable_service
 
 FRAMES = 12
 STREAMS = 6
-Process = "subprocess.Popen[bytes]"
 
 
 async def _stream(
@@ -43,7 +43,7 @@ def _stream_while(port: int, disturb: Callable[[], None], least_resumed: int) ->
     checkpoint = load_checkpoint(shipped_weights("105x120"))
     frames = random_frames(FRAMES, checkpoint.config.frame_shape)
     offline = Offline(checkpoint, frames)
-    policies = [NeverExitPolicy(), offline.exits] * (STREAMS // 2)
+    policies: list[NeverExitPolicy | PublishedPolicy] = [NeverExitPolicy(), offline.exits] * (STREAMS // 2)
     disturbing = threading.Thread(target=disturb)
     disturbing.start()
     try:
@@ -57,22 +57,24 @@ def _stream_while(port: int, disturb: Callable[[], None], least_resumed: int) ->
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "drain"])
 def test_decisions_survive_the_service(stop: signal.Signals) -> None:
-    port = free_port()
-    services = [resumable_service(port)]
+    """Streams go on at another replica with the same key."""
+    ports = [free_port(), free_port()]
+    replicas = [resumable_service(port) for port in ports]
+    proxy = FaultyProxy(ports[0])
 
     def replace() -> None:
         time.sleep(0.4)  # well within the streams' second
-        services[-1].send_signal(stop)
-        assert services[-1].wait(30) == (0 if stop is signal.SIGTERM else -stop)
-        services.append(resumable_service(port))
+        proxy.service_port = ports[1]
+        replicas[0].send_signal(stop)
+        assert replicas[0].wait(30) == (0 if stop is signal.SIGTERM else -stop)
 
     try:
-        _stream_while(port, replace, least_resumed=STREAMS)
-        assert len(services) == 2
+        _stream_while(proxy.port, replace, least_resumed=STREAMS)
     finally:
-        for service in services:
-            service.kill()
-            service.wait(10)
+        proxy.close()
+        for replica in replicas:
+            replica.kill()
+            replica.wait(10)
 
 
 def _streams_of(worker: psutil.Process) -> int:

@@ -132,7 +132,7 @@ def conversations(count: int, *, shrink: bool = True) -> None:
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
     )  # fmt: skip
-    run_state_machine_as_test(Conversation, settings=options)  # type: ignore[no-untyped-call]  # as hypothesis has it
+    run_state_machine_as_test(Conversation, settings=options)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -183,12 +183,14 @@ def test_last_words_that_nobody_takes(models: dict[str, ServedModel], stuck_at: 
     """A client that reads nothing more when it is told why its stream ends doesn't keep it."""
     service = Service(Settings(idle_s=0.05, send_s=0.05), models)
     aborted: list[bool] = []
-    hello = iter([{"type": "websocket.receive", "text": encode(Hello(SMALL.name))}])
+    hello: Iterator[dict[str, Any]] = iter([{"type": "websocket.receive", "text": encode(Hello(SMALL.name))}])
 
     async def receive() -> dict[str, Any]:
         if not service.watches:
             return {"type": "websocket.connect"}
-        return next(hello, None) or await asyncio.Event().wait()  # type: ignore[return-value]  # it waits for ever
+        for message in hello:
+            return message
+        return {"type": str(await asyncio.Event().wait())}  # never
 
     async def send(message: Any) -> None:
         if message["type"] == stuck_at or f'"type":"{stuck_at}"' in (message.get("text") or ""):

@@ -15,6 +15,7 @@ import random
 import re
 import signal
 import statistics
+import subprocess
 import threading
 import time
 import urllib.request
@@ -229,8 +230,8 @@ def main() -> None:
     options = arguments.parse_args()
     with ExitStack() as stack:
         steady_port, fickle_port = free_port(), free_port()
-        services = {}
-        stack.callback(lambda: [service.kill() for service in services.values()])
+        services: dict[str, subprocess.Popen[bytes]] = {}
+        stack.callback(_kill, services)
         for name, port in (("steady", steady_port), ("fickle", fickle_port)):
             services[name] = resumable_service(port)
         steady = f"http://127.0.0.1:{steady_port}"
@@ -265,6 +266,11 @@ def main() -> None:
         proxy.close()
         time.sleep(22)  # closing handshakes that nobody answers
         raise SystemExit(_report(soak, looks, _look(process, steady), options.minutes))
+
+
+def _kill(services: dict[str, "subprocess.Popen[bytes]"]) -> None:
+    for service in services.values():
+        service.kill()
 
 
 def _report(soak: Soak, looks: list[Watched], last: Watched, minutes: float) -> str | None:
