@@ -21,7 +21,7 @@ PROBED = 60
 """Streams with which the load of one is measured."""
 BUSY = 0.6
 MOST = 400
-WARMUP_S, SECONDS = 4.0, 8.0
+OPEN_S, WARMUP_S, SECONDS = 3.0, 4.0, 8.0
 ROUNDS = 3
 RATIO = 1.5
 REQUEST = (
@@ -39,12 +39,12 @@ async def _attempt(port: int) -> bytes:
     return head
 
 
-async def _knock(port: int, a_second: float) -> None:
-    """Upgrade attempts, evenly, throughout a measurement; fails if one is not answered 503."""
-    await asyncio.sleep(3)  # until the admitted streams are open
+async def _knock(port: int, a_second: float, begin: float, end: float) -> None:
+    """Upgrade attempts, evenly, between two moments of the monotonic clock; fails if one is not answered 503."""
+    await asyncio.sleep(max(0.0, begin - time.monotonic()))
     answers: Counter[bytes] = Counter()
     began = time.monotonic()
-    while (now := time.monotonic()) < began + WARMUP_S + SECONDS:
+    while (now := time.monotonic()) < end:
         await asyncio.sleep(max(0.0, began + answers.total() / a_second - now))
         answers[(await _attempt(port))[-3:]] += 1
     print(f"{answers.pop(b'503', 0)} attempts answered 503, {answers.total()} otherwise", flush=True)
@@ -89,7 +89,10 @@ def _round(generator: Generator, port: int, service: "subprocess.Popen[bytes]", 
     for excess in (False, True):
         knocking = None
         if excess:
-            knocking = subprocess.Popen([sys.executable, "-m", "tests.soak.overload", str(port), str(streams)])
+            now = time.monotonic()  # the admitted streams are open some seconds later, and end later than this
+            between = [str(now + OPEN_S), str(now + WARMUP_S + SECONDS - 0.5)]
+            command = [sys.executable, "-m", "tests.soak.overload", str(port), str(streams), *between]
+            knocking = subprocess.Popen(command)
         found = generator.measure(_load(port, service.pid, streams))
         if knocking:
             assert knocking.wait(60) == 0, "an attempt was not answered 503"
@@ -105,6 +108,6 @@ def _round(generator: Generator, port: int, service: "subprocess.Popen[bytes]", 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        asyncio.run(_knock(int(sys.argv[1]), float(sys.argv[2])))
+        asyncio.run(_knock(int(sys.argv[1]), *map(float, sys.argv[2:])))
     else:
         main()
