@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from clients.commands.main import app
 from clients.commands.model_card import CARD, MARKS
+from model.checkpoint import load_checkpoint, shipped_weights
+from model.config import VARIANTS
 from tests.model.training.folders import INDEX_HEADER
 
 PAGE = "<!-- card val -->\n<!-- end val -->\n<!-- card test -->\n<!-- end test -->\n"
@@ -54,3 +56,8 @@ def test_the_card_is_filled_and_the_held_out_split_is_judged_once(folder: Path) 
 def test_the_marks_cover_both_variants_and_splits() -> None:
     assert len(MARKS) == 8
     assert all(f"<!-- card {split} -->" in (Path(__file__).parents[2] / CARD).read_text() for split in ("val", "test"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_card_names_the_weights_that_are_shipped(variant: str) -> None:
+    assert load_checkpoint(shipped_weights(variant)).digest in (Path(__file__).parents[2] / CARD).read_text()
