@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import expect
 
 from model.certificate import certificate_beside
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.config import VARIANTS
 from tests.networks import random_checkpoint
+from tests.page.conftest import NewPage
 from tests.page.serving import Service, listed
 from tests.server.certificates import certificate_of
 
@@ -27,9 +28,9 @@ def certified(scenes: list[Path], tmp_path: Path) -> Iterator[tuple[Service, str
     service.stop()
 
 
-def test_a_scan_under_a_certificate(context: BrowserContext, certified: tuple[Service, str]) -> None:
+def test_a_scan_under_a_certificate(new_page: NewPage, certified: tuple[Service, str]) -> None:
     service, digest = certified
-    page = context.new_page()
+    page = new_page()
     page.goto(f"{service.url}/?slow=1")
     page.select_option("#policy", "calibrated")
     page.click("[data-sample=street]")

@@ -238,7 +238,12 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path, weights: Path) -> None:
         os.link(place / "0000.jpg", place / f"{index:04}.jpg")
     out = tmp_path / "out.ndjson"
     command: list[Any] = [sys.executable, "-m", "clients.commands.main", "classify", place, "--weights", weights]
-    with subprocess.Popen([*command, "--out", out, "--jobs", "2"], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*command, "--out", out, "--jobs", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    ) as process:
         while not out.exists() or not out.stat().st_size:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.05)
