@@ -11,7 +11,7 @@ import time
 from collections import Counter
 
 from clients.commands.bench.load import Load
-from clients.commands.bench.processes import Generator, running
+from clients.commands.bench.processes import Generator, pin, running
 from clients.commands.demo import free_port
 from sensor_sim.wire import SUBPROTOCOL
 
@@ -93,6 +93,7 @@ def _round(generator: Generator, port: int, service: "subprocess.Popen[bytes]", 
             between = [str(now + OPEN_S), str(now + WARMUP_S + SECONDS - 0.5)]
             command = [sys.executable, "-m", "tests.soak.overload", str(port), str(streams), *between]
             knocking = subprocess.Popen(command)
+            pin(knocking.pid, 1)  # beside the generator: what it costs itself is not the service's
         found = generator.measure(_load(port, service.pid, streams))
         if knocking:
             assert knocking.wait(60) == 0, "an attempt was not answered 503"

@@ -79,7 +79,7 @@ def running(arguments: Sequence[str], port: int) -> Iterator["subprocess.Popen[b
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
         process = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=log)
         try:
-            _pin(process.pid, 0)
+            pin(process.pid, 0)
             wait_for_port(port, process, log.name)
             yield process
         finally:
@@ -113,7 +113,7 @@ class Generator:
             stdout=subprocess.PIPE,
             text=True,
         )
-        _pin(self._process.pid, 1)
+        pin(self._process.pid, 1)
 
     def __enter__(self) -> "Generator":
         return self
@@ -154,7 +154,7 @@ class Generator:
         return answer
 
 
-def _pin(pid: int, place: int) -> None:
+def pin(pid: int, place: int) -> None:
     """Keeps a process on one core; where there are fewer than two, the system decides."""
     available = cores()
     if len(available) > 1 and hasattr(os, "sched_setaffinity"):
