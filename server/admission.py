@@ -23,23 +23,29 @@ class Admission:
     @property
     def open(self) -> bool:
         """Whether a stream from an address without any would be admitted."""
-        return not self.draining and self.streams < self._limits.max_streams and not self._load.busy
+        return self.refusal() is None
+
+    def refusal(self) -> ServiceError | None:
+        """Why no stream at all is admitted (`draining`, `server_full`, `server_busy`); None while some are."""
+        if self.draining:
+            return ServiceError("draining", "the service is stopping; try another replica")
+        if self.streams >= self._limits.max_streams:
+            return ServiceError("server_full", f"all {self._limits.max_streams} streams are taken; try again later")
+        if self._load.busy:
+            return ServiceError("server_busy", "the service has as much work as it can do in time; try again later")
+        return None
 
     def admit(self, address: str) -> None:
         """Counts a stream in.
 
         Raises:
-            ServiceError: `draining`, `server_full`, `address_full`, `server_busy`.
+            ServiceError: as `refusal`, or `address_full`.
         """
-        limits = self._limits
-        if self.draining:
-            raise ServiceError("draining", "the service is stopping; try another replica")
-        if self.streams >= limits.max_streams:
-            raise ServiceError("server_full", f"all {limits.max_streams} streams are taken; try again later")
-        if self._of_address[address] >= limits.max_streams_per_address:
-            raise ServiceError("address_full", f"all {limits.max_streams_per_address} streams of one address are taken")
-        if self._load.busy:
-            raise ServiceError("server_busy", "the service has as much work as it can do in time; try again later")
+        if refusal := self.refusal():
+            raise refusal
+        most = self._limits.max_streams_per_address
+        if self._of_address[address] >= most:
+            raise ServiceError("address_full", f"all {most} streams of one address are taken")
         self.streams += 1
         self._of_address[address] += 1
 

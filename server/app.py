@@ -17,7 +17,7 @@ from server.body_limit import BodyLimit
 from server.problem import tell_problems
 from server.security import Guard
 from server.service import Service
-from server.stream import StreamEndpoint
+from server.stream import STREAM_PATH, StreamEndpoint
 
 
 class _Page(Mount):
@@ -53,7 +53,7 @@ def create_app(service: Service) -> FastAPI:
     openapi.describe(app)
     for part in (classify, inference_protocol, operations, offered, routes):
         app.include_router(part.router)
-    app.router.routes.append(WebSocketRoute("/v1/stream", StreamEndpoint()))
+    app.router.routes.append(WebSocketRoute(STREAM_PATH, StreamEndpoint()))
     if service.settings.page_folder.is_dir():
         app.router.routes.append(_Page("/", StaticFiles(directory=service.settings.page_folder, html=True)))
     return app

@@ -1,13 +1,17 @@
 """uvicorn's connections, bounded: in number, in time until a request, in unread answers, and in silence."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from server.problem import problem
+from server.service import Service
 from server.settings import Settings
+from server.stream import STREAM_PATH
 
 HEAD_BYTES: Final = 65_536
 """Most bytes of a request's head; a read more may have come before it is refused."""
@@ -48,6 +52,21 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response(f"A request's head has at most {HEAD_BYTES} bytes.")
+
+    def handle_websocket_upgrade(self) -> None:
+        """Refuses a stream that would not be admitted before anything is built for it, at a tenth of the cost."""
+        service: Service = self.app_state["service"]
+        refusal = service.admission.refusal() if self.url.partition(b"?")[0] == STREAM_PATH.encode() else None
+        if refusal is None:
+            super().handle_websocket_upgrade()
+            return
+        service.metrics.refused(refusal.code)
+        answer = problem(refusal)
+        status = HTTPStatus(answer.status_code)
+        head = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), b"connection: close"]
+        head += [name + b": " + value for name, value in answer.raw_headers]
+        self.transport.write(b"\r\n".join((*head, b"", answer.body)))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()

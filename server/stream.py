@@ -18,6 +18,8 @@ from server.watch import LeaveNowError, StreamWatch
 
 log = structlog.get_logger("server.stream")
 
+STREAM_PATH: Final = "/v1/stream"
+
 TURN_S: Final = 0.002
 """How long one stream may hold the event loop before the others have their turn."""
 
