@@ -63,10 +63,10 @@ def test_a_camera_granted_after_turning_away_is_let_go(page: Page, service: Serv
     )
     page.goto(f"{service.url}/?mode=live")
     page.click("#webcam")
-    page.wait_for_function("typeof window.grant === 'function'")
+    page.wait_for_function("() => typeof window.grant === 'function'")
     page.click("label[for=mode-scan]")
     page.evaluate("window.grant()")
-    page.wait_for_function("window.camera?.getTracks().every(track => track.readyState === 'ended')")
+    page.wait_for_function("() => window.camera?.getTracks().every(track => track.readyState === 'ended')")
     expect(page.locator("#decision")).to_have_text("Choose a picture")
 
 
