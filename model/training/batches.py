@@ -59,8 +59,8 @@ class TaughtViews:
     digest: str | None
 
     def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        numbers = rng.integers(len(self.targets), size=self.recipe.batch)
-        return self.frames[np.sort(numbers)], self.targets[np.sort(numbers)]
+        numbers = np.sort(rng.integers(len(self.targets), size=self.recipe.batch))  # the frames lie on disk in order
+        return self.frames[numbers], self.targets[numbers]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,26 +18,18 @@ from model.certificate import (
     least_trials,
     p_value,
 )
+from model.config import VARIANTS
+from tests.networks import random_checkpoint
+from tests.server.certificates import certificate_of
 
-CERTIFICATE = Certificate(
-    variant="105x120",
+CERTIFICATE = replace(
+    certificate_of(random_checkpoint(VARIANTS["105x120"], 1)),
     weights="abc",
     person_first=1.0,
     person_last=0.7,
     empty_first=1.2,
     empty_last=0.6,
-    loss="disagreement",
-    procedure="fixed-sequence",
-    condition="marginal",
-    risk=0.05,
-    delta=0.05,
-    pictures=450,
-    spans=(Span(0.0, 1.0, 450, 12),),
     processed_ratio=0.7,
-    candidates=60,
-    tested=20,
-    photos_index_sha256="def",
-    made_by="rascanet calibrate",
 )
 
 
