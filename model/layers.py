@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import RaScaNetConfig
+from model.norm_pool import can_norm_pool, norm_pool
 
 
 class HeadBlock(nn.Sequential):
@@ -48,16 +49,22 @@ def heads_together(heads: nn.ModuleList, bursts: Tensor) -> Tensor:
         groups = len(heads) if level else 1
         features = functional.conv2d(features, weight, padding=blocks[0].conv.padding, groups=groups)
         norms = [block.norm for block in blocks]
-        mean = torch.cat([norm.running_mean for norm in norms])
-        variance = torch.cat([norm.running_var for norm in norms])
+        means = torch.cat([norm.running_mean for norm in norms])
+        variances = torch.cat([norm.running_var for norm in norms])
         scale, shift = torch.cat([norm.weight for norm in norms]), torch.cat([norm.bias for norm in norms])
-        first = norms[0]
-        features = functional.batch_norm(features, mean, variance, scale, shift, True, first.momentum, first.eps)
-        for norm, means, variances in zip(norms, mean.chunk(len(norms)), variance.chunk(len(norms)), strict=True):
-            norm.running_mean.copy_(means)
-            norm.running_var.copy_(variances)
+        momentum, epsilon = norms[0].momentum, norms[0].eps
+        if can_norm_pool(features):
+            count = features.numel() // features.shape[1]
+            features, mean, variance = norm_pool(features, scale, shift, epsilon)
+            means.lerp_(mean, momentum)
+            variances.lerp_(variance * count / (count - 1), momentum)
+        else:
+            features = functional.batch_norm(features, means, variances, scale, shift, True, momentum, epsilon)
+            features = functional.max_pool2d(functional.relu(features), (1, 2))
+        for norm, mean, variance in zip(norms, means.chunk(len(norms)), variances.chunk(len(norms)), strict=True):
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
             norm.num_batches_tracked.add_(1)
-        features = functional.max_pool2d(functional.relu(features), (1, 2))
     return features
 
 

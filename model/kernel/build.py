@@ -5,10 +5,12 @@ from pathlib import Path
 from cffi import FFI
 
 FOLDER = Path("model/kernel")
-SOURCES = ("rascanet_kernel.c", "step_plain.c", "step_avx2.c", "step_avx512.c")
+SOURCES = ("rascanet_kernel.c", "step_plain.c", "step_avx2.c", "step_avx512.c", "norm_pool.c")
+HEADERS = ("rascanet_kernel.h", "norm_pool.h")
 NAMES = "\n".join(
     line
-    for line in (FOLDER / "rascanet_kernel.h").read_text().splitlines()
+    for header in HEADERS
+    for line in (FOLDER / header).read_text().splitlines()
     if not line.startswith(("#", "extern"))  # cffi takes declarations alone
 )
 
@@ -16,9 +18,9 @@ ffi = FFI()
 ffi.cdef(NAMES)
 ffi.set_source(
     "model.kernel._kernel",
-    '#include "rascanet_kernel.h"',
+    "\n".join(f'#include "{header}"' for header in HEADERS),
     sources=[str(FOLDER / name) for name in SOURCES],
-    depends=[str(FOLDER / name) for name in ("step.inc", "rascanet_kernel.h")],
+    depends=[str(FOLDER / name) for name in ("step.inc", *HEADERS)],
     include_dirs=[str(FOLDER)],
     extra_compile_args=["-O3", "-std=gnu11"],
     optional=True,  # a machine without a C compiler runs on torch

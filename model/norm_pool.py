@@ -1,0 +1,97 @@
+"""Batch norm, ReLU and 1x2 max-pool in one pass over bfloat16 features, with their gradients; for training."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+try:
+    from model.kernel._kernel import ffi, lib
+except ImportError:  # no compiler when the package was built
+    lib = None
+
+SCRATCH_ROWS = 6
+
+
+def can_norm_pool(features: Tensor) -> bool:
+    """Whether `norm_pool` takes these features."""
+    return lib is not None and features.device.type == "cpu" and features.dtype == torch.bfloat16
+
+
+def norm_pool(features: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalises by the batch's own statistics, then ReLU and the larger of two columns.
+
+    Args:
+        features: (B, C, R, W) bfloat16, see `can_norm_pool`.
+        scale, shift: (C,) float32, of the normed values.
+        epsilon: added to the variance.
+
+    Returns:
+        (B, C, R, W // 2) bfloat16, and the features' mean and variance (C,), float32, without gradients.
+    """
+    normed: tuple[Tensor, Tensor, Tensor] = _NormPool.apply(features, scale, shift, epsilon)  # type: ignore[no-untyped-call]
+    return normed
+
+
+class _NormPool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, ...]:
+        features = features.contiguous(memory_format=torch.channels_last)
+        batch, channels, rows, columns = features.shape
+        sums, squares = torch.empty(2, columns * channels)
+        scratch = torch.empty(SCRATCH_ROWS, columns * channels)
+        lib.rascanet_norm_moments(_sizes(features), _bits(features), _floats(sums), _floats(squares))
+        count = features.numel() // channels
+        mean = _by_channel(sums, channels) / count
+        variance = _by_channel(squares, channels) / count - mean.square()
+        deviation = (variance + epsilon).rsqrt()
+        factor = scale.double() * deviation
+        by_column = (factor.float().repeat(columns), (shift - mean * factor).float().repeat(columns))
+        pooled = torch.empty(
+            (batch, channels, rows, columns // 2), dtype=torch.bfloat16, memory_format=torch.channels_last
+        )
+        lib.rascanet_norm_pool(
+            _sizes(features), _bits(features), *map(_floats, by_column), _floats(scratch), _bits(pooled)
+        )
+        ctx.save_for_backward(features, mean, deviation, factor, *by_column)
+        statistics = mean.float(), variance.float()
+        ctx.mark_non_differentiable(*statistics)
+        return pooled, *statistics
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        features, mean, deviation, factor, *by_column = ctx.saved_tensors
+        channels, columns = features.shape[1], features.shape[3]
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        given = (_sizes(features), _bits(features), *map(_floats, by_column), _bits(gradient))
+        sums, products = torch.empty(2, columns * channels)
+        scratch = torch.empty(SCRATCH_ROWS, columns * channels)
+        lib.rascanet_norm_pool_gradient_sums(*given, _floats(scratch), _floats(sums), _floats(products))
+        shift_gradient = _by_channel(sums, channels)
+        scale_gradient = (_by_channel(products, channels) - mean * shift_gradient) * deviation
+        # The statistics depend on the features too, which takes the gradient's mean and its part along them away.
+        count = features.numel() // channels
+        by_in = -factor * deviation * scale_gradient / count
+        constant = -factor * shift_gradient / count - by_in * mean
+        factors = [values.float().repeat(columns) for values in (factor, by_in, constant)]
+        in_gradient = torch.empty_like(features)
+        lib.rascanet_norm_pool_backward(*given, *map(_floats, factors), _floats(scratch), _bits(in_gradient))
+        return in_gradient, scale_gradient.float(), shift_gradient.float(), None
+
+
+def _sizes(features: Tensor) -> Any:
+    batch, channels, rows, columns = features.shape
+    return ffi.new("rascanet_features *", (batch * rows, columns, channels))
+
+
+def _floats(values: Tensor) -> Any:
+    return ffi.cast("float *", values.data_ptr())
+
+
+def _bits(values: Tensor) -> Any:
+    return ffi.cast("uint16_t *", values.data_ptr())
+
+
+def _by_channel(sums: Tensor, channels: int) -> Tensor:
+    """Sums of a row (W * C,) -> (C,), float64."""
+    return sums.double().reshape(-1, channels).sum(0)
