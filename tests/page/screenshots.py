@@ -101,10 +101,17 @@ def _shoot_scheme(browser: Browser, url: str, out: Path, scheme: str, sample: st
 
 
 def _shoot_phone(browser: Browser, url: str, out: Path, sample: str, threshold: float) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2)
+    page = browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2, permissions=["camera"])
     _scan(page, url, f"sample={sample}&policy=published&exit_threshold={threshold}&skip_threshold=0.005")
     _shoot(page, out, "phone")
     _shoot(page, out, "phone-first-screen", whole=False)
+    page.goto(f"{url}/?mode=wall&tiles=16&slow=30")
+    expect(page.locator("#wall-totals[data-frames]")).to_have_count(1, timeout=WAIT_MS)
+    _shoot(page, out, "phone-wall", whole=False)
+    page.goto(f"{url}/?mode=live")
+    page.click("#webcam")
+    page.wait_for_timeout(6000)
+    _shoot(page, out, "phone-live", whole=False)
     page.close()
 
 
