@@ -33,6 +33,7 @@ class Limits(BaseModel):
     max_connections: int
     max_images: int
     request_bytes: int
+    bodies_bytes: int
     image_bytes: int
     image_pixels: int
     max_requests: int
@@ -84,6 +85,7 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(None, description="key file of the certificate, PEM")
     max_images: int = Field(64, ge=1, description="pictures in one classify request")
     request_bytes: int = Field(67_108_864, ge=1, description="largest classify request")
+    bodies_bytes: int = Field(268_435_456, ge=1, description="bytes of all requests' bodies at a time")
     image_bytes: int = Field(20_971_520, ge=1, description="largest picture file")
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")
     max_requests: int = Field(64, ge=1, description="classify and infer requests at a time")
@@ -97,6 +99,12 @@ class Settings(BaseSettings):
     def _speaks_tls_or_not(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key come together: give both, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _takes_the_largest_request(self) -> Self:
+        if self.bodies_bytes < self.request_bytes:
+            raise ValueError("bodies_bytes must be request_bytes or more, or a request of that size is never taken")
         return self
 
     @field_validator("resume_key")

@@ -1,6 +1,7 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -175,6 +176,36 @@ def test_body_without_length_is_bounded_too(service_url: str) -> None:
         timeout=20,
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+
+
+def test_bodies_are_bounded_together_and_room_comes_back(start: Callable[..., str]) -> None:
+    url = start(request_bytes=100_000, bodies_bytes=150_000)
+    held, go_on = threading.Event(), threading.Event()
+    headers = {"content-type": "image/png"}
+
+    def most_of_the_room() -> Any:
+        yield bytes(90_000)
+        held.set()
+        go_on.wait(20)
+
+    def ask(content: Any) -> httpx2.Response:
+        return httpx2.post(f"{url}/v1/classify", content=content, headers=headers, timeout=20)
+
+    first: list[httpx2.Response] = []
+    slow = threading.Thread(target=lambda: first.append(ask(most_of_the_room())))
+    slow.start()
+    assert held.wait(20)
+    deadline = time.monotonic() + 20
+    while (answer := ask(bytes(90_000))).status_code != 429:  # what was sent may not have come yet
+        assert time.monotonic() < deadline
+    assert answer.json()["code"] == "too_many_requests"
+    assert int(answer.headers["retry-after"]) > 0
+    assert ask(iter([bytes(90_000)])).status_code == 429  # not announced
+    assert ask(picture()).status_code == 200
+    go_on.set()
+    slow.join(20)
+    assert first[0].json()["code"] == "unreadable_image"
+    assert ask(bytes(90_000)).json()["code"] == "unreadable_image"
 
 
 @pytest.mark.parametrize(
