@@ -41,9 +41,7 @@ def create_app(service: Service) -> FastAPI:
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
     app.state.service = service
-    app.add_middleware(
-        BodyLimit, limit_bytes=service.settings.request_bytes, total_bytes=service.settings.bodies_bytes
-    )
+    app.add_middleware(BodyLimit, limit_bytes=service.settings.request_bytes, total_bytes=service.settings.bodies_bytes)
     bearer = service.settings.bearer_token
     app.add_middleware(
         Guard,
