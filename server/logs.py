@@ -1,33 +1,37 @@
 """The log: one JSON object a line on standard error, whoever writes it."""
 
+import json
 import logging
-import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
 
-import structlog
+STREAM: ContextVar[str | None] = ContextVar("STREAM", default=None)
+"""The name of the stream that is being served; whatever is logged meanwhile carries it."""
+
+
+class AsJson(logging.Formatter):
+    """A record as a JSON object; `extra={"facts": ...}` becomes fields of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "event": record.getMessage(),
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        }
+        if (stream := STREAM.get()) is not None:
+            entry["stream"] = stream
+        entry |= getattr(record, "facts", {})
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str)
 
 
 def log_as_json() -> None:
-    """Sets up structlog and the standard library's logging alike."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso"),
-        structlog.processors.format_exc_info,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )
+    """Sets up the standard library's logging."""
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
+    handler.setFormatter(AsJson())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("uvicorn.error").setLevel(
         logging.WARNING

@@ -1,22 +1,23 @@
 """The websocket endpoint: moves messages between the connection and its session, and decides nothing."""
 
 import asyncio
+import logging
 import secrets
 from time import monotonic, perf_counter
 from typing import Final
 
-import structlog
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from sensor_sim.wire import SUBPROTOCOL, Control, Decision, Error, WireError, decode, encode
 from server.errors import ServiceError
+from server.logs import STREAM
 from server.problem import problem
 from server.service import Service
 from server.session import Phase, StreamSession
 from server.watch import LeaveNowError, StreamWatch
 
-log = structlog.get_logger("server.stream")
+log = logging.getLogger(__name__)
 
 STREAM_PATH: Final = "/v1/stream"
 
@@ -49,10 +50,10 @@ class StreamEndpoint:
         began, reason, stream = monotonic(), "internal", secrets.token_hex(6)
         session = StreamSession(service.models, service.settings.limits, service.tokens)
         service.sessions.add(session)
+        STREAM.set(stream)
         try:
-            with structlog.contextvars.bound_contextvars(stream=stream):
-                await websocket.accept(SUBPROTOCOL, [(STREAM_HEADER, stream.encode())])
-                reason = await _converse(session, receive, send, service)
+            await websocket.accept(SUBPROTOCOL, [(STREAM_HEADER, stream.encode())])
+            reason = await _converse(session, receive, send, service)
         except _ClientLeftError as error:
             reason = str(error)
         except OSError:
@@ -62,15 +63,14 @@ class StreamEndpoint:
             service.admission.release(address)
             service.sessions.discard(session)
             service.metrics.ended(reason, session)
-            log.info(
-                "stream ended",
-                stream=stream,
-                reason=reason,
-                frame=session.frame_id,
-                frames=session.frames,
-                bursts=session.bursts,
-                seconds=round(monotonic() - began, 3),
-            )
+            facts = {
+                "reason": reason,
+                "frame": session.frame_id,
+                "frames": session.frames,
+                "bursts": session.bursts,
+                "seconds": round(monotonic() - began, 3),
+            }
+            log.info("stream ended", extra={"facts": facts})
 
 
 class _ClientLeftError(Exception):
@@ -106,7 +106,7 @@ async def _converse(session: StreamSession, receive: Receive, send: Send, servic
     except (_ClientLeftError, OSError):
         raise
     except Exception:
-        log.exception("a stream failed", frame=session.frame_id)
+        log.exception("a stream failed", extra={"facts": {"frame": session.frame_id}})
         failure = ServiceError("internal", "the server failed on this stream; it is not the client's fault")
         return await _refuse(send, failure, service)
     reason = watch.leaving or ""

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import structlog
 import uvicorn
 from hypothesis import settings as hypothesis_settings
 
@@ -20,7 +19,6 @@ from tests.networks import SMALL, random_checkpoint
 
 hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
 hypothesis_settings.load_profile("bounded")
-structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # services within this process say nothing
 
 
 def served() -> dict[str, ServedModel]:

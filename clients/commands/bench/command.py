@@ -27,6 +27,7 @@ def bench(
     smoke: Annotated[bool, typer.Option("--smoke", help="tiny counts: shows that it works, not how fast")] = False,
     variant: Annotated[list[str] | None, typer.Option(help="network; both if not given")] = None,
     sustain_s: Annotated[float | None, typer.Option(min=0.1, help="how long real-time streams must hold")] = None,
+    pictures: Annotated[int | None, typer.Option(min=1, help="files in the suite `pictures`")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the figures")] = None,
     earlier: Annotated[
         Path | None, typer.Option("--from", help="figures of an earlier run instead of a new one")
@@ -43,7 +44,9 @@ def bench(
     if earlier:
         results = _loaded(earlier)
     else:
-        results = _measured(wanted, tuple(variant or ()), sustain_s, smoke=smoke)
+        results = _measured(
+            wanted, smoke, {"variants": tuple(variant or ()), "sustain_s": sustain_s, "pictures": pictures}
+        )
         if json_file:
             with failing_on(OSError):
                 json_file.write_text(json.dumps(results, indent=1) + "\n")
@@ -67,7 +70,7 @@ def _suite(name: str) -> ModuleType:
     return importlib.import_module(f"clients.commands.bench.{name}")
 
 
-def _measured(wanted: list[str], variants: tuple[str, ...], sustain_s: float | None, *, smoke: bool) -> dict[str, Any]:
+def _measured(wanted: list[str], smoke: bool, asked: dict[str, Any]) -> dict[str, Any]:
     try:
         from clients.commands.bench.machine import describe_machine
         from clients.commands.bench.plan import SMOKE, Plan
@@ -77,8 +80,7 @@ def _measured(wanted: list[str], variants: tuple[str, ...], sustain_s: float | N
         modules = {name: _suite(name) for name in wanted}
     except ImportError as error:
         fail(f"{error}; the kernel must be built and the extra 'bench' installed: pip install -e '.[bench]'")
-    plan = SMOKE if smoke else Plan()
-    plan = replace(plan, variants=variants or plan.variants, sustain_s=sustain_s or plan.sustain_s)
+    plan = replace(SMOKE if smoke else Plan(), **{name: value for name, value in asked.items() if value})
     _show(results, "machine")
     with failing_on(BenchError, ArithmeticError):
         for name, module in modules.items():

@@ -22,7 +22,7 @@ from PIL import Image
 
 from clients.commands.bench.machine import cores
 from clients.commands.bench.plan import Plan
-from clients.commands.bench.processes import BenchError, wait_for_port, weights_file
+from clients.commands.bench.processes import BenchError, as_installed, wait_for_port, weights_file
 from clients.commands.bench.subjects import checkpoint_of
 from clients.commands.demo import free_port
 from clients.commands.table import MISSING, Table, number, percent
@@ -130,7 +130,7 @@ def _service(weights: Path) -> Iterator[tuple[str, int]]:
     port = free_port()
     command = [sys.executable, "-m", "server", "--port", str(port), "--weights", str(weights)]
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=as_installed())
         try:
             wait_for_port(port, process, log.name)
             yield f"http://127.0.0.1:{port}", process.pid
@@ -144,7 +144,7 @@ def _classify(place: Path, count: int, options: list[str], service: int | None =
     out = place / "out.ndjson"
     command = [sys.executable, "-m", "clients.commands.main", "classify", str(place / "pictures"), *options]
     began, cpu = time.perf_counter(), _cpu_s(service)
-    with subprocess.Popen([*command, "--out", str(out), "--overwrite", "--quiet"]) as process:
+    with subprocess.Popen([*command, "--out", str(out), "--overwrite", "--quiet"], env=as_installed()) as process:
         memory = _Memory([process.pid, *([service] if service else [])])
         with memory:
             status = process.wait(3600)

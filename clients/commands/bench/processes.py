@@ -77,7 +77,7 @@ def running(arguments: Sequence[str], port: int) -> Iterator["subprocess.Popen[b
     """
     _allow_many_files()
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
-        process = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=log, env=as_installed())
         try:
             pin(process.pid, 0)
             wait_for_port(port, process, log.name)
@@ -85,6 +85,11 @@ def running(arguments: Sequence[str], port: int) -> Iterator["subprocess.Popen[b
         finally:
             process.terminate()
             process.wait(30)
+
+
+def as_installed() -> dict[str, str]:
+    """The environment, without what keeps Python from keeping the bytecode that an installed program has."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: str) -> None:

@@ -2,22 +2,36 @@
 
 import json
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
+from urllib3.filepost import encode_multipart_formdata
 
 from clients.commands.classify.rows import Row
 from clients.commands.classify.sources import Picture
 from server.errors import ServiceError
 from server.images import PictureLimits
 
-AHEAD: Final = 4
-OF_ONE_PICTURE: Final = ("image_too_large", "image_too_many_pixels", "unreadable_image", "request_too_large")
-"""Refusals that say nothing about the next picture."""
+TOGETHER: Final = 16
+"""Pictures in a request, which share what it costs."""
+TOGETHER_BYTES: Final = 4_000_000
+"""Most bytes of several pictures in a request; larger ones go alone."""
+AHEAD: Final = 2
+"""Requests that a connection may be behind."""
+OF_PICTURES: Final = (
+    "image_too_large",
+    "image_too_many_pixels",
+    "unreadable_image",
+    "request_too_large",
+    "too_many_images",
+)
+"""Refusals that say nothing about the pictures of the next request."""
+FILES: Final = "files"
+OCTETS: Final = "application/octet-stream"
 PATIENCE: Final = urllib3.Retry(
     total=10,
     connect=2,
@@ -52,6 +66,7 @@ class Service:
             raise RemoteError(f"{url!r} is not the address of a service; expected something like http://127.0.0.1:8000")
         self._url = url.rstrip("/")
         self._connections = connections
+        self._together = True
         timeout = urllib3.Timeout(connect=10, read=120)
         self._pool = urllib3.PoolManager(maxsize=connections, retries=PATIENCE, timeout=timeout)
         self._headers = {"Authorization": f"Bearer {bearer_token}"} if bearer_token else {}
@@ -78,31 +93,59 @@ class Service:
         Raises:
             RemoteError: the service is gone, or refuses them all.
         """
-        waiting, running = iter(pictures), deque[tuple[Picture, Future[Row]]]()
+        waiting = iter(pictures)
+        chunks: Iterator[list[Picture]] = iter(lambda: list(islice(waiting, TOGETHER)), [])
+        running: deque[tuple[list[Picture], Future[list[Row]]]] = deque()
         path = f"/v1/classify?{urlencode(query)}"
         pool = ThreadPoolExecutor(self._connections)
         try:
             while True:
-                for picture in islice(waiting, AHEAD * self._connections - len(running)):
-                    running.append((picture, pool.submit(self._classify, picture, limits, path)))
+                for chunk in islice(chunks, AHEAD * self._connections - len(running)):
+                    running.append((chunk, pool.submit(self._classify, chunk, limits, path)))
                 if not running:
                     return
-                picture, row = running.popleft()
-                yield picture, row.result()
+                chunk, rows = running.popleft()
+                yield from zip(chunk, rows.result(), strict=True)
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _classify(self, picture: Picture, limits: PictureLimits, path: str) -> Row:
-        try:
-            content = picture.read(limits.most_bytes)
-            answer = self._answer("POST", path, content)
-        except ServiceError as error:
-            return {"name": picture.name, "code": error.code, "message": str(error)}
-        [entry] = answer["results"]
-        return {key: value for key, value in entry.items() if key != "index"} | {"name": picture.name}
+    def _classify(self, pictures: Sequence[Picture], limits: PictureLimits, path: str) -> list[Row]:
+        rows: dict[int, Row] = {}
+        held: dict[int, bytes] = {}
+        for place, picture in enumerate(pictures):
+            try:
+                content = picture.read(limits.most_bytes)
+            except ServiceError as error:
+                rows[place] = _refused(error)
+                continue
+            if sum(map(len, held.values())) + len(content) > TOGETHER_BYTES:
+                rows |= self._rows(path, held)
+                held = {}
+            held[place] = content
+        rows |= self._rows(path, held)
+        return [rows[place] | {"name": picture.name} for place, picture in enumerate(pictures)]
 
-    def _answer(self, method: str, path: str, body: bytes | None = None) -> Any:
-        headers = self._headers | ({"Content-Type": "application/octet-stream"} if body is not None else {})
+    def _rows(self, path: str, held: Mapping[int, bytes]) -> dict[int, Row]:
+        """Of pictures by their places: several in one request, then alone those that it did not settle."""
+        rows: dict[int, Row] = {}
+        if self._together and len(held) > 1:
+            parts = [(FILES, (str(place), content, OCTETS)) for place, content in held.items()]
+            try:
+                for row in map(_row, self._answer("POST", path, *encode_multipart_formdata(parts))["results"]):
+                    if row.get("code") in (None, *OF_PICTURES):
+                        rows[int(row["name"])] = row
+            except ServiceError:  # a service with narrower limits
+                self._together = False
+        for place in held.keys() - rows.keys():
+            try:
+                [entry] = self._answer("POST", path, held[place], OCTETS)["results"]
+                rows[place] = _row(entry)
+            except ServiceError as error:
+                rows[place] = _refused(error)
+        return rows
+
+    def _answer(self, method: str, path: str, body: bytes | None = None, kind: str | None = None) -> Any:
+        headers = self._headers | ({"Content-Type": kind} if kind else {})
         try:
             answer = self._pool.request(method, self._url + path, body=body, headers=headers)
             content = json.loads(answer.data)
@@ -114,6 +157,14 @@ class Service:
         if answer.status == 200:
             return content
         code, detail = str(content.get("code")), str(content.get("detail"))
-        if code in OF_ONE_PICTURE:
+        if code in OF_PICTURES:
             raise ServiceError(code, detail)
         raise RemoteError(f"{self._url} refuses: {detail} ({code})")
+
+
+def _row(entry: Row) -> Row:
+    return {"name": ""} | {key: value for key, value in entry.items() if key != "index"}
+
+
+def _refused(error: ServiceError) -> Row:
+    return {"name": "", "code": error.code, "message": str(error)}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 import pytest
 from typer.testing import CliRunner, Result
 
+from clients.commands.classify.there import TOGETHER_BYTES
 from clients.commands.main import app
 from model.checkpoint import save_checkpoint
 from tests.networks import SMALL, random_checkpoint
@@ -149,21 +151,24 @@ def test_standard_input_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "-: more than the 2000000 bytes that are taken" in result.stderr
 
 
-def test_here_and_there_agree(tmp_path: Path, weights: Path, service_url: str) -> None:
+@pytest.mark.parametrize("max_images", [64, 3])
+def test_here_and_there_agree(tmp_path: Path, weights: Path, start: Callable[..., str], max_images: int) -> None:
+    """Whether the service takes as many pictures in a request as the command would send, or not."""
+    url = start(max_images=max_images)
     for index in range(20):
         (tmp_path / f"{index}.png").write_bytes(picture(index))
     found: list[list[dict[str, Any]]] = []
-    for options in (["--weights", weights], ["--url", service_url, "--variant", SMALL.name]):
+    for options in (["--weights", weights], ["--url", url, "--variant", SMALL.name]):
         result = _run(tmp_path, *options, "--format", "json", "--curve", "--skip-threshold", 0.3, "--jobs", 2)
         assert result.exit_code == 0, result.output
         found.append(json.loads(result.stdout)["results"])
     assert [row | {"elapsed_us": 0} for row in found[0]] == [row | {"elapsed_us": 0} for row in found[1]]
 
 
-class _Busy(BaseHTTPRequestHandler):
-    """A service that has no room for the first request."""
+class _Fake(BaseHTTPRequestHandler):
+    """A service that answers requests for one picture and for two; lists the kinds of their bodies."""
 
-    posts: ClassVar[list[str]] = []
+    kinds: ClassVar[list[str]]
 
     def do_GET(self) -> None:
         model = {"variant": "30x32", "weights": "ab", "height": 30, "width": 32, "burst_rows": 5, "bursts_per_frame": 6}
@@ -171,13 +176,11 @@ class _Busy(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        self.posts.append(self.path)
-        if len(self.posts) == 1:
-            self._answer(429, {"code": "too_many_requests", "detail": "come again"})
-        else:
-            decision = {"person": True, "p_person": 0.7, "exited": False, "processed_ratio": 1.0}
-            counts = dict.fromkeys(("index", "burst_index", "processed", "skipped", "unread", "macs", "elapsed_us"), 1)
-            self._answer(200, {"results": [decision | counts]})
+        self.kinds.append(self.headers["content-type"].partition(";")[0])
+        self._decide()
+
+    def _decide(self) -> None:
+        raise NotImplementedError
 
     def _answer(self, status: int, content: Any) -> None:
         body = json.dumps(content).encode()
@@ -192,18 +195,62 @@ class _Busy(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_a_busy_service_is_asked_again(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture())
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+def _entry(name: str, p_person: float) -> dict[str, Any]:
+    counts = dict.fromkeys(("index", "burst_index", "processed", "skipped", "unread", "macs", "elapsed_us"), 1)
+    return {"name": name, "person": True, "p_person": p_person, "exited": False, "processed_ratio": 1.0} | counts
+
+
+def _run_by(fake: type[_Fake], folder: Path) -> Result:
+    fake.kinds = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), fake) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        result = _run(tmp_path, "--url", url, "--variant", SMALL.name, "--jobs", 1)
+        result = _run(folder, "--url", f"http://127.0.0.1:{server.server_port}", "--variant", SMALL.name, "--jobs", 1)
         server.shutdown()
         thread.join()
     assert result.exit_code == 0, result.output
-    assert "P(person) 0.700" in result.stdout
-    assert len(_Busy.posts) == 2
+    return result
+
+
+class _Busy(_Fake):
+    """Has no room for the first request."""
+
+    def _decide(self) -> None:
+        if len(self.kinds) == 1:
+            self._answer(429, {"code": "too_many_requests", "detail": "come again"})
+        else:
+            self._answer(200, {"results": [_entry("", 0.7)]})
+
+
+def test_a_busy_service_is_asked_again(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    assert "P(person) 0.700" in _run_by(_Busy, tmp_path).stdout
+    assert _Busy.kinds == 2 * ["application/octet-stream"]
+
+
+class _Late(_Fake):
+    """Comes to the first of two pictures alone."""
+
+    def _decide(self) -> None:
+        late = {"index": 1, "name": "1", "code": "out_of_time", "message": "no core was free"}
+        together = self.kinds[-1] == "multipart/form-data"
+        self._answer(200, {"results": [_entry("0", 0.7), late] if together else [_entry("", 0.8)]})
+
+
+def test_what_a_service_did_not_come_to_is_asked_again_alone(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(picture())
+    told = _run_by(_Late, tmp_path).stdout
+    assert f"{tmp_path / 'a.png'}: person, P(person) 0.700" in told
+    assert f"{tmp_path / 'b.png'}: person, P(person) 0.800" in told
+    assert _Late.kinds == ["multipart/form-data", "application/octet-stream"]
+
+
+def test_large_pictures_go_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.bmp").write_bytes(picture(kind="BMP"))
+    (tmp_path / "b.bmp").write_bytes(picture(kind="BMP") + bytes(TOGETHER_BYTES))
+    _run_by(_Late, tmp_path)
+    assert _Late.kinds == 2 * ["application/octet-stream"]
 
 
 @pytest.mark.parametrize(
