@@ -1,6 +1,7 @@
 """The ASGI application."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -34,6 +35,7 @@ def create_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         measuring = asyncio.create_task(service.measure())
+        gc.freeze()  # what was loaded stays: a full collection, which holds every stream up, need not look at it again
         yield {"service": service}
         measuring.cancel()
         await asyncio.gather(measuring, return_exceptions=True)
