@@ -18,7 +18,7 @@ ffi.set_source(
     "model.kernel._kernel",
     '#include "rascanet_kernel.h"',
     sources=[str(FOLDER / name) for name in SOURCES],
-    depends=[str(FOLDER / name) for name in ("step.inc", "rascanet_kernel.h")],
+    depends=[str(FOLDER / name) for name in ("step.inc", "layers.inc", "rascanet_kernel.h")],
     include_dirs=[str(FOLDER)],
     extra_compile_args=["-O3", "-std=gnu11"],
     optional=True,  # a machine without a C compiler runs on torch
