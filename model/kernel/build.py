@@ -20,7 +20,7 @@ ffi.set_source(
     "model.kernel._kernel",
     "\n".join(f'#include "{header}"' for header in HEADERS),
     sources=[str(FOLDER / name) for name in SOURCES],
-    depends=[str(FOLDER / name) for name in ("step.inc", *HEADERS)],
+    depends=[str(FOLDER / name) for name in ("step.inc", "layers.inc", *HEADERS)],
     include_dirs=[str(FOLDER)],
     extra_compile_args=["-O3", "-std=gnu11"],
     optional=True,  # a machine without a C compiler runs on torch

@@ -127,22 +127,27 @@ class NativeRuntime:
         ):  # the usual call in a glance, any other with care
             check_step_arguments(self.config, rows, hidden)
         count = len(rows) // self._burst_rows
-        thread = self._thread
         try:
-            scratch, outputs = thread.scratch, thread.outputs
+            scratch, values, outputs = self._thread.room
         except AttributeError:
-            scratch = thread.scratch = _aligned(self._scratch_floats)
-            outputs = thread.outputs = ffi.new(FLOATS, OUTPUTS)
+            values = np.empty(OUTPUTS, np.float32)
+            outputs, scratch = from_buffer(FLOATS, values), _aligned(self._scratch_floats)
+            self._thread.room = scratch, values, outputs
         if count > 1:
-            outputs = ffi.new(FLOATS, OUTPUTS * count)
+            values = np.empty(OUTPUTS * count, np.float32)
+            outputs = from_buffer(FLOATS, values)
+        try:
+            pixels = from_buffer(BYTES, rows)
+        except ValueError:  # not contiguous
+            pixels = from_buffer(BYTES, np.ascontiguousarray(rows))
         step(
             self._isa,
             self._shape,
             self._packed,
-            from_buffer(BYTES, rows if rows.flags.c_contiguous else np.ascontiguousarray(rows)),
+            pixels,
             count,
             from_buffer(FLOATS, hidden, True),  # refuses what can't be written to
             outputs,
             scratch,
         )
-        return StepResult(ffi.unpack(outputs, OUTPUTS * count))
+        return StepResult(values.tolist())

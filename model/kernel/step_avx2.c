@@ -6,7 +6,7 @@
 #endif
 #define ISA avx2
 #define LANES 8
-#define CHANNEL_TILE 6
+#define REGISTERS 16
 #define SUPPORTED (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 #include "step.inc"
 #if defined(__clang__)

@@ -5,8 +5,9 @@
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma,prefer-vector-width=512")
 #endif
 #define ISA avx512
-#define LANES 16
-#define CHANNEL_TILE 12
+#define LANES 8
+#define WIDE 16
+#define REGISTERS 32
 #define SUPPORTED                                                                                                      \
     (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&  \
      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))

@@ -1,5 +1,5 @@
 #define ISA plain
 #define LANES 4
-#define CHANNEL_TILE 6
+#define REGISTERS 16
 #define SUPPORTED 1
 #include "step.inc"

@@ -24,7 +24,6 @@ AGREEMENT = 1e-3
 CHECKED_BURSTS = 5
 
 Rows = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 
 def run(plan: Plan) -> dict[str, Any]:
@@ -61,8 +60,8 @@ def _native_step(checkpoint: Checkpoint, isa: str, batch: int) -> Step:
     runtime = NativeRuntime(checkpoint, isa)
     states = [runtime.initial_hidden() for _ in range(batch)]
 
-    def run(rows: Rows) -> list[Floats]:
-        return [runtime.step(burst, state).logits[0] for burst, state in zip(rows, states, strict=True)]
+    def run(rows: Rows) -> list[list[float]]:
+        return [runtime.step(burst, state).outputs[:2] for burst, state in zip(rows, states, strict=True)]
 
     return run
 
