@@ -58,6 +58,11 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 fuzz: .venv/dev.stamp ## a million damaged messages and tokens, 10,000 random conversations
 	$(BIN)/python -m tests.fuzz.run
 
+.PHONY: schemathesis
+SERVICE ?= http://127.0.0.1:8000
+schemathesis: .venv/dev.stamp ## five minutes of requests made up from the OpenAPI document, to the service at SERVICE
+	SCHEMATHESIS_HOOKS=tests/fuzz/openapi_hooks.py $(BIN)/schemathesis run $(SERVICE)/openapi.json --phases examples,coverage,fuzzing --max-time 300
+
 .PHONY: soak overload
 MINUTES ?= 30
 soak: .venv/dev.stamp ## streams with churn, cuts, kills and drains, for MINUTES

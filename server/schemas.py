@@ -62,8 +62,12 @@ class ClassifyOptions(BaseModel):
         description="the exit policy: its name, or a JSON object with its parameters",
         examples=["published", '{"name": "published", "exit_threshold": 0.9}'],
     )
-    exit_threshold: float | None = Field(None, description="parameter of the policy, where it has one of this name")
-    skip_threshold: float | None = Field(None, description="parameter of the policy, where it has one of this name")
+    exit_threshold: float | None = Field(
+        None, description="parameter of the policy, where it has one of this name; above `skip_threshold`, at most 1"
+    )
+    skip_threshold: float | None = Field(
+        None, description="parameter of the policy, where it has one of this name; 0 or more"
+    )
     reports: Literal["decision", "curve"] = Field(
         "decision", description="`curve` adds P(person) after each burst to every entry"
     )
