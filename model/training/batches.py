@@ -31,8 +31,12 @@ class Source(Protocol):
     def digest(self) -> str | None:
         """Of the teacher's answers, if there are any."""
 
+    @property
+    def hints(self) -> int:
+        """Hints of a view, H."""
+
     def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        """Frames (B, H, W, 3) and targets, P(person) in 0..1, (B,), of a step; `rng` belongs to the step."""
+        """Frames (B, H, W, 3) and targets of a step, P(person) in 0..1 and H hints, (B, 1 + H); `rng` is the step's."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +46,26 @@ class FreshViews:
     views: Views
     recipe: Recipe
     digest: str | None = None
+    hints: int = 0
 
     def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         numbers = np.arange(step * self.recipe.batch, (step + 1) * self.recipe.batch)
         frames, labels = self.views.render(numbers, (self.recipe.config.height, self.recipe.config.width))
-        return frames, labels.astype(np.float32)
+        return frames, labels.astype(np.float32)[:, None]
 
 
 @dataclass(frozen=True)
 class TaughtViews:
-    """Views that a teacher has answered, drawn again and again: frames (N, H, W, 3), targets (N,)."""
+    """Views that a teacher has answered, drawn again and again: frames (N, H, W, 3), targets (N, 1 + H)."""
 
     frames: npt.NDArray[np.uint8]
     targets: npt.NDArray[np.float32]
     recipe: Recipe
     digest: str | None
+
+    @property
+    def hints(self) -> int:
+        return int(self.targets.shape[1]) - 1
 
     def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         numbers = np.sort(rng.integers(len(self.targets), size=self.recipe.batch))  # the frames lie on disk in order
@@ -104,7 +113,7 @@ def load_training_data(
     train = read_photos(folder, "train")
     source: Source
     if answers is None:
-        if recipe.teacher_share:
+        if recipe.teacher_share or recipe.hint_loss:
             raise OtherViewsError("the recipe learns from a teacher; name its answers")
         source = FreshViews(Views.load(recipe.views, train), recipe)
     else:
@@ -115,7 +124,7 @@ def load_training_data(
         if store is None:
             raise OtherViewsError("answered views need a folder to be stored in")
         count = min(recipe.view_count or len(answers.p_person), len(answers.p_person))
-        file = store / f"views_{answers.digest[:12]}_{count}_{size[0]}x{size[1]}.npy"
+        file = store / f"views_{count}_{size[0]}x{size[1]}.npy"
         frames = stored_views(lambda: load_views(folder, recipe.views), count, size, file, progress, processes)
         source = TaughtViews(frames, answers.targets(recipe.teacher_share)[:count], recipe, answers.digest)
     val = read_photos(folder, "val")
@@ -136,21 +145,21 @@ def draw_batch(step: int, source: Source, recipe: Recipe) -> Batch:
     """The batch of a step; depends on the seed and the step alone.
 
     Returns:
-        Network input (B, 3, H, W) and targets, P(person) in 0..1, (B,).
+        Network input (B, 3, H, W) and targets, P(person) in 0..1 and H hints, (B, 1 + H).
     """
     rng = np.random.default_rng((recipe.seed, step))
     frames, targets = source.batch(rng, step)
     mirrored = rng.random(len(frames)) < 0.5
     frames = np.where(mirrored[:, None, None, None], frames[:, :, ::-1], frames)
     inputs = network_input(change_light(rng, frames, recipe.light))
-    targets = targets * np.float32(1 - recipe.label_smoothing) + np.float32(recipe.label_smoothing / 2)
+    targets[:, 0] = targets[:, 0] * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
     blended = np.flatnonzero(rng.random(len(frames)) < recipe.mixup_share)
     if len(blended):
         others = rng.permutation(len(frames))[: len(blended)]
-        weights = rng.uniform(0.5, 1, len(blended)).astype(np.float32)
-        kept = weights[:, None, None, None]
+        kept = rng.uniform(0.5, 1, (len(blended), 1)).astype(np.float32)
+        targets[blended] = kept * targets[blended] + (1 - kept) * targets[others]
+        kept = kept[..., None, None]
         inputs[blended] = kept * inputs[blended] + (1 - kept) * inputs[others]
-        targets[blended] = weights * targets[blended] + (1 - weights) * targets[others]
     return inputs, targets
 
 

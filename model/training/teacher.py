@@ -26,6 +26,7 @@ class Answers:
         index_digest: SHA-256 of the index of the photographs that they are made of.
         labels: (N,) int8: 1 person, 0 no person, -1 unknown.
         p_person: the teacher's P(person), (N,) in 0..1.
+        hints: what else it saw, (N, H) float16: the main directions of its features, mean square 1.
         digest: SHA-256 of the file they were read from; empty before.
     """
 
@@ -33,12 +34,15 @@ class Answers:
     index_digest: str
     labels: npt.NDArray[np.int8]
     p_person: npt.NDArray[np.float32]
+    hints: npt.NDArray[np.float16]
     digest: str = ""
 
     def targets(self, teacher_share: float) -> npt.NDArray[np.float32]:
-        """What is to be learned, P(person), (N,): answer and label in their shares; without a label the answer."""
+        """What is to be learned, (N, 1 + H): P(person), answer and label in their shares, without a label the answer;
+        and the hints."""
         mixed = teacher_share * self.p_person + (1 - teacher_share) * self.labels
-        return np.where(self.labels < 0, self.p_person, mixed).astype(np.float32)
+        p_person = np.where(self.labels < 0, self.p_person, mixed)
+        return np.column_stack((p_person, self.hints)).astype(np.float32)
 
     def save(self, path: Path) -> None:
         np.savez(
@@ -47,6 +51,7 @@ class Answers:
             index_digest=np.array(self.index_digest),
             labels=self.labels,
             p_person=self.p_person,
+            hints=self.hints,
         )
 
     @classmethod
@@ -65,6 +70,7 @@ class Answers:
                     str(file["index_digest"]),
                     file["labels"],
                     file["p_person"],
+                    file["hints"],
                     hashlib.sha256(path.read_bytes()).hexdigest(),
                 )
         except (OSError, KeyError, ValueError, TypeError) as error:

@@ -14,10 +14,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from model.checkpoint import Checkpoint, save_checkpoint
+from model.layers import pool_columns
 from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
 from model.torch_runtime import checkpoint_from, network_from
@@ -77,9 +78,13 @@ def person_curves(network: RaScaNet, frames: npt.NDArray[np.uint8], batch: int =
 
 
 class _Run:
-    """A run's state: network, average, optimiser, step; kept in `state.pt`."""
+    """A run's state: network, average, reader of hints, optimiser, step; kept in `state.pt`."""
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, start: Checkpoint | None) -> None:
+    PARTS = ("network", "average", "hints", "optimiser")
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, device: torch.device, start: Checkpoint | None, hints: int
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.device = recipe, folder, device
         self.network = RaScaNet(recipe.config).to(device)
@@ -89,7 +94,9 @@ class _Run:
                 raise RunError(f"a run of {recipe.variant} can't begin with weights of {theirs.name}: other channels")
             self.network.load_state_dict(network_from(start).state_dict())
         self.average = copy.deepcopy(self.network).eval()
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=recipe.weight_decay)
+        self.hints = nn.Linear(recipe.config.hidden_channels, hints).to(device)  # read from the state, then thrown away
+        parameters = [*self.network.parameters(), *self.hints.parameters()]
+        self.optimiser = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
         self.step = 0
         self.state_file = folder / "state.pt"
         if self.state_file.is_file():
@@ -99,14 +106,13 @@ class _Run:
         state = torch.load(self.state_file, map_location=self.device, weights_only=True)
         if state["recipe"] != json.dumps(self.recipe.to_dict()):
             raise RunError(f"{self.folder} holds a run of another recipe; name another folder to start afresh")
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for name in self.PARTS:
+            getattr(self, name).load_state_dict(state[name])
         self.step = state["step"]
 
     def save(self) -> None:
         partial = self.state_file.with_suffix(".partial")
-        state = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser")}
+        state = {name: getattr(self, name).state_dict() for name in self.PARTS}
         torch.save(state | {"step": self.step, "recipe": json.dumps(self.recipe.to_dict())}, partial)
         partial.replace(self.state_file)
 
@@ -118,7 +124,11 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16):
             output = self.network(frames.to(self.device))
         output = FrameOutput(*(part.float() for part in output))
-        loss = training_loss(output, targets.to(self.device), self.recipe)
+        targets = targets.to(self.device)
+        loss = training_loss(output, targets[:, 0], self.recipe)
+        if self.recipe.hint_loss:
+            told = self.hints(pool_columns(output.hidden))
+            loss = loss + self.recipe.hint_loss * functional.mse_loss(told, targets[:, 1:])
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -155,7 +165,7 @@ def train(
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, folder, device, start)
+    run = _Run(recipe, folder, device, start, data.source.hints if recipe.hint_loss else 1)
     per_epoch = math.ceil(len(data.train.photos) / recipe.batch)
     steps = recipe.epochs * per_epoch
     last = steps if stop_after is None else min(steps, stop_after)
@@ -185,7 +195,7 @@ def train(
             saved = time.monotonic()
         progress(step=run.step, steps=steps, loss=loss, images_per_s=images_per_s, val=balanced)
     checkpoint = checkpoint_from(run.average)
-    p_person = person_curves(run.average, data.val_frames)[:, -1]
+    p_person = person_curves(run.average, data.val_frames)[:, -1].clip(1e-9, 1 - 1e-9)
     scaling = fit_scaling(np.log(p_person / (1 - p_person)), data.val.labels)
     checkpoint = apply_scaling(checkpoint, scaling)
     curves = person_curves(network_from(checkpoint), data.val_frames)

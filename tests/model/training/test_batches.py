@@ -33,7 +33,8 @@ def test_a_batch_depends_on_seed_and_step_alone(source: Source) -> None:
     again, _ = draw_batch(3, source, RECIPE)
     assert frames.shape == (4, 3, 105, 120)
     assert frames.dtype == np.float32
-    assert set(targets) <= {0, 1}
+    assert targets.shape == (4, 1)
+    assert set(targets[:, 0]) <= {0, 1}
     assert np.array_equal(frames, again)
     assert not np.array_equal(frames, draw_batch(4, source, RECIPE)[0])
     assert not np.array_equal(frames, draw_batch(3, source, replace(RECIPE, seed=2))[0])
@@ -55,38 +56,44 @@ def test_fresh_views_are_seen_once_each(photo_folder: Path) -> None:
 
 def test_smoothing_keeps_targets_off_the_ends(source: Source) -> None:
     _, targets = draw_batch(0, source, replace(RECIPE, label_smoothing=0.1))
-    assert targets.tolist() == pytest.approx([0.05 + 0.9 * label for label in draw_batch(0, source, RECIPE)[1]])
+    assert targets == pytest.approx(0.05 + 0.9 * draw_batch(0, source, RECIPE)[1])
 
 
 def test_blended_views_take_their_share_of_both_targets() -> None:
     frames = np.stack([np.full((105, 120, 3), shade, np.uint8) for shade in (0, 255)])
-    pair = TaughtViews(frames, np.array([0, 1], np.float32), RECIPE, "")
+    pair = TaughtViews(frames, np.array([[0, 2], [1, -3]], np.float32), RECIPE, "")
+    assert pair.hints == 1
     inputs, targets = draw_batch(0, pair, replace(RECIPE, mixup_share=1.0))
     assert np.ptp(inputs.reshape(4, -1), axis=1).max() == 0
-    assert (inputs[:, 0, 0, 0] + 127) / 254 == pytest.approx(targets, abs=1e-6)  # the brighter, the likelier
+    assert (inputs[:, 0, 0, 0] + 127) / 254 == pytest.approx(targets[:, 0], abs=1e-6)  # the brighter, the likelier
+    assert targets[:, 1] == pytest.approx(2 - 5 * targets[:, 0], abs=1e-5)
 
 
 def test_answered_views_are_learned_by_their_answers(photo_folder: Path, tmp_path: Path) -> None:
     views = load_views(photo_folder, RECIPE.views)
     labels = views.render(np.arange(20), (15, 16))[1]
-    answers = Answers(RECIPE.views, views.photos.index_digest, labels, np.linspace(0, 1, 20, dtype=np.float32), "abc")
+    p_person, hints = np.linspace(0, 1, 20, dtype=np.float32), np.arange(60, dtype=np.float16).reshape(20, 3)
+    answers = Answers(RECIPE.views, views.photos.index_digest, labels, p_person, hints, "abc")
     recipe = replace(RECIPE, teacher_share=0.5, view_count=8)
     data = load_training_data(photo_folder, recipe, answers, store=tmp_path)
     assert data.source.digest == "abc"
     assert isinstance(data.source, TaughtViews)
-    assert data.source.targets == pytest.approx((answers.p_person[:8] + labels[:8]) / 2)
+    assert data.source.targets[:, 0] == pytest.approx((answers.p_person[:8] + labels[:8]) / 2)
+    assert np.array_equal(data.source.targets[:, 1:], hints[:8])
     assert np.array_equal(data.source.frames, views.render(np.arange(8), (105, 120))[0])
 
 
 def test_answers_to_other_views_are_refused(photo_folder: Path, tmp_path: Path) -> None:
     views = load_views(photo_folder, RECIPE.views)
-    answers = Answers(RECIPE.views, views.photos.index_digest, np.zeros(4, np.int8), np.zeros(4, np.float32))
+    nothing = np.zeros(4, np.int8), np.zeros(4, np.float32), np.zeros((4, 2), np.float16)
+    answers = Answers(RECIPE.views, views.photos.index_digest, *nothing)
     other = replace(RECIPE, views=replace(RECIPE.views, seed=2))
     for recipe, given in ((other, answers), (RECIPE, replace(answers, index_digest="other"))):
         with pytest.raises(OtherViewsError, match="answered other views"):
             load_training_data(photo_folder, recipe, given, store=tmp_path)
-    with pytest.raises(OtherViewsError, match="name its answers"):
-        load_training_data(photo_folder, replace(RECIPE, teacher_share=0.5))
+    for learner in (replace(RECIPE, teacher_share=0.5), replace(RECIPE, hint_loss=0.5)):
+        with pytest.raises(OtherViewsError, match="name its answers"):
+            load_training_data(photo_folder, learner)
 
 
 def test_pictures_without_a_label_are_drawn_where_the_plan_says_so(photo_folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from model.training.augment import Composition
 from model.training.batches import load_views
 from model.training.photos import read_photos
-from model.training.teach import FOLDS, TeachError, cross_fitted, features_of, teach
+from model.training.teach import FOLDS, TeachError, cross_fitted, features_of, hints_of, teach
 from model.training.views import ViewPlan, Views
 
 PLAN = ViewPlan(composition=Composition(min_area=0.6, empty_crop_share=0.0))
@@ -41,6 +41,17 @@ def test_a_view_is_answered_by_a_head_that_has_not_seen_its_picture() -> None:
     right = (p_person > 0.5) == (labels == 1)
     assert right.mean() < 0.75
     assert ((heads[0].p_person(features) > 0.5) == (labels == 1)).mean() > 0.75  # the head has learned what it saw
+
+
+def test_hints_are_what_features_mostly_vary_by() -> None:
+    rng = np.random.default_rng(0)
+    causes = rng.standard_normal((5000, 2))
+    features = (causes @ rng.standard_normal((2, 30)) + 0.1 * rng.standard_normal((5000, 30))).astype(np.float16)
+    hints = hints_of(features, 3).astype(np.float64)
+    assert np.mean(hints**2) == pytest.approx(1, abs=1e-2)
+    told = np.linalg.lstsq(hints[:, :2], causes, rcond=None)
+    assert told[1].sum() / (causes**2).sum() < 0.01  # two directions tell both causes
+    assert hints[:, 2].std() < hints[:, 1].std() < hints[:, 0].std()
 
 
 def test_a_teacher_that_sees_brightness_learns_that_bright_means_person(photo_folder: Path, tmp_path: Path) -> None:

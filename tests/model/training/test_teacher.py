@@ -12,6 +12,7 @@ ANSWERS = Answers(
     "digest of an index",
     np.array([1, 0, -1], np.int8),
     np.array([0.75, 0.5, 0.25], np.float32),
+    np.array([[1, 2], [3, 4], [5, 6]], np.float16),
 )
 
 
@@ -22,6 +23,7 @@ def test_answers_survive_the_file(tmp_path: Path) -> None:
     assert (read.plan, read.index_digest) == (ANSWERS.plan, ANSWERS.index_digest)
     assert np.array_equal(read.labels, ANSWERS.labels)
     assert np.array_equal(read.p_person, ANSWERS.p_person)
+    assert np.array_equal(read.hints, ANSWERS.hints)
     assert len(read.digest) == 64
 
 
@@ -29,7 +31,8 @@ def test_answers_survive_the_file(tmp_path: Path) -> None:
     ("share", "targets"), [(0.0, [1, 0, 0.25]), (0.5, [0.875, 0.25, 0.25]), (1.0, [0.75, 0.5, 0.25])]
 )
 def test_targets_mix_label_and_answer(share: float, targets: list[float]) -> None:
-    assert ANSWERS.targets(share).tolist() == pytest.approx(targets)
+    assert ANSWERS.targets(share)[:, 0].tolist() == pytest.approx(targets)
+    assert np.array_equal(ANSWERS.targets(share)[:, 1:], ANSWERS.hints)
 
 
 def test_another_file_is_refused_by_name(tmp_path: Path) -> None:

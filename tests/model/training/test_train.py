@@ -8,12 +8,12 @@ import torch
 
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.rascanet import FrameOutput
-from model.training.batches import TrainingData, load_training_data
+from model.training.batches import FreshViews, TaughtViews, TrainingData, load_training_data
 from model.training.recipe import Recipe
 from model.training.train import RunError, learning_rate, train, training_loss
 from tests.networks import SMALL, random_checkpoint
 
-RECIPE = Recipe(epochs=2, batch=2)
+RECIPE = Recipe(epochs=2, batch=2, hint_loss=0.5)
 STEPS = 6
 
 
@@ -32,7 +32,12 @@ class Losses:
 
 @pytest.fixture(scope="module")
 def data(photo_folder: Path) -> TrainingData:
-    return load_training_data(photo_folder, RECIPE)
+    data = load_training_data(photo_folder, replace(RECIPE, hint_loss=0.0))
+    assert isinstance(data.source, FreshViews)
+    frames, labels = data.source.views.render(np.arange(12), (105, 120))
+    hints = np.random.default_rng(0).standard_normal((12, 2))
+    targets = np.column_stack((labels, hints)).astype(np.float32)
+    return replace(data, source=TaughtViews(frames, targets, RECIPE, None))
 
 
 Run = tuple[Checkpoint, dict[int, float], Path]
@@ -82,6 +87,12 @@ def test_a_run_leaves_its_weights_and_its_log(whole_run: Run, data: TrainingData
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "3"), ("2", "6")]
     assert float(rows[0]["loss"]) == pytest.approx(sum(losses[step] for step in (1, 2, 3)) / 3, rel=1e-4)
+
+
+def test_hints_add_their_error_to_the_loss(whole_run: Run, data: TrainingData, tmp_path: Path) -> None:
+    losses = Losses()
+    train(replace(RECIPE, hint_loss=0.0), data, tmp_path, losses, threads=1, stop_after=1)
+    assert whole_run[1][1] - losses.by_step[1] > 0.1  # of values with mean square 1, half of it
 
 
 def test_a_folder_of_another_recipe_is_not_gone_on_with(whole_run: Run, data: TrainingData) -> None:
