@@ -273,6 +273,8 @@ def _uploads(form: FormData) -> tuple[list[Upload], dict[str, Any]]:
             uploads.append(Upload(value.filename or "", value.file.read))
         elif name == FILES:
             raise ServiceError("bad_request", f"a part {FILES!r} has no file name, so it is no file")
+        elif name in fields:
+            raise ServiceError("bad_option", f"{name[:80]!r} came twice; send it once")
         else:
             fields[name] = value
     if not uploads:

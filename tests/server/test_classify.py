@@ -156,6 +156,7 @@ def test_image_refused(service_url: str, image: bytes, status: int, code: str) -
         ([b"x"], {"tpo": 1}, 422, "bad_option"),
         ([b"x"], {"fields": {"exit_threshold": "x"}}, 422, "bad_option"),
         ([b"x"], {"fields": {"other": "x"}}, 422, "bad_option"),
+        ([b"x"], {"fields": {"policy": ["never", "published"]}}, 422, "bad_option"),
         ([b"x"], {"fields": {"files": "x"}}, 400, "bad_request"),
         ([b"x"], {"fields": {"policy": "x" * 5000}}, 400, "bad_request"),
     ],
