@@ -276,7 +276,12 @@ _BAD_TYPE: Final = re.compile(r"missing required field `type`|`\$\.type`$")
 
 def encode(message: Message) -> bytes | str:
     """bytes for rows, compact JSON text for everything else."""
-    return _encode_rows(message) if isinstance(message, Rows) else _ENCODER.encode(message).decode()
+    return _encode_rows(message) if isinstance(message, Rows) else encode_control(message).decode()
+
+
+def encode_control(message: Control) -> bytes:
+    """The compact JSON text in UTF-8."""
+    return _ENCODER.encode(message)
 
 
 def _encode_rows(message: Rows) -> bytes:

@@ -1,6 +1,7 @@
 """uvicorn's connections, bounded: in number, in time until a request, in unread answers, and in silence."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from websockets.protocol import State
 from server.problem import problem
 from server.service import Service
 from server.settings import Settings
-from server.stream import STREAM_PATH
+from server.stream import STREAM_PATH, WOKEN
 
 HEAD_BYTES: Final = 65_536
 """Most bytes of a request's head; a read more may have come before it is refused."""
@@ -96,25 +97,59 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """Reads nothing while its answers are not taken, pings included, and can be cut off at once."""
+    """Reads nothing while its answers are not taken, pings included, and can be cut off at once.
 
+    The application finds it as the extension `connection`.
+
+    Attributes:
+        at_once: takes a binary message as soon as it has come, without waking the task that waits for it, and says
+            whether it did; the application sets it while it waits.
+    """
+
+    at_once: Callable[[bytes], bool] | None = None
     _pong_is_late = False
 
     def handle_connect(self, event: Request) -> None:
-        """Lets the application abort the connection."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"]["abort"] = {"transport": self.transport}
+            self.scope["extensions"]["connection"] = {"protocol": self}
+
+    def send_receive_event_to_app(self) -> None:
+        if (
+            self.at_once is not None
+            and self.curr_msg_data_type == "bytes"
+            and len(self.frames) == 1
+            and self.queue.empty()
+            and self.can_write
+            and self.at_once(self.frames[0])
+        ):
+            self.frames = []
+        else:
+            super().send_receive_event_to_app()
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the connection is open and its answers are being taken."""
+        return self.handshake_complete and self.writable.is_set() and self.conn.state is State.OPEN
+
+    def write(self, text: bytes) -> None:
+        """Sends a text message, for which `can_write` must hold, without the layers of ASGI."""
+        self.transport.write(text_frame(text))
+
+    def wake(self) -> None:
+        """Lets the task that waits for a message go on, with an event that is none."""
+        event: Any = {"type": WOKEN}
+        self.queue.put_nowait(event)
 
     async def send(self, message: Any) -> None:
         """Writes a stream's answers without the layers between: they would cost as much as the network."""
         text = message.get("text")
-        if text is None or not (self.handshake_complete and self.writable.is_set() and self.conn.state is State.OPEN):
+        if text is None or not self.can_write:
             await super().send(message)
         elif self.disconnected:
             raise ClientDisconnected
         else:
-            self.transport.write(text_frame(text.encode()))
+            self.write(text.encode())
 
     def pause_writing(self) -> None:
         super().pause_writing()

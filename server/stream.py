@@ -3,13 +3,26 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable, Iterator
 from time import monotonic, perf_counter
-from typing import Final
+from typing import Final, Protocol
 
+from starlette.types import Message as Event
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from sensor_sim.wire import SUBPROTOCOL, Control, Decision, Error, WireError, decode, encode
+from sensor_sim.wire import (
+    SUBPROTOCOL,
+    Control,
+    Decision,
+    Error,
+    Message,
+    Rows,
+    WireError,
+    decode,
+    encode,
+    encode_control,
+)
 from server.errors import ServiceError
 from server.logs import STREAM
 from server.problem import problem
@@ -27,8 +40,23 @@ TURN_S: Final = 0.002
 STREAM_HEADER: Final = b"rascanet-stream"
 """Of the answer to an upgrade: the name of the stream in the log."""
 
+WOKEN: Final = "rascanet.woken"
+"""An event between `receive` and us alone: there is something to do, but no message came."""
+
 GOING_AWAY: Final = 1001
 """Close code of a stream that is to go on elsewhere."""
+
+
+class Connection(Protocol):
+    """What a stream may do with its connection past ASGI; see `server.connections.BoundedWebSocket`."""
+
+    at_once: Callable[[bytes], bool] | None
+    transport: asyncio.Transport
+    writable: asyncio.Event
+
+    def write(self, text: bytes) -> None: ...
+
+    def wake(self) -> None: ...
 
 
 class StreamEndpoint:
@@ -53,7 +81,7 @@ class StreamEndpoint:
         STREAM.set(stream)
         try:
             await websocket.accept(SUBPROTOCOL, [(STREAM_HEADER, stream.encode())])
-            reason = await _converse(session, receive, send, service)
+            reason = await _converse(session, scope, receive, send, service)
         except _ClientLeftError as error:
             reason = str(error)
         except OSError:
@@ -79,12 +107,18 @@ class _ClientLeftError(Exception):
 
 def _cut_off_later(scope: Scope, seconds: float) -> None:
     """Bounds what is left to do for a connection: a close frame that nobody takes would keep it for ever."""
-    abort = scope["extensions"].get("abort")
-    if abort:
-        asyncio.get_running_loop().call_later(seconds, abort["transport"].abort)
+    connection = _connection(scope)
+    if connection is not None:
+        asyncio.get_running_loop().call_later(seconds, connection.transport.abort)
 
 
-async def _converse(session: StreamSession, receive: Receive, send: Send, service: Service) -> str:
+def _connection(scope: Scope) -> Connection | None:
+    """The connection itself, where the server is ours."""
+    found: Connection | None = scope["extensions"].get("connection", {}).get("protocol")
+    return found
+
+
+async def _converse(session: StreamSession, scope: Scope, receive: Receive, send: Send, service: Service) -> str:
     """Serves the stream; why it ended."""
     try:
         with StreamWatch(service.settings.limits) as watch:
@@ -92,7 +126,7 @@ async def _converse(session: StreamSession, receive: Receive, send: Send, servic
             if service.admission.draining:  # it began between the admission and here
                 watch.leave("drain", service.settings.drain_s)
             try:
-                await _serve(session, receive, send, watch, service)
+                await _Serving(session, service, watch, _connection(scope)).serve(receive, send)
             finally:
                 service.watches.discard(watch)
         if session.phase is Phase.ENDED:
@@ -113,44 +147,114 @@ async def _converse(session: StreamSession, receive: Receive, send: Send, servic
     return await _close(send, GOING_AWAY, reason, service) or reason
 
 
-async def _serve(session: StreamSession, receive: Receive, send: Send, watch: StreamWatch, service: Service) -> None:
-    turn = monotonic()
-    frames_left = service.settings.stream_frames
-    while session.phase is not Phase.ENDED:
-        if watch.leaving and await _leave(session, send, watch):
-            return
-        waiting = watch.since = monotonic()
-        watch.reading = True
-        try:
-            event = await receive()
-        except asyncio.CancelledError:
-            if not watch.woken():
-                raise
-            continue
-        watch.since = now = monotonic()
-        watch.reading = False
-        if now - waiting > TURN_S:
-            turn = now  # it waited, so the others had theirs
-        if event["type"] == "websocket.disconnect":
-            raise _ClientLeftError("no_pong" if event.get("no_pong") else "client_left")
+class _Serving:
+    """Works a stream's messages off: at once where the connection lets us, else by a task.
+
+    Rows are worked off where they come from the socket, in the callback of the event loop that read them: to wake a
+    task for each would cost more than the network does. Whatever is out of the ordinary is left to the task: other
+    messages, refusals, waiting for a reader, leaving, turns that grow long.
+    """
+
+    def __init__(
+        self, session: StreamSession, service: Service, watch: StreamWatch, connection: Connection | None
+    ) -> None:
+        self._session, self._service, self._watch, self._connection = session, service, watch, connection
+        self._turn = self._last = monotonic()  # when this turn began, and when a message was last worked off
+        self._failure: Exception | None = None
+
+    async def serve(self, receive: Receive, send: Send) -> None:
+        session, watch = self._session, self._watch
+        while session.phase is not Phase.ENDED:
+            if watch.leaving and await _leave(session, send, watch):
+                return
+            waiting = watch.since = monotonic()
+            watch.reading = True
+            try:
+                event = await self._receive(receive)
+            except asyncio.CancelledError:
+                if not watch.woken():
+                    raise
+                continue
+            watch.since = now = monotonic()
+            watch.reading = False
+            if now - waiting > TURN_S:
+                self._turn = now  # it waited, so the others had theirs
+            if event["type"] == "websocket.disconnect":
+                raise _ClientLeftError("no_pong" if event.get("no_pong") else "client_left")
+            if event["type"] == WOKEN:
+                await self._go_on()
+            else:
+                await self._work(event, now, send)
+            if session.frames >= self._service.settings.stream_frames:
+                watch.leave("stream_frames", 0)
+
+    async def _work(self, event: Event, came: float, send: Send) -> None:
         data = event.get("bytes")
+        for reply in self._replies(decode(data if data is not None else event["text"]), came):
+            if reply is not None:
+                await _send(send, reply)
+                self._watch.opened = True
+            if monotonic() - self._turn > TURN_S:
+                await asyncio.sleep(0)
+                self._turn = monotonic()
+
+    async def _receive(self, receive: Receive) -> Event:
+        if self._connection is None:
+            return await receive()
+        self._connection.at_once = self._take
+        try:
+            return await receive()
+        finally:
+            self._connection.at_once = None
+
+    async def _go_on(self) -> None:
+        """What made `_take` wake the task: a failure, answers that are not taken, or the stream's last frame."""
+        if self._failure is not None:
+            raise self._failure
+        assert self._connection is not None  # noqa: S101 - who else would have woken us
+        await self._connection.writable.wait()
+
+    def _take(self, data: bytes) -> bool:
+        """Works rows off; False if that is for the task to do, to which nothing has happened yet."""
+        watch, connection, now = self._watch, self._connection, monotonic()
+        if now - self._last > TURN_S / 10:
+            self._turn = now  # between the messages of one read there is no time
+        if connection is None or watch.leaving or now - self._turn > TURN_S:
+            return False
+        try:
+            message = decode(data)
+            if isinstance(message, Rows) and message.bursts > self._session.runtime.turn_bursts:
+                return False
+            for reply in self._replies(message, now):
+                if reply is not None:
+                    connection.write(encode_control(reply))
+        except (WireError, ServiceError):
+            return False  # it is said by the task, which comes to the same
+        except Exception as failure:
+            self._failure = failure
+        last = self._session.frames >= self._service.settings.stream_frames
+        if self._failure or last or not connection.writable.is_set():
+            connection.wake()
+        watch.since = self._last = monotonic()
+        return True
+
+    def _replies(self, message: Message, came: float) -> Iterator[Control | None]:
+        """Advances the session by a message: what to answer, and None after every step of the network.
+
+        Raises:
+            ServiceError: the message is not legal here; nothing has changed.
+        """
+        session, service = self._session, self._service
         session.behind = service.load.behind
-        for reply in session.receive(decode(data if data is not None else event["text"])):
-            await _send(send, reply)
-            watch.opened = True
+        yield from session.receive(message)
         while (rows := session.rows_to_step()) is not None:
             began = perf_counter()
             result = session.runtime.step(rows, session.hidden)
             replies = session.advance(result, (perf_counter() - began) * 1e6)
-            for reply in replies:
-                await _send(send, reply)
+            yield from replies
             if replies and type(replies[-1]) is Decision:
-                service.metrics.decided(replies[-1], monotonic() - now)
-                if session.frames >= frames_left:
-                    watch.leave("stream_frames", 0)
-            if monotonic() - turn > TURN_S:
-                await asyncio.sleep(0)
-                turn = monotonic()
+                service.metrics.decided(replies[-1], monotonic() - came)
+            yield None
 
 
 async def _leave(session: StreamSession, send: Send, watch: StreamWatch) -> bool:

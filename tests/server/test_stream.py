@@ -200,7 +200,8 @@ def test_last_words_that_nobody_takes(models: dict[str, ServedModel], stuck_at: 
         transport = SimpleNamespace(abort=lambda: aborted.append(True))
         scope = {
             "type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL],
-            "client": ("127.0.0.1", 1), "extensions": {"abort": {"transport": transport}},
+            "client": ("127.0.0.1", 1),
+            "extensions": {"connection": {"protocol": SimpleNamespace(transport=transport)}},
             "app": SimpleNamespace(state=SimpleNamespace(service=service)),
         }  # fmt: skip
         await asyncio.wait_for(StreamEndpoint()(scope, receive, send), 5)
