@@ -64,6 +64,34 @@ def _stream_whole_frame(connection: ClientConnection, first: int = 0) -> Decisio
     return decision
 
 
+def test_a_failure_of_the_server_ends_its_stream_alone(
+    start: Callable[..., str], models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, runtime = start(), type(models[SMALL.name].runtime)
+    step = runtime.step
+
+    def failing(self: Any, rows: Any, hidden: Any) -> Any:
+        if not rows.any():
+            raise RuntimeError("of this test")
+        return step(self, rows, hidden)
+
+    monkeypatch.setattr(runtime, "step", failing)
+    black = Rows(0, 0, 1, 0, np.zeros(SMALL.burst_shape, np.uint8))
+    with _connect(url) as other, _connect(url) as connection:
+        for each in (other, connection):
+            assert isinstance(_ask(each, Hello(SMALL.name, NEVER)), Welcome)
+        assert isinstance(_ask(other, _burst(0)), Progress)
+        error = _ask(connection, black)
+        assert isinstance(error, Error)
+        assert error.code == "internal"
+        assert "of this test" not in error.message
+        with pytest.raises(ConnectionClosed) as closed:
+            connection.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1011
+        assert isinstance(_stream_whole_frame(other, first=1), Decision)
+
+
 def test_a_stream_from_hello_to_summary(service_url: str) -> None:
     with _connect(service_url) as connection:
         assert connection.subprotocol == SUBPROTOCOL
