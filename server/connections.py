@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -130,7 +129,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     @property
     def can_write(self) -> bool:
         """Whether the connection is open and its answers are being taken."""
-        return self.handshake_complete and self.writable.is_set() and self.conn.state is State.OPEN
+        taken = self.handshake_complete and not self.disconnected and self.writable.is_set()
+        return taken and self.conn.state is State.OPEN
 
     def write(self, text: bytes) -> None:
         """Sends a text message, for which `can_write` must hold, without the layers of ASGI."""
@@ -146,8 +146,6 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         text = message.get("text")
         if text is None or not self.can_write:
             await super().send(message)
-        elif self.disconnected:
-            raise ClientDisconnected
         else:
             self.write(text.encode())
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -165,7 +166,7 @@ def test_here_and_there_agree(tmp_path: Path, weights: Path, start: Callable[...
     assert [row | {"elapsed_us": 0} for row in found[0]] == [row | {"elapsed_us": 0} for row in found[1]]
 
 
-class _Fake(BaseHTTPRequestHandler):
+class _Fake(BaseHTTPRequestHandler, ABC):
     """A service that answers requests for one picture and for two; lists the kinds of their bodies."""
 
     kinds: ClassVar[list[str]]
@@ -179,8 +180,9 @@ class _Fake(BaseHTTPRequestHandler):
         self.kinds.append(self.headers["content-type"].partition(";")[0])
         self._decide()
 
+    @abstractmethod
     def _decide(self) -> None:
-        raise NotImplementedError
+        """Answers as the test's own service would."""
 
     def _answer(self, status: int, content: Any) -> None:
         body = json.dumps(content).encode()
