@@ -28,7 +28,7 @@ WORKDIR /venv
 # What only its makers use goes; what the service imports is compiled, since its root is read-only.
 RUN find lib -type d -name tests -prune -exec rm -rf {} + \
     && find lib -path '*/uvloop/*.so' -exec strip --strip-unneeded {} + \
-    && bin/python -c 'import server.__main__, model.kernel._kernel'
+    && bin/python -c 'import server.__main__, model.kernel.native'
 
 FROM python:3.11-slim-bookworm AS sensor
 COPY --from=sensor-build /venv /venv

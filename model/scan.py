@@ -62,7 +62,7 @@ class FrameScan:
         self.p_person = p_person
         self.processed += 1
         self.next_burst += 1
-        if self.decided:
+        if not self.policy.acts or self.decided:
             return None
         seen = Seen(self.next_burst / self.bursts_per_frame, p_person, confidence)
         verdict, self.policy_state = self.policy.verdict(seen, self.policy_state)

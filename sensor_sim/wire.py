@@ -327,7 +327,7 @@ def _decode_rows(data: bytes) -> Rows:
     expected = HEADER.size + count * row_bytes
     if len(data) != expected:
         raise WireError("malformed_rows", f"the header announces {expected} bytes in all, the message has {len(data)}")
-    rows = np.frombuffer(data, np.uint8, offset=HEADER.size).reshape(count, -1, channels)
+    rows: npt.NDArray[np.uint8] = np.ndarray((count, row_bytes // channels, channels), np.uint8, data, HEADER.size)
     return Rows(frame_id, first_burst, bursts, readout_us, rows, FORMATS[code])
 
 

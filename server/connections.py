@@ -186,9 +186,9 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         taken = self.handshake_complete and not self.disconnected and self.writable.is_set()
         return taken and self.conn.state is State.OPEN
 
-    def write(self, text: bytes) -> None:
-        """Sends a text message, for which `can_write` must hold, without the layers of ASGI."""
-        self.transport.write(text_frame(text))
+    def write(self, *texts: bytes) -> None:
+        """Sends text messages, for which `can_write` must hold, without the layers of ASGI."""
+        self.transport.write(b"".join(map(text_frame, texts)))
 
     def wake(self) -> None:
         """Lets the task that waits for a message go on, with an event that is none."""

@@ -359,8 +359,8 @@ class StreamSession:
         if scan.decided or scan.next_burst >= queue.first_burst + queue.bursts:
             self._queue = None
             return None
-        first = (scan.next_burst - queue.first_burst) * self._burst_rows
-        return queue.rows[first : first + self._turn_rows]
+        first, turn = (scan.next_burst - queue.first_burst) * self._burst_rows, self._turn_rows
+        return queue.rows[first : first + turn] if first or len(queue.rows) > turn else queue.rows
 
     def advance(self, result: StepResult, compute_us: float = 0.0) -> list[Control]:
         """Takes what the network said to the rows of `rows_to_step`, and how long it took; what to answer."""
@@ -368,11 +368,11 @@ class StreamSession:
         assert scan is not None  # noqa: S101 - rows_to_step gave rows
         self._compute_us += compute_us
         replies: list[Control] = []
-        before = scan.processed
+        before, frame_id, told = scan.processed, self._frame_id, self._progress_every
         for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
             skipped = scan.advance(p_person, confidence)
-            if self._progress_every and (scan.last_burst + 1) % self._progress_every == 0:
-                replies.append(Progress(self._frame_id, scan.last_burst, p_person, confidence))
+            if told and (scan.last_burst + 1) % told == 0:
+                replies.append(Progress(frame_id, scan.last_burst, p_person, confidence))
             if skipped is not None:
                 replies.append(Skip(self._frame_id, skipped))
             if scan.decided:

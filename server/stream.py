@@ -54,7 +54,7 @@ class Connection(Protocol):
     transport: asyncio.Transport
     writable: asyncio.Event
 
-    def write(self, text: bytes) -> None: ...
+    def write(self, *texts: bytes) -> None: ...
 
     def wake(self) -> None: ...
 
@@ -190,8 +190,8 @@ class _Serving:
 
     async def _work(self, event: Event, came: float, send: Send) -> None:
         data = event.get("bytes")
-        for reply in self._replies(decode(data if data is not None else event["text"]), came):
-            if reply is not None:
+        for replies in self._answers(decode(data if data is not None else event["text"]), came):
+            for reply in replies:
                 await _send(send, reply)
                 self._watch.opened = True
             if monotonic() - self._turn > TURN_S:
@@ -221,40 +221,41 @@ class _Serving:
             self._turn = now  # between the messages of one read there is no time
         if connection is None or watch.leaving or now - self._turn > TURN_S:
             return False
+        texts: list[bytes] = []
         try:
             message = decode(data)
             if isinstance(message, Rows) and message.bursts > self._session.runtime.turn_bursts:
                 return False
-            for reply in self._replies(message, now):
-                if reply is not None:
-                    connection.write(encode_control(reply))
+            for replies in self._answers(message, now):
+                texts.extend(map(encode_control, replies))
         except (WireError, ServiceError):
             return False  # it is said by the task, which comes to the same
         except Exception as failure:
             self._failure = failure
+        if texts:
+            connection.write(*texts)
         last = self._session.frames >= self._service.settings.stream_frames
         if self._failure or last or not connection.writable.is_set():
             connection.wake()
         watch.since = self._last = monotonic()
         return True
 
-    def _replies(self, message: Message, came: float) -> Iterator[Control | None]:
-        """Advances the session by a message: what to answer, and None after every step of the network.
+    def _answers(self, message: Message, came: float) -> Iterator[list[Control]]:
+        """Advances the session by a message: what to answer at once, then after every step of the network.
 
         Raises:
             ServiceError: the message is not legal here; nothing has changed.
         """
         session, service = self._session, self._service
         session.behind = service.load.behind
-        yield from session.receive(message)
+        yield session.receive(message)
         while (rows := session.rows_to_step()) is not None:
             began = perf_counter()
             result = session.runtime.step(rows, session.hidden)
             replies = session.advance(result, (perf_counter() - began) * 1e6)
-            yield from replies
+            yield replies
             if replies and type(replies[-1]) is Decision:
                 service.metrics.decided(replies[-1], monotonic() - came)
-            yield None
 
 
 async def _leave(session: StreamSession, send: Send, watch: StreamWatch) -> bool:

@@ -1,7 +1,6 @@
 """`StepRuntime` on the kernel: packs a checkpoint's weights, calls the step."""
 
 import os
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,22 +8,19 @@ import numpy as np
 
 from model.checkpoint import Checkpoint
 from model.kernel._kernel import ffi, lib
+from model.kernel._step import step
 from model.runtime import Floats, Hidden, Rows, RuntimeUnavailableError, StepResult, check_step_arguments
 
 BATCH_NORM_EPSILON = 1e-5
 CACHE_LINE_BYTES = 64
-UINT8, FLOAT32 = np.dtype(np.uint8), np.dtype(np.float32)
-
-FLOATS, BYTES = ffi.typeof("float[]"), ffi.typeof("uint8_t[]")
-OUTPUTS = 4
-from_buffer, step = ffi.from_buffer, lib.rascanet_step
+FLOATS = ffi.typeof("float[]")
 
 
 def _aligned(floats: int) -> Any:
     """Room for so many floats from the start of a cache line on, as `float[]`."""
-    room = np.zeros(floats + CACHE_LINE_BYTES // FLOAT32.itemsize, np.float32)
-    skip = -room.ctypes.data % CACHE_LINE_BYTES // FLOAT32.itemsize
-    return from_buffer(FLOATS, room[skip : skip + floats])
+    room = np.zeros(floats + CACHE_LINE_BYTES // 4, np.float32)
+    skip = -room.ctypes.data % CACHE_LINE_BYTES // 4
+    return ffi.from_buffer(FLOATS, room[skip : skip + floats])
 
 
 def instruction_sets() -> list[str]:
@@ -91,18 +87,17 @@ class NativeRuntime:
     def __init__(self, checkpoint: Checkpoint, isa: str | None = None) -> None:
         self.config = config = checkpoint.config
         self.turn_bursts = 16
-        self._isa = _choose(isa or os.environ.get("RASCANET_ISA"))
-        self.isa = ffi.string(self._isa.name).decode()
-        self._shape = ffi.new("rascanet_shape *", (config.width, config.hidden_channels, config.head_channels))
-        size = self._isa.packed_floats(self._shape)
+        chosen = _choose(isa or os.environ.get("RASCANET_ISA"))
+        self.isa = ffi.string(chosen.name).decode()
+        shape = config.width, config.hidden_channels, config.head_channels
+        self._network = network = ffi.new("rascanet_network *", {"isa": chosen, "shape": shape})
+        size = chosen.packed_floats(ffi.addressof(network.shape))
         if not size:
             raise ValueError(f"the kernel can't run a network of {config}")
-        self._packed = _aligned(size)
+        network.scratch_floats = chosen.scratch_floats(ffi.addressof(network.shape))
+        self._packed = network.packed = _aligned(size)  # kept here: the network has its address alone
         self._pack(folded_layers(checkpoint))
-        self._scratch_floats = self._isa.scratch_floats(self._shape)
-        self._thread = threading.local()
-        self._burst_rows, *_ = self._burst_shape = config.burst_shape
-        self._hidden_shape = config.hidden_shape
+        self._address = int(ffi.cast("uintptr_t", network))
 
     def _pack(self, layers: dict[str, tuple[Floats, Floats]]) -> None:
         into = ffi.new("rascanet_layers *")
@@ -110,8 +105,8 @@ class NativeRuntime:
             stem = name.rstrip("0123456789")
             place = getattr(into, stem)
             place = place[int(name[len(stem) :])] if name != stem else place
-            place.weight, place.bias = from_buffer(FLOATS, weight), from_buffer(FLOATS, bias)
-        self._isa.pack(self._shape, into, self._packed)
+            place.weight, place.bias = ffi.from_buffer(FLOATS, weight), ffi.from_buffer(FLOATS, bias)
+        self._network.isa.pack(ffi.addressof(self._network.shape), into, self._packed)
 
     def initial_hidden(self) -> Hidden:
         """The state before a frame's first burst: zeros (C, Wh) float32."""
@@ -119,35 +114,11 @@ class NativeRuntime:
 
     def step(self, rows: Rows, hidden: Hidden) -> StepResult:
         """Advances `hidden` by the bursts in `rows`, see `StepRuntime.step`; contiguous rows are not copied."""
-        if not (
-            rows.shape == self._burst_shape
-            and hidden.shape == self._hidden_shape
-            and rows.dtype == UINT8
-            and hidden.dtype == FLOAT32
-        ):  # the usual call in a glance, any other with care
+        outputs = step(self._address, rows, hidden)
+        if outputs is None:
             check_step_arguments(self.config, rows, hidden)
-        count = len(rows) // self._burst_rows
-        try:
-            scratch, values, outputs = self._thread.room
-        except AttributeError:
-            values = np.empty(OUTPUTS, np.float32)
-            outputs, scratch = from_buffer(FLOATS, values), _aligned(self._scratch_floats)
-            self._thread.room = scratch, values, outputs
-        if count > 1:
-            values = np.empty(OUTPUTS * count, np.float32)
-            outputs = from_buffer(FLOATS, values)
-        try:
-            pixels = from_buffer(BYTES, rows)
-        except ValueError:  # not contiguous
-            pixels = from_buffer(BYTES, np.ascontiguousarray(rows))
-        step(
-            self._isa,
-            self._shape,
-            self._packed,
-            pixels,
-            count,
-            from_buffer(FLOATS, hidden, True),  # refuses what can't be written to
-            outputs,
-            scratch,
-        )
-        return StepResult(values.tolist())
+            if not (hidden.flags.c_contiguous and hidden.flags.writeable):
+                raise ValueError("hidden must be contiguous and writable")
+            outputs = step(self._address, np.ascontiguousarray(rows), hidden)
+            assert outputs is not None  # noqa: S101 - all that it asks for was seen to
+        return StepResult(outputs)

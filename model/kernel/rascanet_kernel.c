@@ -8,8 +8,3 @@ const rascanet_isa *rascanet_isa_at(size_t index) {
         &rascanet_plain};
     return index < sizeof known / sizeof *known ? known[index] : NULL;
 }
-
-int rascanet_step(const rascanet_isa *isa, const rascanet_shape *shape, const float *packed, const uint8_t *rows,
-                  size_t bursts, float *hidden, float *outputs, float *scratch) {
-    return isa->step(shape, packed, rows, bursts, hidden, outputs, scratch);
-}

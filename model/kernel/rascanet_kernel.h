@@ -40,9 +40,13 @@ typedef struct {
 /* The instruction sets that this build has, best first; NULL past the last. */
 const rascanet_isa *rascanet_isa_at(size_t index);
 
-/* isa->step; bindings call a function by name faster than one by pointer. */
-int rascanet_step(const rascanet_isa *isa, const rascanet_shape *shape, const float *packed, const uint8_t *rows,
-                  size_t bursts, float *hidden, float *outputs, float *scratch);
+/* A network ready to run, for bindings. */
+typedef struct {
+    const rascanet_isa *isa;
+    rascanet_shape shape;
+    const float *packed;
+    size_t scratch_floats;
+} rascanet_network;
 
 extern const rascanet_isa rascanet_plain;
 #if defined(__x86_64__)

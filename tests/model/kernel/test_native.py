@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from model.kernel._kernel import ffi, lib
 
@@ -13,7 +13,7 @@ from model.checkpoint import import_public_checkpoint
 from model.config import VARIANTS, RaScaNetConfig
 from model.kernel.native import NativeRuntime, instruction_sets
 from model.preprocess import pixel_table
-from model.runtime import RuntimeUnavailableError, load_runtime
+from model.runtime import Hidden, RuntimeUnavailableError, load_runtime
 from model.torch_runtime import TorchRuntime
 from tests.networks import SMALL, random_checkpoint
 
@@ -73,6 +73,21 @@ def test_any_cut_gives_the_same_bits(isa: str, cut: int, seed: int) -> None:
     assert np.array_equal(whole, parts)
 
 
+@given(config=configs, seed=st.integers(0, 99), isa=st.sampled_from(ISAS))
+@example(config=RaScaNetConfig(15, 128, (1, 1, 1, 1), 4), seed=0, isa=ISAS[0])  # the hidden state fills its vectors
+def test_scratch_may_hold_anything(config: RaScaNetConfig, seed: int, isa: str) -> None:
+    runtime = NativeRuntime(random_checkpoint(config, seed), isa)
+    network, frame = runtime._network, _frame(config, seed)
+    expected, hidden = runtime.step(frame, runtime.initial_hidden()), runtime.initial_hidden()
+    outputs = np.empty(4 * config.bursts_per_frame, np.float32)
+    scratch = np.full(network.scratch_floats, np.nan, np.float32)
+    places = [ffi.from_buffer("float[]", each) for each in (hidden, outputs, scratch)]
+    rows = ffi.from_buffer("uint8_t[]", frame)
+    shape = ffi.addressof(network.shape)
+    assert network.isa.step(shape, network.packed, rows, config.bursts_per_frame, *places) == 0
+    assert outputs.tolist() == expected.outputs
+
+
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_pixel_value_is_scaled_as_preprocess_says(isa: str) -> None:
     config = RaScaNetConfig(height=5, width=16, head_channels=(1, 1, 1, 1), hidden_channels=4)
@@ -122,6 +137,21 @@ def test_rows_that_are_not_contiguous() -> None:
     assert not wide.flags.c_contiguous
     logits = [runtime.step(each, runtime.initial_hidden()).logits for each in (frame, wide)]
     assert np.array_equal(logits[0], logits[1])
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        np.zeros(SMALL.hidden_shape),
+        np.zeros((SMALL.hidden_channels, SMALL.hidden_width + 1), np.float32),
+        np.zeros(SMALL.hidden_shape[::-1], np.float32).T,
+        np.frombuffer(np.zeros(SMALL.hidden_shape, np.float32).tobytes(), np.float32).reshape(SMALL.hidden_shape),
+    ],
+    ids=["float64", "a column too many", "not in C order", "read-only"],
+)
+def test_hidden_states_that_cannot_be_advanced_are_refused(hidden: Hidden) -> None:
+    with pytest.raises(ValueError, match="hidden must be"):
+        NativeRuntime(random_checkpoint(SMALL, 1)).step(_frame(SMALL, 0), hidden)
 
 
 @given(
