@@ -1,9 +1,9 @@
 """`StepRuntime`: the one interface through which servers and commands run the network."""
 
 import logging
-from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -27,8 +27,7 @@ Floats = npt.NDArray[np.float32]
 Hidden = Floats
 
 
-@dataclass(slots=True)
-class StepResult:
+class StepResult(msgspec.Struct, gc=False):
     """What the network says after n bursts.
 
     Attributes:
