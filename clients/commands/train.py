@@ -42,12 +42,12 @@ def train(
         answers = Answers.load(teacher / "answers.npz") if teacher else None
         console.print(f"reading {photos}")
         with Progress(console=console) as bar:
-            rendering = bar.add_task("views", total=None, visible=answers is not None)
+            rendering = bar.add_task("views", total=None, visible=answers is not None or plan.swap_share > 0)
             data = load_training_data(
                 photos,
                 plan,
                 answers,
-                store=teacher,
+                store=teacher or out,
                 processes=processes,
                 progress=lambda done, count: bar.update(rendering, completed=done, total=count),
             )

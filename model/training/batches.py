@@ -14,8 +14,9 @@ from model.preprocess import network_input
 from model.training.light import change_light
 from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
 from model.training.recipe import Recipe
+from model.training.swaps import SURE, Swaps
 from model.training.teacher import Answers
-from model.training.views import ViewPlan, Views, stored_views
+from model.training.views import STORED, ViewPlan, Views, stored_views
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -36,7 +37,10 @@ class Source(Protocol):
         """Hints of a view, H."""
 
     def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        """Frames (B, H, W, 3) and targets of a step, P(person) in 0..1 and H hints, (B, 1 + H); `rng` is the step's."""
+        """Frames (B, H, W, 3) and targets of a step, P(person) in 0..1 and H hints, (B, 1 + H); `rng` is the step's.
+
+        Hints that nobody gave are NaN.
+        """
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,31 @@ class TaughtViews:
         return self.frames[numbers], self.targets[numbers]
 
 
+@dataclass(frozen=True)
+class WithSwaps:
+    """A share of every batch from another source are swaps, (N, H, W, 3): even ones show nobody, odd ones somebody."""
+
+    source: Source
+    swaps: npt.NDArray[np.uint8]
+    share: float
+
+    @property
+    def digest(self) -> str | None:
+        return self.source.digest
+
+    @property
+    def hints(self) -> int:
+        return self.source.hints
+
+    def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        frames, targets = self.source.batch(rng, step)
+        numbers = np.sort(rng.integers(len(self.swaps), size=round(self.share * len(frames))))
+        places = rng.choice(len(frames), len(numbers), replace=False)
+        frames[places], targets[places] = self.swaps[numbers], np.nan
+        targets[places, 0] = np.array(SURE)[numbers % 2]
+        return frames, targets
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingData:
     """What a run learns from and is judged by.
@@ -101,7 +130,7 @@ def load_training_data(
 
     Args:
         answers: a teacher's answers to the recipe's views; None: the labels alone.
-        store: folder for the frames of answered views, which are rendered once for each size.
+        store: folder for the frames of answered views and of swaps, which are rendered once for each size.
         processes: that render.
         progress: is told how many of how many views are rendered.
 
@@ -127,6 +156,13 @@ def load_training_data(
         file = store / f"views_{count}_{size[0]}x{size[1]}.npy"
         frames = stored_views(lambda: load_views(folder, recipe.views), count, size, file, progress, processes)
         source = TaughtViews(frames, answers.targets(recipe.teacher_share)[:count], recipe, answers.digest)
+    if recipe.swap_share:
+        if store is None:
+            raise OtherViewsError("swaps need a folder to be stored in")
+        count = recipe.swap_count
+        file = store / f"swaps_{count}_{size[0]}x{size[1]}.npy"
+        swaps = stored_views(lambda: load_swaps(recipe, train), count, size, file, progress, processes)
+        source = WithSwaps(source, swaps, recipe.swap_share)
     val = read_photos(folder, "val")
     return TrainingData(source, train, val, load_frames(val, *size))
 
@@ -141,11 +177,16 @@ def load_views(folder: Path, plan: ViewPlan) -> Views:
     return Views.load(plan, photos)
 
 
+def load_swaps(recipe: Recipe, train: Photos) -> Swaps:
+    """The swaps of the training split; the same for every run with views of the same seed."""
+    return Swaps(recipe.views.seed, train, load_frames(train, *STORED))
+
+
 def draw_batch(step: int, source: Source, recipe: Recipe) -> Batch:
     """The batch of a step; depends on the seed and the step alone.
 
     Returns:
-        Network input (B, 3, H, W) and targets, P(person) in 0..1 and H hints, (B, 1 + H).
+        Network input (B, 3, H, W) and targets, P(person) in 0..1 and H hints (NaN where there are none), (B, 1 + H).
     """
     rng = np.random.default_rng((recipe.seed, step))
     frames, targets = source.batch(rng, step)

@@ -127,8 +127,9 @@ class _Run:
         targets = targets.to(self.device)
         loss = training_loss(output, targets[:, 0], self.recipe)
         if self.recipe.hint_loss:
-            told = self.hints(pool_columns(output.hidden))
-            loss = loss + self.recipe.hint_loss * functional.mse_loss(told, targets[:, 1:])
+            given = ~targets[:, 1].isnan()
+            told = self.hints(pool_columns(output.hidden[given]))
+            loss = loss + self.recipe.hint_loss * functional.mse_loss(told, targets[given, 1:])
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)

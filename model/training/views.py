@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -116,15 +117,25 @@ class Views:
         return random_sample(rng, self.pictures[index], photo.label, photo.boxes, size, self.plan.composition)
 
 
+class Rendering(Protocol):
+    """Training frames by number."""
+
+    def render(
+        self, numbers: npt.NDArray[np.int64], size: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
+        """Frames (n, height, width, 3) and labels (n,)."""
+        ...
+
+
 def stored_views(
-    load: Callable[[], Views],
+    load: Callable[[], Rendering],
     count: int,
     size: tuple[int, int],
     file: Path,
     progress: Callable[[int, int], None],
     processes: int,
 ) -> npt.NDArray[np.uint8]:
-    """The first `count` views at `size`, (count, height, width, 3), mapped from `file`, made if it isn't there."""
+    """The first `count` frames at `size`, (count, height, width, 3), mapped from `file`, made if it isn't there."""
     if not file.is_file():
         views = load()
         partial = file.with_suffix(".partial")
@@ -140,11 +151,11 @@ def stored_views(
     return stored
 
 
-_job: tuple[Views, tuple[int, int], int]
+_job: tuple[Rendering, tuple[int, int], int]
 """What a worker process renders from: handed over once, by forking, since the pictures are gigabytes."""
 
 
-def _take(views: Views, size: tuple[int, int], count: int) -> None:
+def _take(views: Rendering, size: tuple[int, int], count: int) -> None:
     global _job  # a pool hands its workers their state this way alone
     _job = views, size, count
 

@@ -9,14 +9,17 @@ from model.training.batches import (
     OtherViewsError,
     Source,
     TaughtViews,
+    WithSwaps,
     batches,
     draw_batch,
+    load_swaps,
     load_training_data,
     load_views,
 )
 from model.training.light import Light
 from model.training.photos import UNKNOWN
 from model.training.recipe import Recipe
+from model.training.swaps import SURE
 from model.training.teacher import Answers
 from tests.model.training.folders import INDEX_HEADER
 
@@ -69,6 +72,32 @@ def test_blended_views_take_their_share_of_both_targets() -> None:
     assert targets[:, 1] == pytest.approx(2 - 5 * targets[:, 0], abs=1e-5)
 
 
+def test_a_share_of_a_batch_are_swaps(photo_folder: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, batch=8, swap_share=0.25, swap_count=6)
+    data = load_training_data(photo_folder, recipe, store=tmp_path)
+    swaps = load_swaps(recipe, data.train).render(np.arange(6), (105, 120))[0]
+    found = set()
+    for step in range(8):
+        frames, targets = data.source.batch(np.random.default_rng(step), step)
+        numbers = [next((n for n in range(6) if np.array_equal(frame, swaps[n])), None) for frame in frames]
+        assert sum(number is not None for number in numbers) == 2
+        assert all(target == SURE[n % 2] for n, target in zip(numbers, targets[:, 0], strict=True) if n is not None)
+        found |= set(numbers)
+    assert found >= set(range(6))
+
+
+def test_swaps_have_no_hints() -> None:
+    frames = np.zeros((4, 105, 120, 3), np.uint8)
+    taught = TaughtViews(frames, np.ones((4, 3), np.float32), RECIPE, "abc")
+    source = WithSwaps(taught, frames + np.uint8(1), 0.5)
+    assert (source.digest, source.hints) == ("abc", 2)
+    _, targets = draw_batch(0, source, RECIPE)
+    without = np.isnan(targets)
+    assert without[:, 1:].all(1).sum() == 2
+    assert np.array_equal(without[:, 1], without[:, 2])
+    assert not without[:, 0].any()
+
+
 def test_answered_views_are_learned_by_their_answers(photo_folder: Path, tmp_path: Path) -> None:
     views = load_views(photo_folder, RECIPE.views)
     labels = views.render(np.arange(20), (15, 16))[1]
@@ -88,9 +117,9 @@ def test_answers_to_other_views_are_refused(photo_folder: Path, tmp_path: Path) 
     nothing = np.zeros(4, np.int8), np.zeros(4, np.float32), np.zeros((4, 2), np.float16)
     answers = Answers(RECIPE.views, views.photos.index_digest, *nothing)
     other = replace(RECIPE, views=replace(RECIPE.views, seed=2))
-    for recipe, given in ((other, answers), (RECIPE, replace(answers, index_digest="other"))):
+    for recipe, foreign in ((other, answers), (RECIPE, replace(answers, index_digest="other"))):
         with pytest.raises(OtherViewsError, match="answered other views"):
-            load_training_data(photo_folder, recipe, given, store=tmp_path)
+            load_training_data(photo_folder, recipe, foreign, store=tmp_path)
     for learner in (replace(RECIPE, teacher_share=0.5), replace(RECIPE, hint_loss=0.5)):
         with pytest.raises(OtherViewsError, match="name its answers"):
             load_training_data(photo_folder, learner)
