@@ -21,8 +21,8 @@ TRIES = 2
 """Of a short load: a machine's bad moment alone doesn't end the search."""
 SATURATING_STREAMS = 50
 CONFIRMATIONS = 6
-"""Full-length attempts, each with an eighth fewer streams than the one before: what a machine carries for seconds is more
-than what it carries for a minute."""
+"""Full-length attempts, each with an eighth fewer streams than the one before: for seconds a machine carries more than
+for a minute."""
 
 
 def run(plan: Plan) -> dict[str, Any]:
