@@ -42,6 +42,9 @@ def register(app: typer.Typer) -> None:
 def model_card(
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
     held_out: Annotated[bool, typer.Option("--held-out", help="on the split test, once for each weights file")] = False,
+    weights: Annotated[
+        list[Path] | None, typer.Option(help="other weights than the shipped ones: printed, not written")
+    ] = None,
     card: Annotated[Path, typer.Option(help="the page whose figures are replaced")] = CARD,
     log: Annotated[Path, typer.Option(help="where evaluations on the held-out split are recorded")] = LOG,
 ) -> None:
@@ -53,32 +56,35 @@ def model_card(
     from model.runtime import RuntimeUnavailableError
     from model.training.photos import PhotosError
 
+    if weights and held_out:
+        fail("the held-out split is for the shipped weights alone; --weights or --held-out, not both")
     split = "test" if held_out else "val"
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
-        checkpoints = {variant: load_checkpoint(shipped_weights(variant)) for variant in VARIANTS}
+        files = weights or [shipped_weights(variant) for variant in VARIANTS]
+        checkpoints = {file: load_checkpoint(file) for file in files}
         if held_out:
             judged = {row["digest"] for row in _logged(log)}
-            for variant, checkpoint in checkpoints.items():
+            for file, checkpoint in checkpoints.items():
                 if checkpoint.digest in judged:
-                    fail(f"{log}: {variant} with these weights has been judged on the held-out split, once is enough")
+                    fail(f"{log}: {file.name} has been judged on the held-out split, once is enough")
         tables: list[Table] = []
-        for variant, checkpoint in checkpoints.items():
-            tables += _tables(variant, checkpoint, photos, split, log if held_out else None)
+        for file, checkpoint in checkpoints.items():
+            tables += _tables(file, checkpoint, photos, split, log if held_out else None)
         for table in tables:
             table.show(console)
-        refresh_page(card, {f"card {split}": tables})
+        if not weights:
+            refresh_page(card, {f"card {split}": tables})
 
 
 def _logged(log: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(log.read_text().splitlines())) if log.is_file() else []
 
 
-def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path | None) -> "list[Table]":
+def _tables(file: Path, checkpoint: Any, folder: Path, split: str, log: Path | None) -> "list[Table]":
     import numpy as np
 
     from clients.commands.table import MISSING, Table
     from model.certificate import certified_policy
-    from model.checkpoint import shipped_weights
     from model.exit_policy import Policy, PublishedPolicy
     from model.runtime import load_runtime
     from model.training.calibrate import fitted_on
@@ -87,7 +93,7 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
     from model.training.metrics import binary_metrics, calibration_error
     from model.training.photos import read_photos
 
-    runtime = load_runtime(checkpoint)
+    runtime, variant = load_runtime(checkpoint), checkpoint.config.name
     photos = read_photos(folder, split)
     evaluation = Evaluation(runtime, photos)
     curves = evaluation.curves
@@ -135,7 +141,7 @@ def _tables(variant: str, checkpoint: Any, folder: Path, split: str, log: Path |
     ]
     two_sided = min(agreeing, key=lambda policy: others.figures(policy).ratios[0])
     policies: dict[str, Policy] = {"published": PublishedPolicy(), f"two-sided, 1 % on `{elsewhere}`": two_sided}
-    certified = certified_policy(shipped_weights(variant), checkpoint.digest)
+    certified = certified_policy(file, checkpoint.digest)
     if certified:
         policies[f"calibrated, risk {certified.risk:g}"] = certified
     exits = []

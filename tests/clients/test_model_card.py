@@ -7,9 +7,10 @@ from typer.testing import CliRunner
 
 from clients.commands.main import app
 from clients.commands.model_card import CARD, MARKS
-from model.checkpoint import load_checkpoint, shipped_weights
+from model.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
 from model.config import VARIANTS
 from tests.model.training.folders import INDEX_HEADER
+from tests.networks import random_checkpoint
 
 PAGE = "<!-- card val -->\n<!-- end val -->\n<!-- card test -->\n<!-- end test -->\n"
 
@@ -51,6 +52,20 @@ def test_the_card_is_filled_and_the_held_out_split_is_judged_once(folder: Path) 
     assert again.exit_code != 0
     assert "once is enough" in again.output
     assert log.read_text().splitlines() == lines
+
+
+def test_figures_of_other_weights_are_printed_alone(folder: Path) -> None:
+    card, weights = folder / "card.md", folder / "other.safetensors"
+    save_checkpoint(random_checkpoint(VARIANTS["105x120"], 1), weights)
+    arguments = ["model-card", "--photos", str(folder), "--card", str(card), "--weights", str(weights)]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    assert "105x120 on val, whole frames" in result.output
+    assert "210x240" not in result.output
+    assert card.read_text() == PAGE
+    refused = CliRunner().invoke(app, [*arguments, "--held-out"])
+    assert refused.exit_code != 0
+    assert "not both" in refused.output
 
 
 def test_the_marks_cover_both_variants_and_splits() -> None:
