@@ -8,7 +8,7 @@
 
 #include "rascanet_kernel.h"
 
-enum { BURST_ROWS = 5, CHANNELS = 3, OUTPUTS = 4, CACHE_LINE = 64 };
+enum { BURST_ROWS = 5, CHANNELS = 3, OUTPUTS = 4, CACHE_LINE = 64, ON_STACK = 131072 / sizeof(float) };
 
 static int is_plain(PyObject *object, int type, int dimensions) {
     const PyArrayObject *array = (PyArrayObject *)object;
@@ -56,7 +56,7 @@ static PyObject *step(PyObject *Py_UNUSED(module), PyObject *const *arguments, P
         Py_RETURN_NONE;
     const size_t bursts = (size_t)size[0] / BURST_ROWS;
     const size_t floats = network->scratch_floats + OUTPUTS * bursts + CACHE_LINE / sizeof(float);
-    float *room = PyMem_Malloc(floats * sizeof(float));
+    float small[ON_STACK], *room = floats <= ON_STACK ? small : PyMem_Malloc(floats * sizeof(float));
     if (!room)
         return PyErr_NoMemory();
     float *scratch = (float *)(((uintptr_t)room + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
@@ -68,7 +68,8 @@ static PyObject *step(PyObject *Py_UNUSED(module), PyObject *const *arguments, P
     Py_END_ALLOW_THREADS;
     PyObject *found = failed ? PyErr_Format(PyExc_ValueError, "a shape that the kernel can't run")
                              : list_of(outputs, OUTPUTS * bursts);
-    PyMem_Free(room);
+    if (room != small)
+        PyMem_Free(room);
     return found;
 }
 
