@@ -126,8 +126,8 @@ class _Run:
         output = FrameOutput(*(part.float() for part in output))
         targets = targets.to(self.device)
         loss = training_loss(output, targets[:, 0], self.recipe)
-        if self.recipe.hint_loss:
-            given = ~targets[:, 1].isnan()
+        given = ~targets[:, -1].isnan()
+        if self.recipe.hint_loss and given.any():
             told = self.hints(pool_columns(output.hidden[given]))
             loss = loss + self.recipe.hint_loss * functional.mse_loss(told, targets[given, 1:])
         self.optimiser.zero_grad()
