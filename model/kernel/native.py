@@ -117,8 +117,8 @@ class NativeRuntime:
         outputs = step(self._address, rows, hidden)
         if outputs is None:
             check_step_arguments(self.config, rows, hidden)
-            if not (hidden.flags.c_contiguous and hidden.flags.writeable):
-                raise ValueError("hidden must be contiguous and writable")
+            if not hidden.flags.carray:
+                raise ValueError("hidden must be in C order, aligned and writable")
             outputs = step(self._address, np.ascontiguousarray(rows), hidden)
             assert outputs is not None  # noqa: S101 - all that it asks for was seen to
         return StepResult(outputs)

@@ -146,8 +146,11 @@ def test_rows_that_are_not_contiguous() -> None:
         np.zeros((SMALL.hidden_channels, SMALL.hidden_width + 1), np.float32),
         np.zeros(SMALL.hidden_shape[::-1], np.float32).T,
         np.frombuffer(np.zeros(SMALL.hidden_shape, np.float32).tobytes(), np.float32).reshape(SMALL.hidden_shape),
+        np.zeros(4 * SMALL.hidden_channels * SMALL.hidden_width + 1, np.uint8)[1:]
+        .view(np.float32)
+        .reshape(SMALL.hidden_shape),
     ],
-    ids=["float64", "a column too many", "not in C order", "read-only"],
+    ids=["float64", "a column too many", "not in C order", "read-only", "not aligned"],
 )
 def test_hidden_states_that_cannot_be_advanced_are_refused(hidden: Hidden) -> None:
     with pytest.raises(ValueError, match="hidden must be"):
