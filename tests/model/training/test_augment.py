@@ -1,10 +1,11 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.training.augment import (
+    PATCH_AREA,
     Composition,
     Sample,
     boxes_in_crop,
@@ -195,8 +196,14 @@ def plain_sample(shade: int, label: int, people: tuple[Box, ...] | None) -> Samp
     return Sample(np.full((20, 20, 3), shade, np.uint8), label, people)
 
 
+def _edges(box: Box) -> tuple[float, float, float, float]:
+    x, y, width, height = box
+    return x, y, x + width, y + height
+
+
 @settings(max_examples=60)
 @given(seeds, st.lists(boxes, max_size=2).map(tuple), st.lists(boxes, max_size=2).map(tuple))
+@example(420, ((0.5, 0.25, 0.5, 0.578125),), ())  # by its pixels the patch leaves a tenth of the person, by itself less
 def test_a_pasted_patch_decides_the_label_by_what_it_hides_and_shows(
     seed: int, people: tuple[Box, ...], others: tuple[Box, ...]
 ) -> None:
@@ -208,7 +215,11 @@ def test_a_pasted_patch_decides_the_label_by_what_it_hides_and_shows(
     rows, columns = from_other.any(1).nonzero()[0], from_other.any(0).nonzero()[0]
     assert from_other.sum() == len(rows) * len(columns)  # a rectangle
     assert 0.05 <= from_other.mean() <= 0.7
-    patch = (columns[0] / 20, rows[0] / 20, len(columns) / 20, len(rows) / 20)
+    rng, found = np.random.default_rng(seed), (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    tried = [
+        random_crop(rng, *PATCH_AREA) for _ in range(6)
+    ]  # the label goes by the patch before it was rounded to pixels
+    (patch, *_) = (each for each in tried if found == tuple(round(20 * edge) for edge in _edges(each)))
     inside = [part[2] * part[3] * patch[2] * patch[3] for part in boxes_in_crop(others, patch)]
     hidden = [sum(part[2] * part[3] for part in boxes_in_crop((box,), patch)) * patch[2] * patch[3] for box in people]
     left = [box[2] * box[3] - part for box, part in zip(people, hidden, strict=True)]
