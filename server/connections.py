@@ -150,10 +150,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.at_once is not None
             and (place := lone_message(data, start)) is not None
             and place[1] - place[0] <= self.config.ws_max_size
-            and self.queue.empty()
-            and self.can_write
             and self._between_messages
-            and self.at_once(apply_mask(memoryview(data)[place[0] : place[1]], data[place[0] - 4 : place[0]]))
+            and self._hand_over(apply_mask(memoryview(data)[place[0] : place[1]], data[place[0] - 4 : place[0]]))
         ):
             start = place[1]
         if start < len(data):
@@ -168,17 +166,15 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         return innermost.gi_code is AT_EOF and self.conn.current_size is None
 
     def send_receive_event_to_app(self) -> None:
-        if (
-            self.at_once is not None
-            and self.curr_msg_data_type == "bytes"
-            and len(self.frames) == 1
-            and self.queue.empty()
-            and self.can_write
-            and self.at_once(self.frames[0])
-        ):
+        if self.curr_msg_data_type == "bytes" and len(self.frames) == 1 and self._hand_over(self.frames[0]):
             self.frames = []
         else:
             super().send_receive_event_to_app()
+
+    def _hand_over(self, message: bytes) -> bool:
+        """Whether the application took the message at once: it waits, for nothing before it, and can be answered."""
+        at_once = self.at_once
+        return at_once is not None and self.queue.empty() and self.can_write and at_once(message)
 
     @property
     def can_write(self) -> bool:

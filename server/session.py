@@ -368,10 +368,10 @@ class StreamSession:
         assert scan is not None  # noqa: S101 - rows_to_step gave rows
         self._compute_us += compute_us
         replies: list[Control] = []
-        before, frame_id, told = scan.processed, self._frame_id, self._progress_every
+        before, frame_id, progress_every = scan.processed, self._frame_id, self._progress_every
         for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
             skipped = scan.advance(p_person, confidence)
-            if told and (scan.last_burst + 1) % told == 0:
+            if progress_every and (scan.last_burst + 1) % progress_every == 0:
                 replies.append(Progress(frame_id, scan.last_burst, p_person, confidence))
             if skipped is not None:
                 replies.append(Skip(self._frame_id, skipped))

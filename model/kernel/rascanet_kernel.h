@@ -5,6 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    RASCANET_ROWS = 5,     /* of a burst */
+    RASCANET_CHANNELS = 3, /* of a pixel */
+    RASCANET_COLUMNS = 16, /* of pixels to a column of the hidden state */
+    RASCANET_OUTPUTS = 4   /* of a step, for each burst */
+};
+
 /* The sizes that RaScaNetConfig has; bursts are five rows of `width` RGB pixels. */
 typedef struct {
     int32_t width;   /* 16 .. 4096 */

@@ -5,6 +5,7 @@ network can learn the kind of picture instead of the person. Empty crops beside 
 picture into another break that tie.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,6 +150,20 @@ def random_sample(
     return Sample(frame, label, shown)
 
 
+def paste(
+    below: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8], patches: Iterable[Box], moved: float | None = None
+) -> npt.NDArray[np.uint8]:
+    """A frame with patches of another one in the same places, or moved sideways: 0 to the left edge, 1 to the right."""
+    height, width = below.shape[:2]
+    frame = below.copy()
+    for x, y, across, down in patches:
+        left, right = round(x * width), round((x + across) * width)
+        top, bottom = round(y * height), round((y + down) * height)
+        shift = 0 if moved is None else round(moved * (width - right + left)) - left
+        frame[top:bottom, left + shift : right + shift] = above[top:bottom, left:right]
+    return frame
+
+
 def paste_patch(rng: np.random.Generator, sample: Sample, other: Sample) -> Sample:
     """The sample with a patch of another one in the same place (CutMix, Yun et al. 2019), the label by what is shown.
 
@@ -164,10 +179,6 @@ def paste_patch(rng: np.random.Generator, sample: Sample, other: Sample) -> Samp
         persons = [area >= MIN_PERSON_AREA and share >= SHOWN_SHARE[1] for area, share in seen]
         doubtful = [area >= MIN_PERSON_AREA / 2 and share >= SHOWN_SHARE[0] for area, share in seen]
         if persons == doubtful:
-            height, width = sample.frame.shape[:2]
-            left, top = round(patch[0] * width), round(patch[1] * height)
-            right, bottom = round((patch[0] + patch[2]) * width), round((patch[1] + patch[3]) * height)
-            frame = sample.frame.copy()
-            frame[top:bottom, left:right] = other.frame[top:bottom, left:right]
+            frame = paste(sample.frame, other.frame, [patch])
             return Sample(frame, int(any(persons)), None)
     return sample

@@ -14,15 +14,15 @@ from model.preprocess import network_input
 from model.training.light import change_light
 from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
 from model.training.recipe import Recipe
-from model.training.swaps import SURE, Swaps
+from model.training.swaps import Swaps, targets_of
 from model.training.teacher import Answers
-from model.training.views import STORED, ViewPlan, Views, stored_views
+from model.training.views import STORED, Rendering, ViewPlan, Views, stored_views
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 class OtherViewsError(ValueError):
-    """A teacher's answers that don't go with a recipe."""
+    """A teacher's answers that don't go with a recipe, or no place for the frames that it takes."""
 
 
 class Source(Protocol):
@@ -78,7 +78,7 @@ class TaughtViews:
 
 @dataclass(frozen=True)
 class WithSwaps:
-    """A share of every batch from another source are swaps, (N, H, W, 3): even ones show nobody, odd ones somebody."""
+    """A share of every batch from another source are swaps, (N, H, W, 3)."""
 
     source: Source
     swaps: npt.NDArray[np.uint8]
@@ -97,7 +97,7 @@ class WithSwaps:
         numbers = np.sort(rng.integers(len(self.swaps), size=round(self.share * len(frames))))
         places = rng.choice(len(frames), len(numbers), replace=False)
         frames[places], targets[places] = self.swaps[numbers], np.nan
-        targets[places, 0] = np.array(SURE)[numbers % 2]
+        targets[places, 0] = targets_of(numbers)
         return frames, targets
 
 
@@ -135,11 +135,18 @@ def load_training_data(
         progress: is told how many of how many views are rendered.
 
     Raises:
-        OtherViewsError: the answers are to other views.
+        OtherViewsError: the answers are to other views, or there is no `store` for frames that need one.
     """
     config = recipe.config
     size = (config.height, config.width)
     train = read_photos(folder, "train")
+
+    def stored(kind: str, load: Callable[[], Rendering], count: int) -> npt.NDArray[np.uint8]:
+        if store is None:
+            raise OtherViewsError(f"{kind} need a folder to be stored in")
+        file = store / f"{kind}_{count}_{size[0]}x{size[1]}.npy"
+        return stored_views(load, count, size, file, progress, processes)
+
     source: Source
     if answers is None:
         if recipe.teacher_share or recipe.hint_loss:
@@ -150,18 +157,11 @@ def load_training_data(
             raise OtherViewsError(
                 "the teacher answered other views than the recipe's: another [views], or other photographs"
             )
-        if store is None:
-            raise OtherViewsError("answered views need a folder to be stored in")
         count = min(recipe.view_count or len(answers.p_person), len(answers.p_person))
-        file = store / f"views_{count}_{size[0]}x{size[1]}.npy"
-        frames = stored_views(lambda: load_views(folder, recipe.views), count, size, file, progress, processes)
+        frames = stored("views", lambda: load_views(folder, recipe.views), count)
         source = TaughtViews(frames, answers.targets(recipe.teacher_share)[:count], recipe, answers.digest)
     if recipe.swap_share:
-        if store is None:
-            raise OtherViewsError("swaps need a folder to be stored in")
-        count = recipe.swap_count
-        file = store / f"swaps_{count}_{size[0]}x{size[1]}.npy"
-        swaps = stored_views(lambda: load_swaps(recipe, train), count, size, file, progress, processes)
+        swaps = stored("swaps", lambda: load_swaps(recipe, train), recipe.swap_count)
         source = WithSwaps(source, swaps, recipe.swap_share)
     val = read_photos(folder, "val")
     return TrainingData(source, train, val, load_frames(val, *size))

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from model.training.augment import Boxes, Composition, Sample, random_sample
+from model.training.augment import Boxes, Composition, Sample, paste, random_sample
 from model.training.photos import Box, Photos, PhotosError
 
 CROP = Composition(min_area=0.35, empty_crop_share=0.0)
@@ -30,10 +30,20 @@ MARGIN = 0.3
 """Most by which a patch is wider than the person, on each side, as a share of the person's size."""
 
 TRIES = 500
-SURE = (0.05, 0.95)
+SURE = np.array((0.05, 0.95), np.float32)
 """What is to be learned of a frame whose people are covered, and of one with a person put in: patches may err."""
 
 Size = tuple[int, int]
+
+
+def _labels(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+    """1 person, 0 no person, (n,)."""
+    return (numbers % 2).astype(np.int8)
+
+
+def targets_of(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """P(person) that is to be learned of swaps, (n,) in 0..1."""
+    return SURE[_labels(numbers)]
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Swaps:
     def render(self, numbers: npt.NDArray[np.int64], size: Size) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
         """Frames (n, height, width, 3) and labels (n,): 1 person, 0 no person."""
         frames = np.stack([self.draw(int(number), size) for number in numbers])
-        return frames, (numbers % 2).astype(np.int8)
+        return frames, _labels(numbers)
 
     def draw(self, number: int, size: Size) -> npt.NDArray[np.uint8]:
         """Swap `number` at `size` (height, width); what is drawn is the same at every size.
@@ -71,7 +81,7 @@ class Swaps:
                 continue
             below, above = (shown, scene) if number % 2 == 0 else (scene, shown)
             moved = rng.random() if number % 2 and rng.random() < 0.5 else None
-            return _paste(below.frame, above.frame, patches, moved)
+            return paste(below.frame, above.frame, patches, moved)
         raise PhotosError(
             f"no swap was found in {TRIES} tries; it takes pictures with person boxes, and some without people"
         )
@@ -81,7 +91,8 @@ class Swaps:
         return [i for i, photo in enumerate(self.photos.photos) if photo.label == 1 and photo.boxes]
 
     @cached_property
-    def _empty(self) -> dict[str, list[int]]:
+    def _scenes(self) -> dict[str, list[int]]:
+        """The pictures of each of `SCENES`."""
         empty: dict[str, list[int]] = {name: [] for name, _ in SCENES}
         for i, photo in enumerate(self.photos.photos):
             if photo.label == 0:
@@ -90,9 +101,9 @@ class Swaps:
 
     def _scene(self, rng: np.random.Generator, size: Size) -> Sample:
         """A crop without people, if it can be had."""
-        names, shares = zip(*((name, share) for name, share in SCENES if self._empty[name]), strict=True)
+        names, shares = zip(*((name, share) for name, share in SCENES if self._scenes[name]), strict=True)
         name = names[int(np.searchsorted(np.cumsum(shares), rng.random() * sum(shares), side="right"))]
-        return self._sample(rng, self._empty[name], BESIDE if name == "beside" else CROP, size)
+        return self._sample(rng, self._scenes[name], BESIDE if name == "beside" else CROP, size)
 
     def _sample(self, rng: np.random.Generator, among: list[int], composition: Composition, size: Size) -> Sample:
         if not among:
@@ -123,17 +134,3 @@ def _around_one(rng: np.random.Generator, boxes: Boxes) -> list[Box]:
     """A patch around somebody who is neither tiny nor everywhere, if there is somebody."""
     fit = [box for box in boxes if PERSON_AREA[0] <= box[2] * box[3] <= PERSON_AREA[1]]
     return [_grown(rng, fit[int(rng.integers(len(fit)))], 0.0)] if fit else []
-
-
-def _paste(
-    below: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8], patches: list[Box], moved: float | None
-) -> npt.NDArray[np.uint8]:
-    """A frame with patches of another one in the same places, or moved sideways: 0 to the left edge, 1 to the right."""
-    height, width = below.shape[:2]
-    frame = below.copy()
-    for x, y, across, down in patches:
-        left, right = round(x * width), round((x + across) * width)
-        top, bottom = round(y * height), round((y + down) * height)
-        shift = 0 if moved is None else round(moved * (width - right + left)) - left
-        frame[top:bottom, left + shift : right + shift] = above[top:bottom, left:right]
-    return frame
