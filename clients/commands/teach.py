@@ -19,15 +19,15 @@ def teach(
     out: Annotated[Path, typer.Option(help="folder for the answers (answers.npz); interrupted work in it goes on")],
     count: Annotated[int, typer.Option(min=16, help="views")] = 150_000,
     seed: Annotated[int, typer.Option(min=0, help="of the teacher's heads")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="threads of the backbone")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="processes that render the views, once")] = 2,
 ) -> None:
     """Writes a teacher's P(person) of the views of a recipe, and prints how good it is on `val`."""
     need_torch()
     import torch
     from rich.progress import Progress
 
-    from model.training.batches import load_views
-    from model.training.photos import PhotosError, read_photos
+    from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
     from model.training.teach import TeachError, TeacherUnavailableError, efficientnet_lite
     from model.training.teach import teach as run
@@ -39,13 +39,14 @@ def teach(
     ):
         task = bar.add_task("reading", total=None)
         taught = run(
-            load_views(photos, read_recipe(recipe).views),
-            read_photos(photos, "val"),
-            efficientnet_lite(threads),
+            photos,
+            read_recipe(recipe).views,
+            efficientnet_lite(),
             out,
             lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
             count=count,
             seed=seed,
+            processes=processes,
         )
         taught.answers.save(out / "answers.npz")
     for source, metrics in {**taught.val, "views it had not seen": taught.views}.items():

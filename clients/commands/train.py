@@ -42,7 +42,7 @@ def train(
         answers = Answers.load(teacher / "answers.npz") if teacher else None
         console.print(f"reading {photos}")
         with Progress(console=console) as bar:
-            rendering = bar.add_task("views", total=None, visible=answers is not None or plan.swap_share > 0)
+            rendering = bar.add_task("views", total=None, visible=answers is not None)
             data = load_training_data(
                 photos,
                 plan,

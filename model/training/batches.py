@@ -4,25 +4,25 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from model.preprocess import network_input
-from model.training.light import change_light
+from model.preprocess import pixel_table
+from model.training.light import Dice, change_light
 from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
 from model.training.recipe import Recipe
-from model.training.swaps import Swaps, targets_of
 from model.training.teacher import Answers
-from model.training.views import STORED, Rendering, ViewPlan, Views, stored_views
-
-Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+from model.training.views import ViewPlan, Views, stored_views
 
 
 class OtherViewsError(ValueError):
-    """A teacher's answers that don't go with a recipe, or no place for the frames that it takes."""
+    """A teacher's answers that don't go with a recipe, or no place for the frames of its views."""
 
 
 class Source(Protocol):
@@ -36,11 +36,12 @@ class Source(Protocol):
     def hints(self) -> int:
         """Hints of a view, H."""
 
-    def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        """Frames (B, H, W, 3) and targets of a step, P(person) in 0..1 and H hints, (B, 1 + H); `rng` is the step's.
+    @property
+    def in_memory(self) -> bool:
+        """Whether a batch is there at once."""
 
-        Hints that nobody gave are NaN.
-        """
+    def batch(self, dice: Dice, step: int) -> tuple[Tensor, Tensor]:
+        """Frames (B, H, W, 3) uint8 and targets of a step, P(person) in 0..1 and H hints, (B, 1 + H) float32."""
 
 
 @dataclass(frozen=True)
@@ -51,54 +52,38 @@ class FreshViews:
     recipe: Recipe
     digest: str | None = None
     hints: int = 0
+    in_memory: bool = False
 
-    def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    def batch(self, dice: Dice, step: int) -> tuple[Tensor, Tensor]:
         numbers = np.arange(step * self.recipe.batch, (step + 1) * self.recipe.batch)
-        frames, labels = self.views.render(numbers, (self.recipe.config.height, self.recipe.config.width))
-        return frames, labels.astype(np.float32)[:, None]
+        rendered = self.views.render(numbers, (self.recipe.config.height, self.recipe.config.width))
+        targets = torch.from_numpy(rendered.labels.astype(np.float32)[:, None])
+        return torch.from_numpy(rendered.frames).to(dice.device), targets.to(dice.device)
 
 
 @dataclass(frozen=True)
 class TaughtViews:
-    """Views that a teacher has answered, drawn again and again: frames (N, H, W, 3), targets (N, 1 + H)."""
+    """Views that a teacher has answered, drawn again and again: frames (N, H, W, 3) uint8, targets (N, 1 + H).
 
-    frames: npt.NDArray[np.uint8]
-    targets: npt.NDArray[np.float32]
+    On a GPU all of them lie in its memory.
+    """
+
+    frames: Tensor
+    targets: Tensor
     recipe: Recipe
     digest: str | None
 
     @property
     def hints(self) -> int:
-        return int(self.targets.shape[1]) - 1
+        return self.targets.shape[1] - 1
 
-    def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        numbers = np.sort(rng.integers(len(self.targets), size=self.recipe.batch))  # the frames lie on disk in order
+    @property
+    def in_memory(self) -> bool:
+        return self.frames.is_cuda
+
+    def batch(self, dice: Dice, step: int) -> tuple[Tensor, Tensor]:
+        numbers = dice.integers(len(self.targets), self.recipe.batch).sort().values  # the frames lie on disk in order
         return self.frames[numbers], self.targets[numbers]
-
-
-@dataclass(frozen=True)
-class WithSwaps:
-    """A share of every batch from another source are swaps, (N, H, W, 3)."""
-
-    source: Source
-    swaps: npt.NDArray[np.uint8]
-    share: float
-
-    @property
-    def digest(self) -> str | None:
-        return self.source.digest
-
-    @property
-    def hints(self) -> int:
-        return self.source.hints
-
-    def batch(self, rng: np.random.Generator, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        frames, targets = self.source.batch(rng, step)
-        numbers = np.sort(rng.integers(len(self.swaps), size=round(self.share * len(frames))))
-        places = rng.choice(len(frames), len(numbers), replace=False)
-        frames[places], targets[places] = self.swaps[numbers], np.nan
-        targets[places, 0] = targets_of(numbers)
-        return frames, targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,23 +115,15 @@ def load_training_data(
 
     Args:
         answers: a teacher's answers to the recipe's views; None: the labels alone.
-        store: folder for the frames of answered views and of swaps, which are rendered once for each size.
+        store: folder for the frames of answered views, which are rendered once for each size.
         processes: that render.
         progress: is told how many of how many views are rendered.
 
     Raises:
-        OtherViewsError: the answers are to other views, or there is no `store` for frames that need one.
+        OtherViewsError: the answers are to other views, or there is no `store` for them.
     """
-    config = recipe.config
-    size = (config.height, config.width)
+    size = (recipe.config.height, recipe.config.width)
     train = read_photos(folder, "train")
-
-    def stored(kind: str, load: Callable[[], Rendering], count: int) -> npt.NDArray[np.uint8]:
-        if store is None:
-            raise OtherViewsError(f"{kind} need a folder to be stored in")
-        file = store / f"{kind}_{count}_{size[0]}x{size[1]}.npy"
-        return stored_views(load, count, size, file, progress, processes)
-
     source: Source
     if answers is None:
         if recipe.teacher_share or recipe.hint_loss:
@@ -157,14 +134,24 @@ def load_training_data(
             raise OtherViewsError(
                 "the teacher answered other views than the recipe's: another [views], or other photographs"
             )
-        count = min(recipe.view_count or len(answers.p_person), len(answers.p_person))
-        frames = stored("views", lambda: load_views(folder, recipe.views), count)
-        source = TaughtViews(frames, answers.targets(recipe.teacher_share)[:count], recipe, answers.digest)
-    if recipe.swap_share:
-        swaps = stored("swaps", lambda: load_swaps(recipe, train), recipe.swap_count)
-        source = WithSwaps(source, swaps, recipe.swap_share)
+        if store is None:
+            raise OtherViewsError("answered views need a folder to be stored in")
+        views = partial(load_views, folder, recipe.views)
+        frames = stored_views(views, len(answers.p_person), size, store, progress, processes).frames
+        targets = answers.targets(recipe.teacher_share)
+        source = TaughtViews(_on_device(frames), _on_device(targets), recipe, answers.digest)
     val = read_photos(folder, "val")
     return TrainingData(source, train, val, load_frames(val, *size))
+
+
+def training_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _on_device(array: npt.NDArray[Any]) -> Tensor:
+    """The array as a tensor, which on the processor shares its memory."""
+    return torch.from_numpy(array).to(training_device())
 
 
 def load_views(folder: Path, plan: ViewPlan) -> Views:
@@ -177,35 +164,34 @@ def load_views(folder: Path, plan: ViewPlan) -> Views:
     return Views.load(plan, photos)
 
 
-def load_swaps(recipe: Recipe, train: Photos) -> Swaps:
-    """The swaps of the training split; the same for every run with views of the same seed."""
-    return Swaps(recipe.views.seed, train, load_frames(train, *STORED))
-
-
-def draw_batch(step: int, source: Source, recipe: Recipe) -> Batch:
+def draw_batch(step: int, source: Source, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """The batch of a step; depends on the seed and the step alone.
 
     Returns:
-        Network input (B, 3, H, W) and targets, P(person) in 0..1 and H hints (NaN where there are none), (B, 1 + H).
+        Network input (B, 3, H, W) and targets, P(person) in 0..1 and H hints, (B, 1 + H); float32.
     """
-    rng = np.random.default_rng((recipe.seed, step))
-    frames, targets = source.batch(rng, step)
-    mirrored = rng.random(len(frames)) < 0.5
-    frames = np.where(mirrored[:, None, None, None], frames[:, :, ::-1], frames)
-    inputs = network_input(change_light(rng, frames, recipe.light))
+    seed = int(np.random.SeedSequence((recipe.seed, step)).generate_state(1)[0])  # torch takes 32 bits of it
+    dice = Dice(torch.Generator(training_device()).manual_seed(seed))
+    frames, targets = source.batch(dice, step)
+    mirrored = dice.uniform(0, 1, len(frames)) < 0.5
+    frames = torch.where(mirrored[:, None, None, None], frames.flip(2), frames)
+    frames = change_light(dice, frames, recipe.light).permute(0, 3, 1, 2)
+    inputs = torch.from_numpy(pixel_table()).to(dice.device)[frames.int()]
     targets[:, 0] = targets[:, 0] * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
-    blended = np.flatnonzero(rng.random(len(frames)) < recipe.mixup_share)
-    if len(blended):
-        others = rng.permutation(len(frames))[: len(blended)]
-        kept = rng.uniform(0.5, 1, (len(blended), 1)).astype(np.float32)
+    if recipe.mixup_share:
+        blended, others = (dice.some(len(frames), recipe.mixup_share) for _ in range(2))
+        kept = dice.uniform(0.5, 1, len(blended), 1)
         targets[blended] = kept * targets[blended] + (1 - kept) * targets[others]
         kept = kept[..., None, None]
         inputs[blended] = kept * inputs[blended] + (1 - kept) * inputs[others]
     return inputs, targets
 
 
-def batches(first: int, last: int, source: Source, recipe: Recipe) -> Iterator[Batch]:
+def batches(first: int, last: int, source: Source, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of steps `first` to `last` - 1, each drawn while the one before is learned from."""
+    if source.in_memory:
+        yield from (draw_batch(step, source, recipe) for step in range(first, last))
+        return
     with ThreadPoolExecutor(1) as pool:
         coming = None
         for step in range(first, last):

@@ -1,18 +1,22 @@
-"""What light and a sensor do to training frames: colour, exposure, noise, dead rows; whole batches at a time."""
+"""What light and a sensor do to training frames: colour, exposure, noise, wiped out rectangles.
 
+Whole batches at a time, and nothing waits for a result, so that a GPU is kept busy.
+"""
+
+import math
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
 READ_NOISE_E = 4.0
 """Electrons, as in the presets of the simulated sensor."""
 
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+LUMINANCE = (0.299, 0.587, 0.114)
 """Of red, green and blue (ITU-R BT.601)."""
 
-ERASED_ROWS = (0.05, 0.3)
-"""Least and largest share of the frame's rows in an erased band, and of its columns."""
+ERASED_SIDES = (0.05, 0.3)
+"""Least and largest share of the frame's rows, and of its columns, that a wiped out rectangle takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,10 @@ class Light:
         contrast: least and largest factor about the middle of the scale.
         saturation: least and largest factor.
         hue_degrees: largest turn of the colours about the grey axis.
-        grey_share: how often a frame is without colour, as from a sensor without filters.
-        noise_share: how often shot and read noise are added.
+        grey_share: how many of the frames are without colour, as from a sensor without filters.
+        noise_share: how many get shot and read noise.
         white_electrons: least and largest number of electrons (e) of a white pixel, where noise is added.
-        erase_share: how often a rectangle is wiped out (random erasing, Zhong et al. 2017).
+        erase_share: in how many a rectangle is wiped out (random erasing, Zhong et al. 2017).
     """
 
     brightness: float = 32 / 255
@@ -40,62 +44,85 @@ class Light:
     erase_share: float = 0.0
 
 
-def change_light(rng: np.random.Generator, frames: npt.NDArray[np.uint8], light: Light) -> npt.NDArray[np.uint8]:
+class Dice:
+    """Random numbers of one generator, on its device."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator, self.device = generator, generator.device
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """float32, `low` to below `high`."""
+        return torch.rand(shape, generator=self.generator, device=self.device) * (high - low) + low
+
+    def normal(self, *shape: int) -> Tensor:
+        """float32, mean 0, variance 1."""
+        return torch.randn(shape, generator=self.generator, device=self.device)
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """int64, 0 to below `high`."""
+        return torch.randint(high, shape, generator=self.generator, device=self.device)
+
+    def some(self, count: int, share: float) -> Tensor:
+        """A random share, rounded, of the indices below `count`; their order is random too."""
+        return torch.randperm(count, generator=self.generator, device=self.device)[: round(count * share)]
+
+
+def change_light(dice: Dice, frames: Tensor, light: Light) -> Tensor:
     """Frames (B, height, width, 3) uint8, each in a light of its own; the same shape and dtype."""
     count = len(frames)
-    colour, shift = _colour_changes(rng, count, light)
-    pixels = frames.reshape(count, -1, 3).astype(np.float32) @ colour
-    pixels += shift[:, None, None]
-    pixels = pixels.reshape(frames.shape)
-    for index in np.flatnonzero(rng.random(count) < light.noise_share):
-        electrons = float(np.exp(rng.uniform(*np.log(light.white_electrons))))
-        pixels[index] = add_noise(rng, pixels[index], electrons)
-    for index in np.flatnonzero(rng.random(count) < light.erase_share):
-        _erase(rng, pixels[index])
-    np.rint(pixels, out=pixels)
-    return np.clip(pixels, 0, 255, out=pixels).astype(np.uint8)
+    colour, shift = _colour_changes(dice, count, light)
+    pixels = torch.baddbmm(shift[:, None, None], frames.reshape(count, -1, 3).float(), colour).reshape(frames.shape)
+    if light.noise_share:
+        noisy = dice.some(count, light.noise_share)
+        least, largest = light.white_electrons
+        electrons = dice.uniform(math.log(least), math.log(largest), len(noisy)).exp()
+        pixels[noisy] = add_noise(dice, pixels[noisy], electrons)
+    if light.erase_share:
+        erased = dice.some(count, light.erase_share)
+        pixels[erased] = _erase(dice, pixels[erased])
+    return pixels.round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _colour_changes(
-    rng: np.random.Generator, count: int, light: Light
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _colour_changes(dice: Dice, count: int, light: Light) -> tuple[Tensor, Tensor]:
     """For each frame a matrix (3, 3) on its colours, rows as inputs, and a shift (in 0..255) of all of them."""
-    saturation = rng.uniform(*light.saturation, count).astype(np.float32)
-    saturation[rng.random(count) < light.grey_share] = 0
-    contrast = rng.uniform(*light.contrast, count).astype(np.float32)
-    brightness = rng.uniform(-light.brightness, light.brightness, count).astype(np.float32)
-    turns = np.radians(rng.uniform(-light.hue_degrees, light.hue_degrees, count)).astype(np.float32)
-    grey = np.tile(LUMINANCE[:, None], (1, 3))
-    factor = saturation[:, None, None]
-    colour = grey + (_hue_turns(turns) - grey) * factor
-    return colour * contrast[:, None, None], 255 * brightness + np.float32(127.5) * (1 - contrast)
+    saturation = dice.uniform(*light.saturation, count)
+    saturation[dice.some(count, light.grey_share)] = 0
+    contrast = dice.uniform(*light.contrast, count)
+    brightness = dice.uniform(-light.brightness, light.brightness, count)
+    turns = dice.uniform(-math.radians(light.hue_degrees), math.radians(light.hue_degrees), count)
+    grey = torch.tensor(LUMINANCE, device=dice.device)[:, None].expand(3, 3)
+    colour = grey + (_hue_turns(turns) - grey) * saturation[:, None, None]
+    return colour * contrast[:, None, None], 255 * brightness + 127.5 * (1 - contrast)
 
 
-def _hue_turns(angles: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _hue_turns(angles: Tensor) -> Tensor:
     """Rotations (N, 3, 3) of the colour cube about its grey axis, by angles in radians (Rodrigues' formula)."""
-    cosine, sine = np.cos(angles)[:, None, None], np.sin(angles)[:, None, None]
-    third = np.full((3, 3), np.float32(1 / 3))
-    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32) / np.sqrt(np.float32(3))
-    turns: npt.NDArray[np.float32] = cosine * np.eye(3, dtype=np.float32) + (1 - cosine) * third + sine * cross
-    return turns
+    cosine, sine = angles.cos()[:, None, None], angles.sin()[:, None, None]
+    one = torch.eye(3, device=angles.device)
+    cross = (one.roll(1, 0) - one.roll(-1, 0)) / math.sqrt(3)
+    return cosine * one + (1 - cosine) / 3 + sine * cross
 
 
-def _erase(rng: np.random.Generator, pixels: npt.NDArray[np.float32]) -> None:
-    """Wipes out a rectangle of (height, width, 3), in place, with one random colour."""
-    height, width = pixels.shape[:2]
-    rows, columns = (max(1, round(rng.uniform(*ERASED_ROWS) * side)) for side in (height, width))
-    top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-    pixels[top : top + rows, left : left + columns] = rng.uniform(0, 255, 3)
+def _erase(dice: Dice, pixels: Tensor) -> Tensor:
+    """Frames (B, height, width, 3) with a rectangle of each wiped out with one random colour."""
+    count, *sides, _ = pixels.shape
+    within = []
+    for side in sides:
+        length = (dice.uniform(*ERASED_SIDES, count) * side).round().clamp_(min=1)
+        first = (dice.uniform(0, 1, count) * (side - length + 1)).floor()
+        places = torch.arange(side, device=pixels.device)
+        within.append((places >= first[:, None]) & (places < (first + length)[:, None]))
+    rows, columns = within
+    return torch.where((rows[:, :, None] & columns[:, None])[..., None], dice.uniform(0, 255, count, 1, 1, 3), pixels)
 
 
-def add_noise(
-    rng: np.random.Generator, pixels: npt.NDArray[np.float32], white_electrons: float
-) -> npt.NDArray[np.float32]:
-    """Shot and read noise of a sensor whose white pixel collects so many electrons: sRGB values 0..255 in and out.
+def add_noise(dice: Dice, pixels: Tensor, white_electrons: Tensor) -> Tensor:
+    """Shot and read noise of sensors whose white pixel collects so many electrons, (B,); sRGB (B, ...) 0..255, float32.
 
     Both as normal noise in linear light; the display curve is taken as a power of 2.2.
     """
-    light = (np.clip(pixels, 0, 255) / 255) ** np.float32(2.2)
-    spread = np.sqrt(light * np.float32(white_electrons) + np.float32(READ_NOISE_E**2)) / np.float32(white_electrons)
-    noisy = light + spread * rng.standard_normal(light.shape, np.float32)
-    return np.asarray(np.clip(noisy, 0, 1) ** np.float32(1 / 2.2) * np.float32(255), np.float32)
+    electrons = white_electrons.reshape(-1, *(1 for _ in pixels.shape[1:]))
+    light = (pixels.clamp(0, 255) / 255) ** 2.2
+    spread = (light * electrons + READ_NOISE_E**2).sqrt() / electrons
+    noisy = light + spread * dice.normal(*pixels.shape)
+    return noisy.clamp(0, 1) ** (1 / 2.2) * 255

@@ -35,10 +35,7 @@ class Recipe:
         label_smoothing: how far targets stay from 0 and 1.
         teacher_share: weight of a teacher's P(person) in the target, beside the label; needs its answers.
         hint_loss: weight of the loss by which the network learns to tell the teacher's hints from its hidden state.
-        swap_share: how much of a batch are swaps (`model.training.swaps`), which no teacher has answered.
-        swap_count: how many swaps there are, drawn again and again.
         bfloat16: convolutions and matrix products in bfloat16, twice as fast where the processor can do it.
-        view_count: how many of the answered views are used; all if None.
         mixup_share: how often two views are blended, with their targets (mixup, Zhang et al. 2018).
         views: how the training pictures are drawn and composed.
         light: how their light is changed, anew each time.
@@ -58,10 +55,7 @@ class Recipe:
     label_smoothing: float = 0.0
     teacher_share: float = 0.0
     hint_loss: float = 0.0
-    swap_share: float = 0.0
-    swap_count: int = 40960
     bfloat16: bool = True
-    view_count: int | None = None
     mixup_share: float = 0.0
     views: ViewPlan = field(default_factory=ViewPlan)
     light: Light = field(default_factory=Light)
@@ -71,8 +65,8 @@ class Recipe:
             raise RecipeError(f"variant must be one of {', '.join(VARIANTS)}, not {self.variant!r}")
         if self.epochs < 1 or self.batch < 2:
             raise RecipeError("epochs must be at least 1 and batch at least 2")
-        if not (0 <= self.swap_share < 1 and self.swap_count >= 1):
-            raise RecipeError("swap_share must be at least 0 and below 1, swap_count at least 1")
+        if not 0 <= self.views.swap_share <= 1:
+            raise RecipeError("swap_share must be from 0 to 1")
 
     @property
     def config(self) -> RaScaNetConfig:

@@ -1,9 +1,10 @@
 """Swaps: training pictures in which people are covered by another picture, or put into one without people.
 
 In most photographs the scene gives people away: streets and rooms have some, meadows and single things have none. A
-swap keeps the scene and changes the people, so its label follows from them alone, and no teacher is asked.
+swap keeps the scene and changes the people, so its label follows from them alone.
 """
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,8 +18,13 @@ CROP = Composition(min_area=0.35, empty_crop_share=0.0)
 BESIDE = replace(CROP, empty_crop_share=1.0)
 """Crops that show nobody of pictures that show somebody."""
 
-SCENES = (("beside", 0.55), ("coco", 0.1), ("voc", 0.15), ("other", 0.2))
-"""Where the pictures without people are from: beside people, or by source; in these shares."""
+BESIDE_PEOPLE, OTHER = "beside people", "other"
+
+SCENES = {BESIDE_PEOPLE: 0.45, "coco": 0.1, "voc": 0.25, OTHER: 0.2}
+"""Where crops without people are from: beside people, or by source, in these shares."""
+
+PEOPLE = {"voc": 0.2, OTHER: 0.8}
+"""Where people are from, by source. Few pictures of VOC show somebody, of other size than elsewhere."""
 
 MAX_COVERED = 0.55
 """Of a frame; more of another picture is the other picture."""
@@ -30,87 +36,83 @@ MARGIN = 0.3
 """Most by which a patch is wider than the person, on each side, as a share of the person's size."""
 
 TRIES = 500
-SURE = np.array((0.05, 0.95), np.float32)
-"""What is to be learned of a frame whose people are covered, and of one with a person put in: patches may err."""
 
 Size = tuple[int, int]
 
 
-def _labels(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-    """1 person, 0 no person, (n,)."""
-    return (numbers % 2).astype(np.int8)
-
-
-def targets_of(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """P(person) that is to be learned of swaps, (n,) in 0..1."""
-    return SURE[_labels(numbers)]
-
-
 @dataclass(frozen=True)
 class Swaps:
-    """Numbered like views: even ones show nobody, odd ones somebody.
+    """Swaps of pictures (N, height, width, 3) uint8, some with person boxes, some without people."""
 
-    Args:
-        seed: of the drawing.
-        photos: with person boxes for some.
-        pictures: (N, height, width, 3) uint8.
-    """
-
-    seed: int
     photos: Photos
     pictures: npt.NDArray[np.uint8]
 
-    def render(self, numbers: npt.NDArray[np.int64], size: Size) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
-        """Frames (n, height, width, 3) and labels (n,): 1 person, 0 no person."""
-        frames = np.stack([self.draw(int(number), size) for number in numbers])
-        return frames, _labels(numbers)
+    def draw(self, rng: np.random.Generator, size: Size) -> tuple[Sample, int]:
+        """A swap at `size` (height, width), with a person half of the time; and the index of the picture with people.
 
-    def draw(self, number: int, size: Size) -> npt.NDArray[np.uint8]:
-        """Swap `number` at `size` (height, width); what is drawn is the same at every size.
+        What is drawn is the same at every size.
 
         Raises:
             PhotosError: the photographs have no people with boxes, or none without.
         """
-        rng = np.random.default_rng((self.seed, number))
+        person = rng.random() < 0.5
         for _ in range(TRIES):
-            shown, scene = self._sample(rng, self._people, CROP, size), self._scene(rng, size)
+            shown, index = self._people(rng, size)
+            scene = self._scene(rng, size)
             if not shown.boxes or scene.boxes != ():
                 continue
-            patches = _over_people(rng, shown.boxes) if number % 2 == 0 else _around_one(rng, shown.boxes)
+            patches = _around_one(rng, shown.boxes) if person else _over_people(rng, shown.boxes)
             if not patches or sum(width * height for _, _, width, height in patches) > MAX_COVERED:
                 continue
-            below, above = (shown, scene) if number % 2 == 0 else (scene, shown)
-            moved = rng.random() if number % 2 and rng.random() < 0.5 else None
-            return paste(below.frame, above.frame, patches, moved)
+            below, above = (scene, shown) if person else (shown, scene)
+            moved = rng.random() if person and rng.random() < 0.5 else None
+            return Sample(paste(below.frame, above.frame, patches, moved), int(person), None), index
         raise PhotosError(
             f"no swap was found in {TRIES} tries; it takes pictures with person boxes, and some without people"
         )
 
     @cached_property
-    def _people(self) -> list[int]:
-        return [i for i, photo in enumerate(self.photos.photos) if photo.label == 1 and photo.boxes]
+    def _with_people(self) -> dict[str, list[int]]:
+        """The pictures of each of `PEOPLE`."""
+        return self._by_source(PEOPLE, [photo.label == 1 and bool(photo.boxes) for photo in self.photos.photos])
 
     @cached_property
-    def _scenes(self) -> dict[str, list[int]]:
-        """The pictures of each of `SCENES`."""
-        empty: dict[str, list[int]] = {name: [] for name, _ in SCENES}
-        for i, photo in enumerate(self.photos.photos):
-            if photo.label == 0:
-                empty[photo.source if photo.source in empty else "other"].append(i)
-        return empty | {"beside": self._people}
+    def _without(self) -> dict[str, list[int]]:
+        """The pictures of each of `SCENES`, but those with people."""
+        return self._by_source(SCENES, [photo.label == 0 for photo in self.photos.photos])
+
+    def _by_source(self, names: dict[str, float], wanted: Sequence[bool]) -> dict[str, list[int]]:
+        groups: dict[str, list[int]] = {}
+        for index, photo in enumerate(self.photos.photos):
+            if wanted[index]:
+                groups.setdefault(photo.source if photo.source in names else OTHER, []).append(index)
+        return groups
+
+    def _people(self, rng: np.random.Generator, size: Size) -> tuple[Sample, int]:
+        """A crop of a picture with people, and the picture's index."""
+        return self._sample(rng, self._with_people[_pick(rng, PEOPLE, self._with_people)], CROP, size)
 
     def _scene(self, rng: np.random.Generator, size: Size) -> Sample:
         """A crop without people, if it can be had."""
-        names, shares = zip(*((name, share) for name, share in SCENES if self._scenes[name]), strict=True)
-        name = names[int(np.searchsorted(np.cumsum(shares), rng.random() * sum(shares), side="right"))]
-        return self._sample(rng, self._scenes[name], BESIDE if name == "beside" else CROP, size)
+        name = _pick(rng, SCENES, {*self._without, BESIDE_PEOPLE})
+        if name == BESIDE_PEOPLE:
+            return self._sample(rng, self._with_people[_pick(rng, PEOPLE, self._with_people)], BESIDE, size)[0]
+        return self._sample(rng, self._without[name], CROP, size)[0]
 
-    def _sample(self, rng: np.random.Generator, among: list[int], composition: Composition, size: Size) -> Sample:
-        if not among:
-            raise PhotosError("swaps take pictures with person boxes, and some without people")
+    def _sample(
+        self, rng: np.random.Generator, among: list[int], composition: Composition, size: Size
+    ) -> tuple[Sample, int]:
         index = among[int(rng.integers(len(among)))]
         photo = self.photos.photos[index]
-        return random_sample(rng, self.pictures[index], photo.label, photo.boxes, size, composition)
+        return random_sample(rng, self.pictures[index], photo.label, photo.boxes, size, composition), index
+
+
+def _pick(rng: np.random.Generator, shares: dict[str, float], among: Container[str]) -> str:
+    """One of the names that there are pictures of, in their shares."""
+    left = {name: share for name, share in shares.items() if name in among}
+    if not left:
+        raise PhotosError("swaps take pictures with person boxes, and some without people")
+    return list(left)[int(np.searchsorted(np.cumsum(list(left.values())), rng.random() * sum(left.values()), "right"))]
 
 
 def _grown(rng: np.random.Generator, box: Box, least: float) -> Box:

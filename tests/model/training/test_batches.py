@@ -3,23 +3,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from model.training.batches import (
     FreshViews,
     OtherViewsError,
     Source,
     TaughtViews,
-    WithSwaps,
     batches,
     draw_batch,
-    load_swaps,
     load_training_data,
     load_views,
 )
-from model.training.light import Light
+from model.training.light import Dice, Light
 from model.training.photos import UNKNOWN
 from model.training.recipe import Recipe
-from model.training.swaps import SURE
 from model.training.teacher import Answers
 from tests.model.training.folders import INDEX_HEADER
 
@@ -35,26 +33,26 @@ def test_a_batch_depends_on_seed_and_step_alone(source: Source) -> None:
     frames, targets = draw_batch(3, source, RECIPE)
     again, _ = draw_batch(3, source, RECIPE)
     assert frames.shape == (4, 3, 105, 120)
-    assert frames.dtype == np.float32
+    assert frames.dtype == torch.float32
     assert targets.shape == (4, 1)
-    assert set(targets[:, 0]) <= {0, 1}
-    assert np.array_equal(frames, again)
-    assert not np.array_equal(frames, draw_batch(4, source, RECIPE)[0])
-    assert not np.array_equal(frames, draw_batch(3, source, replace(RECIPE, seed=2))[0])
+    assert set(targets[:, 0].tolist()) <= {0, 1}
+    assert torch.equal(frames, again)
+    assert not torch.equal(frames, draw_batch(4, source, RECIPE)[0])
+    assert not torch.equal(frames, draw_batch(3, source, replace(RECIPE, seed=2))[0])
 
 
 def test_batches_come_step_by_step(source: Source) -> None:
     for step, (frames, targets) in enumerate(batches(5, 8, source, RECIPE), start=5):
         expected = draw_batch(step, source, RECIPE)
-        assert np.array_equal(frames, expected[0])
-        assert np.array_equal(targets, expected[1])
+        assert torch.equal(frames, expected[0])
+        assert torch.equal(targets, expected[1])
 
 
 def test_fresh_views_are_seen_once_each(photo_folder: Path) -> None:
     views = load_views(photo_folder, RECIPE.views)
     fresh = FreshViews(views, RECIPE)
-    seen = np.concatenate([fresh.batch(np.random.default_rng(0), step)[0] for step in range(2)])
-    assert np.array_equal(seen, views.render(np.arange(8), (105, 120))[0])
+    seen = torch.cat([fresh.batch(Dice(torch.Generator()), step)[0] for step in range(2)])
+    assert np.array_equal(seen, views.render(np.arange(8), (105, 120)).frames)
 
 
 def test_smoothing_keeps_targets_off_the_ends(source: Source) -> None:
@@ -63,53 +61,27 @@ def test_smoothing_keeps_targets_off_the_ends(source: Source) -> None:
 
 
 def test_blended_views_take_their_share_of_both_targets() -> None:
-    frames = np.stack([np.full((105, 120, 3), shade, np.uint8) for shade in (0, 255)])
-    pair = TaughtViews(frames, np.array([[0, 2], [1, -3]], np.float32), RECIPE, "")
+    frames = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 105, 120, 3)
+    pair = TaughtViews(frames, torch.tensor([[0.0, 2], [1, -3]]), RECIPE, "")
     assert pair.hints == 1
-    inputs, targets = draw_batch(0, pair, replace(RECIPE, mixup_share=1.0))
+    inputs, targets = (part.numpy() for part in draw_batch(0, pair, replace(RECIPE, mixup_share=1.0)))
     assert np.ptp(inputs.reshape(4, -1), axis=1).max() == 0
     assert (inputs[:, 0, 0, 0] + 127) / 254 == pytest.approx(targets[:, 0], abs=1e-6)  # the brighter, the likelier
     assert targets[:, 1] == pytest.approx(2 - 5 * targets[:, 0], abs=1e-5)
 
 
-def test_a_share_of_a_batch_are_swaps(photo_folder: Path, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, batch=8, swap_share=0.25, swap_count=6)
-    data = load_training_data(photo_folder, recipe, store=tmp_path)
-    swaps = load_swaps(recipe, data.train).render(np.arange(6), (105, 120))[0]
-    found = set()
-    for step in range(8):
-        frames, targets = data.source.batch(np.random.default_rng(step), step)
-        numbers = [next((n for n in range(6) if np.array_equal(frame, swaps[n])), None) for frame in frames]
-        assert sum(number is not None for number in numbers) == 2
-        assert all(target == SURE[n % 2] for n, target in zip(numbers, targets[:, 0], strict=True) if n is not None)
-        found |= set(numbers)
-    assert found >= set(range(6))
-
-
-def test_swaps_have_no_hints() -> None:
-    frames = np.zeros((4, 105, 120, 3), np.uint8)
-    taught = TaughtViews(frames, np.ones((4, 3), np.float32), RECIPE, "abc")
-    source = WithSwaps(taught, frames + np.uint8(1), 0.5)
-    assert (source.digest, source.hints) == ("abc", 2)
-    _, targets = draw_batch(0, source, RECIPE)
-    without = np.isnan(targets)
-    assert without[:, 1:].all(1).sum() == 2
-    assert np.array_equal(without[:, 1], without[:, 2])
-    assert not without[:, 0].any()
-
-
 def test_answered_views_are_learned_by_their_answers(photo_folder: Path, tmp_path: Path) -> None:
     views = load_views(photo_folder, RECIPE.views)
-    labels = views.render(np.arange(20), (15, 16))[1]
+    labels = views.render(np.arange(20), (15, 16)).labels
     p_person, hints = np.linspace(0, 1, 20, dtype=np.float32), np.arange(60, dtype=np.float16).reshape(20, 3)
     answers = Answers(RECIPE.views, views.photos.index_digest, labels, p_person, hints, "abc")
-    recipe = replace(RECIPE, teacher_share=0.5, view_count=8)
+    recipe = replace(RECIPE, teacher_share=0.5)
     data = load_training_data(photo_folder, recipe, answers, store=tmp_path)
     assert data.source.digest == "abc"
     assert isinstance(data.source, TaughtViews)
-    assert data.source.targets[:, 0] == pytest.approx((answers.p_person[:8] + labels[:8]) / 2)
-    assert np.array_equal(data.source.targets[:, 1:], hints[:8])
-    assert np.array_equal(data.source.frames, views.render(np.arange(8), (105, 120))[0])
+    assert data.source.targets[:, 0] == pytest.approx((p_person + labels) / 2)
+    assert np.array_equal(data.source.targets[:, 1:], hints)
+    assert np.array_equal(data.source.frames, views.render(np.arange(20), (105, 120)).frames)
 
 
 def test_answers_to_other_views_are_refused(photo_folder: Path, tmp_path: Path) -> None:
@@ -131,6 +103,6 @@ def test_pictures_without_a_label_are_drawn_where_the_plan_says_so(photo_folder:
     (tmp_path / "index.csv").write_text("\n".join((INDEX_HEADER, *lines)) + "\n")
     for number in range(12):
         (tmp_path / f"{number}.jpg").symlink_to(photo_folder / f"{number}.jpg")
-    labels = load_views(tmp_path, replace(RECIPE.views, unlabelled_share=0.5)).render(np.arange(40), (15, 16))[1]
+    labels = load_views(tmp_path, replace(RECIPE.views, unlabelled_share=0.5)).render(np.arange(40), (15, 16)).labels
     assert set(labels) == {0, 1, UNKNOWN}
-    assert UNKNOWN not in load_views(tmp_path, RECIPE.views).render(np.arange(40), (15, 16))[1]
+    assert UNKNOWN not in load_views(tmp_path, RECIPE.views).render(np.arange(40), (15, 16)).labels

@@ -1,10 +1,11 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.training.light import READ_NOISE_E, Light, add_noise, change_light
+from model.training.light import READ_NOISE_E, Dice, Light, add_noise, change_light
 
 UNCHANGED = Light(brightness=0.0, saturation=(1.0, 1.0))
 STRONG = Light(
@@ -16,8 +17,12 @@ def random_frames(seed: int = 0) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (4, 20, 24, 3), np.uint8)
 
 
+def dice(seed: int = 0) -> Dice:
+    return Dice(torch.Generator().manual_seed(seed))
+
+
 def changed(frames: npt.NDArray[np.uint8], light: Light, seed: int = 0) -> npt.NDArray[np.uint8]:
-    return change_light(np.random.default_rng(seed), frames, light)
+    return change_light(dice(seed), torch.from_numpy(frames), light).numpy()
 
 
 @settings(max_examples=20)
@@ -90,8 +95,9 @@ def test_an_erased_rectangle_has_one_colour_and_the_rest_stays() -> None:
 @pytest.mark.parametrize("white_electrons", [200.0, 20_000.0])
 def test_noise_has_the_size_that_the_electrons_ask_for(white_electrons: float) -> None:
     level = 128.0
-    noisy = add_noise(np.random.default_rng(0), np.full((200, 200, 3), level, np.float32), white_electrons)
+    noisy = add_noise(dice(), torch.full((2, 150, 150, 3), level), torch.tensor([white_electrons, 1e9])).numpy()
+    assert noisy[1] == pytest.approx(level, abs=0.1)
     light = (level / 255) ** 2.2
     spread = np.sqrt(light * white_electrons + READ_NOISE_E**2) / white_electrons
-    assert np.std((noisy / 255) ** 2.2) == pytest.approx(spread, rel=0.05)
-    assert np.mean((noisy / 255) ** 2.2) == pytest.approx(light, rel=0.02)
+    assert np.std((noisy[0] / 255) ** 2.2) == pytest.approx(spread, rel=0.05)
+    assert np.mean((noisy[0] / 255) ** 2.2) == pytest.approx(light, rel=0.02)

@@ -55,8 +55,7 @@ def test_fields_and_tables_are_read(tmp_path: Path) -> None:
         ('variant = "96x96"', "variant must be one of 105x120, 210x240, not '96x96'"),
         ("epochs = 0", "epochs must be at least 1"),
         ("batch = 1", "batch at least 2"),
-        ("swap_share = 1.0", "swap_share must be at least 0 and below 1"),
-        ("swap_share = 0.5\nswap_count = 0", "swap_count at least 1"),
+        ("[views]\nswap_share = 1.5", "swap_share must be from 0 to 1"),
         ('epochs = "many"', "not supported"),
     ],
 )

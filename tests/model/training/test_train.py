@@ -8,7 +8,7 @@ import torch
 
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.rascanet import FrameOutput
-from model.training.batches import FreshViews, TaughtViews, TrainingData, WithSwaps, load_training_data
+from model.training.batches import FreshViews, TaughtViews, TrainingData, load_training_data
 from model.training.recipe import Recipe
 from model.training.train import RunError, learning_rate, train, training_loss
 from tests.networks import SMALL, random_checkpoint
@@ -34,10 +34,10 @@ class Losses:
 def data(photo_folder: Path) -> TrainingData:
     data = load_training_data(photo_folder, replace(RECIPE, hint_loss=0.0))
     assert isinstance(data.source, FreshViews)
-    frames, labels = data.source.views.render(np.arange(12), (105, 120))
+    views = data.source.views.render(np.arange(12), (105, 120))
     hints = np.random.default_rng(0).standard_normal((12, 2))
-    targets = np.column_stack((labels, hints)).astype(np.float32)
-    return replace(data, source=TaughtViews(frames, targets, RECIPE, None))
+    targets = np.column_stack((views.labels, hints)).astype(np.float32)
+    return replace(data, source=TaughtViews(torch.from_numpy(views.frames), torch.from_numpy(targets), RECIPE, None))
 
 
 Run = tuple[Checkpoint, dict[int, float], Path]
@@ -93,14 +93,6 @@ def test_hints_add_their_error_to_the_loss(whole_run: Run, data: TrainingData, t
     losses = Losses()
     train(replace(RECIPE, hint_loss=0.0), data, tmp_path, losses, threads=1, stop_after=1)
     assert whole_run[1][1] - losses.by_step[1] > 0.1  # of values with mean square 1, half of it
-
-
-@pytest.mark.parametrize("share", [0.5, 0.9])  # one or both of a batch
-def test_swaps_are_learned_from_without_hints(share: float, data: TrainingData, tmp_path: Path) -> None:
-    losses, swaps = Losses(), np.random.default_rng(0).integers(0, 256, (4, 105, 120, 3), np.uint8)
-    train(RECIPE, replace(data, source=WithSwaps(data.source, swaps, share)), tmp_path, losses, threads=1, stop_after=2)
-    assert all(np.isfinite(loss) for loss in losses.by_step.values())
-    assert len(losses.by_step) == 2
 
 
 def test_a_folder_of_another_recipe_is_not_gone_on_with(whole_run: Run, data: TrainingData) -> None:

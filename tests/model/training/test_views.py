@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.training.augment import Composition
 from model.training.photos import UNKNOWN, Photo, Photos, read_photos
-from model.training.views import ViewPlan, Views, sampling_weights, stored_views
+from model.training.views import RenderedViews, View, ViewPlan, Views, sampling_weights, stored_views
 
 PLAN = ViewPlan(composition=Composition(empty_crop_share=0.5, tilt_share=0.3, patch_share=0.5))
 SIZE = (15, 16)
@@ -31,10 +31,9 @@ def test_a_view_depends_on_plan_and_number_alone(views: Views) -> None:
 
 def test_a_view_has_one_label_at_every_size(views: Views) -> None:
     numbers = np.arange(60)
-    small, small_labels = views.render(numbers, SIZE)
-    large, large_labels = views.render(numbers, (60, 64))
-    assert np.array_equal(small_labels, large_labels)
-    assert set(small_labels) == {0, 1}
+    (small, labels, pictures), (large, *also) = views.render(numbers, SIZE), views.render(numbers, (60, 64))
+    assert [labels.tolist(), pictures.tolist()] == [each.tolist() for each in also]
+    assert set(labels) == {0, 1}
     # It shows the same as well: what is shrunk afterwards is what was drawn small.
     shrunk = large.reshape(60, 15, 4, 16, 4, 3).mean((2, 4))
     assert np.abs(shrunk - small).mean() < 12
@@ -45,9 +44,25 @@ def test_the_picture_of_a_view_is_the_one_it_shows(views: Views) -> None:
         replace(PLAN, composition=Composition(min_area=1.0, empty_crop_share=0.0)), views.photos, views.pictures
     )
     for number in range(12):
-        label = views.photos.photos[plain.picture_of(number)].label
-        assert plain.draw(number, SIZE).label == label
-        assert (plain.draw(number, SIZE).frame.mean() > 110) == (label == 1)  # those with a person are bright
+        view = plain.draw(number, SIZE)
+        assert view.label == views.photos.photos[view.picture].label
+        assert (view.frame.mean() > 110) == (view.label == 1)  # those with a person are bright
+
+
+def test_a_share_of_the_views_are_swaps(views: Views) -> None:
+    def drawn(share: float) -> list[View]:
+        plan = replace(PLAN, swap_share=share, composition=Composition(min_area=1.0, empty_crop_share=0.0))
+        return [Views(plan, views.photos, views.pictures).draw(number, SIZE) for number in range(60)]
+
+    def pure(view: View) -> bool:
+        """One picture alone: a bright one with somebody, or a dark one."""
+        return bool(np.ptp(view.frame.mean(2)) < 60)
+
+    none, some, all_of_them = (sum(not pure(view) for view in drawn(share)) for share in (0.0, 0.5, 1.0))
+    assert none == 0
+    assert 10 <= some <= 50
+    assert some < all_of_them
+    assert {view.picture % 2 for view in drawn(1.0)} == {1}  # those with a person
 
 
 def test_stored_views_are_the_views_in_order(views: Views, tmp_path: Path) -> None:
@@ -57,13 +72,13 @@ def test_stored_views_are_the_views_in_order(views: Views, tmp_path: Path) -> No
         loaded.append(1)
         return views
 
-    def stored() -> npt.NDArray[np.uint8]:
-        return stored_views(load, 530, SIZE, tmp_path / "views.npy", lambda *at: told.append(at), processes=2)
+    def stored() -> RenderedViews:
+        return stored_views(load, 530, SIZE, tmp_path, lambda *at: told.append(at), processes=2)
 
-    frames = stored()
-    assert np.array_equal(frames, views.render(np.arange(530), SIZE)[0])
+    for _ in range(2):
+        for found, expected in zip(stored(), views.render(np.arange(530), SIZE), strict=True):
+            np.testing.assert_array_equal(found, expected)
     assert told[-1] == (530, 530)
-    assert np.array_equal(stored(), frames)
     assert len(loaded) == 1  # the second time they are read
 
 
