@@ -56,7 +56,7 @@ def run(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, _stopped)  # uvicorn raises it again once it has stopped
     try:
         if several:
-            run_workers(config)
+            run_workers(config, settings.drain_s)
         else:
             DrainingServer(config).run()
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """A uvicorn server that lets streams finish before it cuts connections."""
 
 import asyncio
+import logging
 import socket
 from time import monotonic
 
@@ -10,6 +11,9 @@ from uvicorn.supervisors import multiprocess
 from server.service import Service
 
 POLL_S = 0.05
+LAST_S = 10.0  # beyond `drain_s`, for uvicorn's own shutdown: a worker that takes longer hangs
+
+log = logging.getLogger(__name__)
 
 
 class DrainingServer(uvicorn.Server):
@@ -33,14 +37,54 @@ class DrainingServer(uvicorn.Server):
 class _Worker(multiprocess.Process):
     """One process of several, with our server."""
 
+    _asked_at: float | None = None
+
     @property
     def server(self) -> uvicorn.Server:
         if self._server is None:
             self._server = DrainingServer(self.config)
         return self._server
 
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Whether it runs and has left no ping unanswered for `timeout` seconds.
 
-def run_workers(config: uvicorn.Config) -> None:
+        uvicorn's own waits for the answer, and the parent acts on no signal meanwhile: not while a worker starts or
+        hangs, nor for the whole `timeout` after one was killed before it answered, as the parent holds both ends of
+        the pipe, which then does not break.
+        """
+        if not self.process.is_alive():
+            return False
+        try:
+            while self.parent_conn.poll():
+                self.parent_conn.recv()
+                self._asked_at = None
+            if self._asked_at is None:
+                self.parent_conn.send(b"ping")
+                self._asked_at = monotonic()
+        except (OSError, EOFError):
+            return False
+        return monotonic() - self._asked_at < timeout
+
+
+class _Workers(multiprocess.Multiprocess):
+    """The parent of several processes."""
+
+    def __init__(self, config: uvicorn.Config, drain_s: float) -> None:
+        super().__init__(config, sockets=[config.bind_socket()])
+        self._drain_s = drain_s
+
+    def join_all(self) -> None:
+        """Waits for workers that were told to end; kills those that do not."""
+        deadline = monotonic() + self._drain_s + LAST_S
+        for worker in self.processes:
+            worker.process.join(max(0.0, deadline - monotonic()))
+            if worker.exitcode is None:
+                log.error("worker %s did not end in time and is killed", worker.pid)
+                worker.kill()
+                worker.process.join()
+
+
+def run_workers(config: uvicorn.Config, drain_s: float) -> None:
     """Serves with `config.workers` processes on one port; one that dies is replaced."""
     multiprocess.Process = _Worker  # type: ignore[misc]  # uvicorn has no argument for it
-    multiprocess.Multiprocess(config, sockets=[config.bind_socket()]).run()
+    _Workers(config, drain_s).run()

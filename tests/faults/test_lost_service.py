@@ -18,7 +18,7 @@ from sensor_sim.readout import ReadoutTiming
 from sensor_sim.wire import Decision
 from tests.faults.offline import Offline, random_frames
 from tests.faults.proxy import FaultyProxy
-from tests.service_process import QUICK, resumable_service
+from tests.service_process import QUICK, resumable_service, service_process
 
 FRAMES = 12
 STREAMS = 6
@@ -100,3 +100,20 @@ def test_decisions_survive_a_worker() -> None:
     finally:
         service.terminate()
         assert service.wait(30) == 0
+
+
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "hung"])
+def test_a_stop_waits_for_no_answer_of_a_lost_worker(killed: bool) -> None:
+    with service_process("--drain-s", "0", "--workers", "2") as (_, service):
+        worker = next(child for child in psutil.Process(service.pid).children() if child.net_connections("tcp"))
+        worker.suspend()
+        try:
+            time.sleep(2)  # the parent looks after its workers every half second: it has asked this one
+            if killed:
+                worker.kill()
+            service.terminate()
+            assert service.wait(30) == 0  # and not after the minute in which a worker is to answer
+            assert not worker.is_running()
+        finally:
+            if worker.is_running():
+                worker.kill()
