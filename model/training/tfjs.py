@@ -1,0 +1,172 @@
+"""Graph models of TensorFlow.js in torch: as much of the format as a convolutional detector needs."""
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Node = dict[str, Any]
+Constants = dict[str, npt.NDArray[Any]]
+
+
+class GraphModelError(ValueError):
+    """A file that is not such a model, or one with an operation that is not known here."""
+
+
+class GraphModel(nn.Module):
+    """A graph up to some of its nodes, for pictures of any size that its strides divide.
+
+    Args:
+        path: the model's JSON file, with its weights beside it.
+        outputs: names of the nodes that are wanted.
+        side: height and width (px) of the pictures that the graph was made for.
+
+    Raises:
+        GraphModelError: not such a model.
+    """
+
+    def __init__(self, path: Path, outputs: Sequence[str], side: int) -> None:
+        super().__init__()
+        self.outputs = tuple(outputs)
+        self._inputs: dict[str, list[str]] = {}
+        self._steps = nn.ModuleDict()
+        try:
+            description = json.loads(path.read_text())
+            constants = _constants(description, path.parent)
+            nodes = {node["name"]: node for node in description["modelTopology"]["node"]}
+            found = {}
+            for node in _in_order(nodes, self.outputs):
+                name, inputs = node["name"], [_bare(each) for each in node.get("input", ())]
+                if name in constants:
+                    continue
+                fixed = [constants[each] for each in inputs if each in constants]
+                self._inputs[name] = [each for each in inputs if each not in constants]
+                given = [found[each] for each in self._inputs[name]] or [torch.zeros(1, 3, side, side)]
+                module = _operation(node, fixed, given[0].shape[2])
+                self._steps[_key(name)] = module
+                found[name] = module(*given)  # sizes that the graph names become factors by what is seen here
+        except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+            raise GraphModelError(f"{path}: not a graph model that can be read ({error!r})") from error
+        self.eval().requires_grad_(requires_grad=False)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """The outputs (B, C, h, w) for pictures (B, 3, H, W)."""
+        found: dict[str, Tensor] = {}
+        for name, inputs in self._inputs.items():
+            found[name] = self._steps[_key(name)](*([found[each] for each in inputs] or [pictures]))
+        return [found[name] for name in self.outputs]
+
+
+class _Add(nn.Module):
+    def __init__(self, constant: npt.NDArray[Any] | None) -> None:
+        super().__init__()
+        self.constant = None if constant is None else nn.Parameter(torch.from_numpy(constant).reshape(-1, 1, 1))
+
+    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
+        return first + (self.constant if second is None else second)
+
+
+class _Concat(nn.Module):
+    def forward(self, *parts: Tensor) -> Tensor:
+        return torch.cat(parts, 1)
+
+
+class _Resize(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, features: Tensor) -> Tensor:
+        return functional.interpolate(features, scale_factor=self.factor, mode="bilinear", align_corners=False)
+
+
+def _operation(node: Node, fixed: Sequence[npt.NDArray[Any]], height: int) -> nn.Module:
+    """A node with its constants as a module on (B, C, H, W), whatever the graph's own order of axes; `height` of its
+    input."""
+    kind, attributes = node["op"], node.get("attr", {})
+    if kind in {"Placeholder", "Identity", "Transpose"}:
+        return nn.Identity()
+    if kind in {"Conv2D", "_FusedConv2D"}:
+        return _convolution(attributes, fixed)
+    if kind in {"Add", "AddV2", "BiasAdd"}:
+        return _Add(fixed[0] if fixed else None)
+    if kind == "LeakyRelu":
+        return nn.LeakyReLU(attributes["alpha"]["f"])
+    if kind == "MaxPool" and _text(attributes["padding"]) == "VALID":
+        return nn.MaxPool2d(_integers(attributes["ksize"])[1], _integers(attributes["strides"])[1])
+    if kind in {"Pad", "PadV2"}:
+        (top, bottom), (left, right) = [pair for pair in fixed[0].tolist() if any(pair)] or [(0, 0), (0, 0)]
+        return nn.ConstantPad2d((left, right, top, bottom), float(fixed[1]) if kind == "PadV2" else 0.0)
+    if kind == "ConcatV2":
+        return _Concat()
+    if kind == "ResizeBilinear" and attributes["half_pixel_centers"]["b"]:
+        return _Resize(int(fixed[0][0]) / height)
+    raise ValueError(f"{kind} is not known")
+
+
+def _convolution(attributes: dict[str, Any], fixed: Sequence[npt.NDArray[Any]]) -> nn.Module:
+    fused = [base64.b64decode(name).decode() for name in attributes.get("fused_ops", {}).get("list", {}).get("s", ())]
+    if _text(attributes["padding"]) != "VALID" or set(fused) - {"BiasAdd"}:
+        raise ValueError("a convolution pads or activates by itself")
+    weight = torch.from_numpy(fixed[0]).permute(3, 2, 0, 1)
+    outputs, inputs, *sides = weight.shape
+    convolution = nn.Conv2d(inputs, outputs, sides, _integers(attributes["strides"])[1], bias=bool(fused))
+    convolution.weight.data = weight.contiguous()
+    if fused:
+        convolution.bias.data = torch.from_numpy(fixed[1])  # type: ignore[union-attr]  # it has one
+    return convolution
+
+
+def _constants(description: dict[str, Any], folder: Path) -> Constants:
+    """The weights by name; those kept in fewer bits are spread out again."""
+    constants: Constants = {}
+    for group in description["weightsManifest"]:
+        content, start = b"".join((folder / name).read_bytes() for name in group["paths"]), 0
+        for entry in group["weights"]:
+            stored = entry.get("quantization", {})
+            kind = np.dtype(stored.get("dtype", entry["dtype"]))
+            values = np.frombuffer(content, kind, int(np.prod(entry["shape"])), start).reshape(entry["shape"])
+            start += values.nbytes
+            values = values * stored["scale"] + stored["min"] if "scale" in stored else values
+            constants[entry["name"]] = values.astype(entry["dtype"])
+    return constants
+
+
+def _in_order(nodes: dict[str, Node], wanted: Sequence[str]) -> Iterator[Node]:
+    """The nodes that lead to the wanted ones, each after its inputs."""
+    done: set[str] = set()
+    stack = list(reversed(wanted))
+    while stack:
+        name = stack[-1]
+        missing = [each for each in map(_bare, nodes[name].get("input", ())) if each not in done]
+        stack += missing
+        if not missing:
+            stack.pop()
+            if name not in done:
+                done.add(name)
+                yield nodes[name]
+
+
+def _bare(name: str) -> str:
+    """A node's name without the number of its output."""
+    return name.partition(":")[0]
+
+
+def _key(name: str) -> str:
+    """A node's name as torch takes it for a module's."""
+    return name.replace(".", "_")
+
+
+def _text(attribute: dict[str, Any]) -> str:
+    return base64.b64decode(attribute["s"]).decode()
+
+
+def _integers(attribute: dict[str, Any]) -> list[int]:
+    return [int(value) for value in attribute["list"]["i"]]
