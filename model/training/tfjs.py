@@ -41,7 +41,7 @@ class GraphModel(nn.Module):
             description = json.loads(path.read_text())
             constants = _constants(description, path.parent)
             nodes = {node["name"]: node for node in description["modelTopology"]["node"]}
-            found = {}
+            found: dict[str, Tensor] = {}
             for node in _in_order(nodes, self.outputs):
                 name, inputs = node["name"], [_bare(each) for each in node.get("input", ())]
                 if name in constants:
@@ -64,13 +64,18 @@ class GraphModel(nn.Module):
         return [found[name] for name in self.outputs]
 
 
-class _Add(nn.Module):
-    def __init__(self, constant: npt.NDArray[Any] | None) -> None:
+class _Shift(nn.Module):
+    def __init__(self, constant: npt.NDArray[Any]) -> None:
         super().__init__()
-        self.constant = None if constant is None else nn.Parameter(torch.from_numpy(constant).reshape(-1, 1, 1))
+        self.constant = nn.Parameter(torch.from_numpy(constant).reshape(-1, 1, 1))
 
-    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
-        return first + (self.constant if second is None else second)
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.constant
+
+
+class _Sum(nn.Module):
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        return first + second
 
 
 class _Concat(nn.Module):
@@ -96,7 +101,7 @@ def _operation(node: Node, fixed: Sequence[npt.NDArray[Any]], height: int) -> nn
     if kind in {"Conv2D", "_FusedConv2D"}:
         return _convolution(attributes, fixed)
     if kind in {"Add", "AddV2", "BiasAdd"}:
-        return _Add(fixed[0] if fixed else None)
+        return _Shift(fixed[0]) if fixed else _Sum()
     if kind == "LeakyRelu":
         return nn.LeakyReLU(attributes["alpha"]["f"])
     if kind == "MaxPool" and _text(attributes["padding"]) == "VALID":
@@ -116,8 +121,8 @@ def _convolution(attributes: dict[str, Any], fixed: Sequence[npt.NDArray[Any]]) 
     if _text(attributes["padding"]) != "VALID" or set(fused) - {"BiasAdd"}:
         raise ValueError("a convolution pads or activates by itself")
     weight = torch.from_numpy(fixed[0]).permute(3, 2, 0, 1)
-    outputs, inputs, *sides = weight.shape
-    convolution = nn.Conv2d(inputs, outputs, sides, _integers(attributes["strides"])[1], bias=bool(fused))
+    outputs, inputs, rows, columns = weight.shape
+    convolution = nn.Conv2d(inputs, outputs, (rows, columns), _integers(attributes["strides"])[1], bias=bool(fused))
     convolution.weight.data = weight.contiguous()
     if fused:
         convolution.bias.data = torch.from_numpy(fixed[1])  # type: ignore[union-attr]  # it has one
