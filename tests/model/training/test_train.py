@@ -35,7 +35,7 @@ def data(photo_folder: Path) -> TrainingData:
     data = load_training_data(photo_folder, replace(RECIPE, hint_loss=0.0))
     assert isinstance(data.source, FreshViews)
     views = data.source.views.render(np.arange(12), (105, 120))
-    hints = np.random.default_rng(0).standard_normal((12, 2))
+    hints = np.random.default_rng(0).choice((-1, 1), (12, 2))
     targets = np.column_stack((views.labels, hints)).astype(np.float32)
     return replace(data, source=TaughtViews(torch.from_numpy(views.frames), torch.from_numpy(targets), RECIPE, None))
 
@@ -92,7 +92,7 @@ def test_a_run_leaves_its_weights_and_its_log(whole_run: Run, data: TrainingData
 def test_hints_add_their_error_to_the_loss(whole_run: Run, data: TrainingData, tmp_path: Path) -> None:
     losses = Losses()
     train(replace(RECIPE, hint_loss=0.0), data, tmp_path, losses, threads=1, stop_after=1)
-    assert whole_run[1][1] - losses.by_step[1] > 0.1  # of values with mean square 1, half of it
+    assert 0.3 < whole_run[1][1] - losses.by_step[1] < 0.8  # half of their mean square, which is 1, about
 
 
 def test_a_folder_of_another_recipe_is_not_gone_on_with(whole_run: Run, data: TrainingData) -> None:
