@@ -17,7 +17,6 @@ def register(app: typer.Typer) -> None:
 def training_curves(
     runs: Annotated[list[Path], typer.Argument(help="folders of runs, or their log.csv")],
     plot: Annotated[Path, typer.Option(help="file for the curves, .svg or .png")],
-    batch: Annotated[int, typer.Option(min=1, help="pictures a step")] = 128,
 ) -> None:
     """Draws balanced accuracy on `val` (weights without scaling of P(person)) over pictures seen; prints each best."""
     from clients.commands.plot import new_figure, save
@@ -29,15 +28,15 @@ def training_curves(
             log = run / "log.csv" if run.is_dir() else run
             name = log.parent.name if log.name == "log.csv" else log.stem
             try:
-                rows = [(int(row["step"]), float(row["val"])) for row in csv.DictReader(log.read_text().splitlines())]
+                rows = [(int(row["pictures"]), float(row["val"])) for row in csv.DictReader(log.read_text().splitlines())]
             except (KeyError, ValueError) as error:
                 fail(f"{log}: not the log of a training run ({error})")
             if not rows:
                 fail(f"{log}: there is nothing in it yet")
-            steps, accuracies = zip(*rows, strict=True)
-            axes.plot([step * batch / 1e3 for step in steps], [100 * each for each in accuracies], label=name)
+            pictures, accuracies = zip(*rows, strict=True)
+            axes.plot([each / 1e3 for each in pictures], [100 * each for each in accuracies], label=name)
             best = max(rows, key=lambda row: row[1])
-            console.print(f"{name}: {best[1]:.1%} after {best[0] * batch:,} pictures, {accuracies[-1]:.1%} at the end")
+            console.print(f"{name}: {best[1]:.1%} after {best[0]:,} pictures, {accuracies[-1]:.1%} at the end")
         axes.set_xscale("log")
         axes.set_xlabel("pictures seen, thousands")
         axes.set_ylabel("balanced accuracy on val, %")

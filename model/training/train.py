@@ -206,6 +206,7 @@ def train(
                 folder,
                 epoch=run.step // per_epoch,
                 step=run.step,
+                pictures=run.step * recipe.batch,
                 loss=sum(losses) / len(losses),
                 val=balanced,
                 rate=images_per_s,
@@ -249,4 +250,4 @@ def _log(folder: Path, **row: float) -> None:
     if not log.exists():
         log.write_text(",".join(row) + "\n")
     with log.open("a") as file:
-        file.write(",".join(f"{value:.6g}" for value in row.values()) + "\n")
+        file.write(",".join(f"{value:.7g}" for value in row.values()) + "\n")
