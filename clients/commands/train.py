@@ -47,7 +47,7 @@ def train(
                 photos,
                 plan,
                 answers,
-                store=teacher or out,
+                store=teacher,
                 processes=processes,
                 progress=lambda done, count: bar.update(rendering, completed=done, total=count),
             )

@@ -190,7 +190,7 @@ def train(
     pending: list[Tensor] = []
 
     def tell(step: int, val: float | None = None) -> None:
-        """Waits for the loss of a step, which has pending ones after it at most while a GPU is busy with them."""
+        """Of a step, once its loss is there: one step late, so that a GPU has the next to do meanwhile."""
         losses.append(pending.pop(0).item())
         progress(step=step, steps=steps, loss=losses[-1], images_per_s=images_per_s, val=val)
 
