@@ -28,7 +28,8 @@ def training_curves(
             log = run / "log.csv" if run.is_dir() else run
             name = log.parent.name if log.name == "log.csv" else log.stem
             try:
-                rows = [(int(row["pictures"]), float(row["val"])) for row in csv.DictReader(log.read_text().splitlines())]
+                table = csv.DictReader(log.read_text().splitlines())
+                rows = [(int(row["pictures"]), float(row["val"])) for row in table]
             except (KeyError, ValueError) as error:
                 fail(f"{log}: not the log of a training run ({error})")
             if not rows:
