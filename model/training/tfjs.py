@@ -53,7 +53,9 @@ class GraphModel(nn.Module):
                 self._steps[_key(name)] = module
                 found[name] = module(*given)  # sizes that the graph names become factors by what is seen here
         except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-            raise GraphModelError(f"{path}: not a TensorFlow.js graph model with its weights beside it ({error!r})") from error
+            raise GraphModelError(
+                f"{path}: not a TensorFlow.js graph model with its weights beside it ({error!r})"
+            ) from error
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:

@@ -93,5 +93,5 @@ def test_a_graph_that_is_not_known_is_refused(tmp_path: Path, broken: dict[str, 
 def test_another_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "model.json"
     path.write_text(content)
-    with pytest.raises(GraphModelError, match="not a TensorFlow.js graph model"):
+    with pytest.raises(GraphModelError, match=r"not a TensorFlow\.js graph model"):
         GraphModel(path, ["sum"], 16)
