@@ -8,6 +8,9 @@ import typer
 
 from clients.commands.console import console, fail, failing_on
 
+COLOURS = 10
+"""After so many lines their colours come again."""
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -21,10 +24,10 @@ def training_curves(
     """Draws balanced accuracy on `val` (weights without scaling of P(person)) over pictures seen; prints each best."""
     from clients.commands.plot import new_figure, save
 
-    figure = new_figure(7.5, 4.2)
+    figure = new_figure(9.0, 4.2)
     axes = figure.subplots()
     with failing_on(OSError):
-        for run in runs:
+        for number, run in enumerate(runs):
             log = run / "log.csv" if run.is_dir() else run
             name = log.parent.name if log.name == "log.csv" else log.stem
             try:
@@ -35,12 +38,13 @@ def training_curves(
             if not rows:
                 fail(f"{log}: there is nothing in it yet")
             pictures, accuracies = zip(*rows, strict=True)
-            axes.plot([each / 1e3 for each in pictures], [100 * each for each in accuracies], label=name)
+            style = "-" if number < COLOURS else "--"
+            axes.plot([each / 1e3 for each in pictures], [100 * each for each in accuracies], style, label=name)
             best = max(rows, key=lambda row: row[1])
             console.print(f"{name}: {best[1]:.1%} after {best[0]:,} pictures, {accuracies[-1]:.1%} at the end")
         axes.set_xscale("log")
         axes.set_xlabel("pictures seen, thousands")
         axes.set_ylabel("balanced accuracy on val, %")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))
         save(figure, plot)
