@@ -30,7 +30,7 @@ def teach(
     import torch
     from rich.progress import Progress
 
-    from model.training.backbones import NanoDet, TeacherUnavailableError, efficientnet_lite, together
+    from model.training.backbones import EfficientNetLite, NanoDet, TeacherUnavailableError, together
     from model.training.batches import training_device
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
@@ -43,16 +43,16 @@ def teach(
         failing_on(RecipeError, PhotosError, TeacherUnavailableError, TeachError, GraphModelError, OSError),
         Progress(console=console) as bar,
     ):
-        backbone = efficientnet_lite()
-        if detector:
-            backbone = together(backbone, NanoDet(detector).to(training_device()))
+        networks = [EfficientNetLite(), *([NanoDet(detector)] if detector else [])]
+        device = training_device()
         task = bar.add_task("reading", total=None)
         taught = run(
             photos,
             read_recipe(recipe).views,
-            backbone,
+            together(*(network.to(device) for network in networks)),
             out,
             lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
+            teacher=", ".join(type(network).__name__ for network in networks),
             count=count,
             seed=seed,
             processes=processes,

