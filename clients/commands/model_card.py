@@ -41,7 +41,10 @@ def register(app: typer.Typer) -> None:
 
 def model_card(
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
-    held_out: Annotated[bool, typer.Option("--held-out", help="on the split test, once for each weights file")] = False,
+    held_out: Annotated[
+        bool,
+        typer.Option("--held-out", help="on the split test, what has not been judged there"),
+    ] = False,
     weights: Annotated[
         list[Path] | None, typer.Option(help="other weights than the shipped ones: printed, not written")
     ] = None,
@@ -60,20 +63,18 @@ def model_card(
         fail("the held-out split is for the shipped weights alone; --weights or --held-out, not both")
     split = "test" if held_out else "val"
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
-        files = weights or [shipped_weights(variant) for variant in VARIANTS]
-        checkpoints = {file: load_checkpoint(file) for file in files}
+        checkpoints = {file: load_checkpoint(file) for file in weights or map(shipped_weights, VARIANTS)}
         if held_out:
             judged = {row["digest"] for row in _logged(log)}
-            for file, checkpoint in checkpoints.items():
-                if checkpoint.digest in judged:
-                    fail(f"{log}: {file.name} has been judged on the held-out split, once is enough")
-        tables: list[Table] = []
+            checkpoints = {file: each for file, each in checkpoints.items() if each.digest not in judged}
+            if not checkpoints:
+                fail(f"{log}: the shipped weights have been judged on the held-out split, once is enough")
         for file, checkpoint in checkpoints.items():
-            tables += _tables(file, checkpoint, photos, split, log if held_out else None)
-        for table in tables:
-            table.show(console)
-        if not weights:
-            refresh_page(card, {f"card {split}": tables})
+            tables = _tables(file, checkpoint, photos, split, log if held_out else None)
+            for table in tables:
+                table.show(console)
+            if not weights:
+                refresh_page(card, {f"card {split} {checkpoint.config.name}": tables})
 
 
 def _logged(log: Path) -> list[dict[str, str]]:

@@ -6,13 +6,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from clients.commands.main import app
-from clients.commands.model_card import CARD, MARKS
+from clients.commands.model_card import CARD, LOG_HEADER, MARKS
 from model.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
 from model.config import VARIANTS
 from tests.model.training.folders import INDEX_HEADER
 from tests.networks import random_checkpoint
 
-PAGE = "<!-- card val -->\n<!-- end val -->\n<!-- card test -->\n<!-- end test -->\n"
+SECTIONS = [f"card {split} {variant}" for split in ("val", "test") for variant in VARIANTS]
+PAGE = "".join(f"<!-- {section} -->\n<!-- end {section.split()[-1]} -->\n" for section in SECTIONS)
 
 
 @pytest.fixture
@@ -54,6 +55,19 @@ def test_the_card_is_filled_and_the_held_out_split_is_judged_once(folder: Path) 
     assert log.read_text().splitlines() == lines
 
 
+def test_only_new_weights_are_judged(folder: Path) -> None:
+    card, log = folder / "card.md", folder / "log.csv"
+    digest = load_checkpoint(shipped_weights("210x240")).digest
+    log.write_text(f"{LOG_HEADER}\n2026-01-01,210x240,{digest},all,12,0.5,0.4,0.6,0.5\n")
+    arguments = ["model-card", "--photos", str(folder), "--card", str(card), "--log", str(log), "--held-out"]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    assert "105x120 on test" in card.read_text()
+    assert "210x240 on test" not in card.read_text()
+    assert log.read_text().count("210x240") == 1
+    assert log.read_text().count("105x120") == 3
+
+
 def test_figures_of_other_weights_are_printed_alone(folder: Path) -> None:
     card, weights = folder / "card.md", folder / "other.safetensors"
     save_checkpoint(random_checkpoint(VARIANTS["105x120"], 1), weights)
@@ -70,7 +84,8 @@ def test_figures_of_other_weights_are_printed_alone(folder: Path) -> None:
 
 def test_the_marks_cover_both_variants_and_splits() -> None:
     assert len(MARKS) == 8
-    assert all(f"<!-- card {split} -->" in (Path(__file__).parents[2] / CARD).read_text() for split in ("val", "test"))
+    text = (Path(__file__).parents[2] / CARD).read_text()
+    assert all(f"<!-- {section} -->" in text for section in SECTIONS)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
