@@ -41,10 +41,7 @@ def register(app: typer.Typer) -> None:
 
 def model_card(
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
-    held_out: Annotated[
-        bool,
-        typer.Option("--held-out", help="on the split test, what has not been judged there"),
-    ] = False,
+    held_out: Annotated[bool, typer.Option("--held-out", help="on the split test, once for each weights file")] = False,
     weights: Annotated[
         list[Path] | None, typer.Option(help="other weights than the shipped ones: printed, not written")
     ] = None,
