@@ -2,14 +2,14 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from clients.commands.console import console, fail, failing_on
 from clients.commands.data import Coco, MinivalIds, Year
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
-from clients.commands.weights import Weights, WeightsFile
+from clients.commands.weights import Weights
 
 
 def register(app: typer.Typer) -> None:
@@ -25,13 +25,16 @@ def evaluate(
     minival_ids: MinivalIds = None,
     split: Annotated[str, typer.Option(help="split to evaluate")] = "val",
     variant: Variant = "105x120",
-    weights: WeightsFile = None,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(help="weights; those that come with the project if not given; further ones: beside the first"),
+    ] = None,
     policy: Policy = "published",
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option(help="also: a file of weights, or a policy (name or JSON) for these; one table with paired tests"),
+        typer.Option(help="a further policy (name or JSON), beside the first; one table with paired tests"),
     ] = None,
 ) -> None:
     """Prints accuracy, calibration and, under a policy, what is processed and where frames halt; with intervals."""
@@ -55,15 +58,11 @@ def evaluate(
     if (photos is None) == (data is None) or data not in (None, "vww") or (data is None) != (coco is None):
         fail("give either --photos FOLDER, or --data vww with --coco FOLDER")
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, PhotosError, ValueError):
-        used = Weights.load(weights, variant)
-        chosen = parse_policy(policy_of(policy, exit_threshold, skip_threshold), used.certified)
-        others: list[tuple[Weights, Any]] = []
-        for text in compare or ():
-            if text.endswith(".safetensors"):
-                other = Weights.load(Path(text), variant)
-                others.append((other, parse_policy(policy_of(policy, exit_threshold, skip_threshold), other.certified)))
-            else:
-                others.append((used, parse_policy(policy_of(text, None, None), used.certified)))
+        used, *rivals = (Weights.load(file, variant) for file in weights or (None,))
+        rule = policy_of(policy, exit_threshold, skip_threshold)
+        chosen = parse_policy(rule, used.certified)
+        others = [(each, parse_policy(rule, each.certified)) for each in rivals]
+        others += [(used, parse_policy(policy_of(text, None, None), used.certified)) for text in compare or ()]
         with TemporaryDirectory() as made:
             if coco:
                 write_index(Path(made), vww_rows(coco, year, minival_ids), check=False)
@@ -83,8 +82,15 @@ def evaluate(
             halt_table(evaluation, chosen, f"{where}, where frames halt under it"),
         ]
     if others:
+        stems = {file.stem for file in evaluations}
         contenders = [
-            Contender(each.file.stem, evaluations[each.file], rule) for each, rule in [(used, chosen), *others]
+            # runs all call their weights alike: their folders tell them apart
+            Contender(
+                each.file.stem if len(stems) == len(evaluations) else f"{each.file.parent.name}/{each.file.stem}",
+                evaluations[each.file],
+                beside,
+            )
+            for each, beside in [(used, chosen), *others]
         ]
         tables.append(compare_table(contenders, f"On {split}, one beside the other"))
     for table in tables:

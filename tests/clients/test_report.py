@@ -1,6 +1,7 @@
 """`report` and `evaluate --compare` on a folder of generated pictures."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -111,30 +112,41 @@ def test_weights_and_policies_beside_each_other(folder: Path) -> None:
         folder,
         "--weights",
         folder / "first.safetensors",
+        "--weights",
+        folder / "second.safetensors",
         "--policy",
         "never",
         "--compare",
         "calibrated",
         "--compare",
         '{"name": "fixed_row", "share": 0.5}',
-        "--compare",
-        folder / "second.safetensors",
     )
     assert result.exit_code == 0, result.output
     rows = [line for line in result.output.splitlines() if re.match(r" ?(first|second) ", line)]
-    assert len(rows) == 4
-    assert "calibrated" in rows[1]
-    assert "0.524 / 0.524 / 0.524" in rows[2]
+    assert [row.split()[:2] for row in rows[:2]] == [["first", "never"], ["second", "never"]]
+    assert "calibrated" in rows[2]
+    assert "0.524 / 0.524 / 0.524" in rows[3]
     assert all(re.search(r"\d+ / \d+ +[\d.e-]+ *$", row) for row in rows[1:])
     assert "average precision" in result.output
 
 
+def test_weights_of_the_same_name_are_told_apart_by_their_folders(folder: Path, tmp_path: Path) -> None:
+    options: list[str | Path] = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        options += ["--weights", shutil.copy(folder / f"{name}.safetensors", tmp_path / name / "weights.safetensors")]
+    result = _run("evaluate", "--photos", folder, *options)
+    assert result.exit_code == 0, result.output
+    assert "first/weights" in result.output
+    assert "second/weights" in result.output
+
+
 def test_what_cannot_be_compared_is_told_in_a_line(folder: Path) -> None:
-    for other, words in (
-        ("sometimes", "is not one of"),
-        ("{", "Expecting property name"),
-        ("none.safetensors", "none.safetensors"),
+    for option, other, words in (
+        ("--compare", "sometimes", "is not one of"),
+        ("--compare", "{", "Expecting property name"),
+        ("--weights", "none.safetensors", "none.safetensors: no such file"),
     ):
-        result = _run("evaluate", "--photos", folder, "--weights", folder / "first.safetensors", "--compare", other)
+        result = _run("evaluate", "--photos", folder, "--weights", folder / "first.safetensors", option, other)
         assert result.exit_code == 2, result.output
         assert words in result.output
