@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 
+from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.training.augment import Composition
 from model.training.light import Light
@@ -18,6 +20,13 @@ def write(tmp_path: Path, text: str) -> Path:
 @pytest.mark.parametrize("path", sorted(RECIPES_FOLDER.glob("*.toml")), ids=lambda path: path.name)
 def test_shipped_recipes_are_named_by_their_variant(path: Path) -> None:
     assert path.stem.startswith(read_recipe(path).variant)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_shipped_weights_were_made_by_the_last_recipe_of_their_variant(variant: str) -> None:
+    last = read_recipe(max(RECIPES_FOLDER.glob(f"{variant}_*.toml")))
+    noted = load_checkpoint(shipped_weights(variant)).provenance["recipe"]
+    assert noted == json.loads(json.dumps(last.to_dict()))
 
 
 def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:

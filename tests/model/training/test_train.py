@@ -9,7 +9,7 @@ import torch
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.rascanet import FrameOutput
 from model.training.batches import FreshViews, TaughtViews, TrainingData, load_training_data
-from model.training.recipe import Recipe
+from model.training.recipe import Recipe, read_recipe
 from model.training.train import RunError, learning_rate, train, training_loss
 from tests.networks import SMALL, random_checkpoint
 
@@ -55,9 +55,10 @@ def assert_same_weights(found: Checkpoint, expected: Checkpoint) -> None:
         np.testing.assert_allclose(found.tensors[name], tensor, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_the_same_seed_gives_the_same_run(whole_run: Run, data: TrainingData, tmp_path: Path) -> None:
-    losses = Losses()
-    checkpoint, _ = train(RECIPE, data, tmp_path, losses, threads=1)
+def test_the_same_recipe_from_its_file_gives_the_same_run(whole_run: Run, data: TrainingData, tmp_path: Path) -> None:
+    file, losses = tmp_path / "recipe.toml", Losses()
+    file.write_text("epochs = 2\nbatch = 2\nhint_loss = 0.5\n")
+    checkpoint, _ = train(read_recipe(file), data, tmp_path, losses, threads=1)
     assert list(losses.by_step) == list(range(1, STEPS + 1))
     assert losses.by_step == pytest.approx(whole_run[1], abs=1e-4)
     assert_same_weights(checkpoint, whole_run[0])
