@@ -9,7 +9,7 @@ import typer
 from clients.commands.console import console, fail, failing_on
 from clients.commands.data import Coco, MinivalIds, Year
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
-from clients.commands.weights import Weights
+from clients.commands.weights import Weights, names_of
 
 
 def register(app: typer.Typer) -> None:
@@ -59,9 +59,9 @@ def evaluate(
         fail("give either --photos FOLDER, or --data vww with --coco FOLDER")
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, PhotosError, ValueError):
         used, *rivals = (Weights.load(file, variant) for file in weights or (None,))
-        rule = policy_of(policy, exit_threshold, skip_threshold)
-        chosen = parse_policy(rule, used.certified)
-        others = [(each, parse_policy(rule, each.certified)) for each in rivals]
+        described = policy_of(policy, exit_threshold, skip_threshold)
+        chosen = parse_policy(described, used.certified)
+        others = [(each, parse_policy(described, each.certified)) for each in rivals]
         others += [(used, parse_policy(policy_of(text, None, None), used.certified)) for text in compare or ()]
         with TemporaryDirectory() as made:
             if coco:
@@ -82,15 +82,9 @@ def evaluate(
             halt_table(evaluation, chosen, f"{where}, where frames halt under it"),
         ]
     if others:
-        stems = {file.stem for file in evaluations}
+        names = names_of(evaluations)
         contenders = [
-            # runs all call their weights alike: their folders tell them apart
-            Contender(
-                each.file.stem if len(stems) == len(evaluations) else f"{each.file.parent.name}/{each.file.stem}",
-                evaluations[each.file],
-                beside,
-            )
-            for each, beside in [(used, chosen), *others]
+            Contender(names[each.file], evaluations[each.file], rule) for each, rule in [(used, chosen), *others]
         ]
         tables.append(compare_table(contenders, f"On {split}, one beside the other"))
     for table in tables:

@@ -8,7 +8,7 @@ import typer
 
 from clients.commands.console import console, fail, failing_on, need_torch
 from clients.commands.photos import PhotosFolder
-from clients.commands.weights import Weights
+from clients.commands.weights import Weights, names_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +53,7 @@ def report(
     files = weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
         all_used = [Weights.load(file, "") for file in files]
+        names = names_of({used.file for used in all_used})
         pictures, chosen_on = read_photos(photos, split), read_photos(photos, "val")
         page = Page(f"Person or no person: {', '.join(used.runtime.config.name for used in all_used)} on {split}")
         flatter = "on val itself the figures of policies flatter" if split == "val" else "none was chosen on this split"
@@ -66,9 +67,9 @@ def report(
             evaluation = Evaluation(used.runtime, pictures)
             on_val = evaluation if split == "val" else Evaluation(used.runtime, chosen_on)
             parts.append((used, evaluation, on_val))
-            contenders.append(Contender(used.file.stem, evaluation, NeverExitPolicy()))
+            contenders.append(Contender(names[used.file], evaluation, NeverExitPolicy()))
             if used.certified:
-                contenders.append(Contender(used.file.stem, evaluation, used.certified))
+                contenders.append(Contender(names[used.file], evaluation, used.certified))
         if not parts[0][1].sources or not parts[0][2].sources:
             fail(f"{photos}: {split!r} and 'val' must hold pictures with and without a person")
 

@@ -1,5 +1,6 @@
 """The weights that a command works with."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from model.runtime import StepRuntime
 
 WeightsFile = Annotated[Path | None, typer.Option(help="weights; those that come with the project if not given")]
+
+
+def names_of(files: Collection[Path]) -> dict[Path, str]:
+    """Short names of different files: their stems or, where these are alike as those of runs are, with the folder."""
+    alike = len({file.stem for file in files}) < len(files)
+    return {file: f"{file.parent.name}/{file.stem}" if alike else file.stem for file in files}
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def test_weights_and_policies_beside_each_other(folder: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     rows = [line for line in result.output.splitlines() if re.match(r" ?(first|second) ", line)]
+    assert len(rows) == 4
     assert [row.split()[:2] for row in rows[:2]] == [["first", "never"], ["second", "never"]]
     assert "calibrated" in rows[2]
     assert "0.524 / 0.524 / 0.524" in rows[3]
@@ -145,6 +146,7 @@ def test_what_cannot_be_compared_is_told_in_a_line(folder: Path) -> None:
     for option, other, words in (
         ("--compare", "sometimes", "is not one of"),
         ("--compare", "{", "Expecting property name"),
+        ("--compare", "none.safetensors", "is not one of"),
         ("--weights", "none.safetensors", "none.safetensors: no such file"),
     ):
         result = _run("evaluate", "--photos", folder, "--weights", folder / "first.safetensors", option, other)
