@@ -16,10 +16,10 @@ from model.certificate import CertificateError
 from model.checkpoint import CheckpointError
 from model.runtime import RuntimeUnavailableError
 from server.app import create_app
-from server.connections import connection_options
-from server.drain import DrainingServer, run_workers
-from server.logs import log_as_json
-from server.metrics import FOLDER as METRICS_FOLDER
+from server.process.connections import connection_options
+from server.process.drain import DrainingServer, run_workers
+from server.process.logs import log_as_json
+from server.process.metrics import FOLDER as METRICS_FOLDER
 from server.service import load_service
 from server.settings import Settings
 

@@ -13,12 +13,15 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Match, Mount, WebSocketRoute
 from starlette.types import Scope
 
-from server import classify, inference_protocol, offered, openapi, operations, routes
-from server.body_limit import BodyLimit
-from server.problem import tell_problems
-from server.security import Guard
+from server.http import openapi
+from server.http.body_limit import BodyLimit
+from server.http.problem import tell_problems
+from server.http.security import Guard
+from server.info import health, models, samples
+from server.pictures import endpoint as pictures
 from server.service import Service
-from server.stream import STREAM_PATH, StreamEndpoint
+from server.stream.endpoint import STREAM_PATH, StreamEndpoint
+from server.tensors import endpoint as tensors
 
 
 class _Page(Mount):
@@ -53,8 +56,8 @@ def create_app(service: Service) -> FastAPI:
     )
     tell_problems(app)
     openapi.describe(app)
-    for part in (classify, inference_protocol, operations, offered, routes):
-        app.include_router(part.router)
+    for door in (pictures, tensors, health, samples, models):
+        app.include_router(door.router)
     app.router.routes.append(WebSocketRoute(STREAM_PATH, StreamEndpoint()))
     if service.settings.page_folder.is_dir():
         app.router.routes.append(_Page("/", StaticFiles(directory=service.settings.page_folder, html=True)))

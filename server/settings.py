@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from server.images import PictureLimits
+from server.pictures.decode import PictureLimits
 
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
 

@@ -10,10 +10,10 @@ from hypothesis import settings as hypothesis_settings
 from model.config import VARIANTS
 from model.runtime import load_runtime
 from server.app import create_app
-from server.connections import connection_options
-from server.drain import DrainingServer
+from server.process.connections import connection_options
+from server.process.drain import DrainingServer
 from server.service import Service
-from server.session import ServedModel
+from server.stream.session import ServedModel
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
 

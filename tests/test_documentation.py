@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from sensor_sim import wire
-from server.asyncapi import STREAM_REFUSALS
+from server.stream.asyncapi import STREAM_REFUSALS
 from server.errors import CLOSE_CODES, HTTP_STATUS
-from server.metrics import Metrics
-from server.session import Phase
+from server.process.metrics import Metrics
+from server.stream.session import Phase
 from server.settings import PAGE_FOLDER, Limits, Settings
 
 ROOT = Path(__file__).parents[1]

@@ -26,8 +26,8 @@ from model.torch_runtime import network_from
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import photo_frame, sample_photos
-from server.images import PictureLimits, decode_image
-from server.session import ServedModel
+from server.pictures.decode import PictureLimits, decode_image
+from server.stream.session import ServedModel
 from tests.model.random_networks import LOGITS_TOLERANCE, p_person, random_frames
 
 RANDOM_FRAMES = 50

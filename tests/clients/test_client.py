@@ -14,7 +14,7 @@ from sensor_sim.emitter import Event
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.uplink import StreamError
 from sensor_sim.wire import Progress
-from server.session import ServedModel
+from server.stream.session import ServedModel
 from tests.networks import SMALL
 
 NEVER = {"name": "never"}

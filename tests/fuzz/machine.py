@@ -35,7 +35,7 @@ from sensor_sim.wire import (
     encode,
 )
 from server.errors import CLOSE_CODES, ServiceError
-from server.session import Phase
+from server.stream.session import Phase
 from tests.fuzz.run import LIMITS, MODELS, RUNTIME, session
 from tests.networks import SMALL
 

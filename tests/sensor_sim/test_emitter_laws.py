@@ -28,8 +28,8 @@ from sensor_sim.recording import RecordedFrame
 from sensor_sim.scene import PanningScene
 from sensor_sim.sensor import PRESETS
 from sensor_sim.wire import SUBPROTOCOL, Hello, Rows, decode, encode
-from server.resume import Tokens
-from server.session import Phase, ServedModel, StreamSession
+from server.stream.tokens import Tokens
+from server.stream.session import Phase, ServedModel, StreamSession
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
 

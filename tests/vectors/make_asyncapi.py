@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from server.asyncapi import document
+from server.stream.asyncapi import document
 
 PATH = Path(__file__).parents[2] / "asyncapi.yaml"
 

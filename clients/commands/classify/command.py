@@ -71,8 +71,8 @@ def classify(
     from model.checkpoint import CheckpointError
     from model.exit_policy import PolicyError
     from model.runtime import RuntimeUnavailableError
-    from server.images import PictureLimits
-    from server.work import usable_cores
+    from server.pictures.decode import PictureLimits
+    from server.process.work import usable_cores
 
     if url and weights:
         fail("the weights are the service's: give --weights or --url, not both")

@@ -15,9 +15,9 @@ from clients.commands.classify.sources import Picture
 from model.checkpoint import Checkpoint
 from model.exit_policy import Policy
 from model.runtime import load_runtime
-from server.classification import classify_picture
+from server.pictures.classify import classify_picture
 from server.errors import ServiceError
-from server.images import PictureLimits
+from server.pictures.decode import PictureLimits
 
 CHUNK: Final = 8
 """Pictures handed to a process at a time."""

@@ -1,0 +1,57 @@
+"""Photographs and recordings that the service offers, for the demo page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse
+
+from server.errors import ServiceError
+from server.http.openapi import refusals
+from server.http.schemas import Sample
+from server.service import service_of
+
+router = APIRouter(tags=["service"])
+
+
+def _file(media_type: str, refusal: str) -> dict[str, Any]:
+    """How a route that gives a file is described."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"response_class": FileResponse, "responses": {200: {"content": content}, **refusals(refusal)}}
+
+
+def _listed(paths: Sequence[Path], url: str) -> list[Sample]:
+    return [Sample(name=path.stem, url=f"{url}/{path.name}") for path in paths]
+
+
+def _found(paths: Sequence[Path], name: str, kind: str) -> Path:
+    for path in paths:
+        if path.name == name:
+            return path
+    raise ServiceError(f"unknown_{kind}", f"there is no {kind} {name[:80]!r}")
+
+
+@router.get("/v1/samples")
+async def samples(request: Request) -> list[Sample]:
+    """Pictures to try the service with."""
+    return _listed(service_of(request).settings.samples, "/v1/samples")
+
+
+@router.get("/v1/samples/{name}", **_file("image/*", "unknown_sample"))
+async def sample(request: Request, name: str) -> FileResponse:
+    """One of the pictures."""
+    return FileResponse(_found(service_of(request).settings.samples, name, "sample"))
+
+
+@router.get("/v1/recordings")
+async def recordings(request: Request) -> list[Sample]:
+    """Recordings of the simulated sensor."""
+    return _listed(service_of(request).settings.recordings, "/v1/recordings")
+
+
+@router.get("/v1/recordings/{name}", **_file("application/octet-stream", "unknown_recording"))
+async def recording(request: Request, name: str) -> FileResponse:
+    """One of the recordings, as `rascanet record` wrote it."""
+    path = _found(service_of(request).settings.recordings, name, "recording")
+    return FileResponse(path, media_type="application/octet-stream")

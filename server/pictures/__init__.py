@@ -1,0 +1,1 @@
+"""The door `/v1/classify`: picture files in, decisions out."""

@@ -1,0 +1,65 @@
+"""One picture file to one entry of an answer; what `/v1/classify` and `rascanet classify` share."""
+
+from time import perf_counter_ns
+
+from model.exit_policy import ExitPolicy
+from model.runtime import StepResult, StepRuntime
+from model.scan import scan_frame
+from server.pictures.entries import ImageDecision, ImageError
+from server.errors import ServiceError
+from server.pictures.decode import PictureLimits, decode_image
+
+
+def classify_picture(
+    content: bytes,
+    runtime: StepRuntime,
+    policy: ExitPolicy,
+    limits: PictureLimits,
+    *,
+    name: str = "",
+    index: int = 0,
+    curve: bool = False,
+) -> ImageDecision | ImageError:
+    """Decodes a picture and reads it burst by burst as a stream would.
+
+    Args:
+        content: the file.
+        runtime: the network.
+        policy: says when to stop.
+        limits: of the file.
+        name, index: handed on into the entry.
+        curve: whether P(person) after each burst is wanted too.
+    """
+    began_ns = perf_counter_ns()
+    config = runtime.config
+    try:
+        frame = decode_image(content, config.height, config.width, limits)
+    except ServiceError as error:
+        return ImageError(index=index, name=name, code=error.code, message=str(error))
+    chances: list[float | None] = []
+    last: StepResult
+
+    def observe(first_burst: int, result: StepResult) -> None:
+        nonlocal last
+        last = result
+        if curve:
+            chances.extend([None] * (first_burst - len(chances)))
+            chances.extend(result.p_person)
+
+    scan = scan_frame(runtime, frame, policy, observe)
+    return ImageDecision(
+        index=index,
+        name=name,
+        person=scan.person,
+        p_person=scan.p_person,
+        logits=last.logits[-1].tolist(),
+        exited=scan.exited,
+        burst_index=scan.last_burst,
+        processed=scan.processed,
+        skipped=scan.skipped,
+        unread=scan.unread,
+        processed_ratio=scan.processed_ratio,
+        macs=scan.processed * config.macs_per_burst,
+        elapsed_us=(perf_counter_ns() - began_ns) // 1000,
+        curve=chances if curve else None,
+    )

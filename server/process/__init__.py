@@ -1,0 +1,1 @@
+"""One process under load: connections, work, metrics, log, end."""

@@ -1,0 +1,114 @@
+"""What is counted, for `GET /metrics` (listed in docs/reliability.md).
+
+Decisions are counted when they are made; what streams received is read off their sessions a few times a second and
+when they end: nothing is counted burst by burst.
+"""
+
+import os
+from collections import Counter as Tally
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from sensor_sim.wire import Decision
+from server.stream.session import Phase, StreamSession
+
+FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable: where several workers keep their counts; set before this module is imported."""
+
+LATENCY_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+STEP_S: Final = (5e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 7.5e-5, 1e-4, 1.5e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2)
+
+
+class Metrics:
+    """One process's counts."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.streams = Gauge(
+            "rascanet_streams", "Open streams", ["phase"], registry=registry, multiprocess_mode="livesum"
+        )
+        self.credits = Gauge(
+            "rascanet_credits",
+            "Bursts that the open streams may still send",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.tasks = Gauge("rascanet_tasks", "Tasks of the event loop", registry=registry, multiprocess_mode="livesum")
+        self.busy = Gauge(
+            "rascanet_busy_ratio", "Share of the time in which it works", registry=registry, multiprocess_mode="livemax"
+        )
+        self.loop_delay = Histogram(
+            "rascanet_loop_delay_seconds", "Delay of the event loop's ticks", buckets=LATENCY_S, registry=registry
+        )
+        self._ended = Counter("rascanet_streams_ended", "Streams by why they ended", ["reason"], registry=registry)
+        self._refused = Counter("rascanet_streams_refused", "Upgrades refused", ["reason"], registry=registry)
+        self._bursts = Counter("rascanet_bursts", "Bursts of decided frames", ["outcome"], registry=registry)
+        self._received = Counter("rascanet_bursts_received", "Bursts that came", registry=registry)
+        self._received_bytes = Counter("rascanet_received_bytes", "Bytes of the rows that came", registry=registry)
+        self._decisions = Counter("rascanet_decisions", "Frames decided", ["kind"], registry=registry)
+        self._shed = Counter("rascanet_frames_shed", "Frames shed", registry=registry)
+        self._latency = Histogram(
+            "rascanet_decision_latency_seconds",
+            "From the arrival of the message with a frame's deciding burst until its decision was sent",
+            buckets=LATENCY_S,
+            registry=registry,
+        )
+        self._step = Histogram(
+            "rascanet_step_seconds",
+            "The network's time for a burst, mean of a decided frame",
+            buckets=STEP_S,
+            registry=registry,
+        )
+        self._counted: dict[StreamSession, tuple[int, int, int]] = {}
+
+    def refused(self, code: str) -> None:
+        self._refused.labels(code).inc()
+
+    def follow(self, sessions: Iterable[StreamSession]) -> None:
+        """Takes in what the open streams came to."""
+        phases, left = Tally[Phase](), 0
+        for session in sessions:
+            phases[session.phase] += 1
+            left += session.credits_left
+            self._count(session)
+        for phase in Phase:
+            self.streams.labels(phase).set(phases[phase])
+        self.credits.set(left)
+
+    def ended(self, reason: str, session: StreamSession) -> None:
+        self._ended.labels(reason).inc()
+        self._count(session)
+        del self._counted[session]
+
+    def _count(self, session: StreamSession) -> None:
+        """Counts what came since the last time."""
+        now = session.bursts, session.received_bytes, session.shed
+        before = self._counted.get(session, (0, 0, 0))
+        self._counted[session] = now
+        for counter, new, old in zip((self._received, self._received_bytes, self._shed), now, before, strict=True):
+            if new != old:
+                counter.inc(new - old)
+
+    def decided(self, decision: Decision, seconds: float) -> None:
+        self._decisions.labels("exit" if decision.exited else "end_of_frame").inc()
+        for outcome in ("processed", "skipped", "unread"):
+            self._bursts.labels(outcome).inc(getattr(decision, outcome))
+        self._latency.observe(seconds)
+        self._step.observe(decision.compute_us / 1e6 / max(1, decision.processed))
+
+    def text(self) -> bytes:
+        """In Prometheus' text format; of all workers together where there are several."""
+        folder = os.environ.get(FOLDER)
+        if folder is None:
+            return generate_latest(self.registry)
+        for path in Path(folder).glob("gauge_live*_*.db"):
+            pid = int(path.stem.rpartition("_")[2])
+            if not Path(f"/proc/{pid}").exists():
+                mark_process_dead(pid, folder)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, folder)
+        return generate_latest(registry)

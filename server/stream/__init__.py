@@ -1,0 +1,1 @@
+"""The door `/v1/stream`: rows in, decisions out, over a websocket."""

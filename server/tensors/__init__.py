@@ -1,0 +1,1 @@
+"""The door `/v2`: the Open Inference Protocol."""

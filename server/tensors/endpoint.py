@@ -1,0 +1,375 @@
+"""The Open Inference Protocol v2 over HTTP, with Triton's binary tensor and sequence extensions.
+
+Each variant is served twice: `105x120` takes whole frames, `105x120-sequence` bursts of one frame, request by request.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+
+from model.config import RaScaNetConfig
+from model.exit_policy import Policy, describe_policy
+from model.runtime import Floats, StepResult, StepRuntime
+from model.scan import scan_frame
+from server.pictures.endpoint import policy_from
+from server.errors import ServiceError
+from server.http.openapi import refusals, schema_of
+from server.http.schemas import (
+    InferRequest,
+    InferResponse,
+    Live,
+    ModelMetadata,
+    ModelReady,
+    ServerMetadata,
+    TensorMetadata,
+)
+from server.tensors.sequences import Sequence
+from server.service import Service, service_of
+from server.stream.session import ServedModel
+from server.tensors.codec import (
+    DATATYPES,
+    HEADER_LENGTH,
+    JSON,
+    OCTETS,
+    Arrays,
+    Parameters,
+    Tensors,
+    TensorSpec,
+    read_tensors,
+    write_tensors,
+)
+
+EXTENSIONS: Final = ["binary_tensor_data", "sequence", "sequence(string_id)"]
+SEQUENCE: Final = "-sequence"
+VERSION_DIGITS: Final = 12
+SMALL_BODY_BYTES: Final = 65_536
+"""Up to here reading a body is quicker than handing it to a thread."""
+MAX_ID_LENGTH: Final = 200
+
+IGNORED: Final = {"binary_data_output", "priority", "timeout"}
+POLICY: Final = {"policy", "exit_threshold", "skip_threshold"}
+SEQUENCE_PARAMETERS: Final = {"sequence_id", "sequence_start", "sequence_end", "burst_index"}
+
+_COMMON: Final = (
+    ("p_person", "FP32"),
+    ("confidence", "FP32"),
+    ("person", "BOOL"),
+    ("exited", "BOOL"),
+    ("burst_index", "INT32"),
+    ("processed", "INT32"),
+    ("skipped", "INT32"),
+    ("unread", "INT32"),
+)
+FRAME_OUTPUTS: Final = (
+    TensorSpec("logits", "FP32", (-1, 2)),
+    *(TensorSpec(name, datatype, (-1,)) for name, datatype in _COMMON),
+)
+SEQUENCE_OUTPUTS: Final = (
+    TensorSpec("logits", "FP32", (1, 2)),
+    *(TensorSpec(name, datatype, (1,)) for name, datatype in (*_COMMON, ("next_burst", "INT32"), ("decided", "BOOL"))),
+)
+
+router = APIRouter(prefix="/v2", tags=["tensors"])
+
+_BOTH = ("/models/{name}", "/models/{name}/versions/{version}")
+
+
+class _Model:
+    """A model of the protocol: a network, and whether it takes frames or sequences."""
+
+    def __init__(self, service: Service, name: str, version: str | None) -> None:
+        self.name, self.variant = name, name.removesuffix(SEQUENCE)
+        self.sequences = name.endswith(SEQUENCE)
+        if self.variant not in service.models:
+            known = ", ".join(f"{each}, {each}{SEQUENCE}" for each in service.models) or "none"
+            raise ServiceError("unknown_model", f"there is no model {name[:80]!r}; there is {known}")
+        self.served: ServedModel = service.models[self.variant]
+        self.version = self.served.digest[:VERSION_DIGITS]
+        if version not in (None, self.version):
+            raise ServiceError("unknown_model", f"{name} has the version {self.version}, not {str(version)[:80]!r}")
+
+    @property
+    def config(self) -> RaScaNetConfig:
+        return self.served.runtime.config
+
+    @property
+    def takes(self) -> TensorSpec:
+        if self.sequences:
+            return TensorSpec("bursts", "UINT8", (-1, *self.config.burst_shape))
+        return TensorSpec("frames", "UINT8", (-1, *self.config.frame_shape))
+
+    @property
+    def gives(self) -> tuple[TensorSpec, ...]:
+        return SEQUENCE_OUTPUTS if self.sequences else FRAME_OUTPUTS
+
+
+@router.get("/health/live")
+async def live(request: Request) -> Live:
+    """Answers while the service runs."""
+    return Live(live=True, ready=bool(service_of(request).models))
+
+
+@router.get("/health/ready", responses={503: {"model": Live, "description": "no network is loaded"}})
+async def ready(request: Request) -> Response:
+    """Whether networks are loaded."""
+    loaded = bool(service_of(request).models)
+    return JSONResponse(Live(live=True, ready=loaded).model_dump(), 200 if loaded else 503)
+
+
+@router.get("", summary="Server metadata")
+@router.get("/", include_in_schema=False)
+async def server_metadata(request: Request) -> ServerMetadata:
+    """Name, version and extensions of this server."""
+    return ServerMetadata(name="rascanet-stream", version=request.app.version, extensions=EXTENSIONS)
+
+
+@router.get(_BOTH[0], summary="Model metadata", responses=refusals("unknown_model", tensors=True))
+@router.get(_BOTH[1], summary="Model metadata", responses=refusals("unknown_model", tensors=True))
+async def model_metadata(request: Request, name: str, version: str | None = None) -> ModelMetadata:
+    """What the model takes and gives."""
+    model = _Model(service_of(request), name, version)
+    config = model.config
+    return ModelMetadata(
+        name=name,
+        versions=[model.version],
+        platform="rascanet_safetensors",
+        inputs=[_metadata(model.takes)],
+        outputs=[_metadata(spec) for spec in model.gives],
+        properties={
+            "weights": model.served.digest,
+            "burst_rows": str(config.BURST_ROWS),
+            "bursts_per_frame": str(config.bursts_per_frame),
+            "macs_per_burst": str(config.macs_per_burst),
+        },
+    )
+
+
+def _metadata(spec: TensorSpec) -> TensorMetadata:
+    return TensorMetadata(name=spec.name, datatype=spec.datatype, shape=list(spec.shape))
+
+
+@router.get(_BOTH[0] + "/ready", responses=refusals("unknown_model", tensors=True))
+@router.get(_BOTH[1] + "/ready", responses=refusals("unknown_model", tensors=True))
+async def model_ready(request: Request, name: str, version: str | None = None) -> ModelReady:
+    """Whether the model can be asked."""
+    _Model(service_of(request), name, version)
+    return ModelReady(name=name, ready=True)
+
+
+_INFER: Final[dict[str, Any]] = {
+    "response_model": InferResponse,
+    "response_model_exclude_none": True,
+    "responses": {
+        200: {"content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}},
+        **refusals(
+            "bad_request",
+            "bad_tensor",
+            "wrong_geometry",
+            "unknown_model",
+            "unknown_sequence",
+            "request_timeout",
+            "out_of_order",
+            "sequence_expired",
+            "too_many_images",
+            "request_too_large",
+            "unsupported_media_type",
+            "bad_policy",
+            "too_many_requests",
+            "too_many_sequences",
+            tensors=True,
+        ),
+    },
+    "openapi_extra": {
+        "parameters": [
+            {
+                "name": HEADER_LENGTH,
+                "in": "header",
+                "schema": {"type": "integer", "minimum": 0},
+                "description": "bytes of the JSON before binary tensors; 0: the body is the input tensor alone",
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": schema_of(InferRequest)},
+                OCTETS: {"schema": {"type": "string", "format": "binary"}},
+            },
+        },
+    },
+}
+
+
+@router.post(_BOTH[0] + "/infer", **_INFER)
+@router.post(_BOTH[1] + "/infer", **_INFER)
+async def infer(request: Request, name: str, version: str | None = None) -> Response:
+    """Runs frames, or the next bursts of a sequence.
+
+    A variant's own model takes the input `frames` (n, height, width, 3) and decides each frame. Its `-sequence` model
+    takes the input `bursts` (n, 5, width, 3), consecutive bursts of one frame, and answers with how the frame stands.
+    The first request of a sequence has `sequence_start`, the last one `sequence_end`; in between the service keeps the
+    hidden state under `sequence_id`. `next_burst` says which burst is looked at next: what comes before it may be left
+    out when `burst_index` says so, or is dropped.
+
+    A body as JSON, shortened; in the binary extension `"parameters": {"binary_data_size": 1800}` stands in the place of
+    `data`, and the bytes follow:
+
+    ```json
+    {
+      "parameters": {"sequence_id": 7, "sequence_start": true, "policy": "published"},
+      "inputs": [{"name": "bursts", "shape": [1, 5, 120, 3], "datatype": "UINT8", "data": [18, 24, 31, ...]}],
+      "outputs": [{"name": "p_person"}, {"name": "next_burst"}]
+    }
+    ```
+    """
+    service = service_of(request)
+    model = _Model(service, name, version)
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise ServiceError("unsupported_media_type", "compressed bodies are not taken")
+    with service.work.request():
+        deadline = service.work.deadline()
+        try:
+            body = await service.work.in_time(deadline, request.body())
+        except ClientDisconnect:
+            raise ServiceError("bad_request", "the client left before its request was there") from None
+        arguments = (body, request.headers.get(HEADER_LENGTH), model.takes, tuple(spec.name for spec in model.gives))
+        small = len(body) <= SMALL_BODY_BYTES
+        tensors = read_tensors(*arguments) if small else await service.work.run(deadline, read_tensors, *arguments)
+        if model.sequences:
+            outputs = _advance_sequence(service, model, tensors)
+        else:
+            outputs = await _run_frames(service, model, tensors, deadline)
+    content, headers = write_tensors(name, model.version, tensors, outputs)
+    return Response(content, headers=headers)
+
+
+def _policy(parameters: Parameters, served: ServedModel) -> Policy:
+    named = parameters.get("policy", "published")
+    if not isinstance(named, str):
+        raise ServiceError("bad_policy", f"the parameter 'policy' must be a name or a JSON object, not {named!r}")
+    return policy_from(named, {key: parameters.get(key) for key in POLICY - {"policy"}}, served)
+
+
+def _check_parameters(parameters: Parameters, known: set[str], model: str) -> None:
+    if unknown := sorted(set(parameters) - known - IGNORED):
+        raise ServiceError(
+            "bad_request", f"{model} takes no parameter {unknown[0][:40]!r}; it takes {', '.join(sorted(known))}"
+        )
+
+
+async def _run_frames(service: Service, model: _Model, tensors: Tensors, deadline: float) -> Arrays:
+    frames, most = tensors.array, service.settings.max_images
+    parameters = {key: value for key, value in tensors.parameters.items() if key not in SEQUENCE_PARAMETERS or value}
+    _check_parameters(parameters, POLICY, model.name)
+    if len(frames) > most:
+        raise ServiceError("too_many_images", f"at most {most} frames a request are taken, not {len(frames)}")
+    policy = _policy(parameters, model.served)
+    share = -(-len(frames) // service.work.threads)
+    parts = await asyncio.gather(
+        *(
+            service.work.run(deadline, _scan_frames, model.served.runtime, frames[first : first + share], policy)
+            for first in range(0, len(frames), share)
+        )
+    )
+    scans = [each for part in parts for each in part]
+    return {"logits": np.array([logits for _, logits in scans], np.float32)} | {
+        name: np.array([values[name] for values, _ in scans], DATATYPES[datatype]) for name, datatype in _COMMON
+    }
+
+
+def _scan_frames(
+    runtime: StepRuntime, frames: npt.NDArray[np.uint8], policy: Policy
+) -> list[tuple[dict[str, float], Floats]]:
+    """Of each frame the values of `_COMMON`, and the logits."""
+    return [_scan_one(runtime, frame, policy) for frame in frames]
+
+
+def _scan_one(runtime: StepRuntime, frame: npt.NDArray[np.uint8], policy: Policy) -> tuple[dict[str, float], Floats]:
+    last: StepResult
+
+    def observe(_burst: int, result: StepResult) -> None:
+        nonlocal last
+        last = result
+
+    scan = scan_frame(runtime, frame, policy, observe)
+    values = {
+        "p_person": scan.p_person,
+        "confidence": last.confidence[-1],
+        "person": scan.person,
+        "exited": scan.exited,
+        "burst_index": scan.last_burst,
+        "processed": scan.processed,
+        "skipped": scan.skipped,
+        "unread": scan.unread,
+    }
+    return values, last.logits[-1]
+
+
+def _advance_sequence(service: Service, model: _Model, tensors: Tensors) -> Arrays:
+    """The step runs inline, as a stream's does."""
+    parameters = tensors.parameters
+    _check_parameters(parameters, SEQUENCE_PARAMETERS | POLICY, model.name)
+    key = (model.name, _sequence_id(parameters))
+    start, end = _flag(parameters, "sequence_start"), _flag(parameters, "sequence_end")
+    first = parameters.get("burst_index")
+    if first is not None and (type(first) is not int or not 0 <= first < model.config.bursts_per_frame):
+        raise ServiceError(
+            "bad_request", f"burst_index must be 0..{model.config.bursts_per_frame - 1}, not {str(first)[:40]}"
+        )
+    if start:
+        policy = describe_policy(_policy(parameters, model.served))
+        sequence = Sequence(service.models, model.variant, policy)
+    elif given := POLICY & set(parameters):
+        raise ServiceError("bad_request", f"{min(given)!r} belongs in the request with sequence_start")
+    else:
+        sequence = service.sequences.find(key)
+    sequence.advance(tensors.array.reshape(-1, *model.config.burst_shape[1:]), first)
+    if start and not end:
+        service.sequences.start(key, sequence)
+    if end:
+        service.sequences.end(key)
+    return _standing(sequence)
+
+
+def _sequence_id(parameters: Parameters) -> int | str:
+    found = parameters.get("sequence_id", 0)
+    if isinstance(found, str) and 0 < len(found) <= MAX_ID_LENGTH:
+        return found
+    if type(found) is int and 0 < found < 2**64:
+        return found
+    raise ServiceError(
+        "bad_request",
+        "the parameter 'sequence_id' must be a whole number from 1 to 2**64 - 1 "
+        f"or a string of 1 to {MAX_ID_LENGTH} characters, not {str(found)[:40]!r}",
+    )
+
+
+def _flag(parameters: Parameters, name: str) -> bool:
+    found = parameters.get(name, False)
+    if not isinstance(found, bool):
+        raise ServiceError("bad_request", f"the parameter {name!r} must be true or false, not {str(found)[:40]!r}")
+    return found
+
+
+def _standing(sequence: Sequence) -> Arrays:
+    last, decision = sequence.last, sequence.decision
+    values = {
+        "p_person": last.p_person,
+        "confidence": last.confidence,
+        "person": last.p_person >= 0.5,
+        "exited": decision is not None and decision.exited,
+        "burst_index": last.burst_index,
+        "processed": sequence.processed,
+        "skipped": sequence.skipped,
+        "unread": decision.unread if decision else 0,
+        "next_burst": sequence.next_burst,
+        "decided": decision is not None,
+    }
+    arrays: dict[str, npt.NDArray[Any]] = {
+        spec.name: np.array([values[spec.name]], DATATYPES[spec.datatype]) for spec in SEQUENCE_OUTPUTS[1:]
+    }
+    return arrays | {"logits": sequence.logits[None].astype(np.float32)}

@@ -1,0 +1,83 @@
+import asyncio
+import threading
+from collections.abc import Awaitable
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from server.errors import ServiceError
+from server.process.work import Work, usable_cores
+
+
+def test_room_for_so_many_requests_and_no_more() -> None:
+    work = Work(2, 1)
+    with work.request(), work.request(), pytest.raises(ServiceError) as refused, work.request():
+        pass
+    assert (refused.value.code, refused.value.http_status) == ("too_many_requests", 429)
+    assert work.requests == 0
+    with work.request():
+        assert work.requests == 1
+
+
+def test_what_does_not_arrive_or_begin_in_time_is_told_so() -> None:
+    async def check() -> None:
+        work = Work(1, 60)
+        now = monotonic()
+        assert work.deadline() == pytest.approx(now + 60, abs=5)
+        never: Awaitable[Any] = asyncio.get_running_loop().create_future()
+        with pytest.raises(ServiceError) as refused:
+            await work.in_time(now - 1, never)
+        assert (refused.value.code, refused.value.http_status) == ("request_timeout", 408)
+        with pytest.raises(ServiceError) as late:
+            await work.run(now - 1, divmod_sum, 7, b=2)
+        assert (late.value.code, late.value.http_status) == ("out_of_time", 503)
+
+    asyncio.run(check())
+
+
+def test_work_is_done_in_threads() -> None:
+    async def check() -> list[int]:
+        work = Work(1, 60)
+        assert work.threads == usable_cores() >= 1
+        return [await work.run(work.deadline(), divmod_sum, 7, b=number) for number in (2, 3)]
+
+    assert asyncio.run(check()) == [4, 3]
+
+
+def test_work_that_nobody_waits_for_any_more_keeps_its_thread() -> None:
+    """So a client that asks and leaves, again and again, gets no more than the threads there are."""
+
+    async def check() -> None:
+        work, begun, go_on = Work(1, 60), threading.Semaphore(0), threading.Event()
+        most, working = [0], [0]
+
+        def busy() -> None:
+            working[0] += 1
+            most[0] = max(most[0], working[0])
+            begun.release()
+            go_on.wait(30)
+            working[0] -= 1
+
+        for _ in range(4):
+            left = [asyncio.create_task(work.run(work.deadline(), busy)) for _ in range(work.threads)]
+            await asyncio.sleep(0)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        for _ in range(work.threads):
+            assert await asyncio.to_thread(begun.acquire, timeout=30)
+        late = asyncio.create_task(work.run(work.deadline(), divmod_sum, 7, b=2))
+        assert not begun.acquire(blocking=False)
+        go_on.set()
+        assert await late == 4
+        assert most[0] == work.threads
+        work.close()
+        with pytest.raises(RuntimeError):
+            await work.run(work.deadline(), divmod_sum, 7, b=2)
+
+    asyncio.run(check())
+
+
+def divmod_sum(a: int, b: int) -> int:
+    return sum(divmod(a, b))

@@ -1,0 +1,135 @@
+import base64
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.exit_policy import Policy as ExitPolicy
+from model.exit_policy import describe_policy
+from model.scan import scan_frame
+from sensor_sim.wire import Checkpoint, Decision, Hello, Resume, Rows, Summary, Welcome, decode, encode
+from server.errors import ServiceError
+from server.stream.tokens import Tokens, encode_hello
+from server.stream.session import ServedModel, StreamSession
+from tests.networks import SMALL
+from tests.server.stream.test_session import BURSTS, LIMITS, RUNTIMES, _frame, _rows, _say, policies
+
+KEY = b"k" * 32
+MODELS = {SMALL.name: ServedModel(RUNTIMES[0], "digest")}
+
+
+class Clock:
+    now_s = 0.0
+
+
+def _session(key: bytes = KEY, digest: str = "digest", clock: type[Clock] = Clock) -> StreamSession:
+    models = {SMALL.name: ServedModel(RUNTIMES[0], digest)}
+    return StreamSession(models, LIMITS, Tokens(key, 60, lambda: clock.now_s))
+
+
+@given(policy=policies, cuts=st.sets(st.integers(1, 3 * BURSTS - 1)), every=st.integers(1, 3), seed=st.integers(0, 99))
+def test_streams_cut_anywhere_decide_alike(policy: ExitPolicy, cuts: set[int], every: int, seed: int) -> None:
+    """After each cut a new session goes on from the last token, itself used twice."""
+    frames = [_frame(seed + number) for number in range(3)]
+    session = _session()
+    (welcome,) = _say(session, Hello(SMALL.name, describe_policy(policy), 0, checkpoint_every=every))
+    assert isinstance(welcome, Welcome)
+    found: dict[int, float] = {}
+    token, sent = welcome.token, 0
+    rows = [_rows(frame, burst, 1, number) for number, frame in enumerate(frames) for burst in range(BURSTS)]
+    at = 0
+    while at < len(rows):
+        sent += 1
+        if sent in cuts:
+            for _ in range(2):  # a repeated token gives the same stream again
+                session = _session()
+                (welcome,) = _say(session, Resume(token))
+            assert isinstance(welcome, Welcome)
+            place = welcome.position
+            at = place.frame_id * BURSTS + place.next_burst if place else 0
+            continue
+        for reply in _say(session, rows[at]):
+            if isinstance(reply, Decision | Checkpoint):
+                token = reply.token
+            if isinstance(reply, Decision):
+                assert found.setdefault(reply.frame_id, reply.p_person) == reply.p_person
+        at += 1
+    assert found == {
+        number: pytest.approx(scan_frame(RUNTIMES[0], frame, policy).p_person, abs=1e-6)
+        for number, frame in enumerate(frames)
+    }
+
+
+def _token() -> str:
+    session = _session()
+    _say(session, Hello(SMALL.name, {"name": "never"}, checkpoint_every=2))
+    replies = _say(session, _rows(_frame(0), 0, 2))
+    (checkpoint,) = (reply for reply in replies if isinstance(reply, Checkpoint))
+    return checkpoint.token
+
+
+def _refusal(session: StreamSession, token: str) -> str:
+    with pytest.raises(ServiceError) as caught:
+        session.receive(decode(encode(Resume(token))))
+    return caught.value.code
+
+
+@given(st.data())
+def test_a_token_with_any_bit_changed_is_refused(data: st.DataObject) -> None:
+    content = bytearray(base64.urlsafe_b64decode(_token()))
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    assert _refusal(_session(), base64.urlsafe_b64encode(content).decode()) == "bad_token"
+
+
+@given(st.text(max_size=200))
+def test_any_text_as_a_token_is_refused(token: str) -> None:
+    assert _refusal(_session(), token) == "bad_token"
+
+
+def test_foreign_and_expired_tokens_are_refused() -> None:
+    class Later(Clock):
+        now_s = 61.0
+
+    token = _token()
+    assert _refusal(_session(key=b"x" * 32), token) == "bad_token"
+    assert _refusal(_session(digest="other"), token) == "foreign_token"
+    assert _refusal(_session(clock=Later), token) == "expired_token"
+
+
+def test_credits_bound_what_is_under_way() -> None:
+    session = StreamSession(MODELS, LIMITS.model_copy(update={"credit_bursts": 4}), Tokens(KEY, 60, lambda: 0.0))
+    (welcome,) = _say(session, Hello(SMALL.name, {"name": "never"}, 0))
+    assert isinstance(welcome, Welcome)
+    assert welcome.credits == 4
+    with pytest.raises(ServiceError) as caught:
+        session.receive(_rows(_frame(0), 0, 5))
+    assert caught.value.code == "credit_exceeded"
+    (credit,) = _say(session, _rows(_frame(0), 0, 2))
+    assert getattr(credit, "credits", None) == 6
+
+
+def test_a_frame_that_begins_while_the_server_is_behind_is_shed_whole() -> None:
+    session = _session()
+    _say(session, Hello(SMALL.name, {"name": "never"}, 0))
+    session.behind = True
+    said = [reply for burst in range(BURSTS) for reply in _say(session, _rows(_frame(0), burst, 1, 0))]
+    assert [type(reply).__name__ for reply in said] == ["Shed"]
+    session.behind = False
+    said = _say(session, _rows(_frame(0), 0, BURSTS, 1))
+    assert [type(reply).__name__ for reply in said] == ["Decision"]
+
+
+def test_rows_of_too_many_bursts() -> None:
+    session = StreamSession(MODELS, LIMITS.model_copy(update={"message_bursts": 2}), Tokens(KEY, 60, lambda: 0.0))
+    _say(session, Hello(SMALL.name))
+    with pytest.raises(ServiceError) as caught:
+        session.receive(Rows(0, 0, 3, 0, np.zeros((15, SMALL.width, 3), np.uint8)))
+    assert caught.value.code == "too_many_bursts"
+
+
+@pytest.mark.parametrize(("scan", "hidden"), [({"no_such": 1}, b""), ({"next_burst": 1}, b"abc")])
+def test_a_token_of_another_release(scan: dict[str, int], hidden: bytes) -> None:
+    tokens = Tokens(KEY, 60, lambda: Clock.now_s)
+    token = tokens.seal("digest", encode_hello(Hello(SMALL.name)), Summary(0, 0, 0, 0, 0, 0), 0, scan, hidden)
+    assert _refusal(_session(), token) == "bad_token"

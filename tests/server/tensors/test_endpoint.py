@@ -1,0 +1,287 @@
+"""The Open Inference Protocol, as the public client speaks it and as it is written."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+import tritonclient.http as triton
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tritonclient.utils import InferenceServerException
+
+from model.config import VARIANTS
+from model.exit_policy import NeverExitPolicy, PublishedPolicy
+from model.runtime import StepResult, load_runtime
+from model.scan import person_curve, scan_frame
+from sensor_sim.clock import VirtualClock
+from sensor_sim.wire import Progress
+from server.errors import ServiceError
+from server.stream.session import ServedModel
+from server.tensors.codec import TensorSpec, read_tensors
+from tests.model.random_networks import random_frames
+from tests.networks import SMALL, random_checkpoint
+
+from clients.python.client import Client  # isort: skip
+
+
+@pytest.fixture(scope="module")
+def both() -> dict[str, ServedModel]:
+    """Both variants, with random weights."""
+    models = {}
+    for config in VARIANTS.values():
+        checkpoint = random_checkpoint(config, 2)
+        models[config.name] = ServedModel(load_runtime(checkpoint), checkpoint.digest)
+    return models
+
+
+@pytest.fixture(scope="module")
+def url(start: Callable[..., str], both: dict[str, ServedModel]) -> str:
+    return start(both)
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[triton.InferenceServerClient]:
+    with triton.InferenceServerClient(url.removeprefix("http://")) as opened:
+        yield opened
+
+
+variants = pytest.mark.parametrize("variant", VARIANTS)
+
+
+@variants
+def test_health_and_metadata(client: triton.InferenceServerClient, both: dict[str, ServedModel], variant: str) -> None:
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert not client.is_model_ready("other")
+    assert {"binary_tensor_data", "sequence"} <= set(client.get_server_metadata()["extensions"])
+    config = VARIANTS[variant]
+    for name in (variant, f"{variant}-sequence"):
+        metadata = client.get_model_metadata(name)
+        assert metadata["properties"]["weights"] == both[variant].digest
+        [version] = metadata["versions"]
+        assert client.is_model_ready(name)
+        assert client.is_model_ready(name, version)
+        assert not client.is_model_ready(name, "1")
+        assert client.get_model_metadata(name, version) == metadata
+        shape = config.burst_shape if name.endswith("-sequence") else config.frame_shape
+        assert [each["shape"] for each in metadata["inputs"]] == [[-1, *shape]]
+
+
+@variants
+@pytest.mark.parametrize("binary", [False, True], ids=["json", "binary"])
+def test_a_batch_of_frames_says_what_the_websocket_and_the_network_say(
+    client: triton.InferenceServerClient, url: str, both: dict[str, ServedModel], variant: str, binary: bool
+) -> None:
+    frames = random_frames(VARIANTS[variant], 3, 5)
+    given_tensor = triton.InferInput("frames", list(frames.shape), "UINT8")
+    given_tensor.set_data_from_numpy(frames, binary_data=binary)
+    names = ("logits", "p_person", "person", "exited", "burst_index", "confidence", "processed", "skipped", "unread")
+    wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in names]
+    policy = {"name": "published", "exit_threshold": 0.52, "skip_threshold": 0.48}
+    result = client.infer(
+        variant, [given_tensor], outputs=wanted, request_id="seven", parameters={"policy": json.dumps(policy)}
+    )
+    answer = result.get_response()
+    assert (answer["id"], answer["model_name"]) == ("seven", variant)
+    with Client(url, variant, policy=policy, clock=VirtualClock()) as websocket:
+        streamed = [report.decision for report in websocket.stream(list(frames))]
+    for index, frame in enumerate(frames):
+        said: list[StepResult] = []
+        observe = lambda _, step, said=said: said.append(step)  # noqa: E731
+        scan = scan_frame(both[variant].runtime, frame, PublishedPolicy(0.52, 0.48), observe)
+        found = {name: result.as_numpy(name)[index] for name in names}
+        np.testing.assert_allclose(found["logits"], said[-1].logits[-1], rtol=0, atol=1e-5)
+        assert found["confidence"] == pytest.approx(said[-1].confidence[-1], abs=1e-6)
+        for other in (scan, streamed[index]):
+            assert found["p_person"] == pytest.approx(other.p_person, abs=1e-6)
+            for name in ("person", "exited", "processed", "skipped", "unread"):
+                assert found[name] == getattr(other, name), name
+        assert found["burst_index"] == scan.last_burst == streamed[index].burst_index
+
+
+@variants
+def test_a_sequence_of_a_request_a_burst_says_what_the_websocket_says(
+    client: triton.InferenceServerClient, url: str, both: dict[str, ServedModel], variant: str
+) -> None:
+    """21 requests for the small network, 42 for the large one."""
+    config = VARIANTS[variant]
+    frame = random_frames(config, 1, 9)[0]
+    said: list[float] = []
+    for burst in range(config.bursts_per_frame):
+        rows = frame[5 * burst : 5 * burst + 5][None]
+        given_tensor = triton.InferInput("bursts", list(rows.shape), "UINT8")
+        given_tensor.set_data_from_numpy(rows)
+        start, end = burst == 0, burst == config.bursts_per_frame - 1
+        result = client.infer(
+            f"{variant}-sequence",
+            [given_tensor],
+            sequence_id=77,
+            sequence_start=start,
+            sequence_end=end,
+            parameters={"policy": "never"} if start else None,
+        )
+        said.append(result.as_numpy("p_person")[0])
+        assert result.as_numpy("next_burst")[0] == burst + 1
+        assert result.as_numpy("decided")[0] == end
+    streamed: list[float] = []
+    with Client(
+        url,
+        variant,
+        policy={"name": "never"},
+        progress_every=1,
+        clock=VirtualClock(),
+        observer=lambda event: streamed.append(event.p_person) if isinstance(event, Progress) else None,
+    ) as websocket:
+        websocket.emit(frame)
+    runtime = both[variant].runtime
+    assert len(said) == {"105x120": 21, "210x240": 42}[variant]
+    assert said == pytest.approx(streamed, abs=1e-6)
+    assert said == pytest.approx(person_curve(runtime, frame), abs=1e-6)
+    assert scan_frame(runtime, frame, NeverExitPolicy()).p_person == pytest.approx(said[-1], abs=1e-6)
+    with pytest.raises(InferenceServerException, match="there is no sequence"):
+        client.infer(f"{variant}-sequence", [given_tensor], sequence_id=77)
+
+
+def _infer(url: str, document: Any, model: str = SMALL.name, **headers: str) -> httpx2.Response:
+    content = document if isinstance(document, bytes) else json.dumps(document)
+    return httpx2.post(f"{url}/v2/models/{model}/infer", content=content, headers=headers, timeout=20)
+
+
+def _document(array: Any, name: str = "frames", **parameters: Any) -> dict[str, Any]:
+    tensor = {"name": name, "shape": list(array.shape), "datatype": "UINT8", "data": array.tolist()}
+    return {"inputs": [tensor], "parameters": parameters}
+
+
+FRAME = random_frames(SMALL, 1, 3)
+
+
+def test_a_body_that_is_the_tensor_and_nothing_else(service_url: str) -> None:
+    answer = _infer(service_url, FRAME.tobytes(), **{"Inference-Header-Content-Length": "0"})
+    header = json.loads(answer.content[: int(answer.headers["Inference-Header-Content-Length"])])
+    assert header["outputs"][0]["name"] == "logits"
+    assert len(answer.content) == int(answer.headers["Inference-Header-Content-Length"]) + sum(
+        output["parameters"]["binary_data_size"] for output in header["outputs"]
+    )
+
+
+def test_frames_exit_as_they_do_elsewhere(service_url: str, models: dict[str, ServedModel]) -> None:
+    runtime = models[SMALL.name].runtime
+    policy = PublishedPolicy(0.5, 0.4)
+    frames = random_frames(SMALL, 3, 0)
+    answer = _infer(service_url, _document(frames, exit_threshold=0.5, skip_threshold=0.4)).json()
+    values = {output["name"]: output["data"] for output in answer["outputs"]}
+    for index, frame in enumerate(frames):
+        scan = scan_frame(runtime, frame, policy)
+        assert [values[name][index] for name in ("processed", "skipped", "unread", "exited", "person")] == [
+            scan.processed, scan.skipped, scan.unread, scan.exited, scan.person,
+        ]  # fmt: skip
+
+
+BURST = FRAME[:, :5]
+
+
+@pytest.mark.parametrize(
+    ("document", "model", "status", "code", "complaint"),
+    [
+        (b"{", SMALL.name, 400, "bad_request", "not JSON"),
+        (b'{"inputs": ' + b"[" * 100_000, SMALL.name, 400, "bad_request", "not"),
+        ({}, SMALL.name, 400, "bad_request", "inputs"),
+        ({"inputs": []}, SMALL.name, 400, "bad_tensor", "takes one input, 'frames', not none"),
+        (_document(FRAME, "other"), SMALL.name, 400, "bad_tensor", "not 'other'"),
+        (_document(FRAME[:, :25]), SMALL.name, 400, "bad_tensor", "shape [-1, 30, 32, 3]"),
+        (_document(FRAME[:0]), SMALL.name, 400, "bad_tensor", "shape"),
+        (_document(np.repeat(FRAME, 4, 0)), SMALL.name, 413, "too_many_images", "at most 3"),
+        (_document(FRAME.astype(int) - 1), SMALL.name, 400, "bad_tensor", "0..255"),
+        (_document(FRAME, policy="other"), SMALL.name, 422, "bad_policy", "'other'"),
+        (_document(FRAME, policy=3), SMALL.name, 422, "bad_policy", "name or a JSON object"),
+        (_document(FRAME, exit_threshold=2), SMALL.name, 422, "bad_policy", "thresholds"),
+        (_document(FRAME, wish=1), SMALL.name, 400, "bad_request", "no parameter 'wish'"),
+        (_document(FRAME, sequence_id=1), SMALL.name, 400, "bad_request", "no parameter 'sequence_id'"),
+        (_document(FRAME) | {"outputs": [{"name": "other"}]}, SMALL.name, 400, "bad_tensor", "no output 'other'"),
+        (_document(FRAME), "other", 404, "unknown_model", "30x32-sequence"),
+        (_document(BURST, "bursts"), "30x32-sequence", 400, "bad_request", "sequence_id"),
+        (_document(BURST, "bursts", sequence_id=True), "30x32-sequence", 400, "bad_request", "sequence_id"),
+        (_document(BURST, "bursts", sequence_id=2**64), "30x32-sequence", 400, "bad_request", "sequence_id"),
+        (_document(BURST, "bursts", sequence_id=5), "30x32-sequence", 404, "unknown_sequence", "sequence_start"),
+        (_document(BURST, "bursts", sequence_id=5, policy="never"), "30x32-sequence", 400, "bad_request", "start"),
+        (
+            _document(BURST, "bursts", sequence_id=5, sequence_start=True, burst_index=9),
+            "30x32-sequence",
+            400,
+            "bad_request",
+            "0..5",
+        ),
+        (
+            _document(BURST, "bursts", sequence_id=5, sequence_start=True, burst_index=1),
+            "30x32-sequence",
+            409,
+            "out_of_order",
+            "burst 0 is next",
+        ),
+        (_document(BURST, "bursts", sequence_id=5, sequence_start=1), "30x32-sequence", 400, "bad_request", "true"),
+    ],
+)
+def test_refused(service_url: str, document: Any, model: str, status: int, code: str, complaint: str) -> None:
+    answer = _infer(service_url, document, model)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert complaint in answer.json()["error"]
+
+
+def test_a_string_is_a_sequence_id_of_its_own(service_url: str) -> None:
+    for sequence_id in (1, "1"):
+        document = _document(BURST, "bursts", sequence_id=sequence_id, sequence_start=True)
+        assert _infer(service_url, document, "30x32-sequence").status_code == 200
+    end = _document(FRAME.reshape(6, 5, 32, 3)[1:2], "bursts", sequence_id="1", sequence_end=True)
+    assert _infer(service_url, end, "30x32-sequence").status_code == 200
+    assert _infer(service_url, end, "30x32-sequence").json()["code"] == "unknown_sequence"
+    end["parameters"]["sequence_id"] = 1
+    assert _infer(service_url, end, "30x32-sequence").status_code == 200
+
+
+def test_sequences_are_bounded(start: Callable[..., str]) -> None:
+    url = start(max_sequences=1, sequence_idle_s=3600)
+    answers = [
+        _infer(url, _document(BURST, "bursts", sequence_id=number, sequence_start=True), "30x32-sequence")
+        for number in (1, 2)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert int(answers[1].headers["retry-after"]) > 0
+
+
+def test_compressed_bodies_are_refused(service_url: str) -> None:
+    answer = _infer(service_url, _document(FRAME), **{"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+TAKES = TensorSpec("frames", "UINT8", (-1, 2, 2))
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.fixed_dictionaries(
+        {
+            "name": st.just("frames"),
+            "shape": st.lists(st.integers(-1, 3), max_size=4) | anything,
+            "datatype": st.just("UINT8"),
+        },
+        optional={"data": anything, "parameters": st.just({"binary_data_size": 4}) | anything},
+    ),
+    st.binary(max_size=8),
+    st.none() | st.integers(0, 200),
+)
+def test_any_body_is_read_or_refused(tensor: dict[str, Any], blob: bytes, length: int | None) -> None:
+    header = json.dumps({"inputs": [tensor]}).encode()
+    declared = None if length is None else str(len(header) if length > 100 else length)
+    with suppress(ServiceError):
+        tensors = read_tensors(header + blob, declared, TAKES, ("logits",))
+        assert tensors.array.dtype == np.uint8
+        assert tensors.array.shape[1:] == (2, 2)
