@@ -12,16 +12,16 @@ from model.certificate import certified_policy
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.runtime import load_runtime
-from server.stream.admission import Admission
 from server.errors import ServiceError
 from server.process.load import LoopLoad
 from server.process.metrics import Metrics
-from server.stream.tokens import Tokens
-from server.tensors.sequences import Sequences
-from server.stream.session import ServedModel, StreamSession
-from server.settings import Settings
-from server.stream.watch import StreamWatch
 from server.process.work import Work
+from server.settings import Settings
+from server.stream.admission import Admission
+from server.stream.session import ServedModel, StreamSession
+from server.stream.tokens import Tokens
+from server.stream.watch import StreamWatch
+from server.tensors.sequences import Sequences
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from server.app import create_app
 from server.process.connections import connection_options
 from server.process.drain import DrainingServer
 from server.service import Service
-from server.stream.session import ServedModel
 from server.settings import Settings
+from server.stream.session import ServedModel
 from tests.networks import SMALL, random_checkpoint
 
 hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)

@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from sensor_sim import wire
-from server.stream.asyncapi import STREAM_REFUSALS
 from server.errors import CLOSE_CODES, HTTP_STATUS
 from server.process.metrics import Metrics
-from server.stream.session import Phase
 from server.settings import PAGE_FOLDER, Limits, Settings
+from server.stream.asyncapi import STREAM_REFUSALS
+from server.stream.session import Phase
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text()

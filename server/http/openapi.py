@@ -9,11 +9,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from server.pictures.entries import ImageDecision, ImageError
 from server.errors import HTTP_STATUS, ServiceError
 from server.http.problem import RETRIABLE, problem
 from server.http.schemas import InferError, InferRequest, InferResponse, Problem
 from server.http.security import GUARDED
+from server.pictures.entries import ImageDecision, ImageError
 
 DESCRIPTION = """\
 Person or no person, decided while the image sensor is still reading out its frame.

@@ -7,10 +7,10 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from server.stream.asyncapi import document
 from server.http.schemas import Health
 from server.service import service_of
 from server.settings import Limits
+from server.stream.asyncapi import document
 
 router = APIRouter(tags=["service"])
 

@@ -17,13 +17,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from model.exit_policy import Policy, PolicyError, describe_policy, parse_policy
-from server.pictures.classify import classify_picture
-from server.pictures.entries import ImageDecision, ImageError
 from server.errors import ServiceError
-from server.pictures.decode import MEDIA_TYPES
 from server.http.openapi import refusals, schema_of
 from server.http.problem import in_words
 from server.http.schemas import Classified, ClassifyOptions
+from server.pictures.classify import classify_picture
+from server.pictures.decode import MEDIA_TYPES
+from server.pictures.entries import ImageDecision, ImageError
 from server.service import Service, service_of
 from server.stream.session import ServedModel
 

@@ -24,8 +24,8 @@ from sensor_sim.wire import (
     encode_control,
 )
 from server.errors import ServiceError
-from server.process.logs import STREAM
 from server.http.problem import problem
+from server.process.logs import STREAM
 from server.service import Service
 from server.stream.session import Phase, StreamSession
 from server.stream.watch import LeaveNowError, StreamWatch

@@ -40,8 +40,8 @@ from sensor_sim.wire import (
     Welcome,
 )
 from server.errors import ServiceError
-from server.stream.tokens import Snapshot, Tokens, encode_hello
 from server.settings import Limits
+from server.stream.tokens import Snapshot, Tokens, encode_hello
 
 
 class Phase(StrEnum):

@@ -16,7 +16,6 @@ from model.config import RaScaNetConfig
 from model.exit_policy import Policy, describe_policy
 from model.runtime import Floats, StepResult, StepRuntime
 from model.scan import scan_frame
-from server.pictures.endpoint import policy_from
 from server.errors import ServiceError
 from server.http.openapi import refusals, schema_of
 from server.http.schemas import (
@@ -28,7 +27,7 @@ from server.http.schemas import (
     ServerMetadata,
     TensorMetadata,
 )
-from server.tensors.sequences import Sequence
+from server.pictures.endpoint import policy_from
 from server.service import Service, service_of
 from server.stream.session import ServedModel
 from server.tensors.codec import (
@@ -43,6 +42,7 @@ from server.tensors.codec import (
     read_tensors,
     write_tensors,
 )
+from server.tensors.sequences import Sequence
 
 EXTENSIONS: Final = ["binary_tensor_data", "sequence", "sequence(string_id)"]
 SEQUENCE: Final = "-sequence"

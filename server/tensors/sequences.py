@@ -11,8 +11,8 @@ from model.runtime import Floats
 from model.runtime import Rows as Pixels
 from sensor_sim.wire import Control, Decision, Hello, Progress, Rows, Skip
 from server.errors import ServiceError
-from server.stream.session import ServedModel, StreamSession
 from server.settings import Limits, Settings
+from server.stream.session import ServedModel, StreamSession
 
 FRAME_ID = 0
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["sensor_sim.wire", "server.stream.tokens", "server.stream.session", "model.scan"]):
+with atheris.instrument_imports(
+    include=["sensor_sim.wire", "server.stream.tokens", "server.stream.session", "model.scan"]
+):
     from sensor_sim.wire import Hello, Resume, WireError, decode, encode
     from server.errors import CLOSE_CODES, ServiceError
 

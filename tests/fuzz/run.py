@@ -24,9 +24,9 @@ from sensor_sim.wire import (
     encode,
 )
 from server.errors import CLOSE_CODES, ServiceError
-from server.stream.tokens import Tokens
-from server.stream.session import ServedModel, StreamSession
 from server.settings import Settings
+from server.stream.session import ServedModel, StreamSession
+from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
 from tests.vectors.make_wire import MESSAGES
 

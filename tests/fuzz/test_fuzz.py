@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from server.stream.tokens import Snapshot
 from server.stream.session import StreamSession
+from server.stream.tokens import Snapshot
 from tests.fuzz.machine import Conversation
 from tests.fuzz.run import conversations, guided, inputs
 

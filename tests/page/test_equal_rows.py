@@ -19,8 +19,8 @@ from sensor_sim.scene import read_picture, sample_photos
 from sensor_sim.wire import Message, Progress, Rows
 from server.app import create_app
 from server.service import load_service
-from server.stream.session import StreamSession
 from server.settings import Settings
+from server.stream.session import StreamSession
 from tests.page.scenes import scene
 from tests.page.test_scan import decided, exported
 

@@ -28,9 +28,9 @@ from sensor_sim.recording import RecordedFrame
 from sensor_sim.scene import PanningScene
 from sensor_sim.sensor import PRESETS
 from sensor_sim.wire import SUBPROTOCOL, Hello, Rows, decode, encode
-from server.stream.tokens import Tokens
-from server.stream.session import Phase, ServedModel, StreamSession
 from server.settings import Settings
+from server.stream.session import Phase, ServedModel, StreamSession
+from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
 
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))

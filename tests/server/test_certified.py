@@ -17,8 +17,8 @@ from model.checkpoint import load_checkpoint, save_checkpoint
 from server.service import load_service
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
+from tests.picture_files import picture
 from tests.server.certificates import certificate_of
-from tests.server.pictures import picture
 
 
 @pytest.fixture

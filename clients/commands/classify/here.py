@@ -15,8 +15,8 @@ from clients.commands.classify.sources import Picture
 from model.checkpoint import Checkpoint
 from model.exit_policy import Policy
 from model.runtime import load_runtime
-from server.pictures.classify import classify_picture
 from server.errors import ServiceError
+from server.pictures.classify import classify_picture
 from server.pictures.decode import PictureLimits
 
 CHUNK: Final = 8

@@ -20,7 +20,7 @@ from clients.commands.classify.there import TOGETHER_BYTES
 from clients.commands.main import app
 from model.checkpoint import save_checkpoint
 from tests.networks import SMALL, random_checkpoint
-from tests.server.pictures import animation, grey_16_bit, huge_png, picture
+from tests.picture_files import animation, grey_16_bit, huge_png, picture
 
 
 def _run(*arguments: object, stdin: bytes | None = None) -> Result:

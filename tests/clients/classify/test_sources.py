@@ -6,7 +6,7 @@ import pytest
 
 from clients.commands.classify.sources import Picture, SourceError, check_paths, pictures
 from server.errors import ServiceError
-from tests.server.pictures import picture
+from tests.picture_files import picture
 
 MOST = 1_000_000
 

@@ -25,7 +25,7 @@ from server.settings import Settings
 from tests.conftest import served
 from tests.model.random_networks import random_frames
 from tests.networks import SMALL
-from tests.server.pictures import huge_png, picture
+from tests.picture_files import huge_png, picture
 
 POSITIVE, NEGATIVE = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
 CHECKS = [

@@ -15,7 +15,7 @@ from model.preprocess import frame_from_image
 from model.scan import person_curve, scan_frame
 from server.stream.session import ServedModel
 from tests.networks import SMALL
-from tests.server.pictures import animation, grey_16_bit, huge_png, picture
+from tests.picture_files import animation, grey_16_bit, huge_png, picture
 
 NDJSON = {"accept": "application/x-ndjson"}
 

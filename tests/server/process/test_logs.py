@@ -14,7 +14,7 @@ def _said(*, facts: dict[str, object] | None = None, failed: bool = False) -> di
         raise ValueError("of this test")
     except ValueError:
         caught = sys.exc_info() if failed else None
-    record = logging.LogRecord("server.stream.endpoint", logging.INFO, "", 0, "%d streams", (3,), caught)
+    record = logging.LogRecord("server.stream", logging.INFO, "", 0, "%d streams", (3,), caught)
     if facts:
         record.facts = facts
     line = AsJson().format(record)
@@ -25,7 +25,12 @@ def _said(*, facts: dict[str, object] | None = None, failed: bool = False) -> di
 
 def test_a_line_says_what_where_and_when() -> None:
     said = _said(facts={"frames": 2, "path": sys.path})
-    assert (said["event"], said["logger"], said["level"], said["frames"]) == ("3 streams", "server.stream.endpoint", "info", 2)
+    assert (said["event"], said["logger"], said["level"], said["frames"]) == (
+        "3 streams",
+        "server.stream",
+        "info",
+        2,
+    )
     assert str(said["timestamp"]).startswith("20")
     assert "stream" not in said
     assert "exception" not in said

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from sensor_sim.wire import Rows, _Control, encode
-from server.stream.asyncapi import document
 from server.errors import CLOSE_CODES
+from server.stream.asyncapi import document
 from tests.vectors.make_asyncapi import PATH, text
 from tests.vectors.make_wire import MESSAGES
 

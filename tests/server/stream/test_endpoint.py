@@ -27,9 +27,9 @@ from sensor_sim.wire import (
     encode,
 )
 from server.service import Service
-from server.stream.session import ServedModel
 from server.settings import Settings
 from server.stream.endpoint import StreamEndpoint
+from server.stream.session import ServedModel
 from tests.networks import SMALL
 
 NEVER = {"name": "never"}

@@ -28,9 +28,9 @@ from sensor_sim.wire import (
     encode,
 )
 from server.errors import ServiceError
-from server.stream.tokens import Tokens
-from server.stream.session import Phase, ServedModel, StreamSession
 from server.settings import Settings
+from server.stream.session import Phase, ServedModel, StreamSession
+from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
 
 RUNTIMES = {seed: load_runtime(random_checkpoint(SMALL, seed)) for seed in range(3)}

@@ -10,8 +10,8 @@ from model.exit_policy import describe_policy
 from model.scan import scan_frame
 from sensor_sim.wire import Checkpoint, Decision, Hello, Resume, Rows, Summary, Welcome, decode, encode
 from server.errors import ServiceError
-from server.stream.tokens import Tokens, encode_hello
 from server.stream.session import ServedModel, StreamSession
+from server.stream.tokens import Tokens, encode_hello
 from tests.networks import SMALL
 from tests.server.stream.test_session import BURSTS, LIMITS, RUNTIMES, _frame, _rows, _say, policies
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from model.exit_policy import PublishedPolicy
 from model.scan import scan_frame
 from server.errors import ServiceError
-from server.tensors.sequences import Sequence, Sequences
 from server.stream.session import ServedModel
+from server.tensors.sequences import Sequence, Sequences
 from tests.conftest import served
 from tests.model.random_networks import random_frames, seeds
 from tests.networks import SMALL
