@@ -24,7 +24,9 @@ from server.stream.session import Phase
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text()
 RUNNING = (ROOT / "docs" / "reliability.md").read_text()
-SOURCES = {path: ast.parse(path.read_text()) for path in [*(ROOT / "server").glob("*.py"), ROOT / "sensor_sim/wire.py"]}
+SOURCES = {
+    path: ast.parse(path.read_text()) for path in [*(ROOT / "server").rglob("*.py"), ROOT / "sensor_sim/wire.py"]
+}
 CLOSED_BY_ITSELF = {1000: "after `summary`", 1001: "after `going_away`", 1009: "a message over `message_bytes`"}
 """Close codes without an error code."""
 
