@@ -1,6 +1,6 @@
 """From decisions frame by frame to *appeared* and *left*, as voice activity detectors do it; pure.
 
-The page has the same in `clients/browser/src/presence.ts`; shared vectors hold the two together.
+The page has the same in `clients/browser/src/service/presence.ts`; shared vectors hold the two together.
 """
 
 from collections.abc import Iterable, Iterator

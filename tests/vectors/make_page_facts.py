@@ -8,7 +8,7 @@ from model.budget import budget
 from model.config import VARIANTS
 from sensor_sim.profiles import PROFILES
 
-FILE = Path(__file__).parent.parent.parent / "clients" / "browser" / "src" / "facts.json"
+FILE = Path(__file__).parent.parent.parent / "clients" / "browser" / "src" / "service" / "facts.json"
 
 
 def facts() -> dict[str, Any]:

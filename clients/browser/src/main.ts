@@ -1,17 +1,17 @@
 /** The page: what the service offers, the three desks, and the buttons between them. */
 
-import { type Change, Controls } from "./controls";
-import { byId, calm, make } from "./dom";
-import { Engine } from "./engine";
-import { exportCsv, exportJson, exportPng } from "./export";
-import { LiveDesk } from "./live-desk";
-import { Meters } from "./meters";
-import { headline, tell, tellServiceFault } from "./notice";
-import { listenForFiles, Pictures } from "./pictures";
-import { ScanDesk } from "./scan-desk";
-import { fetchModels, fetchRecording, fetchRecordings, fetchSamples } from "./service";
-import { queryOf } from "./settings";
-import { WallDesk } from "./wall-desk";
+import { type Change, Controls } from "./desks/controls";
+import { Engine } from "./desks/engine";
+import { LiveDesk } from "./desks/live-desk";
+import { listenForFiles, Pictures } from "./desks/pictures";
+import { ScanDesk } from "./desks/scan-desk";
+import { WallDesk } from "./desks/wall-desk";
+import { fetchModels, fetchRecording, fetchRecordings, fetchSamples } from "./service/service";
+import { queryOf } from "./service/settings";
+import { byId, calm, make } from "./view/dom";
+import { exportCsv, exportJson, exportPng } from "./view/export";
+import { Meters } from "./view/meters";
+import { headline, tell, tellServiceFault } from "./view/notice";
 
 const RECORDING = /\.rec(ording)?$|\.rscn$/i;
 
@@ -32,7 +32,7 @@ function build(
   samples: Awaited<ReturnType<typeof fetchSamples>>,
   recordings: Awaited<ReturnType<typeof fetchRecordings>>,
 ): void {
-  const engine = new Engine(new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
+  const engine = new Engine(new Worker(new URL("./worker/worker.ts", import.meta.url), { type: "module" }));
   const controls = new Controls(offer, location.search, changed);
   const meters = new Meters();
   const scanDesk = new ScanDesk(engine, controls, meters, scanPhase);

@@ -1,0 +1,250 @@
+/** The form of settings: shows a `Settings` value, and says when the person at the page changes it. */
+
+import { contradiction, isShare, parameterLabel, policiesFor, policyLabel, policyWords } from "../service/policies";
+import { type SensorTiming, sensorsFor } from "../service/sensors";
+import type { Model, Models, PolicyKind } from "../service/service";
+import {
+  type Choices,
+  CUSTOM_SENSOR,
+  defaultSettings,
+  LINE_TIME_RANGE_US,
+  type Mode,
+  type Settings,
+  SLOWNESS,
+  settingsFromQuery,
+} from "../service/settings";
+import { byId, make } from "../view/dom";
+import { microsecondsWords } from "../view/words";
+
+const SLIDER_STEPS = 200;
+const RANGE_RATIO = LINE_TIME_RANGE_US[1] / LINE_TIME_RANGE_US[0];
+
+export type Change = "mode" | "variant" | "policy" | "parameters" | "compare" | "compare-parameters" | "pace" | "tiles";
+
+export class Controls {
+  settings: Settings;
+  private readonly variant = byId<HTMLSelectElement>("variant");
+  private readonly policy = byId<HTMLSelectElement>("policy");
+  private readonly compare = byId<HTMLSelectElement>("compare");
+  private readonly sensor = byId<HTMLSelectElement>("sensor");
+  private readonly lineTime = byId<HTMLInputElement>("line-time");
+  private readonly slow = byId<HTMLSelectElement>("slow");
+  private readonly tiles = byId<HTMLInputElement>("tiles");
+  private readonly form = byId<HTMLFormElement>("settings");
+
+  constructor(
+    private readonly offer: Models,
+    query: string,
+    private readonly onChange: (change: Change) => void,
+  ) {
+    this.settings = defaultSettings(this.choices(offer.models[0]?.variant ?? ""));
+    const wanted = new URLSearchParams(query).get("variant") ?? this.settings.variant;
+    this.settings = settingsFromQuery(query, this.choices(wanted));
+    this.fill();
+    this.listen();
+  }
+
+  get model(): Model {
+    const model = this.offer.models.find(({ variant }) => variant === this.settings.variant);
+    if (model === undefined) throw new Error(`the service does not serve ${this.settings.variant}`);
+    return model;
+  }
+
+  private get sensors(): SensorTiming[] {
+    return sensorsFor(this.model.height, this.model.width);
+  }
+
+  /** A parameter of the first or the second policy, set from outside the form. */
+  setParameter(beside: boolean, name: string, value: number): void {
+    const { settings } = this;
+    (beside ? settings.compareParameters : settings.parameters)[name] = value;
+    const input = byId(beside ? "compare-parameters" : "parameters").querySelector<HTMLInputElement>(`[name=${name}]`);
+    if (input) input.value = String(value);
+    this.check();
+  }
+
+  /** Whether the thresholds can be; if not, the form says why. */
+  sound(): boolean {
+    this.check();
+    return this.form.reportValidity();
+  }
+
+  setMode(mode: Mode): void {
+    this.settings.mode = mode;
+    document.body.dataset.mode = mode;
+    byId<HTMLInputElement>(`mode-${mode}`).checked = true;
+  }
+
+  private choices(variant: string): Choices {
+    const model = this.offer.models.find((one) => one.variant === variant) ?? this.offer.models[0];
+    return {
+      variants: this.offer.models.map((one) => one.variant),
+      policies: model ? policiesFor(model, this.offer) : [],
+      sensors: model ? sensorsFor(model.height, model.width) : [],
+    };
+  }
+
+  private fill(): void {
+    const { settings, offer } = this;
+    options(
+      this.variant,
+      offer.models.map(({ variant, height, width }) => [variant, `${height} rows × ${width} columns`]),
+      settings.variant,
+    );
+    options(
+      this.slow,
+      SLOWNESS.map((times) => [String(times), times === 1 ? "Real time" : `Slow motion, ${times} ×`]),
+      String(settings.slow),
+    );
+    this.lineTime.max = String(SLIDER_STEPS);
+    this.tiles.value = String(settings.tiles);
+    this.fillSensors();
+    this.fillPolicies();
+    this.setMode(settings.mode);
+    this.showPace();
+  }
+
+  private fillSensors(): void {
+    this.sensor.replaceChildren(
+      ...this.sensors.map(({ name, label, lineTimeUs }) => {
+        return new Option(`${label} · ${microsecondsWords(lineTimeUs)}`, name);
+      }),
+      new Option("Own line time", CUSTOM_SENSOR),
+    );
+    this.sensor.value = this.settings.sensor;
+  }
+
+  private get policies(): PolicyKind[] {
+    return policiesFor(this.model, this.offer);
+  }
+
+  private fillPolicies(): void {
+    const { settings } = this;
+    const names = this.policies.map(({ name }): [string, string] => [name, policyLabel(name)]);
+    options(this.policy, names, settings.policy);
+    options(this.compare, [["", "Nothing"], ...names], settings.compare);
+    this.fillParameters(false);
+    this.fillParameters(true);
+  }
+
+  private setPolicy(beside: boolean, name: string): void {
+    const parameters = { ...this.policies.find((policy) => policy.name === name)?.parameters };
+    const change = beside ? { compare: name, compareParameters: parameters } : { policy: name, parameters };
+    Object.assign(this.settings, change);
+  }
+
+  private fillParameters(beside: boolean): void {
+    const values = beside ? this.settings.compareParameters : this.settings.parameters;
+    const chosen = beside ? this.settings.compare : this.settings.policy;
+    byId(beside ? "compare-hint" : "policy-hint").textContent = policyWords(chosen, this.model);
+    const prefix = beside ? "compare-" : "";
+    byId(beside ? "compare-parameters" : "parameters").replaceChildren(
+      ...Object.keys(values).map((name) => {
+        const id = prefix + name.replaceAll("_", "-");
+        const input = make("input", { id, name, type: "number", step: "any", required: true, inputmode: "decimal" });
+        if (isShare(name)) {
+          input.min = "0";
+          input.max = "1";
+        }
+        input.value = String(values[name]);
+        input.onchange = () => {
+          if (!this.sound()) return;
+          values[name] = input.valueAsNumber;
+          this.onChange(beside ? "compare-parameters" : "parameters");
+        };
+        return make("div", { class: "field" }, make("label", { for: id }, parameterLabel(name)), input);
+      }),
+    );
+  }
+
+  /** Two thresholds that contradict each other are refused where they are typed. */
+  private check(): void {
+    for (const id of ["parameters", "compare-parameters"]) {
+      const inputs = [...byId(id).querySelectorAll("input")];
+      const wrong = contradiction(Object.fromEntries(inputs.map(({ name, valueAsNumber }) => [name, valueAsNumber])));
+      for (const input of inputs) input.setCustomValidity(input.name === wrong?.name ? wrong.words : "");
+    }
+  }
+
+  private listen(): void {
+    const { settings } = this;
+    for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
+      input.onchange = () => {
+        this.setMode(input.value as Mode);
+        this.onChange("mode");
+      };
+    }
+    this.variant.onchange = () => {
+      settings.variant = this.variant.value;
+      this.fillSensors();
+      const preset = this.sensors.find(({ name }) => name === settings.sensor);
+      if (preset === undefined) settings.sensor = CUSTOM_SENSOR;
+      else settings.lineTimeUs = preset.lineTimeUs;
+      // Not every network has a certificate.
+      const known = (name: string) => name === "" || this.policies.some((policy) => policy.name === name);
+      if (!known(settings.policy)) this.setPolicy(false, this.policies[0]?.name ?? "");
+      if (!known(settings.compare)) this.setPolicy(true, this.policies[0]?.name ?? "");
+      this.fillPolicies();
+      this.showPace();
+      this.onChange("variant");
+    };
+    const choosePolicy = (beside: boolean, name: string) => {
+      this.setPolicy(beside, name);
+      this.fillParameters(beside);
+      this.onChange(beside ? "compare" : "policy");
+    };
+    this.policy.onchange = () => choosePolicy(false, this.policy.value);
+    this.compare.onchange = () => choosePolicy(true, this.compare.value);
+    this.sensor.onchange = () => {
+      settings.sensor = this.sensor.value;
+      const preset = this.sensors.find(({ name }) => name === settings.sensor);
+      if (preset) settings.lineTimeUs = preset.lineTimeUs;
+      this.showPace();
+      this.onChange("pace");
+    };
+    this.lineTime.oninput = () => {
+      const us = LINE_TIME_RANGE_US[0] * RANGE_RATIO ** (this.lineTime.valueAsNumber / SLIDER_STEPS);
+      settings.lineTimeUs = Number(us.toPrecision(2));
+      settings.sensor = CUSTOM_SENSOR;
+      this.showPace();
+      this.onChange("pace");
+    };
+    this.slow.onchange = () => {
+      settings.slow = Number(this.slow.value);
+      this.showPace();
+      this.onChange("pace");
+    };
+    this.tiles.oninput = () => {
+      settings.tiles = this.tiles.valueAsNumber;
+      this.showPace();
+      this.onChange("tiles");
+    };
+    byId<HTMLInputElement>("beside").checked = settings.compare !== "";
+    byId<HTMLInputElement>("beside").onchange = (event) => {
+      const on = (event.target as HTMLInputElement).checked;
+      const other = this.policies.find(({ name }) => name !== settings.policy) ?? this.policies[0];
+      this.compare.value = on ? (other?.name ?? "") : "";
+      choosePolicy(true, this.compare.value);
+    };
+  }
+
+  private showPace(): void {
+    const { settings } = this;
+    this.sensor.value = settings.sensor;
+    const share = Math.log(settings.lineTimeUs / LINE_TIME_RANGE_US[0]) / Math.log(RANGE_RATIO);
+    this.lineTime.value = String(Math.round(share * SLIDER_STEPS));
+    const words = microsecondsWords(settings.lineTimeUs);
+    this.lineTime.setAttribute("aria-valuetext", words);
+    byId("line-time-value").textContent = words;
+    const frameMs = (settings.lineTimeUs * this.model.height) / 1000;
+    const binning = this.sensors.find(({ name }) => name === settings.sensor)?.binning ?? 1;
+    const binned = binning > 1 ? `, ${binning} × ${binning} pixels binned` : "";
+    byId("line-time-hint").textContent = `A whole frame: ${microsecondsWords(frameMs * 1000)}${binned}.`;
+    byId("tiles-value").textContent = String(settings.tiles);
+  }
+}
+
+function options(select: HTMLSelectElement, entries: [string, string][], value: string): void {
+  select.replaceChildren(...entries.map(([key, label]) => new Option(label, key)));
+  select.value = value;
+}

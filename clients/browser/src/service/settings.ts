@@ -1,0 +1,115 @@
+/** Everything that can be set, as one value, and as the query of an address that can be shared. */
+
+import type { Policy } from "../worker/wire";
+import type { PolicyKind } from "./service";
+
+export const MODES = ["scan", "live", "wall"] as const;
+export type Mode = (typeof MODES)[number];
+
+/** The sensor's time passes so many times slower here. */
+export const SLOWNESS = [1, 10, 30, 100, 300, 1000] as const;
+export const MAX_TILES = 64;
+export const LINE_TIME_RANGE_US = [5, 5_000] as const;
+export const CUSTOM_SENSOR = "custom";
+
+export interface Settings {
+  mode: Mode;
+  variant: string;
+  policy: string;
+  parameters: Record<string, number>;
+  /** A second policy beside the first; empty for none. */
+  compare: string;
+  compareParameters: Record<string, number>;
+  sensor: string;
+  lineTimeUs: number;
+  slow: number;
+  /** A sample's name; empty for a picture of one's own. */
+  sample: string;
+  tiles: number;
+}
+
+/** What the service and the sensors leave to choose from. */
+export interface Choices {
+  variants: string[];
+  policies: PolicyKind[];
+  sensors: { name: string; lineTimeUs: number }[];
+}
+
+export function defaultSettings({ variants, policies, sensors }: Choices): Settings {
+  const policy = policies[0] ?? { name: "published", parameters: {} };
+  const sensor = sensors.find(({ name }) => name === "hm01b0-qvga") ?? sensors[0];
+  return {
+    mode: "scan",
+    variant: variants[0] ?? "",
+    policy: policy.name,
+    parameters: { ...policy.parameters },
+    compare: "",
+    compareParameters: {},
+    sensor: sensor?.name ?? CUSTOM_SENSOR,
+    lineTimeUs: sensor?.lineTimeUs ?? 100,
+    slow: 100,
+    sample: "",
+    tiles: 16,
+  };
+}
+
+/** The settings in an address; what it does not say, or says wrongly, is as by default. */
+export function settingsFromQuery(query: string, choices: Choices): Settings {
+  const said = new URLSearchParams(query);
+  const settings = defaultSettings(choices);
+  const choose = <T extends string>(key: string, known: readonly T[], fallback: T): T =>
+    known.find((value) => value === said.get(key)) ?? fallback;
+  const number = (key: string, low: number, high: number, fallback: number): number => {
+    const text = said.get(key);
+    const value = Number(text);
+    return text !== null && text.trim() !== "" && value >= low && value <= high ? value : fallback;
+  };
+  const policyNames = choices.policies.map(({ name }) => name);
+  const parametersOf = (name: string, prefix: string): Record<string, number> => {
+    const kind = choices.policies.find((policy) => policy.name === name);
+    return Object.fromEntries(
+      Object.entries(kind?.parameters ?? {}).map(([key, value]) => [key, number(prefix + key, -1e9, 1e9, value)]),
+    );
+  };
+  const policy = choose("policy", policyNames, settings.policy);
+  const compare = choose("compare", ["", ...policyNames], "");
+  const sensor = choose("sensor", [...choices.sensors.map(({ name }) => name), CUSTOM_SENSOR], settings.sensor);
+  const preset = choices.sensors.find(({ name }) => name === sensor);
+  return {
+    mode: choose("mode", MODES, settings.mode),
+    variant: choose("variant", choices.variants, settings.variant),
+    policy,
+    parameters: parametersOf(policy, ""),
+    compare,
+    compareParameters: parametersOf(compare, "compare_"),
+    sensor,
+    lineTimeUs: preset?.lineTimeUs ?? number("line_time_us", ...LINE_TIME_RANGE_US, settings.lineTimeUs),
+    slow: Number(choose("slow", SLOWNESS.map(String), String(settings.slow))),
+    sample: said.get("sample")?.slice(0, 200) ?? "",
+    tiles: Math.round(number("tiles", 1, MAX_TILES, settings.tiles)),
+  };
+}
+
+/** The query that says these settings in full. */
+export function queryOf(settings: Settings): string {
+  const { parameters, compareParameters, lineTimeUs, ...plain } = settings;
+  const said = new URLSearchParams();
+  for (const [key, value] of Object.entries(plain)) {
+    if (value !== "") said.set(key, String(value));
+  }
+  for (const [key, value] of Object.entries(parameters)) said.set(key, String(value));
+  if (settings.compare !== "") {
+    for (const [key, value] of Object.entries(compareParameters)) said.set(`compare_${key}`, String(value));
+  }
+  if (settings.sensor === CUSTOM_SENSOR) said.set("line_time_us", String(lineTimeUs));
+  return `?${said}`;
+}
+
+export function policyOf(name: string, parameters: Record<string, number>): Policy {
+  return { name, ...parameters };
+}
+
+/** Time of one line as it passes on the page. */
+export function shownLineTimeMs(settings: Settings): number {
+  return (settings.lineTimeUs * settings.slow) / 1000;
+}

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { sensorsFor } from "../../src/service/sensors";
+import { defaultSettings, queryOf, settingsFromQuery, shownLineTimeMs } from "../../src/service/settings";
+
+const choices = {
+  variants: ["105x120", "210x240"],
+  policies: [
+    { name: "published", parameters: { exit_threshold: 0.99, skip_threshold: 0.005 } },
+    { name: "never", parameters: {} },
+  ],
+  sensors: sensorsFor(105, 120),
+};
+
+describe("settings in an address", () => {
+  it("come back as they were", () => {
+    const settings = {
+      ...defaultSettings(choices),
+      mode: "wall" as const,
+      variant: "210x240",
+      parameters: { exit_threshold: 0.6, skip_threshold: 0.1 },
+      compare: "published",
+      compareParameters: { exit_threshold: 0.7, skip_threshold: 0.2 },
+      sensor: "custom",
+      lineTimeUs: 42,
+      slow: 300,
+      sample: "a photo & more",
+      tiles: 64,
+    };
+    expect(settingsFromQuery(queryOf(settings), choices)).toEqual(settings);
+    expect(settingsFromQuery(queryOf(defaultSettings(choices)), choices)).toEqual(defaultSettings(choices));
+  });
+
+  it("are as by default where they can't be", () => {
+    const query = "?mode=poem&variant=1x1&policy=none&compare=none&sensor=eye&slow=7&tiles=1000&exit_threshold=high";
+    expect(settingsFromQuery(query, choices)).toEqual(defaultSettings(choices));
+  });
+
+  it("pass slower in slow motion", () => {
+    expect(shownLineTimeMs({ ...defaultSettings(choices), lineTimeUs: 250, slow: 100 })).toBe(25);
+  });
+});
+
+describe("sensors", () => {
+  it("are offered where they have the pixels, binned as far as they fit", () => {
+    expect(sensorsFor(105, 120).find(({ name }) => name === "hm01b0-qvga")).toMatchObject({ binning: 2 });
+    expect(sensorsFor(210, 240).map(({ name }) => name)).not.toContain("hm01b0-qqvga");
+  });
+});

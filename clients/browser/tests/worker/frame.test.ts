@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { type Frame, rgbaOf, rowsOfBursts } from "../../src/worker/frame";
+import { readRecording } from "../../src/worker/recording";
+
+const grey: Frame = {
+  height: 10,
+  width: 2,
+  format: "bayer_rggb8",
+  samples: Uint8Array.from({ length: 20 }, (_, index) => Math.floor(index / 2)),
+};
+
+describe("rows of bursts", () => {
+  it("carry a mosaic's halo, mirrored at the edges", () => {
+    const rows = (first: number, bursts: number) => [...rowsOfBursts(grey, first, bursts, 5)].filter((_, at) => at % 2);
+    expect(rows(0, 1)).toEqual([1, 0, 1, 2, 3, 4, 5]);
+    expect(rows(1, 1)).toEqual([4, 5, 6, 7, 8, 9, 8]);
+    expect(rows(0, 2)).toEqual([1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 8]);
+  });
+
+  it("are a view of an RGB frame", () => {
+    const frame: Frame = { height: 10, width: 1, format: "rgb8", samples: new Uint8Array(30).map((_, at) => at) };
+    expect([...rowsOfBursts(frame, 1, 1, 5)]).toEqual([...frame.samples.subarray(15)]);
+    expect([...rgbaOf(frame).subarray(0, 8)]).toEqual([0, 1, 2, 255, 3, 4, 5, 255]);
+    expect([...rgbaOf(grey).subarray(16, 20)]).toEqual([2, 2, 2, 255]);
+  });
+});
+
+describe("a recording", () => {
+  it("is refused where it is none, or truncated", () => {
+    expect(() => readRecording(new TextEncoder().encode("something"))).toThrow("does not begin with RSCNREC1");
+    expect(() => readRecording(new TextEncoder().encode("RSCNREC1"))).toThrow("truncated in record 0 at byte 8");
+  });
+});
