@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from sensor_sim.uplink import Backoff
 
 QUICK = Backoff(attempts=200, first_s=0.02, most_s=0.1)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from tests.service_process import wait_until_it_answers
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from clients.python.client import AsyncClient
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.exit_policy import NeverExitPolicy, PublishedPolicy, describe_policy

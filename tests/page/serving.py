@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 DIST = ROOT / "clients" / "browser" / "dist"

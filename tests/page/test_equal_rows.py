@@ -12,7 +12,7 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from clients.python.client import Client
 from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import read_picture, sample_photos

@@ -12,7 +12,7 @@ from collections import Counter
 
 from clients.commands.bench.load import Load
 from clients.commands.bench.processes import Generator, pin, running
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from sensor_sim.wire import SUBPROTOCOL
 
 VARIANT = "105x120"

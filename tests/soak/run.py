@@ -29,7 +29,7 @@ from PIL import Image
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from clients.python.client import AsyncClient
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.exit_policy import parse_policy

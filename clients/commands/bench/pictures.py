@@ -24,7 +24,7 @@ from clients.commands.bench.machine import cores
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import BenchError, as_installed, wait_for_port, weights_file
 from clients.commands.bench.subjects import checkpoint_of
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from clients.commands.table import MISSING, Table, number, percent
 
 SIZE_PX: Final = (640, 480)

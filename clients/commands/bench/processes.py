@@ -17,7 +17,7 @@ from typing import Any
 from clients.commands.bench.load import Idle, Load, Measured
 from clients.commands.bench.machine import cores
 from clients.commands.bench.subjects import checkpoint_of
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from model.checkpoint import save_checkpoint, shipped_weights
 
 START_TIMEOUT_S = 60.0

@@ -12,7 +12,7 @@ from websockets.typing import Subprotocol
 
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import BenchError, running
-from clients.commands.demo import free_port
+from clients.commands.ports import free_port
 from clients.commands.table import Table, number
 from model.config import VARIANTS
 from sensor_sim.wire import SUBPROTOCOL, Decision, Hello, Rows, decode, encode

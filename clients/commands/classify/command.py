@@ -19,9 +19,9 @@ from clients.commands.service import BearerToken
 from clients.commands.weights import Weights, WeightsFile
 
 if TYPE_CHECKING:
-    from clients.commands.classify.here import Done
+    from clients.commands.classify.local import Done
+    from clients.commands.classify.remote import Service
     from clients.commands.classify.sources import Picture
-    from clients.commands.classify.there import Service
 
 SOME_FAILED, NOTHING_FOUND, INTERRUPTED = 1, 3, 130
 
@@ -63,7 +63,7 @@ def classify(
     quiet: Annotated[bool, typer.Option("--quiet", help="neither progress nor summary")] = False,
 ) -> None:
     """See `HELP`."""
-    from clients.commands.classify.here import WorkerError
+    from clients.commands.classify.local import WorkerError
     from clients.commands.classify.report import Report
     from clients.commands.classify.rows import RowsError, RowWriter
     from clients.commands.classify.sources import SourceError, check_paths, pictures
@@ -131,7 +131,7 @@ def classify(
 
 
 def _service(url: str, connections: int, bearer_token: str | None) -> "Service":
-    from clients.commands.classify.there import Service  # what speaks HTTP is loaded for this alone
+    from clients.commands.classify.remote import Service  # what speaks HTTP is loaded for this alone
 
     return Service(url, connections, bearer_token)
 
@@ -149,7 +149,7 @@ class _Engine:
         curve: bool,
         limits: Any,
     ) -> None:
-        from clients.commands.classify.here import Setup, classify_here
+        from clients.commands.classify.local import Setup, classify_here
         from model.exit_policy import CalibratedPolicy, describe_policy, parse_policy
 
         self.classify: Callable[[Iterable[Picture]], Generator[Done, None, None]]

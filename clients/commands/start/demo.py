@@ -1,6 +1,5 @@
 """`rascanet demo`: the service, the sample photographs through it from another process, and the page."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from clients.commands.console import console, fail
+from clients.commands.ports import free_port, is_free
 
 START_TIMEOUT_S = 60.0
 VARIANT = "105x120"
@@ -35,7 +35,7 @@ def demo(
     pictures = photos or sample_photos()
     if not pictures:
         fail("there are no sample photographs; install the extra 'samples' or name photographs")
-    port = port if port and _is_free(port) else free_port()
+    port = port if port and is_free(port) else free_port()
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen([sys.executable, "-m", "clients.commands.main", "serve", "--port", str(port)]) as service:
         try:
@@ -53,24 +53,6 @@ def demo(
             pass
         finally:
             service.terminate()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(address: str, service: "subprocess.Popen[bytes]") -> None:

@@ -13,7 +13,7 @@ from model.checkpoint import load_checkpoint, save_checkpoint
 from model.config import VARIANTS
 from tests.networks import SMALL, random_checkpoint
 
-ORACLE = Path(__file__).parents[3] / "shared" / "oracle"
+ORACLE = Path(__file__).parents[4] / "shared" / "oracle"
 
 
 def _run(*arguments: object) -> Result:

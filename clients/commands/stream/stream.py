@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.commands import stream_sensor
 from clients.commands.console import console, fail, failing_on
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
 from clients.commands.service import DEFAULT_URL, BearerToken, Url
+from clients.commands.stream import sensor_options
 from clients.python.presence import Presence
 from sensor_sim.burst import PixelFormat
 from sensor_sim.camera import Shutter
@@ -41,32 +41,32 @@ def register(app: typer.Typer) -> None:
 
 
 def stream(
-    photos: stream_sensor.Photos = None,
+    photos: sensor_options.Photos = None,
     samples: Annotated[bool, typer.Option("--samples", help="also the sample photographs")] = False,
     repeat: Annotated[bool, typer.Option("--repeat", help="over and over, until interrupted")] = False,
     url: Url = DEFAULT_URL,
     variant: Variant = "105x120",
-    line_time_us: stream_sensor.LineTime = None,
-    frame_rate: stream_sensor.FrameRate = None,
+    line_time_us: sensor_options.LineTime = None,
+    frame_rate: sensor_options.FrameRate = None,
     virtual_time: VirtualTime = False,
-    scene: stream_sensor.SceneName = "photo",
-    frames: stream_sensor.Frames = None,
-    speed_px_s: stream_sensor.Speed = 200.0,
-    preset: stream_sensor.Preset = "ideal",
-    profile: stream_sensor.ProfileName = None,
-    pixel_format: stream_sensor.Format = PixelFormat.RGB8,
-    shutter: stream_sensor.ShutterName = Shutter.ROLLING,
-    exposure_lines: stream_sensor.ExposureLines = None,
-    analog_gain: stream_sensor.AnalogGain = None,
-    frame_length_lines: stream_sensor.FrameLengthLines = None,
-    exposure_samples: stream_sensor.ExposureSamples = 1,
-    seed: stream_sensor.Seed = 0,
-    restart_on_exit: stream_sensor.RestartOnExit = False,
-    bandwidth_mbit_s: stream_sensor.Bandwidth = None,
-    latency_ms: stream_sensor.Latency = 0.0,
-    jitter_ms: stream_sensor.Jitter = 0.0,
-    frame_loss: stream_sensor.FrameLoss = 0.0,
-    service_ms: stream_sensor.ServiceTime = 0.0,
+    scene: sensor_options.SceneName = "photo",
+    frames: sensor_options.Frames = None,
+    speed_px_s: sensor_options.Speed = 200.0,
+    preset: sensor_options.Preset = "ideal",
+    profile: sensor_options.ProfileName = None,
+    pixel_format: sensor_options.Format = PixelFormat.RGB8,
+    shutter: sensor_options.ShutterName = Shutter.ROLLING,
+    exposure_lines: sensor_options.ExposureLines = None,
+    analog_gain: sensor_options.AnalogGain = None,
+    frame_length_lines: sensor_options.FrameLengthLines = None,
+    exposure_samples: sensor_options.ExposureSamples = 1,
+    seed: sensor_options.Seed = 0,
+    restart_on_exit: sensor_options.RestartOnExit = False,
+    bandwidth_mbit_s: sensor_options.Bandwidth = None,
+    latency_ms: sensor_options.Latency = 0.0,
+    jitter_ms: sensor_options.Jitter = 0.0,
+    frame_loss: sensor_options.FrameLoss = 0.0,
+    service_ms: sensor_options.ServiceTime = 0.0,
     ledger: Ledger = None,
     energy: Energy = None,
     events: Events = False,
@@ -80,7 +80,7 @@ def stream(
     from sensor_sim.profiles import ProfileError
     from sensor_sim.scene import SceneError, sample_photos
 
-    choice = stream_sensor.SensorChoice(
+    choice = sensor_options.SensorChoice(
         preset,
         profile,
         pixel_format,
@@ -96,8 +96,8 @@ def stream(
     )
     sources = [*(photos or []), *(sample_photos() if samples else [])]
     with failing_on(ProfileError, SceneError, ValueError):
-        geometry = stream_sensor.geometry_of(variant, pixel_format)
-        shots = stream_sensor.cameras(
+        geometry = sensor_options.geometry_of(variant, pixel_format)
+        shots = sensor_options.cameras(
             scene, sources, choice, geometry, frames=frames, speed_px_s=speed_px_s, repeat=repeat
         )
         timing = choice.timing(geometry)
@@ -106,7 +106,7 @@ def stream(
             "pixel_format": pixel_format,
             "bearer_token": bearer_token,
             "timing": timing,
-            "link": stream_sensor.link_conditions(
+            "link": sensor_options.link_conditions(
                 bandwidth_mbit_s, latency_ms, jitter_ms, frame_loss, service_ms, seed
             ),
         }
@@ -129,12 +129,12 @@ def replay(
     virtual_time: VirtualTime = False,
     ledger: Ledger = None,
     energy: Energy = None,
-    bandwidth_mbit_s: stream_sensor.Bandwidth = None,
-    latency_ms: stream_sensor.Latency = 0.0,
-    jitter_ms: stream_sensor.Jitter = 0.0,
-    frame_loss: stream_sensor.FrameLoss = 0.0,
-    service_ms: stream_sensor.ServiceTime = 0.0,
-    seed: stream_sensor.Seed = 0,
+    bandwidth_mbit_s: sensor_options.Bandwidth = None,
+    latency_ms: sensor_options.Latency = 0.0,
+    jitter_ms: sensor_options.Jitter = 0.0,
+    frame_loss: sensor_options.FrameLoss = 0.0,
+    service_ms: sensor_options.ServiceTime = 0.0,
+    seed: sensor_options.Seed = 0,
     events: Events = False,
     policy: Policy = "published",
     exit_threshold: ExitThreshold = None,
@@ -153,7 +153,7 @@ def replay(
             "pixel_format": recorded.geometry.pixel_format,
             "bearer_token": bearer_token,
             "timing": recorded.timing,
-            "link": stream_sensor.link_conditions(
+            "link": sensor_options.link_conditions(
                 bandwidth_mbit_s, latency_ms, jitter_ms, frame_loss, service_ms, seed
             ),
         }
@@ -174,7 +174,7 @@ def _send(
     presence: Presence | None,
 ) -> None:
     """Streams the shots, shows them and what turns over them, and keeps the ledger."""
-    from clients.commands.stream_view import JsonView, LiveView, PlainView, result_table
+    from clients.commands.stream.view import JsonView, LiveView, PlainView, result_table
     from clients.python.client import Client, stream_url
     from sensor_sim.clock import VirtualClock
     from sensor_sim.emitter import FrameLostError

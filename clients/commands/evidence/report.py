@@ -38,7 +38,7 @@ def report(
 ) -> None:
     """Writes tables, curves, reliability, halts, mistakes, latest exits, lights and budget to one HTML file."""
     need_torch()  # the budget is counted on the network
-    from clients.commands.evaluation_tables import Contender, compare_table
+    from clients.commands.evidence.evaluation_tables import Contender, compare_table
     from clients.commands.html import Page
     from clients.commands.plot import new_figure
     from model.certificate import CertificateError
@@ -98,15 +98,15 @@ def report(
 
 
 def _weights_section(page: "Page", used: Weights, evaluation: "Evaluation", on_val: "Evaluation", split: str) -> None:
-    from clients.commands.evaluation_tables import (
+    from clients.commands.evidence.evaluation_tables import (
         halt_table,
         policy_table,
         policy_words,
         reliability_table,
         whole_table,
     )
-    from clients.commands.exit_curve import draw_curve
-    from clients.commands.exits import least_read_agreeing, matched_table, policies_to_try
+    from clients.commands.evidence.exit_curve import draw_curve
+    from clients.commands.evidence.exits import least_read_agreeing, matched_table, policies_to_try
 
     name = used.runtime.config.name
     page.section(name)
@@ -261,7 +261,7 @@ def _halt_figure(evaluation: "Evaluation", policy: "Policy") -> "Figure":
 
 
 def _preset_table(parts: "list[tuple[Weights, Evaluation, Evaluation]]") -> "Table":
-    from clients.commands.evaluation_tables import interval
+    from clients.commands.evidence.evaluation_tables import interval
     from clients.commands.table import Table
     from model.training.metrics import share_interval
     from model.training.presets import preset_metrics

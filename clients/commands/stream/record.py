@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from clients.commands import stream_sensor
 from clients.commands.console import console, failing_on
 from clients.commands.policy import Variant
+from clients.commands.stream import sensor_options
 from sensor_sim.burst import PixelFormat
 from sensor_sim.camera import Shutter
 
@@ -20,30 +20,30 @@ def register(app: typer.Typer) -> None:
 
 def record(
     out: Annotated[Path, typer.Option(help="file to write")],
-    photos: stream_sensor.Photos = None,
+    photos: sensor_options.Photos = None,
     samples: Annotated[bool, typer.Option("--samples", help="also the sample photographs")] = False,
     variant: Variant = "105x120",
-    line_time_us: stream_sensor.LineTime = None,
-    frame_rate: stream_sensor.FrameRate = None,
-    scene: stream_sensor.SceneName = "photo",
-    frames: stream_sensor.Frames = None,
-    speed_px_s: stream_sensor.Speed = 200.0,
-    preset: stream_sensor.Preset = "ideal",
-    profile: stream_sensor.ProfileName = None,
-    pixel_format: stream_sensor.Format = PixelFormat.RGB8,
-    shutter: stream_sensor.ShutterName = Shutter.ROLLING,
-    exposure_lines: stream_sensor.ExposureLines = None,
-    analog_gain: stream_sensor.AnalogGain = None,
-    frame_length_lines: stream_sensor.FrameLengthLines = None,
-    exposure_samples: stream_sensor.ExposureSamples = 1,
-    seed: stream_sensor.Seed = 0,
+    line_time_us: sensor_options.LineTime = None,
+    frame_rate: sensor_options.FrameRate = None,
+    scene: sensor_options.SceneName = "photo",
+    frames: sensor_options.Frames = None,
+    speed_px_s: sensor_options.Speed = 200.0,
+    preset: sensor_options.Preset = "ideal",
+    profile: sensor_options.ProfileName = None,
+    pixel_format: sensor_options.Format = PixelFormat.RGB8,
+    shutter: sensor_options.ShutterName = Shutter.ROLLING,
+    exposure_lines: sensor_options.ExposureLines = None,
+    analog_gain: sensor_options.AnalogGain = None,
+    frame_length_lines: sensor_options.FrameLengthLines = None,
+    exposure_samples: sensor_options.ExposureSamples = 1,
+    seed: sensor_options.Seed = 0,
 ) -> None:
     """Records whole frames in virtual time: rows, time stamps and configuration; `rascanet replay` sends them."""
     from sensor_sim.profiles import ProfileError
     from sensor_sim.recording import Recorder
     from sensor_sim.scene import SceneError, sample_photos
 
-    choice = stream_sensor.SensorChoice(
+    choice = sensor_options.SensorChoice(
         preset,
         profile,
         pixel_format,
@@ -58,9 +58,9 @@ def record(
     )
     sources = [*(photos or []), *(sample_photos() if samples else [])]
     with failing_on(ProfileError, SceneError, ValueError, OSError):
-        geometry = stream_sensor.geometry_of(variant, pixel_format)
+        geometry = sensor_options.geometry_of(variant, pixel_format)
         timing = choice.timing(geometry)
-        shots = stream_sensor.cameras(scene, sources, choice, geometry, frames=frames, speed_px_s=speed_px_s)
+        shots = sensor_options.cameras(scene, sources, choice, geometry, frames=frames, speed_px_s=speed_px_s)
         names: list[str] = []
         settings = {
             "choice": asdict(choice),

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from clients.commands.console import console, fail, failing_on
-from clients.commands.data import Coco, MinivalIds, Year
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
+from clients.commands.train.data import Coco, MinivalIds, Year
 from clients.commands.weights import Weights, names_of
 
 
@@ -38,7 +38,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Prints accuracy, calibration and, under a policy, what is processed and where frames halt; with intervals."""
-    from clients.commands.evaluation_tables import (
+    from clients.commands.evidence.evaluation_tables import (
         Contender,
         compare_table,
         halt_table,

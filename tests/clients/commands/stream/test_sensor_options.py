@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from clients.commands.main import app
-from clients.commands.stream_sensor import SensorChoice, cameras, geometry_of
+from clients.commands.stream.sensor_options import SensorChoice, cameras, geometry_of
 from sensor_sim.burst import PixelFormat
 from sensor_sim.camera import Camera
 from sensor_sim.profiles import PROFILES, ProfileError

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from clients.commands.evidence.model_card import CARD, LOG_HEADER, MARKS
 from clients.commands.main import app
-from clients.commands.model_card import CARD, LOG_HEADER, MARKS
 from model.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
 from model.config import VARIANTS
 from tests.model.training.folders import INDEX_HEADER
@@ -84,10 +84,10 @@ def test_figures_of_other_weights_are_printed_alone(folder: Path) -> None:
 
 def test_the_marks_cover_both_variants_and_splits() -> None:
     assert len(MARKS) == 8
-    text = (Path(__file__).parents[2] / CARD).read_text()
+    text = (Path(__file__).parents[4] / CARD).read_text()
     assert all(f"<!-- {section} -->" in text for section in SECTIONS)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_card_names_the_weights_that_are_shipped(variant: str) -> None:
-    assert load_checkpoint(shipped_weights(variant)).digest in (Path(__file__).parents[2] / CARD).read_text()
+    assert load_checkpoint(shipped_weights(variant)).digest in (Path(__file__).parents[4] / CARD).read_text()

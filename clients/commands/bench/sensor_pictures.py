@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from clients.commands.stream_sensor import SensorChoice
+from clients.commands.stream.sensor_options import SensorChoice
 from model.preprocess import rgb_frame
 from sensor_sim.burst import Frame, PixelFormat, SensorGeometry
 from sensor_sim.camera import Camera, Shutter

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from clients.commands.console import console, failing_on
-from clients.commands.stream_view import event_words
+from clients.commands.stream.view import event_words
 from clients.python.presence import Hysteresis, Turn, presence_events
 
 Enter = Annotated[float, typer.Option(min=0, max=1, help="P(person) from which a frame speaks for a person")]

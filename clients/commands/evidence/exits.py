@@ -13,7 +13,7 @@ from clients.commands.policy import Variant
 from clients.commands.weights import Weights, WeightsFile
 
 if TYPE_CHECKING:
-    from clients.commands.exit_curve import Tried
+    from clients.commands.evidence.exit_curve import Tried
     from clients.commands.table import Table
     from model.exit_policy import Policy
     from model.training.evaluate import Evaluation
@@ -46,7 +46,7 @@ def exits(
     plot: Annotated[Path | None, typer.Option(help="file for the curve of agreement over processed ratio")] = None,
 ) -> None:
     """Every policy at matched loss of accuracy, its settings chosen on `val`, evaluated on `split`."""
-    from clients.commands.exit_curve import draw_curve
+    from clients.commands.evidence.exit_curve import draw_curve
     from clients.commands.plot import save
     from clients.commands.table import PageError, refresh_page
     from model.certificate import CertificateError
@@ -88,7 +88,7 @@ def policies_to_try(on_val: "Evaluation") -> "Tried":
 
 def matched_table(used: Weights, tried: "Tried", on_val: "Evaluation", on_split: "Evaluation", where: str) -> "Table":
     """Every kind of policy at the same losses of accuracy, chosen on one split and judged on another."""
-    from clients.commands.evaluation_tables import interval, policy_words
+    from clients.commands.evidence.evaluation_tables import interval, policy_words
     from clients.commands.table import Table
     from model.exit_policy import NeverExitPolicy, PublishedPolicy
 

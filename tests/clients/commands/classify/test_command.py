@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 from typer.testing import CliRunner, Result
 
-from clients.commands.classify.there import TOGETHER_BYTES
+from clients.commands.classify.remote import TOGETHER_BYTES
 from clients.commands.main import app
 from model.checkpoint import save_checkpoint
 from tests.networks import SMALL, random_checkpoint

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 from typer.testing import CliRunner
 
+from clients.commands.bench.sensor_sheet import preset_table, profile_tables
 from clients.commands.main import app
-from clients.commands.sensor_sheet import preset_table, profile_tables
 from sensor_sim.sensor import PRESETS
 from tests.model.training.folders import INDEX_HEADER
 
@@ -36,7 +36,7 @@ def test_every_preset_and_profile_is_drawn_and_the_accuracy_measured(tmp_path: P
 
 
 def test_the_page_has_the_figures_that_the_command_prints() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "sensor.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "sensor.md").read_text()
     for table in (preset_table(), *profile_tables()):
         assert table.markdown() in page
     for name in (*SHEETS, "accuracy"):

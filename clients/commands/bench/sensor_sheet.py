@@ -30,7 +30,12 @@ def sensor_sheet(
     page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced")] = None,
 ) -> None:
     """Draws every preset, shutter and profile; with photographs, measures the shipped weights in each light."""
-    from clients.commands.sensor_pictures import colour_pictures, preset_pictures, profile_pictures, shutter_pictures
+    from clients.commands.bench.sensor_pictures import (
+        colour_pictures,
+        preset_pictures,
+        profile_pictures,
+        shutter_pictures,
+    )
     from clients.commands.table import PageError, refresh_page
 
     _save(out / "presets.png", preset_pictures(), columns=5)

@@ -1,0 +1,1 @@
+"""A first hour: the demo and the service."""

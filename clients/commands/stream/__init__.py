@@ -1,0 +1,1 @@
+"""A simulated sensor before a service: streams, recordings, events."""
