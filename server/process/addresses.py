@@ -1,0 +1,76 @@
+"""Whose connection it is: the client's address, behind proxies that are believed, and whom limits count as one."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+SHARED_BITS: Final = 64
+"""Of an IPv6 address: a household or a machine has all addresses below it (RFC 6177)."""
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Proxies:
+    """The proxies whose `X-Forwarded-For` is believed.
+
+    Args:
+        trusted: addresses or networks (`10.0.0.0/8`), or a name as the transport gives it.
+
+    Raises:
+        ValueError: a network that has bits set below its prefix.
+    """
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        trusted = frozenset(trusted)
+        self._all = "*" in trusted
+        self._names = trusted
+        self._networks = tuple(
+            ipaddress.ip_network(each) for each in trusted if "/" in each or _address(each) is not None
+        )
+
+    def client(self, peer: str, forwarded: Sequence[str]) -> str:
+        """The address of the client behind a connection.
+
+        Every proxy adds the address that it was asked from at the end, so the last one that is no trusted proxy's is
+        the client's; whatever stands before it, anybody may have written.
+
+        Args:
+            peer: where the connection comes from.
+            forwarded: values of `X-Forwarded-For`, in the order of the headers.
+        """
+        hops = [_without_port(hop.strip()) for value in forwarded for hop in value.split(",") if hop.strip()]
+        client = peer
+        while hops and self._trusts(client):
+            client = hops.pop()
+        return client
+
+    def _trusts(self, host: str) -> bool:
+        if self._all or host in self._names:
+            return True
+        address = _address(host)
+        return address is not None and any(address in network for network in self._networks)
+
+
+def shared_by(host: str) -> str:
+    """Under which name a limit per client counts an address: IPv4 as it is, IPv6 by its network of 64 bits."""
+    address = _address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address), SHARED_BITS), strict=False))
+    return host if address is None else str(address)
+
+
+def _address(host: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _without_port(hop: str) -> str:
+    """The host of `host`, `host:port`, `[host]` and `[host]:port`."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    host, _, port = hop.rpartition(":")
+    return host if host and ":" not in host and port.isdigit() else hop
