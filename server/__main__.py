@@ -16,11 +16,11 @@ from model.certificate import CertificateError
 from model.checkpoint import CheckpointError
 from model.runtime import RuntimeUnavailableError
 from server.app import create_app
+from server.networks import load_networks
 from server.process.connections import connection_options
 from server.process.drain import DrainingServer, run_workers
 from server.process.logs import log_as_json
 from server.process.metrics import FOLDER as METRICS_FOLDER
-from server.service import load_service
 from server.settings import Settings
 
 
@@ -32,7 +32,7 @@ def run(settings: Settings) -> None:
         CertificateError: a certificate beside them that was altered or is for others.
     """
     log_as_json()
-    service = load_service(settings)  # here, so that what's wrong is said once and not by every worker
+    networks = load_networks(settings)  # here, so that what's wrong is said once and not by every worker
     several = settings.workers > 1
     if several:
         settings = settings.model_copy(
@@ -41,7 +41,7 @@ def run(settings: Settings) -> None:
         os.environ |= settings.environment()
         folder = os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="rascanet-")
     config = uvicorn.Config(
-        "server.__main__:worker" if several else lambda: create_app(service),
+        "server.__main__:worker" if several else lambda: create_app(settings, networks),
         factory=True,
         workers=settings.workers,
         host=settings.host,
@@ -73,7 +73,8 @@ def _stopped(_signal: int, _frame: object) -> None:
 def worker() -> FastAPI:
     """The application of one of several processes, which has its settings from the environment."""
     log_as_json()
-    return create_app(load_service(Settings()))
+    settings = Settings()
+    return create_app(settings, load_networks(settings))
 
 
 def main() -> None:

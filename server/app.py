@@ -1,4 +1,4 @@
-"""The ASGI application."""
+"""The composition root: makes the parts of one process and hands each door what it needs."""
 
 import asyncio
 import gc
@@ -18,10 +18,19 @@ from server.http.body_limit import BodyLimit
 from server.http.problem import tell_problems
 from server.http.security import Guard
 from server.info import health, models, samples
+from server.networks import Networks
 from server.pictures import endpoint as pictures
-from server.service import Service
+from server.pictures.decode import PictureLimits
+from server.pictures.entries import ImageDecision, ImageError
+from server.process.metrics import Metrics
+from server.process.work import Work
+from server.settings import Settings
+from server.stream import asyncapi
 from server.stream.endpoint import STREAM_PATH, StreamEndpoint
+from server.stream.streams import Streams
 from server.tensors import endpoint as tensors
+from server.tensors.schemas import InferRequest, InferResponse
+from server.tensors.sequences import Sequences
 
 
 class _Page(Mount):
@@ -32,35 +41,54 @@ class _Page(Mount):
         return (Match.NONE, {}) if path.startswith(("/v1/", "/v2/")) else super().matches(scope)
 
 
-def create_app(service: Service) -> FastAPI:
-    """The application around a loaded service."""
+def create_app(settings: Settings, networks: Networks) -> FastAPI:
+    """The application of one process.
+
+    Its lifespan state has `streams` (`Streams`), for whoever serves connections or ends the process.
+    """
+    metrics = Metrics()
+    streams = Streams(settings, networks, metrics)
+    work = Work(settings.max_requests, settings.request_s)
+
+    def metrics_text() -> bytes:
+        streams.publish()
+        return metrics.text()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        measuring = asyncio.create_task(service.measure())
+        measuring = asyncio.create_task(streams.measure())
         gc.freeze()  # what was loaded stays: a full collection, which holds every stream up, need not look at it again
-        yield {"service": service}
+        yield {"streams": streams}
         measuring.cancel()
         await asyncio.gather(measuring, return_exceptions=True)
-        service.work.close()
+        work.close()
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
-    app.state.service = service
-    app.add_middleware(BodyLimit, limit_bytes=service.settings.request_bytes, total_bytes=service.settings.bodies_bytes)
-    bearer = service.settings.bearer_token
+    app.add_middleware(BodyLimit, limit_bytes=settings.request_bytes, total_bytes=settings.bodies_bytes)
+    bearer = settings.bearer_token
     app.add_middleware(
         Guard,
         bearer=bearer.get_secret_value() if bearer else None,
-        origins=frozenset(service.settings.allowed_origins),
-        refused=service.metrics.refused,
+        origins=frozenset(settings.allowed_origins),
+        refused=metrics.refused,
     )
     tell_problems(app)
-    openapi.describe(app)
-    for door in (pictures, tensors, health, samples, models):
-        app.include_router(door.router)
-    app.router.routes.append(WebSocketRoute(STREAM_PATH, StreamEndpoint()))
-    if service.settings.page_folder.is_dir():
-        app.router.routes.append(_Page("/", StaticFiles(directory=service.settings.page_folder, html=True)))
+    openapi.describe(app, (ImageDecision, ImageError, InferRequest, InferResponse))
+    picture_limits = PictureLimits(settings.image_bytes, settings.image_pixels)
+    sequences = Sequences(settings.max_sequences, settings.sequence_idle_s)
+    for router in (
+        pictures.router(networks, work, picture_limits, settings.max_images),
+        tensors.router(networks, work, sequences, settings.max_images, app.version),
+        health.router(
+            settings.limits, lambda: len(streams), lambda: streams.admission.open, metrics_text, asyncapi.document
+        ),
+        samples.router(settings.samples, settings.recordings),
+        models.router(networks),
+    ):
+        app.include_router(router)
+    app.router.routes.append(WebSocketRoute(STREAM_PATH, StreamEndpoint(streams)))
+    if settings.page_folder.is_dir():
+        app.router.routes.append(_Page("/", StaticFiles(directory=settings.page_folder, html=True)))
     return app
 
 

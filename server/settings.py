@@ -7,8 +7,6 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from server.pictures.decode import PictureLimits
-
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
 
 
@@ -118,11 +116,6 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What of this a client meets."""
         return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
-
-    @property
-    def picture_limits(self) -> PictureLimits:
-        """`image_bytes` and `image_pixels`."""
-        return PictureLimits(self.image_bytes, self.image_pixels)
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables."""

@@ -10,46 +10,45 @@ from hypothesis import settings as hypothesis_settings
 from model.config import VARIANTS
 from model.runtime import load_runtime
 from server.app import create_app
+from server.networks import ServedNetwork
 from server.process.connections import connection_options
 from server.process.drain import DrainingServer
-from server.service import Service
 from server.settings import Settings
-from server.stream.session import ServedModel
 from tests.networks import SMALL, random_checkpoint
 
 hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
 hypothesis_settings.load_profile("bounded")
 
 
-def served() -> dict[str, ServedModel]:
+def served() -> dict[str, ServedNetwork]:
     """Networks as a service holds them: the small one and 105x120, with random weights."""
     models = {}
     for config in (SMALL, VARIANTS["105x120"]):
         checkpoint = random_checkpoint(config, 1)
-        models[config.name] = ServedModel(load_runtime(checkpoint), checkpoint.digest)
+        models[config.name] = ServedNetwork(load_runtime(checkpoint), checkpoint.digest)
     return models
 
 
 @pytest.fixture(scope="session")
-def models() -> dict[str, ServedModel]:
+def models() -> dict[str, ServedNetwork]:
     return served()
 
 
 @pytest.fixture(scope="session")
-def start(models: dict[str, ServedModel]) -> Iterator[Callable[..., str]]:
+def start(models: dict[str, ServedNetwork]) -> Iterator[Callable[..., str]]:
     """Starts real services on free loopback ports; gives the address of each."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(others: dict[str, ServedModel] | None = None, **settings: object) -> str:
-        service = Service(Settings(**settings), others or models)  # type: ignore[arg-type]  # checked by the model
+    def start(others: dict[str, ServedNetwork] | None = None, **settings: object) -> str:
+        chosen = Settings(**settings)  # type: ignore[arg-type]  # checked by the model
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         config = uvicorn.Config(
-            create_app(service),
+            create_app(chosen, others or models),
             port=port,
             log_level="critical",
-            **connection_options(service.settings),
+            **connection_options(chosen),
         )
         server = DrainingServer(config)
         thread = threading.Thread(target=server.run, daemon=True)

@@ -26,8 +26,8 @@ from model.torch_runtime import network_from
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import photo_frame, sample_photos
+from server.networks import ServedNetwork
 from server.pictures.decode import PictureLimits, decode_image
-from server.stream.session import ServedModel
 from tests.model.random_networks import LOGITS_TOLERANCE, p_person, random_frames
 
 RANDOM_FRAMES = 50
@@ -55,7 +55,7 @@ class Doors:
 
     url: str
     network: RaScaNet
-    served: ServedModel
+    served: ServedNetwork
     frames: Frames
 
     @property
@@ -77,7 +77,7 @@ def doors(request: pytest.FixtureRequest, start: Callable[..., str]) -> Doors:
     config = VARIANTS[request.param]
     shipped = shipped_weights(config.name)
     checkpoint = load_checkpoint(shipped) if shipped.is_file() else random_checkpoint(config, 3)
-    served = ServedModel(load_runtime(checkpoint), checkpoint.digest)
+    served = ServedNetwork(load_runtime(checkpoint), checkpoint.digest)
     geometry = SensorGeometry(config.height, config.width, config.BURST_ROWS)
     photos = [photo_frame(path, geometry) for path in sample_photos()]
     frames = np.concatenate([random_frames(config, RANDOM_FRAMES, 5), np.array(photos)])

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,9 +12,8 @@ from pydantic.json_schema import models_json_schema
 
 from server.errors import HTTP_STATUS, ServiceError
 from server.http.problem import RETRIABLE, problem
-from server.http.schemas import InferError, InferRequest, InferResponse, Problem
+from server.http.schemas import InferError, Problem
 from server.http.security import GUARDED
-from server.pictures.entries import ImageDecision, ImageError
 
 DESCRIPTION = """\
 Person or no person, decided while the image sensor is still reading out its frame.
@@ -135,15 +135,20 @@ def _drop_fastapis_own(answers: dict[str, Any]) -> None:
         del answers["422"]
 
 
-def describe(app: FastAPI) -> None:
-    """Lets the application's document carry all of this."""
+def describe(app: FastAPI, schemas: Iterable[type[BaseModel]]) -> None:
+    """Lets the application's document carry all of this.
+
+    Args:
+        app: the application.
+        schemas: of bodies that the doors read and write by hand.
+    """
+    models: list[type[BaseModel]] = [Problem, InferError, *schemas]
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
             document = get_openapi(
                 title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS
             )
-            models = (Problem, ImageDecision, ImageError, InferRequest, InferResponse, InferError)
             _, found = models_json_schema(
                 [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
             )

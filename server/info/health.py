@@ -1,54 +1,64 @@
 """What operators ask for over HTTP: health, limits, metrics."""
 
+from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from server.http.schemas import Health
-from server.service import service_of
+from server.info.schemas import Health
 from server.settings import Limits
-from server.stream.asyncapi import document
-
-router = APIRouter(tags=["service"])
 
 
-@router.get("/v1/limits")
-async def limits(request: Request) -> Limits:
-    """The limits in force; `welcome` tells the same."""
-    return service_of(request).settings.limits
+def router(
+    limits_in_force: Limits,
+    open_streams: Callable[[], int],
+    admits: Callable[[], bool],
+    metrics_text: Callable[[], bytes],
+    describe_stream: Callable[[], dict[str, Any]],
+) -> APIRouter:
+    """The routes.
 
+    Args:
+        limits_in_force: told as they are.
+        open_streams: how many websocket streams are open.
+        admits: whether one more would be admitted.
+        metrics_text: the counts in Prometheus' text format.
+        describe_stream: the AsyncAPI document.
+    """
+    routes = APIRouter(tags=["service"])
 
-@router.get("/asyncapi.json", include_in_schema=False)
-async def asyncapi() -> dict[str, Any]:
-    """The stream's description, as `/openapi.json` is the one of the rest."""
-    return document()
+    @routes.get("/v1/limits")
+    async def limits() -> Limits:
+        """The limits in force; `welcome` tells the same."""
+        return limits_in_force
 
+    @routes.get("/asyncapi.json", include_in_schema=False)
+    async def asyncapi() -> dict[str, Any]:
+        """The stream's description, as `/openapi.json` is the one of the rest."""
+        return describe_stream()
 
-@router.get("/healthz")
-async def health(request: Request) -> Health:
-    """Answers while the service runs."""
-    return Health(streams=service_of(request).streams)
+    @routes.get("/healthz")
+    async def health() -> Health:
+        """Answers while the service runs."""
+        return Health(streams=open_streams())
 
+    @routes.get("/healthz/live")
+    async def live() -> dict[str, str]:
+        """Answers while the process runs."""
+        return {"status": "ok"}
 
-@router.get("/healthz/live")
-async def live() -> dict[str, str]:
-    """Answers while the process runs."""
-    return {"status": "ok"}
+    @routes.get("/healthz/ready", responses={503: {"description": "no more streams are admitted"}})
+    async def ready() -> JSONResponse:
+        """Whether streams are admitted; 503 when the service is full, busy or stopping."""
+        is_open = admits()
+        return JSONResponse({"status": "ok" if is_open else "closed"}, 200 if is_open else 503)
 
+    @routes.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Counts in Prometheus' text format."""
+        return Response(metrics_text(), media_type=CONTENT_TYPE_LATEST)
 
-@router.get("/healthz/ready", responses={503: {"description": "no more streams are admitted"}})
-async def ready(request: Request) -> JSONResponse:
-    """Whether streams are admitted; 503 when the service is full, busy or stopping."""
-    is_open = service_of(request).admission.open
-    return JSONResponse({"status": "ok" if is_open else "closed"}, 200 if is_open else 503)
-
-
-@router.get("/metrics", response_class=Response)
-async def metrics(request: Request) -> Response:
-    """Counts in Prometheus' text format."""
-    service = service_of(request)
-    service.publish()
-    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return routes

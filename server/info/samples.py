@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from server.errors import ServiceError
 from server.http.openapi import refusals
-from server.http.schemas import Sample
-from server.service import service_of
-
-router = APIRouter(tags=["service"])
+from server.info.schemas import Sample
 
 
 def _file(media_type: str, refusal: str) -> dict[str, Any]:
@@ -32,26 +29,28 @@ def _found(paths: Sequence[Path], name: str, kind: str) -> Path:
     raise ServiceError(f"unknown_{kind}", f"there is no {kind} {name[:80]!r}")
 
 
-@router.get("/v1/samples")
-async def samples(request: Request) -> list[Sample]:
-    """Pictures to try the service with."""
-    return _listed(service_of(request).settings.samples, "/v1/samples")
+def router(pictures: Sequence[Path], recordings: Sequence[Path]) -> APIRouter:
+    """The routes of these files."""
+    routes = APIRouter(tags=["service"])
 
+    @routes.get("/v1/samples")
+    async def samples() -> list[Sample]:
+        """Pictures to try the service with."""
+        return _listed(pictures, "/v1/samples")
 
-@router.get("/v1/samples/{name}", **_file("image/*", "unknown_sample"))
-async def sample(request: Request, name: str) -> FileResponse:
-    """One of the pictures."""
-    return FileResponse(_found(service_of(request).settings.samples, name, "sample"))
+    @routes.get("/v1/samples/{name}", **_file("image/*", "unknown_sample"))
+    async def sample(name: str) -> FileResponse:
+        """One of the pictures."""
+        return FileResponse(_found(pictures, name, "sample"))
 
+    @routes.get("/v1/recordings", name="recordings")
+    async def listed() -> list[Sample]:
+        """Recordings of the simulated sensor."""
+        return _listed(recordings, "/v1/recordings")
 
-@router.get("/v1/recordings")
-async def recordings(request: Request) -> list[Sample]:
-    """Recordings of the simulated sensor."""
-    return _listed(service_of(request).settings.recordings, "/v1/recordings")
+    @routes.get("/v1/recordings/{name}", **_file("application/octet-stream", "unknown_recording"))
+    async def recording(name: str) -> FileResponse:
+        """One of the recordings, as `rascanet record` wrote it."""
+        return FileResponse(_found(recordings, name, "recording"), media_type="application/octet-stream")
 
-
-@router.get("/v1/recordings/{name}", **_file("application/octet-stream", "unknown_recording"))
-async def recording(request: Request, name: str) -> FileResponse:
-    """One of the recordings, as `rascanet record` wrote it."""
-    path = _found(service_of(request).settings.recordings, name, "recording")
-    return FileResponse(path, media_type="application/octet-stream")
+    return routes

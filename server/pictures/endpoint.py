@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
@@ -16,16 +16,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from model.exit_policy import Policy, PolicyError, describe_policy, parse_policy
+from model.exit_policy import Policy, describe_policy
 from server.errors import ServiceError
 from server.http.openapi import refusals, schema_of
+from server.http.policies import policy_from
 from server.http.problem import in_words
-from server.http.schemas import Classified, ClassifyOptions
+from server.networks import Networks, ServedNetwork, choose
 from server.pictures.classify import classify_picture
-from server.pictures.decode import MEDIA_TYPES
+from server.pictures.decode import MEDIA_TYPES, PictureLimits
 from server.pictures.entries import ImageDecision, ImageError
-from server.service import Service, service_of
-from server.stream.session import ServedModel
+from server.pictures.schemas import Classified, ClassifyOptions
+from server.process.work import Work
 
 NDJSON = "application/x-ndjson"
 RAW_TYPES = (*MEDIA_TYPES, "application/octet-stream")
@@ -33,8 +34,6 @@ FILES = "files"
 MAX_FIELD_BYTES = 4096
 
 Entry = ImageDecision | ImageError
-
-router = APIRouter(tags=["pictures"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,10 @@ _LINES = {
 _BINARY = {"type": "string", "format": "binary"}
 
 
-@router.post(
-    "/v1/classify",
-    summary="Classify pictures",
-    response_model=Classified,
-    responses={
+_DESCRIBED: Final[dict[str, Any]] = {
+    "summary": "Classify pictures",
+    "response_model": Classified,
+    "responses": {
         200: {"description": "one entry a picture", "content": {NDJSON: _LINES}},
         **refusals(
             "bad_request",
@@ -95,7 +93,7 @@ _BINARY = {"type": "string", "format": "binary"}
             "out_of_time",
         ),
     },
-    openapi_extra={
+    "openapi_extra": {
         "requestBody": {
             "required": True,
             "content": {
@@ -112,58 +110,105 @@ _BINARY = {"type": "string", "format": "binary"}
             },
         }
     },
-)
-async def classify(request: Request, options: Annotated[ClassifyOptions, Query()]) -> Response:
-    """Classifies pictures, each read burst by burst as a stream would be.
+}
 
-    Send them as multipart form fields `files`, or one as the body itself. JPEG, PNG, WebP, BMP and GIF are taken; of an
-    animation the first frame counts, EXIF's orientation is applied, what is transparent lies on white.
 
-    With `Accept: application/x-ndjson` the entries come one a line as they are done, each with its `index` in the
-    request; else as one JSON document in the order of the request. A picture that can't be read gets an entry with
-    `code` and `message`; where it is the only one, the request is refused.
+class ClassifyEndpoint:
+    """Takes pictures, classifies them in the threads of `work`, and answers.
+
+    Args:
+        networks: to choose from.
+        work: room for requests and the threads that do their work.
+        limits: of a picture.
+        max_images: in one request.
     """
-    service = service_of(request)
-    limits = service.settings.picture_limits
-    async with AsyncExitStack() as held:
-        held.enter_context(service.work.request())
-        deadline = service.work.deadline()
-        uploads, fields = await service.work.in_time(deadline, _receive(request, options, service, held))
-        if fields:
-            options = _merged(options, fields)
-        served = service.choose(options.variant)
-        policy = _policy(options, served)
 
-        def decide(index: int, upload: Upload) -> Entry:
-            return classify_picture(
-                upload.read(limits.most_bytes + 1),
-                served.runtime,
-                policy,
-                limits,
-                name=upload.name,
-                index=index,
-                curve=options.reports == "curve",
+    def __init__(self, networks: Networks, work: Work, limits: PictureLimits, max_images: int) -> None:
+        self._networks, self._work, self._limits, self._max_images = networks, work, limits, max_images
+
+    async def classify(self, request: Request, options: Annotated[ClassifyOptions, Query()]) -> Response:
+        """Classifies pictures, each read burst by burst as a stream would be.
+
+        Send them as multipart form fields `files`, or one as the body itself. JPEG, PNG, WebP, BMP and GIF are taken;
+        of an animation the first frame counts, EXIF's orientation is applied, what is transparent lies on white.
+
+        With `Accept: application/x-ndjson` the entries come one a line as they are done, each with its `index` in the
+        request; else as one JSON document in the order of the request. A picture that can't be read gets an entry with
+        `code` and `message`; where it is the only one, the request is refused.
+        """
+        work, limits = self._work, self._limits
+        async with AsyncExitStack() as held:
+            held.enter_context(work.request())
+            deadline = work.deadline()
+            uploads, fields = await work.in_time(deadline, self._receive(request, options, held))
+            if fields:
+                options = _merged(options, fields)
+            served = choose(self._networks, options.variant)
+            policy = _policy(options, served)
+
+            def decide(index: int, upload: Upload) -> Entry:
+                return classify_picture(
+                    upload.read(limits.most_bytes + 1),
+                    served.runtime,
+                    policy,
+                    limits,
+                    name=upload.name,
+                    index=index,
+                    curve=options.reports == "curve",
+                )
+
+            async def one(index: int, upload: Upload) -> Entry:
+                try:
+                    return await work.run(deadline, decide, index, upload)
+                except ServiceError as error:  # its turn did not come
+                    return ImageError(index=index, name=upload.name, code=error.code, message=str(error))
+
+            entries = _as_they_are_done(one, uploads, 2 * work.threads)
+            if NDJSON in request.headers.get("accept", ""):
+                if options.top is None:
+                    return _HeldResponse(_lines(entries), held.pop_all())
+                chosen = _top(sorted([each async for each in entries], key=_index), options.top)
+                return Response("".join(map(_line, chosen)), media_type=NDJSON)
+            results = sorted([each async for each in entries], key=_index)
+        if len(results) == 1 and isinstance(results[0], ImageError):
+            raise ServiceError(results[0].code, results[0].message)
+        return _document(served, policy, _top(results, options.top))
+
+    async def _receive(
+        self, request: Request, options: ClassifyOptions, held: AsyncExitStack
+    ) -> tuple[list[Upload], dict[str, Any]]:
+        """The pictures of a request, and the options among its form fields."""
+        kind = request.headers.get("content-type", RAW_TYPES[-1]).partition(";")[0].strip().lower()
+        if kind == "multipart/form-data":
+            form = await _form(request, self._max_images)
+            held.push_async_callback(form.close)
+            return _uploads(form)
+        if kind not in RAW_TYPES:
+            raise ServiceError(
+                "unsupported_media_type",
+                f"{kind[:80]!r} is not taken: send multipart/form-data with pictures in the field {FILES!r}, "
+                f"or one picture as {', '.join(RAW_TYPES)}",
             )
-
-        async def one(index: int, upload: Upload) -> Entry:
-            try:
-                return await service.work.run(deadline, decide, index, upload)
-            except ServiceError as error:  # its turn did not come
-                return ImageError(index=index, name=upload.name, code=error.code, message=str(error))
-
-        entries = _as_they_are_done(one, uploads, 2 * service.work.threads)
-        if NDJSON in request.headers.get("accept", ""):
-            if options.top is None:
-                return _HeldResponse(_lines(entries), held.pop_all())
-            chosen = _top(sorted([each async for each in entries], key=_index), options.top)
-            return Response("".join(map(_line, chosen)), media_type=NDJSON)
-        results = sorted([each async for each in entries], key=_index)
-    if len(results) == 1 and isinstance(results[0], ImageError):
-        raise ServiceError(results[0].code, results[0].message)
-    return _document(served, policy, _top(results, options.top))
+        body, most = bytearray(), self._limits.most_bytes
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > most:  # what follows can't make it smaller
+                    break
+        except ClientDisconnect:
+            raise ServiceError("bad_request", "the client left before the picture was there") from None
+        return [Upload(options.name, BytesIO(body).read)], {}
 
 
-def _document(served: ServedModel, policy: Policy, results: list[Entry]) -> Response:
+def router(networks: Networks, work: Work, limits: PictureLimits, max_images: int) -> APIRouter:
+    """`POST /v1/classify`; the arguments are those of `ClassifyEndpoint`."""
+    routes = APIRouter(tags=["pictures"])
+    endpoint = ClassifyEndpoint(networks, work, limits, max_images)
+    routes.add_api_route("/v1/classify", endpoint.classify, methods=["POST"], **_DESCRIBED)
+    return routes
+
+
+def _document(served: ServedNetwork, policy: Policy, results: list[Entry]) -> Response:
     document = Classified(
         variant=served.runtime.config.name,
         weights=served.digest,
@@ -225,32 +270,6 @@ async def _as_they_are_done(
             left.cancel()
 
 
-async def _receive(
-    request: Request, options: ClassifyOptions, service: Service, held: AsyncExitStack
-) -> tuple[list[Upload], dict[str, Any]]:
-    """The pictures of a request, and the options among its form fields."""
-    kind = request.headers.get("content-type", RAW_TYPES[-1]).partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        form = await _form(request, service.settings.max_images)
-        held.push_async_callback(form.close)
-        return _uploads(form)
-    if kind not in RAW_TYPES:
-        raise ServiceError(
-            "unsupported_media_type",
-            f"{kind[:80]!r} is not taken: send multipart/form-data with pictures in the field {FILES!r}, "
-            f"or one picture as {', '.join(RAW_TYPES)}",
-        )
-    body, most = bytearray(), service.settings.picture_limits.most_bytes
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > most:  # what follows can't make it smaller
-                break
-    except ClientDisconnect:
-        raise ServiceError("bad_request", "the client left before the picture was there") from None
-    return [Upload(options.name, BytesIO(body).read)], {}
-
-
 async def _form(request: Request, max_images: int) -> FormData:
     try:
         return await request.form(max_files=max_images, max_fields=len(_FIELDS), max_part_size=MAX_FIELD_BYTES)
@@ -289,22 +308,6 @@ def _merged(options: ClassifyOptions, fields: dict[str, Any]) -> ClassifyOptions
         raise ServiceError("bad_option", in_words(error.errors())) from error
 
 
-def _policy(options: ClassifyOptions, served: ServedModel) -> Policy:
+def _policy(options: ClassifyOptions, served: ServedNetwork) -> Policy:
     given = {"exit_threshold": options.exit_threshold, "skip_threshold": options.skip_threshold}
     return policy_from(options.policy, given, served)
-
-
-def policy_from(wanted: str, parameters: dict[str, Any], served: ServedModel) -> Policy:
-    """A policy for a network from its name or JSON object, and parameters beside it (None: not given).
-
-    Raises:
-        ServiceError: `bad_policy`.
-    """
-    given = {key: value for key, value in parameters.items() if value is not None}
-    try:
-        described = json.loads(wanted) if wanted.lstrip().startswith("{") else {"name": wanted}
-        return parse_policy(described | given, served.certified)
-    except PolicyError as error:
-        raise ServiceError("bad_policy", str(error)) from error
-    except (ValueError, RecursionError) as error:
-        raise ServiceError("bad_policy", f"the policy is not a JSON object ({error})") from error

@@ -13,9 +13,9 @@ from websockets.protocol import State
 from websockets.streams import StreamReader
 
 from server.http.problem import problem
-from server.service import Service
 from server.settings import Settings
 from server.stream.endpoint import STREAM_PATH, WOKEN
+from server.stream.streams import Streams
 
 HEAD_BYTES: Final = 65_536
 """Most bytes of a request's head; a read more may have come before it is refused."""
@@ -76,7 +76,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     @property
     def _settings(self) -> Settings:
-        settings: Settings = self.app_state["service"].settings
+        settings: Settings = self.app_state["streams"].settings
         return settings
 
     def on_message_begin(self) -> None:
@@ -96,12 +96,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Refuses a stream that would not be admitted before anything is built for it, at a tenth of the cost."""
-        service: Service = self.app_state["service"]
-        refusal = service.admission.refusal() if self.url.partition(b"?")[0] == STREAM_PATH.encode() else None
+        streams: Streams = self.app_state["streams"]
+        refusal = streams.admission.refusal() if self.url.partition(b"?")[0] == STREAM_PATH.encode() else None
         if refusal is None:
             super().handle_websocket_upgrade()
             return
-        service.metrics.refused(refusal.code)
+        streams.metrics.refused(refusal.code)
         answer = problem(refusal)
         status = HTTPStatus(answer.status_code)
         head = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), b"connection: close"]

@@ -8,7 +8,7 @@ from time import monotonic
 import uvicorn
 from uvicorn.supervisors import multiprocess
 
-from server.service import Service
+from server.stream.streams import Streams
 
 POLL_S = 0.05
 LAST_S = 10.0  # beyond `drain_s`, for uvicorn's own shutdown: a worker that takes longer hangs
@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 class DrainingServer(uvicorn.Server):
     """On a signal: no more streams, `going_away` to each, `drain_s` for their frames, then uvicorn's own shutdown.
 
-    The application's lifespan gives the service; uvicorn's lifespan hook itself comes after the sockets are cut.
+    The application's lifespan gives the streams; uvicorn's lifespan hook itself comes after the sockets are cut.
     """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drains, then shuts down."""
-        service: Service | None = self.lifespan.state.get("service")
-        if service is not None:
-            seconds = service.settings.drain_s
-            service.drain()
+        streams: Streams | None = self.lifespan.state.get("streams")
+        if streams is not None:
+            seconds = streams.settings.drain_s
+            streams.drain()
             deadline = monotonic() + seconds + 1
-            while service.streams and monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - a signal may change it
+            while len(streams) and monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - a signal may change it
                 await asyncio.sleep(POLL_S)
         await super().shutdown(sockets)
 

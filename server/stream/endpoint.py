@@ -26,8 +26,8 @@ from sensor_sim.wire import (
 from server.errors import ServiceError
 from server.http.problem import problem
 from server.process.logs import STREAM
-from server.service import Service
 from server.stream.session import Phase, StreamSession
+from server.stream.streams import Streams
 from server.stream.watch import LeaveNowError, StreamWatch
 
 log = logging.getLogger(__name__)
@@ -62,35 +62,38 @@ class Connection(Protocol):
 class StreamEndpoint:
     """The ASGI application behind `/v1/stream`; once open it speaks plain ASGI, without the wrappers' cost."""
 
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one stream from upgrade to close."""
-        service: Service = scope["app"].state.service
+        streams = self._streams
         websocket = WebSocket(scope, receive, send)
         address = scope["client"][0] if scope.get("client") else ""
         try:
             if SUBPROTOCOL not in scope["subprotocols"]:
                 raise ServiceError("wrong_subprotocol", f"offer the websocket subprotocol {SUBPROTOCOL!r}")
-            service.admission.admit(address)
+            streams.admission.admit(address)
         except ServiceError as refusal:
-            service.metrics.refused(refusal.code)
+            streams.metrics.refused(refusal.code)
             await websocket.send_denial_response(problem(refusal))
             return
         began, reason, stream = monotonic(), "internal", secrets.token_hex(6)
-        session = StreamSession(service.models, service.settings.limits, service.tokens)
-        service.sessions.add(session)
+        session = StreamSession(streams.networks, streams.settings.limits, streams.tokens)
+        streams.sessions.add(session)
         STREAM.set(stream)
         try:
             await websocket.accept(SUBPROTOCOL, [(STREAM_HEADER, stream.encode())])
-            reason = await _converse(session, scope, receive, send, service)
+            reason = await _converse(session, scope, receive, send, streams)
         except _ClientLeftError as error:
             reason = str(error)
         except OSError:
             reason = "client_left"
         finally:
-            _cut_off_later(scope, 0.0 if reason == "slow_reader" else service.settings.send_s)
-            service.admission.release(address)
-            service.sessions.discard(session)
-            service.metrics.ended(reason, session)
+            _cut_off_later(scope, 0.0 if reason == "slow_reader" else streams.settings.send_s)
+            streams.admission.release(address)
+            streams.sessions.discard(session)
+            streams.metrics.ended(reason, session)
             facts = {
                 "reason": reason,
                 "frame": session.frame_id,
@@ -118,33 +121,33 @@ def _connection(scope: Scope) -> Connection | None:
     return found
 
 
-async def _converse(session: StreamSession, scope: Scope, receive: Receive, send: Send, service: Service) -> str:
+async def _converse(session: StreamSession, scope: Scope, receive: Receive, send: Send, streams: Streams) -> str:
     """Serves the stream; why it ended."""
     try:
-        with StreamWatch(service.settings.limits) as watch:
-            service.watches.add(watch)
-            if service.admission.draining:  # it began between the admission and here
-                watch.leave("drain", service.settings.drain_s)
+        with StreamWatch(streams.settings.limits) as watch:
+            streams.watches.add(watch)
+            if streams.admission.draining:  # it began between the admission and here
+                watch.leave("drain", streams.settings.drain_s)
             try:
-                await _Serving(session, service, watch, _connection(scope)).serve(receive, send)
+                await _Serving(session, streams, watch, _connection(scope)).serve(receive, send)
             finally:
-                service.watches.discard(watch)
+                streams.watches.discard(watch)
         if session.phase is Phase.ENDED:
-            return await _close(send, 1000, "", service) or "end"
+            return await _close(send, 1000, "", streams) or "end"
     except LeaveNowError:
         pass
     except WireError as error:
-        return await _refuse(send, ServiceError(error.code, str(error)), service)
+        return await _refuse(send, ServiceError(error.code, str(error)), streams)
     except ServiceError as error:
-        return error.code if error.code == "slow_reader" else await _refuse(send, error, service)
+        return error.code if error.code == "slow_reader" else await _refuse(send, error, streams)
     except (_ClientLeftError, OSError):
         raise
     except Exception:
         log.exception("a stream failed", extra={"facts": {"frame": session.frame_id}})
         failure = ServiceError("internal", "the server failed on this stream; it is not the client's fault")
-        return await _refuse(send, failure, service)
+        return await _refuse(send, failure, streams)
     reason = watch.leaving or ""
-    return await _close(send, GOING_AWAY, reason, service) or reason
+    return await _close(send, GOING_AWAY, reason, streams) or reason
 
 
 class _Serving:
@@ -156,9 +159,9 @@ class _Serving:
     """
 
     def __init__(
-        self, session: StreamSession, service: Service, watch: StreamWatch, connection: Connection | None
+        self, session: StreamSession, streams: Streams, watch: StreamWatch, connection: Connection | None
     ) -> None:
-        self._session, self._service, self._watch, self._connection = session, service, watch, connection
+        self._session, self._streams, self._watch, self._connection = session, streams, watch, connection
         self._turn = self._last = monotonic()  # when this turn began, and when a message was last worked off
         self._failure: Exception | None = None
 
@@ -185,7 +188,7 @@ class _Serving:
                 await self._go_on()
             else:
                 await self._work(event, now, send)
-            if session.frames >= self._service.settings.stream_frames:
+            if session.frames >= self._streams.settings.stream_frames:
                 watch.leave("stream_frames", 0)
 
     async def _work(self, event: Event, came: float, send: Send) -> None:
@@ -234,7 +237,7 @@ class _Serving:
             self._failure = failure
         if texts:
             connection.write(*texts)
-        last = self._session.frames >= self._service.settings.stream_frames
+        last = self._session.frames >= self._streams.settings.stream_frames
         if self._failure or last or not connection.writable.is_set():
             connection.wake()
         watch.since = self._last = monotonic()
@@ -246,8 +249,8 @@ class _Serving:
         Raises:
             ServiceError: the message is not legal here; nothing has changed.
         """
-        session, service = self._session, self._service
-        session.behind = service.load.behind
+        session, streams = self._session, self._streams
+        session.behind = streams.load.behind
         yield session.receive(message)
         while (rows := session.rows_to_step()) is not None:
             began = perf_counter()
@@ -255,7 +258,7 @@ class _Serving:
             replies = session.advance(result, (perf_counter() - began) * 1e6)
             yield replies
             if replies and type(replies[-1]) is Decision:
-                service.metrics.decided(replies[-1], monotonic() - came)
+                streams.metrics.decided(replies[-1], monotonic() - came)
 
 
 async def _leave(session: StreamSession, send: Send, watch: StreamWatch) -> bool:
@@ -271,14 +274,14 @@ async def _send(send: Send, message: Control) -> None:
     await send({"type": "websocket.send", "text": encode(message)})
 
 
-async def _refuse(send: Send, error: ServiceError, service: Service) -> str:
-    return await _close(send, error.close_code, error.code, service, Error(error.code, str(error))) or error.code
+async def _refuse(send: Send, error: ServiceError, streams: Streams) -> str:
+    return await _close(send, error.close_code, error.code, streams, Error(error.code, str(error))) or error.code
 
 
-async def _close(send: Send, code: int, reason: str, service: Service, last: Error | None = None) -> str:
+async def _close(send: Send, code: int, reason: str, streams: Streams, last: Error | None = None) -> str:
     """Says the last words; `slow_reader` if they are not taken within `send_s`, else nothing."""
     try:
-        async with asyncio.timeout(service.settings.send_s):
+        async with asyncio.timeout(streams.settings.send_s):
             if last is not None:
                 await _send(send, last)
             await send({"type": "websocket.close", "code": code, "reason": reason})

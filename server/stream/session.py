@@ -7,8 +7,7 @@
 Illegal messages raise `ServiceError` and change nothing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 
 import msgspec
@@ -40,6 +39,7 @@ from sensor_sim.wire import (
     Welcome,
 )
 from server.errors import ServiceError
+from server.networks import Networks, ServedNetwork, choose
 from server.settings import Limits
 from server.stream.tokens import Snapshot, Tokens, encode_hello
 
@@ -64,15 +64,6 @@ LEGAL: dict[tuple[Phase, type[Message]], Phase] = {
 
 SCAN_STATE = tuple(field.name for field in fields(FrameScan) if field.name not in ("bursts_per_frame", "policy"))
 """What of a frame in progress travels in a token."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    """A network that clients may ask for, the digest of its weights, and the policy certified for them, if one is."""
-
-    runtime: StepRuntime
-    digest: str
-    certified: CalibratedPolicy | None = None
 
 
 class StreamSession:
@@ -121,7 +112,7 @@ class StreamSession:
         "shed",
     )  # fmt: skip
 
-    def __init__(self, models: Mapping[str, ServedModel], limits: Limits, tokens: Tokens | None) -> None:
+    def __init__(self, models: Networks, limits: Limits, tokens: Tokens | None) -> None:
         self._models, self._limits, self._tokens = models, limits, tokens
         self.phase = Phase.OPENING
         self.hidden: Hidden = np.zeros((0, 0), np.float32)
@@ -138,7 +129,7 @@ class StreamSession:
         self._queue: Rows | None = None  # the message being worked through
         self._totals = Summary(0, 0, 0, 0, 0, 0)
         self._compute_us = 0.0  # of the frame at hand
-        self._model: ServedModel
+        self._model: ServedNetwork
         self._policy: ExitPolicy
 
     @property
@@ -219,16 +210,12 @@ class StreamSession:
         return self._told
 
     def _open(self, hello: Hello) -> Welcome:
-        if hello.variant not in self._models:
-            served = ", ".join(self._models) or "none"
-            raise ServiceError(
-                "unknown_variant", f"the variant {hello.variant[:40]!r} is not served; there is {served}"
-            )
+        served = choose(self._models, hello.variant)
         try:
-            policy = parse_policy(hello.policy, self._models[hello.variant].certified)
+            policy = parse_policy(hello.policy, served.certified)
         except PolicyError as error:
             raise ServiceError("bad_policy", str(error)) from error
-        self._model, self._policy = self._models[hello.variant], policy
+        self._model, self._policy = served, policy
         self._hello = encode_hello(hello)
         self._progress_every, self._checkpoint_every = hello.progress_every, hello.checkpoint_every
         self._pixel_format = hello.pixel_format

@@ -18,18 +18,9 @@ from model.runtime import Floats, StepResult, StepRuntime
 from model.scan import scan_frame
 from server.errors import ServiceError
 from server.http.openapi import refusals, schema_of
-from server.http.schemas import (
-    InferRequest,
-    InferResponse,
-    Live,
-    ModelMetadata,
-    ModelReady,
-    ServerMetadata,
-    TensorMetadata,
-)
-from server.pictures.endpoint import policy_from
-from server.service import Service, service_of
-from server.stream.session import ServedModel
+from server.http.policies import policy_from
+from server.networks import Networks, ServedNetwork
+from server.process.work import Work
 from server.tensors.codec import (
     DATATYPES,
     HEADER_LENGTH,
@@ -42,7 +33,16 @@ from server.tensors.codec import (
     read_tensors,
     write_tensors,
 )
-from server.tensors.sequences import Sequence
+from server.tensors.schemas import (
+    InferRequest,
+    InferResponse,
+    Live,
+    ModelMetadata,
+    ModelReady,
+    ServerMetadata,
+    TensorMetadata,
+)
+from server.tensors.sequences import Sequence, Sequences
 
 EXTENSIONS: Final = ["binary_tensor_data", "sequence", "sequence(string_id)"]
 SEQUENCE: Final = "-sequence"
@@ -74,21 +74,19 @@ SEQUENCE_OUTPUTS: Final = (
     *(TensorSpec(name, datatype, (1,)) for name, datatype in (*_COMMON, ("next_burst", "INT32"), ("decided", "BOOL"))),
 )
 
-router = APIRouter(prefix="/v2", tags=["tensors"])
-
 _BOTH = ("/models/{name}", "/models/{name}/versions/{version}")
 
 
 class _Model:
     """A model of the protocol: a network, and whether it takes frames or sequences."""
 
-    def __init__(self, service: Service, name: str, version: str | None) -> None:
+    def __init__(self, networks: Networks, name: str, version: str | None) -> None:
         self.name, self.variant = name, name.removesuffix(SEQUENCE)
         self.sequences = name.endswith(SEQUENCE)
-        if self.variant not in service.models:
-            known = ", ".join(f"{each}, {each}{SEQUENCE}" for each in service.models) or "none"
+        if self.variant not in networks:
+            known = ", ".join(f"{each}, {each}{SEQUENCE}" for each in networks) or "none"
             raise ServiceError("unknown_model", f"there is no model {name[:80]!r}; there is {known}")
-        self.served: ServedModel = service.models[self.variant]
+        self.served: ServedNetwork = networks[self.variant]
         self.version = self.served.digest[:VERSION_DIGITS]
         if version not in (None, self.version):
             raise ServiceError("unknown_model", f"{name} has the version {self.version}, not {str(version)[:80]!r}")
@@ -106,59 +104,6 @@ class _Model:
     @property
     def gives(self) -> tuple[TensorSpec, ...]:
         return SEQUENCE_OUTPUTS if self.sequences else FRAME_OUTPUTS
-
-
-@router.get("/health/live")
-async def live(request: Request) -> Live:
-    """Answers while the service runs."""
-    return Live(live=True, ready=bool(service_of(request).models))
-
-
-@router.get("/health/ready", responses={503: {"model": Live, "description": "no network is loaded"}})
-async def ready(request: Request) -> Response:
-    """Whether networks are loaded."""
-    loaded = bool(service_of(request).models)
-    return JSONResponse(Live(live=True, ready=loaded).model_dump(), 200 if loaded else 503)
-
-
-@router.get("", summary="Server metadata")
-@router.get("/", include_in_schema=False)
-async def server_metadata(request: Request) -> ServerMetadata:
-    """Name, version and extensions of this server."""
-    return ServerMetadata(name="rascanet-stream", version=request.app.version, extensions=EXTENSIONS)
-
-
-@router.get(_BOTH[0], summary="Model metadata", responses=refusals("unknown_model", tensors=True))
-@router.get(_BOTH[1], summary="Model metadata", responses=refusals("unknown_model", tensors=True))
-async def model_metadata(request: Request, name: str, version: str | None = None) -> ModelMetadata:
-    """What the model takes and gives."""
-    model = _Model(service_of(request), name, version)
-    config = model.config
-    return ModelMetadata(
-        name=name,
-        versions=[model.version],
-        platform="rascanet_safetensors",
-        inputs=[_metadata(model.takes)],
-        outputs=[_metadata(spec) for spec in model.gives],
-        properties={
-            "weights": model.served.digest,
-            "burst_rows": str(config.BURST_ROWS),
-            "bursts_per_frame": str(config.bursts_per_frame),
-            "macs_per_burst": str(config.macs_per_burst),
-        },
-    )
-
-
-def _metadata(spec: TensorSpec) -> TensorMetadata:
-    return TensorMetadata(name=spec.name, datatype=spec.datatype, shape=list(spec.shape))
-
-
-@router.get(_BOTH[0] + "/ready", responses=refusals("unknown_model", tensors=True))
-@router.get(_BOTH[1] + "/ready", responses=refusals("unknown_model", tensors=True))
-async def model_ready(request: Request, name: str, version: str | None = None) -> ModelReady:
-    """Whether the model can be asked."""
-    _Model(service_of(request), name, version)
-    return ModelReady(name=name, ready=True)
 
 
 _INFER: Final[dict[str, Any]] = {
@@ -204,50 +149,170 @@ _INFER: Final[dict[str, Any]] = {
 }
 
 
-@router.post(_BOTH[0] + "/infer", **_INFER)
-@router.post(_BOTH[1] + "/infer", **_INFER)
-async def infer(request: Request, name: str, version: str | None = None) -> Response:
-    """Runs frames, or the next bursts of a sequence.
+class TensorEndpoint:
+    """The routes of the protocol.
 
-    A variant's own model takes the input `frames` (n, height, width, 3) and decides each frame. Its `-sequence` model
-    takes the input `bursts` (n, 5, width, 3), consecutive bursts of one frame, and answers with how the frame stands.
-    The first request of a sequence has `sequence_start`, the last one `sequence_end`; in between the service keeps the
-    hidden state under `sequence_id`. `next_burst` says which burst is looked at next: what comes before it may be left
-    out when `burst_index` says so, or is dropped.
-
-    A body as JSON, shortened; in the binary extension `"parameters": {"binary_data_size": 1800}` stands in the place of
-    `data`, and the bytes follow:
-
-    ```json
-    {
-      "parameters": {"sequence_id": 7, "sequence_start": true, "policy": "published"},
-      "inputs": [{"name": "bursts", "shape": [1, 5, 120, 3], "datatype": "UINT8", "data": [18, 24, 31, ...]}],
-      "outputs": [{"name": "p_person"}, {"name": "next_burst"}]
-    }
-    ```
+    Args:
+        networks: each is served as two models.
+        work: room for requests and the threads that do their work.
+        sequences: frames that come request by request.
+        max_frames: in one request.
+        version: of this server.
     """
-    service = service_of(request)
-    model = _Model(service, name, version)
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise ServiceError("unsupported_media_type", "compressed bodies are not taken")
-    with service.work.request():
-        deadline = service.work.deadline()
-        try:
-            body = await service.work.in_time(deadline, request.body())
-        except ClientDisconnect:
-            raise ServiceError("bad_request", "the client left before its request was there") from None
-        arguments = (body, request.headers.get(HEADER_LENGTH), model.takes, tuple(spec.name for spec in model.gives))
-        small = len(body) <= SMALL_BODY_BYTES
-        tensors = read_tensors(*arguments) if small else await service.work.run(deadline, read_tensors, *arguments)
-        if model.sequences:
-            outputs = _advance_sequence(service, model, tensors)
+
+    def __init__(self, networks: Networks, work: Work, sequences: Sequences, max_frames: int, version: str) -> None:
+        self._networks, self._work, self._sequences = networks, work, sequences
+        self._max_frames, self._version = max_frames, version
+
+    async def live(self) -> Live:
+        """Answers while the service runs."""
+        return Live(live=True, ready=bool(self._networks))
+
+    async def ready(self) -> Response:
+        """Whether networks are loaded."""
+        loaded = bool(self._networks)
+        return JSONResponse(Live(live=True, ready=loaded).model_dump(), 200 if loaded else 503)
+
+    async def server_metadata(self) -> ServerMetadata:
+        """Name, version and extensions of this server."""
+        return ServerMetadata(name="rascanet-stream", version=self._version, extensions=EXTENSIONS)
+
+    async def model_metadata(self, name: str, version: str | None = None) -> ModelMetadata:
+        """What the model takes and gives."""
+        model = _Model(self._networks, name, version)
+        config = model.config
+        return ModelMetadata(
+            name=name,
+            versions=[model.version],
+            platform="rascanet_safetensors",
+            inputs=[_metadata(model.takes)],
+            outputs=[_metadata(spec) for spec in model.gives],
+            properties={
+                "weights": model.served.digest,
+                "burst_rows": str(config.BURST_ROWS),
+                "bursts_per_frame": str(config.bursts_per_frame),
+                "macs_per_burst": str(config.macs_per_burst),
+            },
+        )
+
+    async def model_ready(self, name: str, version: str | None = None) -> ModelReady:
+        """Whether the model can be asked."""
+        _Model(self._networks, name, version)
+        return ModelReady(name=name, ready=True)
+
+    async def infer(self, request: Request, name: str, version: str | None = None) -> Response:
+        """Runs frames, or the next bursts of a sequence.
+
+        A variant's own model takes the input `frames` (n, height, width, 3) and decides each frame. Its `-sequence`
+        model takes the input `bursts` (n, 5, width, 3), consecutive bursts of one frame, and answers with how the
+        frame stands. The first request of a sequence has `sequence_start`, the last one `sequence_end`; in between
+        the service keeps the hidden state under `sequence_id`. `next_burst` says which burst is looked at next: what
+        comes before it may be left out when `burst_index` says so, or is dropped.
+
+        A body as JSON, shortened; in the binary extension `"parameters": {"binary_data_size": 1800}` stands in the
+        place of `data`, and the bytes follow:
+
+        ```json
+        {
+          "parameters": {"sequence_id": 7, "sequence_start": true, "policy": "published"},
+          "inputs": [{"name": "bursts", "shape": [1, 5, 120, 3], "datatype": "UINT8", "data": [18, 24, 31, ...]}],
+          "outputs": [{"name": "p_person"}, {"name": "next_burst"}]
+        }
+        ```
+        """
+        model, work = _Model(self._networks, name, version), self._work
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise ServiceError("unsupported_media_type", "compressed bodies are not taken")
+        with work.request():
+            deadline = work.deadline()
+            try:
+                body = await work.in_time(deadline, request.body())
+            except ClientDisconnect:
+                raise ServiceError("bad_request", "the client left before its request was there") from None
+            arguments = (
+                body,
+                request.headers.get(HEADER_LENGTH),
+                model.takes,
+                tuple(spec.name for spec in model.gives),
+            )
+            small = len(body) <= SMALL_BODY_BYTES
+            tensors = read_tensors(*arguments) if small else await work.run(deadline, read_tensors, *arguments)
+            if model.sequences:
+                outputs = self._advance_sequence(model, tensors)
+            else:
+                outputs = await self._run_frames(model, tensors, deadline)
+        content, headers = write_tensors(name, model.version, tensors, outputs)
+        return Response(content, headers=headers)
+
+    async def _run_frames(self, model: _Model, tensors: Tensors, deadline: float) -> Arrays:
+        frames, most = tensors.array, self._max_frames
+        parameters = {
+            key: value for key, value in tensors.parameters.items() if key not in SEQUENCE_PARAMETERS or value
+        }
+        _check_parameters(parameters, POLICY, model.name)
+        if len(frames) > most:
+            raise ServiceError("too_many_images", f"at most {most} frames a request are taken, not {len(frames)}")
+        policy = _policy(parameters, model.served)
+        share = -(-len(frames) // self._work.threads)
+        parts = await asyncio.gather(
+            *(
+                self._work.run(deadline, _scan_frames, model.served.runtime, frames[first : first + share], policy)
+                for first in range(0, len(frames), share)
+            )
+        )
+        scans = [each for part in parts for each in part]
+        return {"logits": np.array([logits for _, logits in scans], np.float32)} | {
+            name: np.array([values[name] for values, _ in scans], DATATYPES[datatype]) for name, datatype in _COMMON
+        }
+
+    def _advance_sequence(self, model: _Model, tensors: Tensors) -> Arrays:
+        """The step runs inline, as a stream's does."""
+        parameters = tensors.parameters
+        _check_parameters(parameters, SEQUENCE_PARAMETERS | POLICY, model.name)
+        key = (model.name, _sequence_id(parameters))
+        start, end = _flag(parameters, "sequence_start"), _flag(parameters, "sequence_end")
+        first = parameters.get("burst_index")
+        if first is not None and (type(first) is not int or not 0 <= first < model.config.bursts_per_frame):
+            raise ServiceError(
+                "bad_request", f"burst_index must be 0..{model.config.bursts_per_frame - 1}, not {str(first)[:40]}"
+            )
+        if start:
+            policy = describe_policy(_policy(parameters, model.served))
+            sequence = Sequence(self._networks, model.variant, policy)
+        elif given := POLICY & set(parameters):
+            raise ServiceError("bad_request", f"{min(given)!r} belongs in the request with sequence_start")
         else:
-            outputs = await _run_frames(service, model, tensors, deadline)
-    content, headers = write_tensors(name, model.version, tensors, outputs)
-    return Response(content, headers=headers)
+            sequence = self._sequences.find(key)
+        sequence.advance(tensors.array.reshape(-1, *model.config.burst_shape[1:]), first)
+        if start and not end:
+            self._sequences.start(key, sequence)
+        if end:
+            self._sequences.end(key)
+        return _standing(sequence)
 
 
-def _policy(parameters: Parameters, served: ServedModel) -> Policy:
+def router(networks: Networks, work: Work, sequences: Sequences, max_frames: int, version: str) -> APIRouter:
+    """All below `/v2`; the arguments are those of `TensorEndpoint`."""
+    routes = APIRouter(prefix="/v2", tags=["tensors"])
+    endpoint = TensorEndpoint(networks, work, sequences, max_frames, version)
+    unloaded: dict[int | str, dict[str, Any]] = {503: {"model": Live, "description": "no network is loaded"}}
+    routes.add_api_route("/health/live", endpoint.live)
+    routes.add_api_route("/health/ready", endpoint.ready, responses=unloaded)
+    routes.add_api_route("", endpoint.server_metadata, summary="Server metadata")
+    routes.add_api_route("/", endpoint.server_metadata, include_in_schema=False)
+    unknown = refusals("unknown_model", tensors=True)
+    for model in _BOTH:
+        routes.add_api_route(model, endpoint.model_metadata, summary="Model metadata", responses=unknown)
+        routes.add_api_route(model + "/ready", endpoint.model_ready, responses=unknown)
+        routes.add_api_route(model + "/infer", endpoint.infer, methods=["POST"], **_INFER)
+    return routes
+
+
+def _metadata(spec: TensorSpec) -> TensorMetadata:
+    return TensorMetadata(name=spec.name, datatype=spec.datatype, shape=list(spec.shape))
+
+
+def _policy(parameters: Parameters, served: ServedNetwork) -> Policy:
     named = parameters.get("policy", "published")
     if not isinstance(named, str):
         raise ServiceError("bad_policy", f"the parameter 'policy' must be a name or a JSON object, not {named!r}")
@@ -259,26 +324,6 @@ def _check_parameters(parameters: Parameters, known: set[str], model: str) -> No
         raise ServiceError(
             "bad_request", f"{model} takes no parameter {unknown[0][:40]!r}; it takes {', '.join(sorted(known))}"
         )
-
-
-async def _run_frames(service: Service, model: _Model, tensors: Tensors, deadline: float) -> Arrays:
-    frames, most = tensors.array, service.settings.max_images
-    parameters = {key: value for key, value in tensors.parameters.items() if key not in SEQUENCE_PARAMETERS or value}
-    _check_parameters(parameters, POLICY, model.name)
-    if len(frames) > most:
-        raise ServiceError("too_many_images", f"at most {most} frames a request are taken, not {len(frames)}")
-    policy = _policy(parameters, model.served)
-    share = -(-len(frames) // service.work.threads)
-    parts = await asyncio.gather(
-        *(
-            service.work.run(deadline, _scan_frames, model.served.runtime, frames[first : first + share], policy)
-            for first in range(0, len(frames), share)
-        )
-    )
-    scans = [each for part in parts for each in part]
-    return {"logits": np.array([logits for _, logits in scans], np.float32)} | {
-        name: np.array([values[name] for values, _ in scans], DATATYPES[datatype]) for name, datatype in _COMMON
-    }
 
 
 def _scan_frames(
@@ -307,32 +352,6 @@ def _scan_one(runtime: StepRuntime, frame: npt.NDArray[np.uint8], policy: Policy
         "unread": scan.unread,
     }
     return values, last.logits[-1]
-
-
-def _advance_sequence(service: Service, model: _Model, tensors: Tensors) -> Arrays:
-    """The step runs inline, as a stream's does."""
-    parameters = tensors.parameters
-    _check_parameters(parameters, SEQUENCE_PARAMETERS | POLICY, model.name)
-    key = (model.name, _sequence_id(parameters))
-    start, end = _flag(parameters, "sequence_start"), _flag(parameters, "sequence_end")
-    first = parameters.get("burst_index")
-    if first is not None and (type(first) is not int or not 0 <= first < model.config.bursts_per_frame):
-        raise ServiceError(
-            "bad_request", f"burst_index must be 0..{model.config.bursts_per_frame - 1}, not {str(first)[:40]}"
-        )
-    if start:
-        policy = describe_policy(_policy(parameters, model.served))
-        sequence = Sequence(service.models, model.variant, policy)
-    elif given := POLICY & set(parameters):
-        raise ServiceError("bad_request", f"{min(given)!r} belongs in the request with sequence_start")
-    else:
-        sequence = service.sequences.find(key)
-    sequence.advance(tensors.array.reshape(-1, *model.config.burst_shape[1:]), first)
-    if start and not end:
-        service.sequences.start(key, sequence)
-    if end:
-        service.sequences.end(key)
-    return _standing(sequence)
 
 
 def _sequence_id(parameters: Parameters) -> int | str:

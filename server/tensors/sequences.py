@@ -1,7 +1,7 @@
 """Sequences: streams of those who have no websocket, one request a time (Triton's sequence extension)."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -11,8 +11,9 @@ from model.runtime import Floats
 from model.runtime import Rows as Pixels
 from sensor_sim.wire import Control, Decision, Hello, Progress, Rows, Skip
 from server.errors import ServiceError
+from server.networks import Networks
 from server.settings import Limits, Settings
-from server.stream.session import ServedModel, StreamSession
+from server.stream.session import StreamSession
 
 FRAME_ID = 0
 
@@ -35,7 +36,7 @@ class Sequence:
         ServiceError: a variant or policy that can't be had.
     """
 
-    def __init__(self, models: Mapping[str, ServedModel], variant: str, policy: dict[str, Any]) -> None:
+    def __init__(self, models: Networks, variant: str, policy: dict[str, Any]) -> None:
         self._session = StreamSession(models, _LIMITS, None)
         self._session.receive(Hello(variant, policy, progress_every=1))
         self._received = 0

@@ -24,15 +24,16 @@ from sensor_sim.wire import (
     encode,
 )
 from server.errors import CLOSE_CODES, ServiceError
+from server.networks import ServedNetwork
 from server.settings import Settings
-from server.stream.session import ServedModel, StreamSession
+from server.stream.session import StreamSession
 from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
 from tests.vectors.make_wire import MESSAGES
 
 KEY = b"k" * 32
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
-MODELS = {SMALL.name: ServedModel(RUNTIME, "digest")}
+MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest")}
 LIMITS = Settings(credit_bursts=6, message_bursts=4).limits
 TOKENS = Tokens(KEY, 60, lambda: 0.0)
 PIECES = (b"{", b"}", b'"', b"[", b"null", b"-1", b"1e999", b"\\ud800", b"\x00", b"\xff", b'"type":', b"9" * 40)

@@ -18,7 +18,7 @@ from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import read_picture, sample_photos
 from sensor_sim.wire import Message, Progress, Rows
 from server.app import create_app
-from server.service import load_service
+from server.networks import load_networks
 from server.settings import Settings
 from server.stream.session import StreamSession
 from tests.page.scenes import scene
@@ -51,7 +51,8 @@ def url(heard: Streams) -> Iterator[str]:
         return receive(session, message)
 
     port = free_port()
-    app = create_app(load_service(Settings(port=port)))
+    settings = Settings(port=port)
+    app = create_app(settings, load_networks(settings))
     server = uvicorn.Server(uvicorn.Config(app, port=port, ws="websockets-sansio", log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     with pytest.MonkeyPatch.context() as patch:

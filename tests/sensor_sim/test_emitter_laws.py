@@ -28,13 +28,14 @@ from sensor_sim.recording import RecordedFrame
 from sensor_sim.scene import PanningScene
 from sensor_sim.sensor import PRESETS
 from sensor_sim.wire import SUBPROTOCOL, Hello, Rows, decode, encode
+from server.networks import ServedNetwork
 from server.settings import Settings
-from server.stream.session import Phase, ServedModel, StreamSession
+from server.stream.session import Phase, StreamSession
 from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
 
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
-MODELS = {SMALL.name: ServedModel(RUNTIME, "digest")}
+MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest")}
 BURSTS = SMALL.bursts_per_frame
 
 policies = st.builds(

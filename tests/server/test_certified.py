@@ -14,7 +14,7 @@ import pytest
 from clients.python.client import Client
 from model.certificate import CertificateError, certificate_beside
 from model.checkpoint import load_checkpoint, save_checkpoint
-from server.service import load_service
+from server.networks import load_networks
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
 from tests.picture_files import picture
@@ -31,7 +31,7 @@ def weights(tmp_path: Path) -> Path:
 
 def test_every_decision_names_the_certificate(weights: Path, start: Callable[..., str]) -> None:
     digest = certificate_of(load_checkpoint(weights)).digest
-    url = start(load_service(Settings(weights=[weights])).models)
+    url = start(load_networks(Settings(weights=[weights])))
     (offered,) = httpx2.get(f"{url}/v1/models").json()["models"]
     assert offered["calibrated"]["certificate"] == digest
 
@@ -48,7 +48,7 @@ def test_every_decision_names_the_certificate(weights: Path, start: Callable[...
 
 
 def test_nobody_sets_a_certificates_thresholds(weights: Path, start: Callable[..., str]) -> None:
-    url = start(load_service(Settings(weights=[weights])).models)
+    url = start(load_networks(Settings(weights=[weights])))
     forged = json.dumps({"name": "calibrated", "person_last": 0.6})
     answer = httpx2.post(f"{url}/v1/classify", data={"policy": forged}, files={"files": ("a.png", picture())})
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_policy")
@@ -59,13 +59,13 @@ def test_a_service_does_not_start_with_an_altered_certificate(weights: Path) -> 
     path = certificate_beside(weights)
     path.write_text(path.read_text().replace('"risk": 0.05', '"risk": 0.01'))
     with pytest.raises(CertificateError, match="altered after it was made"):
-        load_service(Settings(weights=[weights]))
+        load_networks(Settings(weights=[weights]))
 
 
 def test_nor_with_that_of_other_weights(weights: Path) -> None:
     replace(certificate_of(load_checkpoint(weights)), weights="ab" * 32).save(certificate_beside(weights))
     with pytest.raises(CertificateError, match="for other weights"):
-        load_service(Settings(weights=[weights]))
+        load_networks(Settings(weights=[weights]))
 
 
 def test_the_command_says_so_in_a_line(weights: Path) -> None:

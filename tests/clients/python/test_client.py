@@ -14,7 +14,7 @@ from sensor_sim.emitter import Event
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.uplink import StreamError
 from sensor_sim.wire import Progress
-from server.stream.session import ServedModel
+from server.networks import ServedNetwork
 from tests.networks import SMALL
 
 NEVER = {"name": "never"}
@@ -28,7 +28,7 @@ def _photos(folder: Path) -> list[Path]:
     return paths
 
 
-def test_curve_equals_the_one_in_process(service_url: str, models: dict[str, ServedModel], tmp_path: Path) -> None:
+def test_curve_equals_the_one_in_process(service_url: str, models: dict[str, ServedNetwork], tmp_path: Path) -> None:
     events: list[Event] = []
     options = {"policy": NEVER, "progress_every": 1, "clock": VirtualClock(), "observer": events.append}
     with Client(service_url, SMALL.name, **options) as client:

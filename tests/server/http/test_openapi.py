@@ -20,7 +20,6 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from server.app import create_app
-from server.service import Service
 from server.settings import Settings
 from tests.conftest import served
 from tests.model.random_networks import random_frames
@@ -35,7 +34,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-DOCUMENT: dict[str, Any] = create_app(Service(Settings(), served())).openapi()
+DOCUMENT: dict[str, Any] = create_app(Settings(), served()).openapi()
 OPERATIONS = {
     f"{found.method.upper()} {found.path}": found
     for result in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()

@@ -2,10 +2,10 @@ import httpx2
 import pytest
 
 from model.exit_policy import POLICIES
-from server.stream.session import ServedModel
+from server.networks import ServedNetwork
 
 
-def test_models_and_policies(service_url: str, models: dict[str, ServedModel]) -> None:
+def test_models_and_policies(service_url: str, models: dict[str, ServedNetwork]) -> None:
     answer = httpx2.get(f"{service_url}/v1/models").json()
     assert [model["variant"] for model in answer["models"]] == list(models)
     assert answer["models"][0] == {

@@ -13,7 +13,7 @@ from PIL import Image
 from model.exit_policy import PublishedPolicy
 from model.preprocess import frame_from_image
 from model.scan import person_curve, scan_frame
-from server.stream.session import ServedModel
+from server.networks import ServedNetwork
 from tests.networks import SMALL
 from tests.picture_files import animation, grey_16_bit, huge_png, picture
 
@@ -32,7 +32,7 @@ def _raw(url: str, content: bytes, kind: str = "image/png", **query: Any) -> htt
     return httpx2.post(f"{url}/v1/classify", content=content, params=params, headers={"content-type": kind}, timeout=20)
 
 
-def test_classify_agrees_with_the_scan_of_the_frame(service_url: str, models: dict[str, ServedModel]) -> None:
+def test_classify_agrees_with_the_scan_of_the_frame(service_url: str, models: dict[str, ServedNetwork]) -> None:
     images = [picture(seed) for seed in range(3)]
     answer = _classify(service_url, *images, exit_threshold=0.6, skip_threshold=0.3)
     assert answer.status_code == 200
@@ -51,7 +51,7 @@ def test_classify_agrees_with_the_scan_of_the_frame(service_url: str, models: di
         assert "curve" not in result
 
 
-def test_a_curve_has_p_person_after_each_burst(service_url: str, models: dict[str, ServedModel]) -> None:
+def test_a_curve_has_p_person_after_each_burst(service_url: str, models: dict[str, ServedNetwork]) -> None:
     image = picture()
     frame = frame_from_image(Image.open(io.BytesIO(image)), SMALL.height, SMALL.width)
     expected = person_curve(models[SMALL.name].runtime, frame)
@@ -73,7 +73,7 @@ def test_the_options_may_be_form_fields(service_url: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
-def test_every_format_by_itself_as_the_body(service_url: str, models: dict[str, ServedModel], kind: str) -> None:
+def test_every_format_by_itself_as_the_body(service_url: str, models: dict[str, ServedNetwork], kind: str) -> None:
     content = picture(kind=kind)
     frame = frame_from_image(Image.open(io.BytesIO(content)), SMALL.height, SMALL.width)
     expected = person_curve(models[SMALL.name].runtime, frame)[-1]
@@ -84,7 +84,7 @@ def test_every_format_by_itself_as_the_body(service_url: str, models: dict[str, 
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_the_first_frame_of_an_animation_counts(service_url: str, models: dict[str, ServedModel], kind: str) -> None:
+def test_the_first_frame_of_an_animation_counts(service_url: str, models: dict[str, ServedNetwork], kind: str) -> None:
     expected = person_curve(models[SMALL.name].runtime, np.full(SMALL.frame_shape, 255, np.uint8))[-1]
     [result] = _raw(service_url, animation(kind), policy="never").json()["results"]
     assert result["p_person"] == pytest.approx(expected, abs=1e-6)

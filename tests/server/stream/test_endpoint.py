@@ -26,10 +26,11 @@ from sensor_sim.wire import (
     decode,
     encode,
 )
-from server.service import Service
+from server.networks import ServedNetwork
+from server.process.metrics import Metrics
 from server.settings import Settings
 from server.stream.endpoint import StreamEndpoint
-from server.stream.session import ServedModel
+from server.stream.streams import Streams
 from tests.networks import SMALL
 
 NEVER = {"name": "never"}
@@ -65,7 +66,7 @@ def _stream_whole_frame(connection: ClientConnection, first: int = 0) -> Decisio
 
 
 def test_a_failure_of_the_server_ends_its_stream_alone(
-    start: Callable[..., str], models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., str], models: dict[str, ServedNetwork], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, runtime = start(), type(models[SMALL.name].runtime)
     step = runtime.step
@@ -207,14 +208,14 @@ def test_a_stream_without_hello_is_closed(start: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("stuck_at", ["error", "websocket.close"])
-def test_last_words_that_nobody_takes(models: dict[str, ServedModel], stuck_at: str) -> None:
+def test_last_words_that_nobody_takes(models: dict[str, ServedNetwork], stuck_at: str) -> None:
     """A client that reads nothing more when it is told why its stream ends doesn't keep it."""
-    service = Service(Settings(idle_s=0.05, send_s=0.05), models)
+    streams = Streams(Settings(idle_s=0.05, send_s=0.05), models, Metrics())
     aborted: list[bool] = []
     hello: Iterator[dict[str, Any]] = iter([{"type": "websocket.receive", "text": encode(Hello(SMALL.name))}])
 
     async def receive() -> dict[str, Any]:
-        if not service.watches:
+        if not streams.watches:
             return {"type": "websocket.connect"}
         for message in hello:
             return message
@@ -230,12 +231,11 @@ def test_last_words_that_nobody_takes(models: dict[str, ServedModel], stuck_at: 
             "type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL],
             "client": ("127.0.0.1", 1),
             "extensions": {"connection": {"protocol": SimpleNamespace(transport=transport)}},
-            "app": SimpleNamespace(state=SimpleNamespace(service=service)),
         }  # fmt: skip
-        await asyncio.wait_for(StreamEndpoint()(scope, receive, send), 5)
+        await asyncio.wait_for(StreamEndpoint(streams)(scope, receive, send), 5)
         await asyncio.sleep(0)
 
     asyncio.run(stream())
     assert aborted
-    assert service.streams == 0
-    assert b'rascanet_streams_ended_total{reason="slow_reader"} 1.0' in service.metrics.text()
+    assert len(streams) == 0
+    assert b'rascanet_streams_ended_total{reason="slow_reader"} 1.0' in streams.metrics.text()

@@ -28,8 +28,9 @@ from sensor_sim.wire import (
     encode,
 )
 from server.errors import ServiceError
+from server.networks import ServedNetwork
 from server.settings import Settings
-from server.stream.session import Phase, ServedModel, StreamSession
+from server.stream.session import Phase, StreamSession
 from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
 
@@ -57,7 +58,7 @@ def _frame(seed: int) -> npt.NDArray[np.uint8]:
 
 
 def _session(seed: int, policy: ExitPolicy, every: int = 1) -> StreamSession:
-    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[seed], "digest")}, LIMITS, TOKENS)
+    session = StreamSession({SMALL.name: ServedNetwork(RUNTIMES[seed], "digest")}, LIMITS, TOKENS)
     _say(session, Hello(SMALL.name, describe_policy(policy), every))
     return session
 
@@ -170,7 +171,7 @@ def test_progress_every_n_bursts(every: int, expected: list[int]) -> None:
 
 
 def test_welcome_states_what_is_in_force() -> None:
-    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[0], "digest")}, LIMITS, TOKENS)
+    session = StreamSession({SMALL.name: ServedNetwork(RUNTIMES[0], "digest")}, LIMITS, TOKENS)
     (welcome,) = _say(session, Hello(SMALL.name, {"name": "published", "exit_threshold": 0.9}))
     policy = {"name": "published", "exit_threshold": 0.9, "skip_threshold": 0.005}
     assert isinstance(welcome, Welcome)
@@ -244,7 +245,7 @@ def test_illegal_message_changes_nothing(message: Message, code: str) -> None:
     ],
 )
 def test_hello_refused(hello: Hello, code: str) -> None:
-    session = StreamSession({SMALL.name: ServedModel(RUNTIMES[0], "digest")}, LIMITS, TOKENS)
+    session = StreamSession({SMALL.name: ServedNetwork(RUNTIMES[0], "digest")}, LIMITS, TOKENS)
     with pytest.raises(ServiceError) as caught:
         session.receive(hello)
     assert caught.value.code == code

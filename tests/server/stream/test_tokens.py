@@ -10,13 +10,14 @@ from model.exit_policy import describe_policy
 from model.scan import scan_frame
 from sensor_sim.wire import Checkpoint, Decision, Hello, Resume, Rows, Summary, Welcome, decode, encode
 from server.errors import ServiceError
-from server.stream.session import ServedModel, StreamSession
+from server.networks import ServedNetwork
+from server.stream.session import StreamSession
 from server.stream.tokens import Tokens, encode_hello
 from tests.networks import SMALL
 from tests.server.stream.test_session import BURSTS, LIMITS, RUNTIMES, _frame, _rows, _say, policies
 
 KEY = b"k" * 32
-MODELS = {SMALL.name: ServedModel(RUNTIMES[0], "digest")}
+MODELS = {SMALL.name: ServedNetwork(RUNTIMES[0], "digest")}
 
 
 class Clock:
@@ -24,7 +25,7 @@ class Clock:
 
 
 def _session(key: bytes = KEY, digest: str = "digest", clock: type[Clock] = Clock) -> StreamSession:
-    models = {SMALL.name: ServedModel(RUNTIMES[0], digest)}
+    models = {SMALL.name: ServedNetwork(RUNTIMES[0], digest)}
     return StreamSession(models, LIMITS, Tokens(key, 60, lambda: clock.now_s))
 
 

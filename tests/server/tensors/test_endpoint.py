@@ -20,7 +20,7 @@ from model.scan import person_curve, scan_frame
 from sensor_sim.clock import VirtualClock
 from sensor_sim.wire import Progress
 from server.errors import ServiceError
-from server.stream.session import ServedModel
+from server.networks import ServedNetwork
 from server.tensors.codec import TensorSpec, read_tensors
 from tests.model.random_networks import random_frames
 from tests.networks import SMALL, random_checkpoint
@@ -29,17 +29,17 @@ from clients.python.client import Client  # isort: skip
 
 
 @pytest.fixture(scope="module")
-def both() -> dict[str, ServedModel]:
+def both() -> dict[str, ServedNetwork]:
     """Both variants, with random weights."""
     models = {}
     for config in VARIANTS.values():
         checkpoint = random_checkpoint(config, 2)
-        models[config.name] = ServedModel(load_runtime(checkpoint), checkpoint.digest)
+        models[config.name] = ServedNetwork(load_runtime(checkpoint), checkpoint.digest)
     return models
 
 
 @pytest.fixture(scope="module")
-def url(start: Callable[..., str], both: dict[str, ServedModel]) -> str:
+def url(start: Callable[..., str], both: dict[str, ServedNetwork]) -> str:
     return start(both)
 
 
@@ -53,7 +53,9 @@ variants = pytest.mark.parametrize("variant", VARIANTS)
 
 
 @variants
-def test_health_and_metadata(client: triton.InferenceServerClient, both: dict[str, ServedModel], variant: str) -> None:
+def test_health_and_metadata(
+    client: triton.InferenceServerClient, both: dict[str, ServedNetwork], variant: str
+) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
     assert not client.is_model_ready("other")
@@ -74,7 +76,7 @@ def test_health_and_metadata(client: triton.InferenceServerClient, both: dict[st
 @variants
 @pytest.mark.parametrize("binary", [False, True], ids=["json", "binary"])
 def test_a_batch_of_frames_says_what_the_websocket_and_the_network_say(
-    client: triton.InferenceServerClient, url: str, both: dict[str, ServedModel], variant: str, binary: bool
+    client: triton.InferenceServerClient, url: str, both: dict[str, ServedNetwork], variant: str, binary: bool
 ) -> None:
     frames = random_frames(VARIANTS[variant], 3, 5)
     given_tensor = triton.InferInput("frames", list(frames.shape), "UINT8")
@@ -105,7 +107,7 @@ def test_a_batch_of_frames_says_what_the_websocket_and_the_network_say(
 
 @variants
 def test_a_sequence_of_a_request_a_burst_says_what_the_websocket_says(
-    client: triton.InferenceServerClient, url: str, both: dict[str, ServedModel], variant: str
+    client: triton.InferenceServerClient, url: str, both: dict[str, ServedNetwork], variant: str
 ) -> None:
     """21 requests for the small network, 42 for the large one."""
     config = VARIANTS[variant]
@@ -168,7 +170,7 @@ def test_a_body_that_is_the_tensor_and_nothing_else(service_url: str) -> None:
     )
 
 
-def test_frames_exit_as_they_do_elsewhere(service_url: str, models: dict[str, ServedModel]) -> None:
+def test_frames_exit_as_they_do_elsewhere(service_url: str, models: dict[str, ServedNetwork]) -> None:
     runtime = models[SMALL.name].runtime
     policy = PublishedPolicy(0.5, 0.4)
     frames = random_frames(SMALL, 3, 0)

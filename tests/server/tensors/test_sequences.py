@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from model.exit_policy import PublishedPolicy
 from model.scan import scan_frame
 from server.errors import ServiceError
-from server.stream.session import ServedModel
+from server.networks import ServedNetwork
 from server.tensors.sequences import Sequence, Sequences
 from tests.conftest import served
 from tests.model.random_networks import random_frames, seeds
@@ -113,6 +113,6 @@ def test_starting_anew_replaces() -> None:
 
 
 def test_a_policy_that_is_not_there() -> None:
-    models: dict[str, ServedModel] = MODELS
+    models: dict[str, ServedNetwork] = MODELS
     with pytest.raises(ServiceError, match="other"):
         Sequence(models, SMALL.name, {"name": "other"})

@@ -1,0 +1,44 @@
+"""What may be asked of `/v1/classify`, and its answer."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.pictures.entries import ImageDecision, ImageError
+
+
+class ClassifyOptions(BaseModel):
+    """What may be asked of `/v1/classify`, in the query or as form fields; a field wins."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    variant: str | None = Field(
+        None, description="the network; the first one served if not named", examples=["105x120"]
+    )
+    policy: str = Field(
+        "published",
+        description="the exit policy: its name, or a JSON object with its parameters",
+        examples=["published", '{"name": "published", "exit_threshold": 0.9}'],
+    )
+    exit_threshold: float | None = Field(
+        None, description="parameter of the policy, where it has one of this name; above `skip_threshold`, at most 1"
+    )
+    skip_threshold: float | None = Field(
+        None, description="parameter of the policy, where it has one of this name; 0 or more"
+    )
+    reports: Literal["decision", "curve"] = Field(
+        "decision", description="`curve` adds P(person) after each burst to every entry"
+    )
+    top: int | None = Field(
+        None, ge=1, description="only so many pictures, those with the highest P(person), in the order of the request"
+    )
+    name: str = Field("", max_length=1000, description="of a picture that is sent as the body itself")
+
+
+class Classified(BaseModel):
+    """One entry a picture, in the order of the request."""
+
+    variant: str
+    weights: str = Field(description="SHA-256 of the weights")
+    policy: dict[str, Any] = Field(description="with every parameter in force")
+    results: list[ImageDecision | ImageError]
