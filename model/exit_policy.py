@@ -1,10 +1,23 @@
-"""When to stop reading a frame. A policy is a frozen value; its state is an argument; nothing here does I/O."""
+"""When to stop reading a frame. A policy is a frozen value; its state is an argument; nothing here does I/O.
+
+A policy is written once: its class says its rule, and beside it name, label, sentence, and of every parameter default,
+range and label. Checks, `GET /v1/models`, the table of PROTOCOL.md, the page's form, the replay over whole curves and
+the settings that calibration tries are made from that. A new policy is a class here, its name in `ChosenPolicy`, a
+line in the tests' table and a row in docs/early-exit.md.
+"""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple, Protocol
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self, get_args, get_type_hints
+
+import numpy as np
+
+PERSON_FROM: Final = 0.5
+"""P(person) from which on a decision is *person*."""
 
 
 class PolicyError(ValueError):
@@ -20,7 +33,7 @@ class Verdict(StrEnum):
 
 
 class Seen(NamedTuple):
-    """What is known after a burst.
+    """What is known after a burst; for `MemorylessPolicy.leaves` also arrays of it, for many bursts at a time.
 
     Attributes:
         share: of the frame's bursts that lie behind, above 0 and up to 1.
@@ -28,9 +41,9 @@ class Seen(NamedTuple):
         confidence: how likely the decision now is the final one, 0..1, as the network thinks.
     """
 
-    share: float
-    p_person: float
-    confidence: float
+    share: Any
+    p_person: Any
+    confidence: Any
 
 
 State = tuple[float, ...]
@@ -39,54 +52,151 @@ State = tuple[float, ...]
 START: State = ()
 
 
-class ExitPolicy(Protocol):
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a parameter of a policy may be.
+
+    Attributes:
+        label: for people, such as the page's form.
+        low, high: the range, both ends included.
+        above_low: the lower end is not included.
+        whole: only whole numbers.
+    """
+
+    label: str
+    low: float = 0.0
+    high: float = 1.0
+    above_low: bool = False
+    whole: bool = False
+
+    @property
+    def words(self) -> str:
+        """The range, such as `in 0..1`."""
+        if self.above_low:
+            return f"above {self.low:g} and up to {self.high:g}"
+        return f"in {self.low:g}..{self.high:g}" + (" and whole" if self.whole else "")
+
+    def check(self, name: str, value: object) -> None:
+        """Whether a value is in the range.
+
+        Raises:
+            PolicyError: it isn't, or is no number.
+        """
+        if not _is_number(value):
+            raise PolicyError(f"the parameter {name!r} must be a number, not {_quoted(value)}")
+        fits = self.low <= value <= self.high and (value > self.low or not self.above_low)  # type: ignore[operator]  # checked above
+        if not fits or (self.whole and value % 1):  # type: ignore[operator]
+            raise PolicyError(f"the parameter {name!r} must be {self.words}, not {_quoted(value)}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _quoted(value: object) -> str:
+    """A value as an error quotes it; an integer may have more digits than Python prints."""
+    if isinstance(value, int) and abs(value) >= 2**64:
+        return "an integer beyond 64 bits"
+    return repr(value)[:40]
+
+
+class ExitPolicy(ABC):
     """Decides after each processed burst.
 
     Attributes:
         name: in the registry and in JSON.
+        label: for people.
+        sentence: when it exits; `{parameter}` stands for the parameter's value, `{parameter:%}` for a share.
         acts: whether it ever says anything but continue; if not, bursts may be processed many at a time.
         skips: whether it ever leaves out a burst; if not, its exits can be told from a frame's whole curve.
+        ordered: two parameters of which the first must be below the second.
+
+    Raises:
+        PolicyError: a parameter out of its range, or two that are out of order.
     """
 
+    __slots__ = ()
     name: ClassVar[str]
-    acts: ClassVar[bool]
-    skips: ClassVar[bool]
+    label: ClassVar[str]
+    sentence: ClassVar[str]
+    acts: ClassVar[bool] = True
+    skips: ClassVar[bool] = False
+    ordered: ClassVar[tuple[str, str] | None] = None
 
+    def __post_init__(self) -> None:
+        for key, parameter in parameters_of(type(self)).items():
+            parameter.check(key, getattr(self, key))
+        if self.ordered:
+            (low, high), (below, above) = self.ordered, (getattr(self, key) for key in self.ordered)
+            if below >= above:
+                raise PolicyError(f"{low} must be below {high}, not {below} and {above}")
+
+    @abstractmethod
     def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
         """The verdict on the burst just processed, and the state for the next one (`START` before the first)."""
-        ...
+
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        """Settings to try on pictures, careful ones first; the same for any network."""
+        return ()
 
 
-def _check(holds: bool, rule: str, found: object) -> None:
-    if not holds:
-        raise PolicyError(f"{rule}, not {found}")
+class MemorylessPolicy(ExitPolicy):
+    """A policy whose verdict rests on the last burst alone, so that its rule serves many bursts at a time as well."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def leaves(self, seen: Seen) -> Any:
+        """Whether to exit: a bool, or an array of bool where `seen` has arrays."""
+
+    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
+        return _exit_if(self.leaves(seen), state)
 
 
 def _exit_if(leave: bool, state: State = START) -> tuple[Verdict, State]:
     return (Verdict.EXIT if leave else Verdict.CONTINUE), state
 
 
+@cache
+def parameters_of(kind: type[ExitPolicy]) -> dict[str, Parameter]:
+    """The parameters of a kind of policy, in their order."""
+    return {
+        name: parameter
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        for parameter in getattr(hint, "__metadata__", ())
+        if isinstance(parameter, Parameter)
+    }
+
+
+def defaults_of(kind: type[ExitPolicy]) -> dict[str, float]:
+    """The defaults of a kind of policy's parameters; without those that have none."""
+    known = parameters_of(kind)
+    return {
+        field.name: field.default
+        for field in fields(kind)  # type: ignore[arg-type]  # every policy is a dataclass
+        if field.name in known and field.default is not MISSING
+    }
+
+
+_SURE: Final = np.concatenate([1 - np.geomspace(1e-4, 0.2, 16), np.linspace(0.78, 0.55, 12)])
+"""How sure to be of one side, from careful to bold."""
+
+
 @dataclass(frozen=True, slots=True)
-class PublishedPolicy:
-    """The authors' rule: exit once P(person) >= `exit_threshold`, skip the next burst if it is <= `skip_threshold`.
+class PublishedPolicy(ExitPolicy):
+    """The authors' rule: exit once P(person) is high, skip the next burst if it is very low."""
 
-    Raises:
-        PolicyError: thresholds that are not 0 <= skip_threshold < exit_threshold <= 1.
-    """
-
-    exit_threshold: float = 0.99
-    skip_threshold: float = 0.005
+    exit_threshold: Annotated[float, Parameter("Exit at P(person) ≥")] = 0.99
+    skip_threshold: Annotated[float, Parameter("Skip at P(person) ≤")] = 0.005
 
     name: ClassVar[str] = "published"
-    acts: ClassVar[bool] = True
+    label: ClassVar[str] = "Published rule"
+    sentence: ClassVar[str] = (
+        "Exits once P(person) is {exit_threshold} or more; skips the next burst while it is {skip_threshold} or less."
+    )
     skips: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.skip_threshold < self.exit_threshold <= 1:
-            raise PolicyError(
-                "thresholds must be 0 <= skip_threshold < exit_threshold <= 1, not "
-                f"skip {self.skip_threshold} and exit {self.exit_threshold}"
-            )
+    ordered: ClassVar[tuple[str, str] | None] = ("skip_threshold", "exit_threshold")
 
     def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
         if seen.p_person >= self.exit_threshold:
@@ -95,164 +205,173 @@ class PublishedPolicy:
             return Verdict.SKIP_NEXT, state
         return Verdict.CONTINUE, state
 
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        return [cls(float(value), 0.005) for value in _SURE]
+
 
 @dataclass(frozen=True, slots=True)
-class NeverExitPolicy:
+class NeverExitPolicy(MemorylessPolicy):
     """Reads every frame to its end."""
 
     name: ClassVar[str] = "never"
+    label: ClassVar[str] = "Never exit"
+    sentence: ClassVar[str] = "Reads every frame to its end."
     acts: ClassVar[bool] = False
-    skips: ClassVar[bool] = False
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
-        return Verdict.CONTINUE, state
+    def leaves(self, seen: Seen) -> Any:
+        return seen.p_person > math.inf  # of the shape of what was seen
 
 
 @dataclass(frozen=True, slots=True)
-class TwoSidedPolicy:
-    """Exits once P(person) >= `exit_above` or <= `exit_below`.
+class TwoSidedPolicy(MemorylessPolicy):
+    """Exits once P(person) is high or low enough, the same at every burst."""
 
-    Raises:
-        PolicyError: thresholds that are not 0 <= exit_below < exit_above <= 1.
-    """
-
-    exit_above: float = 0.97
-    exit_below: float = 0.03
+    exit_above: Annotated[float, Parameter("Exit at P(person) ≥")] = 0.97
+    exit_below: Annotated[float, Parameter("Exit at P(person) ≤")] = 0.03
 
     name: ClassVar[str] = "two_sided"
-    acts: ClassVar[bool] = True
-    skips: ClassVar[bool] = False
+    label: ClassVar[str] = "Two-sided"
+    sentence: ClassVar[str] = "Exits once P(person) is {exit_above} or more, or {exit_below} or less."
+    ordered: ClassVar[tuple[str, str] | None] = ("exit_below", "exit_above")
 
-    def __post_init__(self) -> None:
-        rule = "thresholds must be 0 <= exit_below < exit_above <= 1"
-        _check(0 <= self.exit_below < self.exit_above <= 1, rule, f"{self.exit_below} and {self.exit_above}")
+    def leaves(self, seen: Seen) -> Any:
+        return (seen.p_person >= self.exit_above) | (seen.p_person <= self.exit_below)
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
-        return _exit_if(not self.exit_below < seen.p_person < self.exit_above)
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        return [cls(float(value), float(1 - value)) for value in _SURE]
+
+
+def line(first: float, last: float, share: Any) -> Any:
+    """How sure to be once `share` of the frame (0..1, or an array) lies behind, from `first` to `last`."""
+    return first + (last - first) * share
 
 
 @dataclass(frozen=True, slots=True)
-class PerBurstPolicy:
+class PerBurstPolicy(MemorylessPolicy):
     """Exits once the decision is as sure as wanted at that burst; thresholds run linearly from first to last row.
+
+    A threshold above 1 cannot be met, so there is no exit until the line has fallen to 1. One below 0.5 would exit
+    on evidence against its own decision.
 
     Attributes:
         person_first, person_last: P(person) that is wanted for an exit with a person, extrapolated to the start of the
             frame and at its end.
         empty_first, empty_last: the same for 1 - P(person) and an exit without one.
-
-    A value above 1 asks for more than there can be: no exit before the line has come down to 1.
-
-    Raises:
-        PolicyError: a value outside 0.5..2; nobody should exit on what speaks against the decision.
     """
 
-    person_first: float = 1.0
-    person_last: float = 0.7
-    empty_first: float = 1.0
-    empty_last: float = 0.7
+    person_first: Annotated[float, Parameter("Sure of a person, at the first row", PERSON_FROM, 2)] = 1.0
+    person_last: Annotated[float, Parameter("Sure of a person, at the last row", PERSON_FROM, 2)] = 0.7
+    empty_first: Annotated[float, Parameter("Sure of nobody, at the first row", PERSON_FROM, 2)] = 1.0
+    empty_last: Annotated[float, Parameter("Sure of nobody, at the last row", PERSON_FROM, 2)] = 0.7
 
     name: ClassVar[str] = "per_burst"
-    acts: ClassVar[bool] = True
-    skips: ClassVar[bool] = False
+    label: ClassVar[str] = "Less sure, later"
+    sentence: ClassVar[str] = (
+        "Exits once P(person) reaches a line from {person_first} at the first row to {person_last} at the last, "
+        "or 1 - P(person) one from {empty_first} to {empty_last}; above 1 is never."
+    )
 
-    def __post_init__(self) -> None:
-        for key in ("person_first", "person_last", "empty_first", "empty_last"):
-            value = getattr(self, key)
-            _check(0.5 <= value <= 2, f"{key} must be in 0.5..2", value)
+    def leaves(self, seen: Seen) -> Any:
+        person = line(self.person_first, self.person_last, seen.share)
+        return (seen.p_person >= person) | (1 - seen.p_person >= line(self.empty_first, self.empty_last, seen.share))
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
-        person = self.person_first + (self.person_last - self.person_first) * seen.share
-        empty = self.empty_first + (self.empty_last - self.empty_first) * seen.share
-        return _exit_if(seen.p_person >= person or 1 - seen.p_person >= empty)
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        return [
+            cls(first, float(last), first, float(last))
+            for first in (1.0, 0.9, 0.8)
+            for last in np.linspace(first, 0.5, 12)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
-class PatiencePolicy:
-    """Exits once the answer was the same after `bursts` bursts one after the other (Zhou et al. 2020).
+class PatiencePolicy(ExitPolicy):
+    """Exits once the answer was the same after `bursts` bursts one after the other (Zhou et al. 2020)."""
 
-    Attributes:
-        bursts: 1 or more.
-        from_share: of the frame that has to be behind before, 0..1.
-    """
-
-    bursts: float = 6
-    from_share: float = 0.3
+    bursts: Annotated[float, Parameter("Bursts of one mind", 1, 65_535, whole=True)] = 6
+    from_share: Annotated[float, Parameter("From this share of the frame on")] = 0.3
 
     name: ClassVar[str] = "patience"
-    acts: ClassVar[bool] = True
-    skips: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        _check(1 <= self.bursts < math.inf and self.bursts % 1 == 0, "bursts must be a count from 1 on", self.bursts)
-        _check(0 <= self.from_share <= 1, "from_share must be in 0..1", self.from_share)
+    label: ClassVar[str] = "Patience"
+    sentence: ClassVar[str] = (
+        "Exits once the decision was the same after {bursts} bursts in a row "
+        "and {from_share:%} of the frame lies behind."
+    )
 
     def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
         answer, times = state or (-1.0, 0.0)
-        now = float(seen.p_person >= 0.5)
+        now = float(seen.p_person >= PERSON_FROM)
         times = times + 1 if now == answer else 1.0
         return _exit_if(times >= self.bursts and seen.share >= self.from_share, (now, times))
 
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        return [cls(bursts, share) for share in (0.7, 0.5, 0.3, 0.1) for bursts in (12, 9, 6, 4, 2)]
+
 
 @dataclass(frozen=True, slots=True)
-class ConfidencePolicy:
-    """Exits once the network's own confidence that its decision is final reaches `threshold` (0..1)."""
+class ConfidencePolicy(MemorylessPolicy):
+    """Exits once the network is confident enough that its decision is final."""
 
-    threshold: float = 0.95
+    threshold: Annotated[float, Parameter("Exit at confidence ≥")] = 0.95
 
     name: ClassVar[str] = "confidence"
-    acts: ClassVar[bool] = True
-    skips: ClassVar[bool] = False
+    label: ClassVar[str] = "Own confidence"
+    sentence: ClassVar[str] = "Exits once the network's confidence that its decision is final is {threshold} or more."
 
-    def __post_init__(self) -> None:
-        _check(0 <= self.threshold <= 1, "threshold must be in 0..1", self.threshold)
+    def leaves(self, seen: Seen) -> Any:
+        return seen.confidence >= self.threshold
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
-        return _exit_if(seen.confidence >= self.threshold)
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        return [cls(float(value)) for value in 1 - np.geomspace(1e-4, 0.3, 24)]
 
 
 @dataclass(frozen=True, slots=True)
-class SequentialPolicy:
+class SequentialPolicy(ExitPolicy):
     """Sums the log odds of a person over the bursts, older ones fading, and exits once the sum is large.
 
     After Wald's sequential test (1945); the bursts' answers are not independent, so unlike his it promises nothing.
-
-    Attributes:
-        evidence: size of the sum at which to exit, above 0.
-        decay: what is kept of the sum from one burst to the next, 0..1.
     """
 
-    evidence: float = 8.0
-    decay: float = 0.8
+    evidence: Annotated[float, Parameter("Evidence", 0, 1000, above_low=True)] = 8.0
+    decay: Annotated[float, Parameter("Kept per burst")] = 0.8
 
     name: ClassVar[str] = "sequential"
-    acts: ClassVar[bool] = True
-    skips: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        _check(0 < self.evidence < math.inf, "evidence must be above 0", self.evidence)
-        _check(0 <= self.decay <= 1, "decay must be in 0..1", self.decay)
+    label: ClassVar[str] = "Summed evidence"
+    sentence: ClassVar[str] = (
+        "Exits once the log odds of a person, summed over the bursts, reach {evidence} for either side; "
+        "of the sum, {decay:%} is kept from one burst to the next."
+    )
 
     def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
         chance = min(max(seen.p_person, 1e-9), 1 - 1e-9)
         total = self.decay * (state[0] if state else 0.0) + math.log(chance / (1 - chance))
         return _exit_if(abs(total) >= self.evidence, (total,))
 
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        return [cls(float(value), decay) for decay in (0.95, 0.8, 0.5) for value in np.geomspace(40, 0.8, 16)]
+
 
 @dataclass(frozen=True, slots=True)
-class FixedRowPolicy:
-    """Exits at the same place in every frame, once `share` (0..1) of its bursts lie behind."""
+class FixedRowPolicy(MemorylessPolicy):
+    """Exits at the same place in every frame."""
 
-    share: float = 0.5
+    share: Annotated[float, Parameter("Share of the frame")] = 0.5
 
     name: ClassVar[str] = "fixed_row"
-    acts: ClassVar[bool] = True
-    skips: ClassVar[bool] = False
+    label: ClassVar[str] = "Fixed row"
+    sentence: ClassVar[str] = "Exits once {share:%} of the frame lies behind."
 
-    def __post_init__(self) -> None:
-        _check(0 <= self.share <= 1, "share must be in 0..1", self.share)
+    def leaves(self, seen: Seen) -> Any:
+        return seen.share >= self.share
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
-        return _exit_if(seen.share >= self.share)
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        return [cls(float(value)) for value in np.linspace(0.95, 0.2, 16)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +388,16 @@ class CalibratedPolicy(PerBurstPolicy):
     certificate: str
 
     name: ClassVar[str] = "calibrated"
+    label: ClassVar[str] = "Calibrated"
+    sentence: ClassVar[str] = (
+        PerBurstPolicy.sentence.removesuffix("; above 1 is never.")
+        + ". Its certificate promises that at most {risk:%} of the decisions are lost to early exits; "
+        "the chance that it errs is {delta:%}."
+    )
+
+    @classmethod
+    def settings(cls) -> Iterable[Self]:
+        return ()  # the certificate chose
 
 
 ChosenPolicy = (
@@ -285,44 +414,51 @@ ChosenPolicy = (
 
 Policy = ChosenPolicy | CalibratedPolicy
 
-POLICIES: dict[str, type[ChosenPolicy]] = {
-    policy.name: policy
-    for policy in (
-        PublishedPolicy,
-        NeverExitPolicy,
-        TwoSidedPolicy,
-        PerBurstPolicy,
-        PatiencePolicy,
-        ConfidencePolicy,
-        SequentialPolicy,
-        FixedRowPolicy,
-    )
-}
+POLICIES: Final[dict[str, type[ChosenPolicy]]] = {kind.name: kind for kind in get_args(ChosenPolicy)}
 """Beside these there is `calibrated`, for weights that have a certificate."""
 
+NAMES: Final = (*POLICIES, CalibratedPolicy.name)
 
-def parse_policy(wanted: Mapping[str, Any], certified: CalibratedPolicy | None = None) -> Policy:
+DEFAULT_POLICY: Final = "`calibrated` where the weights have a certificate, else `published`"
+"""`default_policy` in words."""
+
+WHOLE_PICTURE_POLICY: Final = NeverExitPolicy.name
+"""The policy where none is named and the whole picture is there already: there is nothing left to save."""
+
+
+def default_policy(certified: CalibratedPolicy | None) -> Policy:
+    """The policy where none is named and rows are still to be read.
+
+    Args:
+        certified: the policy of the certificate that goes with the weights, if there is one.
+    """
+    return certified or PublishedPolicy()
+
+
+def parse_policy(wanted: Mapping[str, Any] | None, certified: CalibratedPolicy | None = None) -> Policy:
     """A policy from its JSON form, `{"name": ..., parameters}`; parameters not given have their defaults.
 
     Args:
-        wanted: the JSON form.
+        wanted: the JSON form; None for the default.
         certified: what `calibrated` stands for: the policy of the certificate that goes with the weights, if any.
 
     Raises:
         PolicyError: an unknown name, or parameters that this policy can't have.
     """
+    if wanted is None:
+        return default_policy(certified)
     parameters = dict(wanted)
-    name = parameters.pop("name", None)
+    if "name" not in parameters:
+        raise PolicyError(f"a policy needs a 'name', one of {', '.join(NAMES)}")
+    name = parameters.pop("name")
     if name == CalibratedPolicy.name:
         return _certified(parameters, certified)
     if not isinstance(name, str) or name not in POLICIES:
-        raise PolicyError(f"the policy {str(name)[:40]!r} is not one of {', '.join(POLICIES)}, calibrated")
-    known = describe_policy(POLICIES[name]())
-    for key, value in parameters.items():
+        raise PolicyError(f"the policy {_quoted(name)} is not one of {', '.join(NAMES)}")
+    known = parameters_of(POLICIES[name])
+    for key in parameters:
         if key not in known:
-            raise PolicyError(f"the policy {name!r} has no parameter {key[:40]!r}")
-        if type(value) not in (int, float):
-            raise PolicyError(f"the parameter {key!r} must be a number, not {str(value)[:40]!r}")
+            raise PolicyError(f"the policy {name!r} has no parameter {key[:40]!r}; it has {', '.join(known) or 'none'}")
     return POLICIES[name](**parameters)
 
 
@@ -331,10 +467,14 @@ def _certified(parameters: Mapping[str, Any], certified: CalibratedPolicy | None
         raise PolicyError("there is no certificate for these weights; `rascanet calibrate` makes one")
     known = describe_policy(certified)
     for key, value in parameters.items():
-        if known.get(key) != value:
+        if key not in known:
             raise PolicyError(
-                f"the parameter {key[:40]!r} of the policy 'calibrated' comes from the certificate: "
-                f"{known.get(key)!r}, not {str(value)[:80]!r}"
+                f"the policy 'calibrated' has no parameter {key[:40]!r}; it has {', '.join(list(known)[1:])}"
+            )
+        if isinstance(value, bool) or known[key] != value:
+            raise PolicyError(
+                f"the parameter {key!r} of the policy 'calibrated' comes from the certificate: "
+                f"{known[key]!r}, not {_quoted(value)}"
             )
     return certified
 

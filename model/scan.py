@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.exit_policy import START, ExitPolicy, Seen, State, Verdict
+from model.exit_policy import PERSON_FROM, START, ExitPolicy, Seen, State, Verdict
 from model.runtime import Rows, StepResult, StepRuntime
 
 
@@ -41,7 +41,7 @@ class FrameScan:
 
     @property
     def person(self) -> bool:
-        return self.p_person >= 0.5
+        return self.p_person >= PERSON_FROM
 
     @property
     def unread(self) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.checkpoint import Checkpoint
+from model.exit_policy import PERSON_FROM
 
 MAX_DISAGREEMENT = 0.01
 
@@ -78,7 +79,7 @@ def choose_exit_threshold(curves: npt.NDArray[np.float64], max_disagreement: flo
         The threshold in 0.5..1, a hair above the highest early P(person) of the first frame that is one too many.
     """
     early, final = curves[:, :-1].max(1), curves[:, -1]
-    mistaken = np.sort(early[final < 0.5])[::-1]
+    mistaken = np.sort(early[final < PERSON_FROM])[::-1]
     allowed = int(max_disagreement * len(curves))
     limit = mistaken[allowed] if allowed < len(mistaken) else 0.0
     return float(min(1.0, max(0.5, np.ceil(limit * 1000 + 1e-6) / 1000)))

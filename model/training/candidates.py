@@ -5,16 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from model.exit_policy import (
-    ConfidencePolicy,
-    FixedRowPolicy,
-    PatiencePolicy,
-    PerBurstPolicy,
-    Policy,
-    PublishedPolicy,
-    SequentialPolicy,
-    TwoSidedPolicy,
-)
+from model.exit_policy import PERSON_FROM, POLICIES, PerBurstPolicy, Policy, TwoSidedPolicy, line
 from model.training.exits import Curves, Floats
 
 CAREFUL_LEVELS = (0.98, 0.95, 0.92, 0.89, 0.86, 0.83, 0.8)
@@ -24,25 +15,10 @@ Ints = npt.NDArray[np.int64]
 
 
 def families() -> Iterator[tuple[str, Iterable[Policy]]]:
-    """Every kind of policy with a range of settings, careful ones first: the same for any network."""
-    sure = np.concatenate([1 - np.geomspace(1e-4, 0.2, 16), np.linspace(0.78, 0.55, 12)])
-    yield "published", [PublishedPolicy(float(value), 0.005) for value in sure]
-    yield "two_sided", [TwoSidedPolicy(float(value), float(1 - value)) for value in sure]
-    yield (
-        "per_burst",
-        [
-            PerBurstPolicy(first, float(last), first, float(last))
-            for first in (1.0, 0.9, 0.8)
-            for last in np.linspace(first, 0.5, 12)
-        ],
-    )
-    yield "patience", [PatiencePolicy(bursts, share) for share in (0.7, 0.5, 0.3, 0.1) for bursts in (12, 9, 6, 4, 2)]
-    yield "confidence", [ConfidencePolicy(float(value)) for value in 1 - np.geomspace(1e-4, 0.3, 24)]
-    yield (
-        "sequential",
-        [SequentialPolicy(float(value), decay) for decay in (0.95, 0.8, 0.5) for value in np.geomspace(40, 0.8, 16)],
-    )
-    yield "fixed_row", [FixedRowPolicy(float(value)) for value in np.linspace(0.95, 0.2, 16)]
+    """Every kind of policy that ever exits, with its settings from careful to bold."""
+    for name, kind in POLICIES.items():
+        if kind.acts:
+            yield name, kind.settings()
 
 
 def two_sided_path(val: Curves, steps: int = 60) -> list[TwoSidedPolicy]:
@@ -65,7 +41,7 @@ def per_burst_path(val: Curves, steps: int = 60) -> list[PerBurstPolicy]:
         if last <= first
     ]
     share = (np.arange(val.p_person.shape[1]) + 1) / val.p_person.shape[1]
-    sides = np.array([first + (last - first) * share for first, last in lines])
+    sides = np.array([line(first, last, share) for first, last in lines])
     chosen = _least_read(sides, val, steps)
     return [PerBurstPolicy(2.0, 2.0, 2.0, 2.0)] + [
         PerBurstPolicy(*lines[person], *lines[empty]) for person, empty in chosen
@@ -84,7 +60,7 @@ def _least_read(sides: Floats, val: Curves, steps: int) -> list[tuple[int, int]]
         first that lose something there are more careful ones than need be, for risks that allow hardly any loss.
     """
     bursts = val.p_person.shape[1]
-    final = val.p_person[:, -1] >= 0.5
+    final = val.p_person[:, -1] >= PERSON_FROM
 
     def first(sure: Floats) -> Ints:
         """The burst at which each side is reached in each frame (K, N); that after the last if it isn't."""

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from model.exit_policy import (
+    PERSON_FROM,
     START,
     ExitPolicy,
-    PerBurstPolicy,
+    MemorylessPolicy,
     Seen,
-    TwoSidedPolicy,
     Verdict,
 )
 from model.runtime import StepRuntime
@@ -70,7 +70,7 @@ class Outcome:
 
     def right(self, labels: npt.NDArray[np.int64]) -> Flags:
         """Which decisions agree with the labels."""
-        agree: Flags = (self.p_person >= 0.5) == (labels == 1)
+        agree: Flags = (self.p_person >= PERSON_FROM) == (labels == 1)
         return agree
 
 
@@ -80,14 +80,10 @@ def replay(policy: ExitPolicy, curves: Curves) -> Outcome:
         raise ValueError(f"the policy {policy.name!r} changes the hidden state; it has to be run through the network")
     count, bursts = curves.p_person.shape
     halts = np.full(count, bursts - 1)
-    if isinstance(policy, TwoSidedPolicy | PerBurstPolicy):  # those that are searched over, all frames at once
-        if isinstance(policy, TwoSidedPolicy):
-            leave = (curves.p_person >= policy.exit_above) | (curves.p_person <= policy.exit_below)
-        else:
-            share = (np.arange(bursts) + 1) / bursts
-            person = policy.person_first + (policy.person_last - policy.person_first) * share
-            empty = policy.empty_first + (policy.empty_last - policy.empty_first) * share
-            leave = (curves.p_person >= person) | (1 - curves.p_person >= empty)
+    if isinstance(policy, MemorylessPolicy):  # all frames at once
+        share = (np.arange(bursts) + 1) / bursts
+        seen = Seen(np.broadcast_to(share, (count, bursts)), curves.p_person, curves.confidence)
+        leave: Flags = policy.leaves(seen)
         leave[:, -1] = True
         halts = leave.argmax(1)
     elif policy.acts:
@@ -129,7 +125,7 @@ def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8],
 
 def losses(outcome: Outcome, curves: Curves, loss: str) -> Flags:
     """Which pictures are lost under a policy, (N,), see `model.certificate.LOSSES`."""
-    early, full = outcome.p_person >= 0.5, curves.p_person[:, -1] >= 0.5
+    early, full = outcome.p_person >= PERSON_FROM, curves.p_person[:, -1] >= PERSON_FROM
     lost: Flags = early != full
     return lost & (full == (curves.labels == 1)) if loss == "accuracy" else lost
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.exit_policy import PERSON_FROM
+
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
@@ -54,7 +56,7 @@ class BinaryMetrics:
 def binary_metrics(p_person: Floats, labels: Labels) -> BinaryMetrics:
     """The figures for P(person) (N,) in 0..1 and labels (N,) of 0 and 1, with both classes present."""
     person = labels == 1
-    found, kept = int((p_person[person] >= 0.5).sum()), int((p_person[~person] < 0.5).sum())
+    found, kept = int((p_person[person] >= PERSON_FROM).sum()), int((p_person[~person] < PERSON_FROM).sum())
     persons, empties = int(person.sum()), int((~person).sum())
     shares = [(found / persons, wilson_interval(found, persons)), (kept / empties, wilson_interval(kept, empties))]
     balanced = sum(share for share, _ in shares) / 2

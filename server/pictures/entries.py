@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model.exit_policy import PERSON_FROM
+
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -33,7 +35,7 @@ class ImageDecision(BaseModel):
 
     index: Count = Field(description="of the picture in the request")
     name: str = Field(description="file name, as it was sent")
-    person: bool = Field(description="P(person) >= 0.5")
+    person: bool = Field(description=f"P(person) >= {PERSON_FROM}")
     p_person: Share
     logits: list[float] = Field(
         min_length=2, max_length=2, description="of no person and person, after the last burst processed"

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from model.config import RaScaNetConfig
-from model.exit_policy import Policy, describe_policy
+from model.exit_policy import PERSON_FROM, Policy, describe_policy
 from model.runtime import Floats, StepResult, StepRuntime
 from model.scan import scan_frame
 from server.errors import ServiceError
@@ -379,7 +379,7 @@ def _standing(sequence: Sequence) -> Arrays:
     values = {
         "p_person": last.p_person,
         "confidence": last.confidence,
-        "person": last.p_person >= 0.5,
+        "person": last.p_person >= PERSON_FROM,
         "exited": decision is not None and decision.exited,
         "burst_index": last.burst_index,
         "processed": sequence.processed,

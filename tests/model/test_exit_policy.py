@@ -1,7 +1,10 @@
 import json
 import math
+import re
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from model.exit_policy import (
     CalibratedPolicy,
     ConfidencePolicy,
     FixedRowPolicy,
+    MemorylessPolicy,
     NeverExitPolicy,
     PatiencePolicy,
     PerBurstPolicy,
@@ -22,7 +26,10 @@ from model.exit_policy import (
     SequentialPolicy,
     TwoSidedPolicy,
     Verdict,
+    default_policy,
+    defaults_of,
     describe_policy,
+    parameters_of,
     parse_policy,
 )
 
@@ -80,7 +87,7 @@ def test_the_published_thresholds() -> None:
     [(1.01, 0.1), (0.9, -0.01), (0.5, 0.5), (0.4, 0.5), (math.nan, 0.1), (0.9, math.nan), (math.inf, 0.1)],
 )
 def test_thresholds_out_of_order_are_refused(leave: float, skip: float) -> None:
-    with pytest.raises(PolicyError, match="0 <= skip_threshold < exit_threshold <= 1"):
+    with pytest.raises(PolicyError, match=r"_threshold' must be in 0\.\.1|skip_threshold must be below exit_threshold"):
         PublishedPolicy(exit_threshold=leave, skip_threshold=skip)
 
 
@@ -106,14 +113,15 @@ def test_parameters_not_given_have_their_defaults() -> None:
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({}, "'None' is not one of published, never, two_sided"),
+        ({}, "needs a 'name', one of published, never, two_sided"),
+        ({"exit_threshold": 0.9}, "needs a 'name', one of published, never, two_sided"),
         ({"name": "sometimes"}, "'sometimes' is not one of"),
         ({"name": 3}, "is not one of"),
         ({"name": "never", "exit_threshold": 0.9}, "'never' has no parameter 'exit_threshold'"),
         ({"name": "published", "patience": 3}, "'published' has no parameter 'patience'"),
         ({"name": "published", "exit_threshold": "0.9"}, "'exit_threshold' must be a number"),
         ({"name": "published", "skip_threshold": True}, "'skip_threshold' must be a number"),
-        ({"name": "published", "exit_threshold": 2}, "thresholds must be"),
+        ({"name": "published", "exit_threshold": 2}, "'exit_threshold' must be in 0..1, not 2"),
     ],
 )
 def test_policies_that_cannot_be_had(wanted: dict[str, Any], message: str) -> None:
@@ -124,16 +132,19 @@ def test_policies_that_cannot_be_had(wanted: dict[str, Any], message: str) -> No
 @pytest.mark.parametrize(
     ("wanted", "rule"),
     [
-        ({"name": "two_sided", "exit_above": 0.1, "exit_below": 0.2}, "0 <= exit_below < exit_above <= 1"),
-        ({"name": "per_burst", "empty_last": 0.4}, "empty_last must be in 0.5..2, not 0.4"),
-        ({"name": "patience", "bursts": 0}, "a count from 1 on"),
-        ({"name": "patience", "bursts": 2.5}, "a count from 1 on"),
-        ({"name": "patience", "bursts": math.inf}, "a count from 1 on|infinity"),
-        ({"name": "patience", "from_share": 2}, "from_share must be in 0..1"),
-        ({"name": "confidence", "threshold": -1}, "threshold must be in 0..1"),
-        ({"name": "sequential", "evidence": 0}, "evidence must be above 0"),
-        ({"name": "sequential", "decay": math.nan}, "decay must be in 0..1"),
-        ({"name": "fixed_row", "share": 1.5}, "share must be in 0..1"),
+        (
+            {"name": "two_sided", "exit_above": 0.1, "exit_below": 0.2},
+            "exit_below must be below exit_above, not 0.2 and 0.1",
+        ),
+        ({"name": "per_burst", "empty_last": 0.4}, "'empty_last' must be in 0.5..2, not 0.4"),
+        ({"name": "patience", "bursts": 0}, "'bursts' must be in 1..65535 and whole, not 0"),
+        ({"name": "patience", "bursts": 2.5}, "'bursts' must be in 1..65535 and whole, not 2.5"),
+        ({"name": "patience", "bursts": math.inf}, "'bursts' must be in"),
+        ({"name": "patience", "from_share": 2}, "'from_share' must be in 0..1"),
+        ({"name": "confidence", "threshold": -1}, "'threshold' must be in 0..1"),
+        ({"name": "sequential", "evidence": 0}, "'evidence' must be above 0 and up to 1000, not 0"),
+        ({"name": "sequential", "decay": math.nan}, "'decay' must be in 0..1"),
+        ({"name": "fixed_row", "share": 1.5}, "'share' must be in 0..1"),
         ({"name": "calibrated"}, "no certificate for these weights"),
     ],
 )
@@ -188,9 +199,86 @@ def test_what_a_policy_remembers_can_travel_as_json(chances: list[float], name: 
 
 
 def test_a_certified_policy_takes_its_parameters_from_the_certificate_alone() -> None:
-    certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
+    certified = CalibratedPolicy(0.9, 1.0, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
     assert parse_policy({"name": "calibrated"}, certified) is certified
     assert parse_policy(describe_policy(certified), certified) is certified
-    for forged in ({"person_last": 0.6}, {"certificate": "other"}, {"patience": 1}):
-        with pytest.raises(PolicyError, match="comes from the certificate"):
+    for forged in ({"person_last": 0.6}, {"person_last": True}, {"certificate": "other"}, {"patience": 1}):
+        with pytest.raises(PolicyError, match=r"comes from the certificate|has no parameter 'patience'"):
             parse_policy({"name": "calibrated", **forged}, certified)
+
+
+@settings(max_examples=100)
+@given(
+    st.sampled_from([(name, key) for name, kind in POLICIES.items() for key in parameters_of(kind)]),
+    st.one_of(
+        st.integers(),
+        st.integers(2**64, 2**200),
+        st.floats(),
+        st.booleans(),
+        st.none(),
+        st.text(),
+        st.lists(st.integers()),
+        st.dictionaries(st.text(), st.integers()),
+    ),
+)
+def test_a_parameter_is_a_number_in_its_range_or_refused(which: tuple[str, str], value: object) -> None:
+    name, key = which
+    parameter = parameters_of(POLICIES[name])[key]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = number and parameter.low <= value <= parameter.high  # type: ignore[operator]
+    refused = ""
+    try:
+        json.dumps(describe_policy(parse_policy({"name": name, key: value})), allow_nan=False)
+    except PolicyError as error:
+        refused = str(error)
+    if not fits:
+        assert key in refused
+        assert len(refused) < 200
+    elif refused:  # for a reason beside the range
+        assert parameter.whole or parameter.above_low or POLICIES[name].ordered
+
+
+@pytest.mark.parametrize("kind", [*POLICIES.values(), CalibratedPolicy], ids=lambda kind: kind.name)
+def test_a_policy_says_all_there_is_to_say_of_it_beside_its_rule(kind: type[Policy]) -> None:
+    parameters = parameters_of(kind)
+    placeholders = re.findall(r"\{(\w+)(?::%)?\}", kind.sentence)
+    promised = {"risk", "delta"} if kind is CalibratedPolicy else set()
+    assert set(placeholders) == set(parameters) | promised
+    assert kind.label
+    assert all(parameter.label for parameter in parameters.values())
+    assert len({parameter.label for parameter in parameters.values()}) == len(parameters)
+    assert kind is CalibratedPolicy or set(defaults_of(kind)) == set(parameters)
+    assert any(True for _ in kind.settings()) == (kind.acts and kind is not CalibratedPolicy)
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from([kind for kind in POLICIES.values() if issubclass(kind, MemorylessPolicy)]),
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20),
+    st.data(),
+)
+def test_a_rule_without_memory_says_the_same_of_many_bursts_at_a_time(
+    kind: type[MemorylessPolicy], seen: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    policy = data.draw(st.sampled_from([kind(), *kind.settings()]))
+    p_person, confidence = np.array(seen).T
+    share = (np.arange(len(seen)) + 1) / len(seen)
+    together = np.asarray(policy.leaves(Seen(share, p_person, confidence)))
+    alone = [
+        policy.verdict(Seen(*each), START)[0] is Verdict.EXIT for each in zip(share, p_person, confidence, strict=True)
+    ]
+    assert together.tolist() == alone
+
+
+def test_where_no_policy_is_named() -> None:
+    certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
+    assert default_policy(certified) is parse_policy(None, certified) is certified
+    assert default_policy(None) == parse_policy(None) == PublishedPolicy()
+
+
+def test_no_source_has_its_own_threshold_for_a_person() -> None:
+    root = Path(__file__).parents[2]
+    sources = [path for folder in ("model", "server", "clients") for path in (root / folder).rglob("*.py")]
+    literal = re.compile(r"(?:p_person|final|early|chance)\S*\)? *(?:>=|<=|<|>) *0\.5\b")
+    assert not [path for path in sources if literal.search(path.read_text())]
+    assert len(sources) > 100

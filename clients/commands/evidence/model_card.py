@@ -83,7 +83,7 @@ def _tables(file: Path, checkpoint: Any, folder: Path, split: str, log: Path | N
 
     from clients.commands.table import MISSING, Table
     from model.certificate import certified_policy
-    from model.exit_policy import Policy, PublishedPolicy
+    from model.exit_policy import PERSON_FROM, Policy, PublishedPolicy
     from model.runtime import load_runtime
     from model.training.calibrate import fitted_on
     from model.training.candidates import two_sided_path
@@ -123,7 +123,7 @@ def _tables(file: Path, checkpoint: Any, folder: Path, split: str, log: Path | N
     largest = np.array([max((w * h for _, _, w, h in photo.boxes or ()), default=0.0) for photo in photos.photos])
     for least, most in pairwise(SIZES):
         which = (curves.labels == 1) & (largest >= least) & (largest < (most if most < 1 else 2))
-        found = f"{(curves.p_person[which, -1] >= 0.5).mean():.1%}" if which.any() else MISSING
+        found = f"{(curves.p_person[which, -1] >= PERSON_FROM).mean():.1%}" if which.any() else MISSING
         sizes.append((f"{least:.1%} to {most:.0%}", str(int(which.sum())), found))
 
     scaling = checkpoint.provenance.get("calibration")

@@ -148,10 +148,12 @@ def mistakes(evaluation: "Evaluation", label: int) -> "list[tuple[Any, str]]":
     """Frames of this label that the full frame gets wrong, the most certain ones, with a line on each."""
     import numpy as np
 
+    from model.exit_policy import PERSON_FROM
+
     curves, photos = evaluation.curves, evaluation.photos.photos
     p_person = curves.p_person[:, -1]
-    wrong = np.flatnonzero((curves.labels == label) & ((p_person >= 0.5) != (label == 1)))
-    order = wrong[np.argsort(-np.abs(p_person[wrong] - 0.5), kind="stable")][:SHOWN]
+    wrong = np.flatnonzero((curves.labels == label) & ((p_person >= PERSON_FROM) != (label == 1)))
+    order = wrong[np.argsort(-np.abs(p_person[wrong] - PERSON_FROM), kind="stable")][:SHOWN]
     return [(evaluation.frames[i], f"P(person) {p_person[i]:.3f}, {photos[i].path.name}") for i in order]
 
 

@@ -67,7 +67,10 @@ def test_classify_agrees_with_stream(service_url: str, photo: Path, tmp_path: Pa
         (("stream", "PHOTO", "--url", "SERVICE", "--variant", "5y16"), "'5y16' is not a variant"),
         (("stream", "PHOTO", "--url", "http://127.0.0.1:1"), "no service answers there"),
         (("stream", "PHOTO", "--url", "nonsense"), "not the address of a service"),
-        (("stream", "PHOTO", "--url", "SERVICE", "--variant", "30x32", "--exit-threshold", "2"), "thresholds must be"),
+        (
+            ("stream", "PHOTO", "--url", "SERVICE", "--variant", "30x32", "--exit-threshold", "2"),
+            "'exit_threshold' must be in 0..1",
+        ),
         (("stream",), "name photographs"),
         (("classify", "PHOTO", "--weights", "missing"), "missing: no such file"),
         (("classify", "PHOTO", "--weights", "PHOTO"), "not a safetensors file"),
