@@ -5,7 +5,10 @@ BIN := .venv/bin
 PAGE := clients/browser
 PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts -type f 2>/dev/null)
 
-.PHONY: demo test check bench sanitize format page browser vectors lock clean
+help: ## prints this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: help demo test check bench sanitize format page browser vectors lock clean
 
 demo: .venv/demo.stamp $(PAGE)/dist/index.html ## the main job; ONCE=1 stops after the table
 	$(BIN)/rascanet demo $(if $(ONCE),--once)
@@ -13,13 +16,21 @@ demo: .venv/demo.stamp $(PAGE)/dist/index.html ## the main job; ONCE=1 stops aft
 test: .venv/dev.stamp page-test browser ## every test
 	$(BIN)/python -m pytest
 
-check: .venv/dev.stamp ## format, lint, types, import contracts, tests
+check: lint types test ## what has to pass before a change is done: all three
+
+.PHONY: lint types unit
+lint: .venv/dev.stamp $(PAGE)/node_modules/.package-lock.json ## format, style and import contracts, Python and TypeScript
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) test
-	cd $(PAGE) && npm run --silent check
+	cd $(PAGE) && npm run --silent lint
+
+types: .venv/dev.stamp $(PAGE)/node_modules/.package-lock.json ## types of Python and TypeScript
+	$(BIN)/mypy
+	cd $(PAGE) && npm run --silent types
+
+unit: .venv/dev.stamp ## the tests that start no browser and no process, in under a minute
+	$(BIN)/python -m pytest -q -m "not processes"
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format .

@@ -1,4 +1,5 @@
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,21 @@ from tests.networks import SMALL, random_checkpoint
 
 hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
 hypothesis_settings.load_profile("bounded")
+
+
+PROCESS_ROOMS = {"page", "faults", "bench"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that start browsers, services or other processes: `make unit` leaves them out."""
+    for item in items:
+        names = vars(item.module) if isinstance(item, pytest.Function) else {}
+        starts = any(
+            value is subprocess or getattr(value, "__module__", None) == "tests.service_process"
+            for value in names.values()
+        )
+        if starts or PROCESS_ROOMS & set(item.path.parts):
+            item.add_marker("processes")
 
 
 def served() -> dict[str, ServedNetwork]:
