@@ -14,7 +14,6 @@ from model.rascanet import RaScaNet, StepOutput
 from model.torch_runtime import network_from
 
 Form = Literal["conv", "gemm"]
-FORMS: tuple[Form, ...] = ("conv", "gemm")
 
 
 class FoldedRaScaNet(RaScaNet):

@@ -5,7 +5,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import RaScaNetConfig
-from model.norm_pool import can_norm_pool, norm_pool
 
 
 class HeadBlock(nn.Sequential):
@@ -35,37 +34,6 @@ class BurstHead(nn.Sequential):
                 for inputs, outputs, rows in zip(channels, channels[1:], self.KERNEL_ROWS, strict=False)
             )
         )
-
-
-def heads_together(heads: nn.ModuleList, bursts: Tensor) -> Tensor:
-    """What the heads give side by side, (B, 3, 5, W) -> (B, 2 C, 1, W // 16), as one network in groups; for training.
-
-    The same sums in other order, in the memory layout that convolutions of few channels like best: four times as fast
-    on a processor. Batch norm takes the batch's statistics and keeps its running ones.
-    """
-    features = bursts.contiguous(memory_format=torch.channels_last)
-    for level, blocks in enumerate(zip(*heads, strict=True)):
-        weight = torch.cat([block.conv.weight for block in blocks])
-        groups = len(heads) if level else 1
-        features = functional.conv2d(features, weight, padding=blocks[0].conv.padding, groups=groups)
-        norms = [block.norm for block in blocks]
-        means = torch.cat([norm.running_mean for norm in norms])
-        variances = torch.cat([norm.running_var for norm in norms])
-        scale, shift = torch.cat([norm.weight for norm in norms]), torch.cat([norm.bias for norm in norms])
-        momentum, epsilon = norms[0].momentum, norms[0].eps
-        if can_norm_pool(features):
-            count = features.numel() // features.shape[1]
-            features, mean, variance = norm_pool(features, scale, shift, epsilon)
-            means.lerp_(mean, momentum)
-            variances.lerp_(variance * count / (count - 1), momentum)
-        else:
-            features = functional.batch_norm(features, means, variances, scale, shift, True, momentum, epsilon)
-            features = functional.max_pool2d(functional.relu(features), (1, 2))
-        for norm, mean, variance in zip(norms, means.chunk(len(norms)), variances.chunk(len(norms)), strict=True):
-            norm.running_mean.copy_(mean)
-            norm.running_var.copy_(variance)
-            norm.num_batches_tracked.add_(1)
-    return features
 
 
 class ChannelAttention(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import RaScaNetConfig
-from model.layers import BurstHead, ChannelAttention, Classifier, ConvGRUCell, Projection, heads_together, pool_columns
+from model.layers import BurstHead, ChannelAttention, Classifier, ConvGRUCell, Projection, pool_columns
 
 
 class StepOutput(NamedTuple):
@@ -83,8 +83,6 @@ class RaScaNet(nn.Module):
 
     def _features(self, bursts: Tensor) -> Tensor:
         """(B, 3, 5, W) -> (B, F, Wh)."""
-        if self.training:
-            return heads_together(self.heads, bursts).squeeze(2)
         return torch.cat([head(bursts) for head in self.heads], 1).squeeze(2)
 
     def _advance(self, features: Tensor, hidden: Tensor) -> Tensor:

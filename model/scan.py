@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from model.exit_policy import PERSON_FROM, START, ExitPolicy, Seen, State, Verdict
-from model.runtime import Rows, StepResult, StepRuntime
+from model.step import Pixels, StepResult, StepRuntime
 
 
 @dataclass(slots=True)
@@ -80,7 +77,7 @@ Observer = Callable[[int, StepResult], None]
 
 
 def scan_frame(
-    runtime: StepRuntime, frame: Rows, policy: ExitPolicy, observer: Observer = lambda _burst, _result: None
+    runtime: StepRuntime, frame: Pixels, policy: ExitPolicy, observer: Observer = lambda _burst, _result: None
 ) -> FrameScan:
     """Reads a whole frame (H, W, 3) uint8 as a stream would.
 
@@ -100,8 +97,3 @@ def scan_frame(
         for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
             scan.advance(p_person, confidence)
     return scan
-
-
-def person_curve(runtime: StepRuntime, frame: Rows) -> npt.NDArray[np.float64]:
-    """P(person) after each burst of a frame read to its end: (T,) in 0..1."""
-    return np.array(runtime.step(frame, runtime.initial_hidden()).p_person)

@@ -6,7 +6,7 @@ import torch
 from model.checkpoint import Checkpoint, tensor_shapes
 from model.preprocess import network_input
 from model.rascanet import RaScaNet
-from model.runtime import Hidden, Rows, StepResult, check_step_arguments
+from model.step import Hidden, Pixels, StepResult, check_step_arguments
 
 
 def network_from(checkpoint: Checkpoint) -> RaScaNet:
@@ -40,7 +40,7 @@ class TorchRuntime:
         return np.zeros(self.config.hidden_shape, np.float32)
 
     @torch.inference_mode()
-    def step(self, rows: Rows, hidden: Hidden) -> StepResult:
+    def step(self, rows: Pixels, hidden: Hidden) -> StepResult:
         count = check_step_arguments(self.config, rows, hidden)
         bursts = torch.from_numpy(network_input(rows.reshape(count, *self.config.burst_shape)))
         state = torch.from_numpy(hidden)[None]

@@ -14,7 +14,7 @@ from pydantic_settings import CliApp
 
 from model.certificate import CertificateError
 from model.checkpoint import CheckpointError
-from model.runtime import RuntimeUnavailableError
+from model.step import RuntimeUnavailableError
 from server.app import create_app
 from server.networks import load_networks
 from server.process.connections import connection_options

@@ -8,7 +8,8 @@ from model.certificate import certified_policy
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.exit_policy import CalibratedPolicy
-from model.runtime import StepRuntime, load_runtime
+from model.runtime import load_runtime
+from model.step import StepRuntime
 from server.errors import ServiceError
 from server.settings import Settings
 

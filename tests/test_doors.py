@@ -20,8 +20,9 @@ from model.exit_policy import parse_policy
 from model.preprocess import network_input
 from model.random_weights import random_checkpoint
 from model.rascanet import RaScaNet
-from model.runtime import StepResult, load_runtime
+from model.runtime import load_runtime
 from model.scan import scan_frame
+from model.step import StepResult
 from model.torch_runtime import network_from
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.clock import VirtualClock

@@ -11,9 +11,10 @@ import pytest
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.exit_policy import PublishedPolicy
 from model.runtime import load_runtime
-from model.scan import person_curve, scan_frame
+from model.scan import scan_frame
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.scene import photo_frame, sample_photos
+from tests.networks import person_curve
 from tests.service_process import service_process
 
 VARIANT = "105x120"

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from model.checkpoint import Checkpoint
     from model.exit_policy import CalibratedPolicy
-    from model.runtime import StepRuntime
+    from model.step import StepRuntime
 
 WeightsFile = Annotated[Path | None, typer.Option(help="weights; those that come with the project if not given")]
 

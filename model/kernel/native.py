@@ -9,7 +9,7 @@ import numpy as np
 from model.checkpoint import Checkpoint
 from model.kernel._kernel import ffi, lib
 from model.kernel._step import step
-from model.runtime import Floats, Hidden, Rows, RuntimeUnavailableError, StepResult, check_step_arguments
+from model.step import Floats, Hidden, Pixels, RuntimeUnavailableError, StepResult, check_step_arguments
 
 BATCH_NORM_EPSILON = 1e-5
 CACHE_LINE_BYTES = 64
@@ -112,7 +112,7 @@ class NativeRuntime:
         """The state before a frame's first burst: zeros (C, Wh) float32."""
         return np.zeros(self.config.hidden_shape, np.float32)
 
-    def step(self, rows: Rows, hidden: Hidden) -> StepResult:
+    def step(self, rows: Pixels, hidden: Hidden) -> StepResult:
         """Advances `hidden` by the bursts in `rows`, see `StepRuntime.step`; contiguous rows are not copied."""
         outputs = step(self._address, rows, hidden)
         if outputs is None:

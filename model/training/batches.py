@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from model.preprocess import pixel_table
+from model.training.answers import Answers
+from model.training.device import training_device
 from model.training.light import Dice, change_light
 from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
 from model.training.recipe import Recipe
-from model.training.teacher import Answers
 from model.training.views import ViewPlan, Views, stored_views
 
 
@@ -142,11 +143,6 @@ def load_training_data(
         source = TaughtViews(_on_device(frames), _on_device(targets), recipe, answers.digest)
     val = read_photos(folder, "val")
     return TrainingData(source, train, val, load_frames(val, *size))
-
-
-def training_device() -> torch.device:
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _on_device(array: npt.NDArray[Any]) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.exit_policy import PERSON_FROM, POLICIES, PerBurstPolicy, Policy, TwoSidedPolicy, line
-from model.training.exits import Curves, Floats
+from model.training.outcomes import Curves, Floats
 
 CAREFUL_LEVELS = (0.98, 0.95, 0.92, 0.89, 0.86, 0.83, 0.8)
 """Processed ratios of candidates that lose nothing on the pictures that choose them, and ask for more than need be."""

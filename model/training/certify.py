@@ -9,7 +9,7 @@ import numpy as np
 
 from model.certificate import CONDITIONS, LOSSES, PROCEDURES, Certificate, CertificateError, Span, least_trials, p_value
 from model.exit_policy import PerBurstPolicy
-from model.training.exits import Curves, losses, replay
+from model.training.outcomes import Curves, losses, replay
 
 MAX_SPANS: Final = 4
 ROOM: Final = 2.0

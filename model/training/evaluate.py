@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.exit_policy import ExitPolicy
-from model.runtime import StepRuntime
-from model.training.exits import Curves, ExitFigures, Flags, Outcome, figures_of, read_curves, run
+from model.step import StepRuntime
+from model.training.outcomes import Curves, ExitFigures, Flags, Outcome, figures_of, read_curves, run
 from model.training.photos import Photos, load_frames
 
 

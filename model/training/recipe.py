@@ -10,7 +10,6 @@ from model.training.augment import Composition
 from model.training.light import Light
 from model.training.views import ViewPlan
 
-RECIPES_FOLDER = Path(__file__).parent / "recipes"
 T = TypeVar("T")
 
 

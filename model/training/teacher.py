@@ -1,77 +1,207 @@
-"""Answers of a larger network, the teacher, to the views of a plan (distillation, Hinton et al. 2015)."""
+"""A teacher: small heads on the features of backbones, and their answers to the views of a plan.
 
-import hashlib
+The backbones (`model/training/backbones.py`) stay as they are: each view passes them once; heads are learned from the
+features in minutes. A view is answered by a head that was not trained on views of the same picture (cross-fitting), so
+that answers are as unsure as they would be of new pictures, and a wrong label doesn't come back as a sure answer.
+"""
+
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
-from model.training.augment import Composition
-from model.training.views import ViewPlan
+from model.training.answers import Answers
+from model.training.backbones import Backbone
+from model.training.batches import load_views
+from model.training.device import training_device
+from model.training.metrics import BinaryMetrics, binary_metrics
+from model.training.photos import Photos, load_frames, read_photos
+from model.training.views import ViewPlan, stored_views
+
+SIZE = (210, 240)
+"""Height and width (px) at which the teacher looks at views: the larger network's, for which they are stored anyway."""
+
+CHUNK = 2048
+"""Views whose features are saved together, so that an interrupted run goes on."""
+
+HINTS = 64
+"""Directions of the features that are handed on."""
+
+FOLDS = 4
+LABEL_SMOOTHING = 0.05
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is going on, how much of it is done, and how much there is."""
 
 
-class AnswersError(ValueError):
-    """Answers that cannot be used."""
+class TeachError(ValueError):
+    """A teacher's work that can't go on."""
+
+
+def features_of(frames: npt.NDArray[np.uint8], backbone: Backbone, batch: int = 64) -> Tensor:
+    """Features (N, F) float16 of frames (N, H, W, 3)."""
+    device = training_device()
+    with torch.inference_mode():
+        parts = [backbone(part.to(device).permute(0, 3, 1, 2)) for part in torch.split(torch.from_numpy(frames), batch)]
+        return torch.cat(parts).half().cpu()
+
+
+def _view_features(frames: npt.NDArray[np.uint8], backbone: Backbone, folder: Path, progress: Progress) -> Tensor:
+    """Features of the views; kept in `folder` chunk by chunk, so that the work can be interrupted."""
+    parts = []
+    for start in range(0, len(frames), CHUNK):
+        file = folder / f"features_{start}.npy"
+        if not file.is_file():
+            unfinished = folder / "features.partial.npy"
+            np.save(unfinished, features_of(frames[start : start + CHUNK], backbone).numpy())
+            unfinished.replace(file)
+        parts.append(torch.from_numpy(np.load(file)))
+        progress("features of views", start + len(parts[-1]), len(frames))
+    return torch.cat(parts)
+
+
+class Head(nn.Sequential):
+    """P(person) as a logit from features: standardised, one hidden layer."""
+
+    def __init__(self, features: Tensor) -> None:
+        count = features.shape[1]
+        super().__init__(nn.Dropout(0.3), nn.Linear(count, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1))
+        self.mean, self.spread = _moments(features)
+        self.to(features.device)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(N,) from features (N, F)."""
+        found: Tensor = self((features - self.mean) / self.spread)[:, 0]
+        return found
+
+    def p_person(self, features: Tensor, batch: int = 4096) -> Tensor:
+        """(N,) in 0..1."""
+        self.eval()
+        with torch.inference_mode():
+            return torch.sigmoid(torch.cat([self.logits(part) for part in torch.split(features, batch)]))
+
+
+def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread (F,) of features (N, F), float32, the spread a little more so that it is never nothing."""
+    some = features[:: max(1, len(features) // 8192)].float()
+    return some.mean(0), some.std(0) + 1e-3
+
+
+def fit_head(features: Tensor, labels: Tensor, chosen: Tensor, seed: int, epochs: int = 4, batch: int = 256) -> Head:
+    """Learns a head from the chosen views, which the plan has balanced."""
+    torch.manual_seed(seed)
+    head = Head(features).train()
+    steps = max(100, epochs * len(chosen) // batch)
+    optimiser = torch.optim.AdamW(head.parameters(), weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
+    for _ in range(steps):
+        drawn = chosen[torch.randint(len(chosen), (batch,)).to(chosen.device)]
+        targets = labels[drawn].float() * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / 2
+        loss = functional.binary_cross_entropy_with_logits(head.logits(features[drawn]), targets)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
+        optimiser.step()
+        schedule.step()
+    return head
+
+
+def cross_fitted(
+    features: Tensor, labels: Tensor, pictures: Tensor, seed: int, progress: Progress
+) -> tuple[Tensor, list[Head]]:
+    """P(person) of each view by a head that has not seen its picture, (N,); and the heads."""
+    fold_of = torch.from_numpy(np.random.default_rng(seed).permutation(int(pictures.max()) + 1) % FOLDS)
+    folds = fold_of.to(features.device)[pictures]
+    p_person = torch.empty(len(features), device=features.device)
+    heads = []
+    for fold in range(FOLDS):
+        head = fit_head(features, labels, torch.nonzero((folds != fold) & (labels >= 0))[:, 0], seed + fold)
+        held = torch.nonzero(folds == fold)[:, 0]
+        p_person[held] = head.p_person(features[held])
+        heads.append(head)
+        progress("heads", fold + 1, FOLDS)
+    return p_person, heads
+
+
+def hints_of(features: Tensor, count: int = HINTS) -> Tensor:
+    """The main directions of features (N, F), half-way whitened: (N, count) float16, mean square 1."""
+    mean, spread = _moments(features)
+    covariance = torch.zeros((features.shape[1],) * 2, device=features.device)
+    for part in torch.split(features, CHUNK):
+        standard = (part - mean) / spread
+        covariance += standard.T @ standard / len(features)
+    torch.manual_seed(0)
+    directions, variances, _ = torch.svd_lowrank(covariance, min(count + 16, len(covariance)), niter=4)
+    onto = directions[:, :count] / variances[:count].clamp(min=1e-6) ** 0.25
+    hints = torch.cat([((part - mean) / spread) @ onto for part in torch.split(features, CHUNK)])
+    return (hints / hints.square().mean().sqrt()).half()
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What the teacher said of views 0, 1, 2 ...
+class Taught:
+    """A teacher's answers, and how good it is: by source over pictures of `val`, and over views it had not seen."""
 
-    Attributes:
-        plan: how the views are drawn.
-        index_digest: SHA-256 of the index of the photographs that they are made of.
-        labels: (N,) int8: 1 person, 0 no person, -1 unknown.
-        p_person: the teacher's P(person), (N,) in 0..1.
-        hints: what else it saw, (N, H) float16: the main directions of its features, mean square 1.
-        digest: SHA-256 of the file they were read from; empty before.
+    answers: Answers
+    val: dict[str, BinaryMetrics]
+    views: BinaryMetrics
+
+
+def teach(
+    photos: Path,
+    plan: ViewPlan,
+    backbone: Backbone,
+    folder: Path,
+    progress: Progress,
+    *,
+    teacher: str,
+    count: int,
+    seed: int,
+    processes: int = 1,
+) -> Taught:
+    """Answers views 0 to `count` - 1 of a plan; keeps its state in `folder`, and goes on with what is there.
+
+    Raises:
+        TeachError: what is there is of other views, of another number of them, or by a teacher of another name.
     """
-
-    plan: ViewPlan
-    index_digest: str
-    labels: npt.NDArray[np.int8]
-    p_person: npt.NDArray[np.float32]
-    hints: npt.NDArray[np.float16]
-    digest: str = ""
-
-    def targets(self, teacher_share: float) -> npt.NDArray[np.float32]:
-        """What is to be learned, (N, 1 + H): P(person), answer and label in their shares, without a label the answer;
-        and the hints."""
-        mixed = teacher_share * self.p_person + (1 - teacher_share) * self.labels
-        p_person = np.where(self.labels < 0, self.p_person, mixed)
-        return np.column_stack((p_person, self.hints)).astype(np.float32)
-
-    def save(self, path: Path) -> None:
-        np.savez(
-            path,
-            plan=np.array(json.dumps(asdict(self.plan))),
-            index_digest=np.array(self.index_digest),
-            labels=self.labels,
-            p_person=self.p_person,
-            hints=self.hints,
+    folder.mkdir(parents=True, exist_ok=True)
+    index_digest = read_photos(photos, "train").index_digest
+    description = json.dumps({"plan": asdict(plan), "photos": index_digest, "count": count, "teacher": teacher})
+    note = folder / "views.json"
+    if note.is_file() and note.read_text() != description:
+        raise TeachError(
+            f"{folder} holds work on other views, on another number of them, or by another teacher; "
+            "name another folder to start afresh"
         )
+    note.write_text(description)
+    views = stored_views(partial(load_views, photos, plan), count, SIZE, folder, partial(progress, "views"), processes)
+    device = training_device()
+    features = _view_features(views.frames, backbone, folder, progress).to(device)
+    labels, pictures = (torch.from_numpy(part).to(device) for part in (views.labels, views.pictures))
+    p_person, heads = cross_fitted(features, labels, pictures, seed, progress)
+    known = views.labels >= 0
+    val = read_photos(photos, "val")
+    whole = features_of(load_frames(val, *SIZE), backbone).to(device)
+    answers = Answers(plan, index_digest, views.labels, p_person.cpu().numpy(), hints_of(features).cpu().numpy())
+    return Taught(
+        answers,
+        _by_source(torch.stack([head.p_person(whole) for head in heads]).mean(0).cpu().numpy(), val),
+        binary_metrics(answers.p_person[known].astype(np.float64), views.labels[known].astype(np.int64)),
+    )
 
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads what `save` wrote.
 
-        Raises:
-            AnswersError: no such file, or another kind of file.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                plan = json.loads(str(file["plan"]))
-                composition = Composition(**plan.pop("composition"))
-                return cls(
-                    ViewPlan(**plan, composition=composition),
-                    str(file["index_digest"]),
-                    file["labels"],
-                    file["p_person"],
-                    file["hints"],
-                    hashlib.sha256(path.read_bytes()).hexdigest(),
-                )
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise AnswersError(f"{path}: not a file of a teacher's answers ({error})") from error
+def _by_source(p_person: npt.NDArray[np.float32], photos: Photos) -> dict[str, BinaryMetrics]:
+    """Figures of all pictures and by source; sources that lack a class are left out."""
+    labels = photos.labels
+    sources = np.array([photo.source for photo in photos.photos])
+    groups = {"all": np.full(len(labels), True)} | {name: sources == name for name in sorted(set(sources))}
+    return {
+        name: binary_metrics(p_person[chosen].astype(np.float64), labels[chosen])
+        for name, chosen in groups.items()
+        if len(set(labels[chosen])) == 2
+    }

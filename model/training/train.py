@@ -22,10 +22,12 @@ from model.layers import pool_columns
 from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
 from model.torch_runtime import checkpoint_from, network_from
-from model.training.batches import TrainingData, batches, training_device
-from model.training.calibrate import MAX_DISAGREEMENT, apply_scaling, choose_exit_threshold, fit_scaling
+from model.training.batches import TrainingData, batches
+from model.training.device import training_device
 from model.training.metrics import BinaryMetrics, binary_metrics
 from model.training.recipe import Recipe
+from model.training.scaling import MAX_DISAGREEMENT, apply_scaling, choose_exit_threshold, fit_scaling
+from model.training.training_network import TrainingNetwork
 
 SAVE_EVERY_S = 120
 EVALUATIONS = 24
@@ -103,7 +105,7 @@ class _Run:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.device = recipe, folder, device
-        self.network = RaScaNet(recipe.config).to(device).train()
+        self.network = TrainingNetwork(recipe.config).to(device).train()
         if start is not None:
             ours, theirs = self.network.config, start.config
             if (theirs.head_channels, theirs.hidden_channels) != (ours.head_channels, ours.hidden_channels):

@@ -15,9 +15,8 @@ import numpy as np
 
 from model.exit_policy import CalibratedPolicy, ExitPolicy, PolicyError, describe_policy, parse_policy
 from model.preprocess import rgb_rows
-from model.runtime import Hidden, StepResult, StepRuntime
-from model.runtime import Rows as Pixels
 from model.scan import FrameScan
+from model.step import Hidden, Pixels, StepResult, StepRuntime
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
     Checkpoint,

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 from model.config import RaScaNetConfig
 from model.exit_policy import PERSON_FROM, Policy, describe_policy
-from model.runtime import Floats, StepResult, StepRuntime
 from model.scan import scan_frame
+from model.step import Floats, StepResult, StepRuntime
 from server.errors import ServiceError
 from server.http.openapi import refusals, schema_of
 from server.http.policies import policy_from

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.runtime import Floats
-from model.runtime import Rows as Pixels
+from model.step import Floats, Pixels
 from sensor_sim.wire import Control, Decision, Hello, Progress, Rows, Skip
 from server.errors import ServiceError
 from server.networks import Networks

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from model.exit_policy import parse_policy
-from model.scan import person_curve, scan_frame
+from model.scan import scan_frame
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
     Checkpoint,
@@ -37,7 +37,7 @@ from sensor_sim.wire import (
 from server.errors import CLOSE_CODES, ServiceError
 from server.stream.session import Phase
 from tests.fuzz.run import LIMITS, MODELS, RUNTIME, session
-from tests.networks import SMALL
+from tests.networks import SMALL, person_curve
 
 BURSTS = SMALL.bursts_per_frame
 FRAMES = np.random.default_rng(5).integers(0, 256, (4, *SMALL.frame_shape), np.uint8)

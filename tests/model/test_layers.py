@@ -1,9 +1,6 @@
-import copy
-
 import torch
-from torch import nn
 
-from model.layers import BurstHead, ChannelAttention, ConvGRUCell, Projection, heads_together, pool_columns
+from model.layers import BurstHead, ChannelAttention, ConvGRUCell, Projection, pool_columns
 from tests.networks import SMALL
 
 COLUMNS = 7
@@ -17,22 +14,6 @@ def test_a_head_leaves_one_row_and_a_sixteenth_of_the_columns() -> None:
         values = block(values)
         shapes.append(tuple(values.shape[2:]))
     assert shapes == [(3, 60), (3, 30), (1, 15), (1, 7)]
-
-
-def test_heads_together_are_the_heads_one_by_one() -> None:
-    torch.manual_seed(1)
-    together = nn.ModuleList(BurstHead(SMALL) for _ in range(2)).train()
-    apart = copy.deepcopy(together)
-    bursts = torch.randn(6, 3, 5, 120)
-    found, expected = heads_together(together, bursts), torch.cat([head(bursts) for head in apart], 1)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-    weights = torch.randn_like(found)
-    (found * weights).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
-    (expected * weights).sum().backward()  # type: ignore[no-untyped-call]
-    for (name, one), (_, other) in zip(together.named_parameters(), apart.named_parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-3, msg=name)
-    for (name, running), (_, expected_running) in zip(together.named_buffers(), apart.named_buffers(), strict=True):
-        torch.testing.assert_close(running, expected_running, rtol=1e-4, atol=1e-5, msg=name)
 
 
 @torch.inference_mode()

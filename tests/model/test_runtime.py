@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from model.config import RaScaNetConfig
 from model.preprocess import network_input
-from model.runtime import StepResult, load_runtime
+from model.runtime import load_runtime
+from model.step import StepResult
 from model.torch_runtime import network_from
 from tests.model.conftest import Oracle
 from tests.model.random_networks import (

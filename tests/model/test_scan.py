@@ -4,11 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.exit_policy import NeverExitPolicy, PublishedPolicy
-from model.runtime import Hidden, Rows, StepResult, StepRuntime, load_runtime
-from model.scan import FrameScan, person_curve, scan_frame
+from model.runtime import load_runtime
+from model.scan import FrameScan, scan_frame
+from model.step import Hidden, Pixels, StepResult, StepRuntime
 from tests.model.conftest import Oracle
 from tests.model.random_networks import LOGITS_TOLERANCE, STATE_TOLERANCE, random_frames, seeds
-from tests.networks import SMALL, random_checkpoint
+from tests.networks import SMALL, person_curve, random_checkpoint
 
 
 class RecordingRuntime:
@@ -23,7 +24,7 @@ class RecordingRuntime:
     def initial_hidden(self) -> Hidden:
         return self._runtime.initial_hidden()
 
-    def step(self, rows: Rows, hidden: Hidden) -> StepResult:
+    def step(self, rows: Pixels, hidden: Hidden) -> StepResult:
         self.last = self._runtime.step(rows, hidden)
         return self.last
 
@@ -107,6 +108,6 @@ def test_a_policy_that_never_acts_ends_where_the_curve_ends(seed: int) -> None:
     [np.zeros((25, 32, 3), np.uint8), np.zeros((30, 33, 3), np.uint8), np.zeros((30, 32, 3))],
     ids=["rows", "columns", "dtype"],
 )
-def test_frames_of_another_network_are_refused(frame: Rows) -> None:
+def test_frames_of_another_network_are_refused(frame: Pixels) -> None:
     with pytest.raises(ValueError, match="must be uint8"):
         scan_frame(load_runtime(random_checkpoint(SMALL, 1)), frame, PublishedPolicy())

@@ -182,8 +182,8 @@ def _accuracy(photos: Path, split: str, plot: Path) -> "Table":
     from model.checkpoint import load_checkpoint, shipped_weights
     from model.config import VARIANTS
     from model.runtime import load_runtime
+    from model.training.light_metrics import preset_metrics
     from model.training.photos import load_frames, read_photos
-    from model.training.presets import preset_metrics
     from sensor_sim.sensor import PRESETS
 
     pictures = read_photos(photos, split)

@@ -70,7 +70,7 @@ def classify(
     from clients.commands.classify.summary import Summary
     from model.checkpoint import CheckpointError
     from model.exit_policy import PolicyError
-    from model.runtime import RuntimeUnavailableError
+    from model.step import RuntimeUnavailableError
     from server.pictures.decode import PictureLimits
     from server.process.work import usable_cores
 

@@ -36,12 +36,13 @@ def calibrate(
     """Writes a certificate: early exits that lose at most `risk`, with probability 1 - `delta` over the pictures."""
     from model.certificate import CertificateError, certificate_beside
     from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
-    from model.runtime import RuntimeUnavailableError, load_runtime
-    from model.training.calibrate import fitted_on
+    from model.runtime import load_runtime
+    from model.step import RuntimeUnavailableError
     from model.training.candidates import per_burst_path
     from model.training.certify import certify
-    from model.training.exits import read_curves
+    from model.training.outcomes import read_curves
     from model.training.photos import PhotosError, load_frames, read_photos
+    from model.training.scaling import fitted_on
 
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
         file = weights or shipped_weights(variant)  # not with its certificate, which may be an old one

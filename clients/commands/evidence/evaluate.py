@@ -50,7 +50,7 @@ def evaluate(
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError
     from model.exit_policy import NeverExitPolicy, PolicyError, parse_policy
-    from model.runtime import RuntimeUnavailableError
+    from model.step import RuntimeUnavailableError
     from model.training.evaluate import Evaluation
     from model.training.photos import PhotosError, read_photos, write_index
     from model.training.vww import vww_rows

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from model.exit_policy import Policy
     from model.training.evaluate import Evaluation
-    from model.training.exits import ExitFigures
+    from model.training.outcomes import ExitFigures
 
     Tried = Mapping[str, Sequence[Policy]]
 
@@ -27,7 +27,7 @@ def draw_curve(tried: "Tried", evaluation: "Evaluation", title: str, certified: 
     """Agreement and balanced accuracy over the mean processed ratio, and where the people are, as three pictures."""
     from clients.commands.plot import new_figure
     from model.exit_policy import NeverExitPolicy
-    from model.training.photos import row_prior
+    from model.training.row_prior import row_prior
 
     figure = new_figure(13, 4.4)
     agreement, accuracy, rows = figure.subplots(1, 3, width_ratios=(5, 5, 3))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clients.commands.table import Table
     from model.exit_policy import Policy
     from model.training.evaluate import Evaluation
-    from model.training.exits import ExitFigures
+    from model.training.outcomes import ExitFigures
 
 PRIOR_STEPS = 4
 ACCURACY_LOSSES = (0.0, 0.005, 0.01, 0.02)
@@ -51,7 +51,7 @@ def exits(
     from clients.commands.table import PageError, refresh_page
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError
-    from model.runtime import RuntimeUnavailableError
+    from model.step import RuntimeUnavailableError
     from model.training.evaluate import Evaluation
     from model.training.photos import EmptySplitError, PhotosError, read_photos
 
@@ -145,7 +145,7 @@ def _against(aim: float, figures: "ExitFigures", what: str) -> str:
 
 def _rows_note(evaluation: "Evaluation") -> list[str]:
     """What the rows can't tell yet: where the people are."""
-    from model.training.photos import row_prior
+    from model.training.row_prior import row_prior
 
     prior = row_prior(evaluation.photos, PRIOR_STEPS)
     if prior is None:

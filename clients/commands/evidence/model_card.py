@@ -53,7 +53,7 @@ def model_card(
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
     from model.config import VARIANTS
-    from model.runtime import RuntimeUnavailableError
+    from model.step import RuntimeUnavailableError
     from model.training.photos import PhotosError
 
     if weights and held_out:
@@ -85,11 +85,11 @@ def _tables(file: Path, checkpoint: Any, folder: Path, split: str, log: Path | N
     from model.certificate import certified_policy
     from model.exit_policy import PERSON_FROM, Policy, PublishedPolicy
     from model.runtime import load_runtime
-    from model.training.calibrate import fitted_on
     from model.training.candidates import two_sided_path
     from model.training.evaluate import Evaluation
     from model.training.metrics import binary_metrics, calibration_error
     from model.training.photos import read_photos
+    from model.training.scaling import fitted_on
 
     runtime, variant = load_runtime(checkpoint), checkpoint.config.name
     photos = read_photos(folder, split)

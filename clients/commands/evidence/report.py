@@ -45,7 +45,7 @@ def report(
     from model.checkpoint import CheckpointError, shipped_weights
     from model.config import VARIANTS
     from model.exit_policy import NeverExitPolicy
-    from model.runtime import RuntimeUnavailableError
+    from model.step import RuntimeUnavailableError
     from model.training.evaluate import Evaluation
     from model.training.photos import LABEL_RULE, PhotosError, read_photos
 
@@ -176,7 +176,7 @@ def latest_exits(evaluation: "Evaluation", policy: "Policy") -> "list[tuple[Any,
 
 
 def _provenance(used: Weights) -> list[tuple[str, str]]:
-    from model.training.calibrate import fitted_on
+    from model.training.scaling import fitted_on
 
     provenance = dict(used.checkpoint.provenance)
     told = [("file", used.file.name), ("SHA-256 of config and tensors", used.checkpoint.digest)]
@@ -265,8 +265,8 @@ def _halt_figure(evaluation: "Evaluation", policy: "Policy") -> "Figure":
 def _preset_table(parts: "list[tuple[Weights, Evaluation, Evaluation]]") -> "Table":
     from clients.commands.evidence.evaluation_tables import interval
     from clients.commands.table import Table
+    from model.training.light_metrics import preset_metrics
     from model.training.metrics import share_interval
-    from model.training.presets import preset_metrics
 
     rows = []
     for used, evaluation, _ in parts:

@@ -22,7 +22,7 @@ def serve(
 ) -> None:
     """Runs the service; settings beside these from the environment (see `python -m server --help`)."""
     from model.checkpoint import CheckpointError
-    from model.runtime import RuntimeUnavailableError
+    from model.step import RuntimeUnavailableError
     from sensor_sim.scene import sample_photos
     from server.__main__ import run
     from server.settings import Settings

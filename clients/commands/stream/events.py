@@ -41,7 +41,7 @@ def events(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
 ) -> None:
     """Prints the events of a recorded stream and, with --truth, detections in windows and false ones per hour."""
-    from model.training.streaming import streaming_score
+    from model.training.event_score import streaming_score
 
     with failing_on(ValueError, OSError):
         frames = list(read_frames(ledger))

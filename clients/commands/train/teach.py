@@ -31,11 +31,11 @@ def teach(
     from rich.progress import Progress
 
     from model.training.backbones import EfficientNetLite, NanoDet, TeacherUnavailableError, together
-    from model.training.batches import training_device
+    from model.training.device import training_device
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
-    from model.training.teach import TeachError
-    from model.training.teach import teach as run
+    from model.training.teacher import TeachError
+    from model.training.teacher import teach as run
     from model.training.tfjs import GraphModelError
 
     torch.set_num_threads(threads)

@@ -27,10 +27,10 @@ def train(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from model.checkpoint import CheckpointError, load_checkpoint
+    from model.training.answers import Answers, AnswersError
     from model.training.batches import OtherViewsError, load_training_data
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
-    from model.training.teacher import Answers, AnswersError
     from model.training.train import RunError
     from model.training.train import train as run
 

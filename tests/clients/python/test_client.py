@@ -8,14 +8,14 @@ from PIL import Image
 
 from clients.python.client import AsyncClient, Client, stream_url
 from model.exit_policy import NeverExitPolicy
-from model.scan import person_curve, scan_frame
+from model.scan import scan_frame
 from sensor_sim.clock import VirtualClock
 from sensor_sim.emitter import Event
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.uplink import StreamError
 from sensor_sim.wire import Progress
 from server.networks import ServedNetwork
-from tests.networks import SMALL
+from tests.networks import SMALL, person_curve
 
 NEVER = {"name": "never"}
 

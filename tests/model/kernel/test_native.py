@@ -13,7 +13,8 @@ from model.checkpoint import import_public_checkpoint
 from model.config import VARIANTS, RaScaNetConfig
 from model.kernel.native import NativeRuntime, instruction_sets
 from model.preprocess import pixel_table
-from model.runtime import Hidden, RuntimeUnavailableError, load_runtime
+from model.runtime import load_runtime
+from model.step import Hidden, RuntimeUnavailableError
 from model.torch_runtime import TorchRuntime
 from tests.networks import SMALL, random_checkpoint
 

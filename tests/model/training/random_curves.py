@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.training.exits import Curves
+from model.training.outcomes import Curves
 
 
 def random_curves(seed: int, count: int, bursts: int = 12, steps: float = 1.0) -> Curves:

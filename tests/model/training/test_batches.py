@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from model.training.answers import Answers
 from model.training.batches import (
     FreshViews,
     OtherViewsError,
@@ -18,7 +19,6 @@ from model.training.batches import (
 from model.training.light import Dice, Light
 from model.training.photos import UNKNOWN
 from model.training.recipe import Recipe
-from model.training.teacher import Answers
 from tests.model.training.folders import INDEX_HEADER
 
 RECIPE = Recipe(batch=4, light=Light(brightness=0.0, saturation=(1.0, 1.0)))

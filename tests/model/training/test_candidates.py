@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from model.exit_policy import NeverExitPolicy, PerBurstPolicy, TwoSidedPolicy
 from model.training.candidates import families, per_burst_path, two_sided_path
-from model.training.exits import figures_of, losses, replay
+from model.training.outcomes import figures_of, losses, replay
 from tests.model.training.random_curves import random_curves
 
 

@@ -13,8 +13,8 @@ from model.exit_policy import PerBurstPolicy
 from model.runtime import load_runtime
 from model.training.candidates import per_burst_path
 from model.training.certify import certify, count_spans, fixed_sequence, halt_spans, holm
-from model.training.exits import Curves, losses, read_curves, replay
 from model.training.metrics import wilson_interval
+from model.training.outcomes import Curves, losses, read_curves, replay
 from tests.model.training.random_curves import random_curves
 
 RISK = DELTA = 0.1

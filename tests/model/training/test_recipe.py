@@ -7,8 +7,10 @@ from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.training.augment import Composition
 from model.training.light import Light
-from model.training.recipe import RECIPES_FOLDER, Recipe, RecipeError, read_recipe
+from model.training.recipe import Recipe, RecipeError, read_recipe
 from model.training.views import ViewPlan
+
+RECIPES_FOLDER = Path(__file__).resolve().parents[3] / "model" / "training" / "recipes"
 
 
 def write(tmp_path: Path, text: str) -> Path:

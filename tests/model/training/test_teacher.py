@@ -1,48 +1,86 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+import torch
+from torch import Tensor
 
 from model.training.augment import Composition
-from model.training.teacher import Answers, AnswersError
+from model.training.batches import load_views
+from model.training.teacher import FOLDS, SIZE, TeachError, cross_fitted, features_of, hints_of, teach
 from model.training.views import ViewPlan
 
-ANSWERS = Answers(
-    ViewPlan(seed=3, source_weights={"street": 2.0}, composition=Composition(patch_share=0.5)),
-    "digest of an index",
-    np.array([1, 0, -1], np.int8),
-    np.array([0.75, 0.5, 0.25], np.float32),
-    np.array([[1, 2], [3, 4], [5, 6]], np.float16),
-)
+PLAN = ViewPlan(composition=Composition(min_area=0.6, empty_crop_share=0.0))
 
 
-def test_answers_survive_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "answers.npz"
-    ANSWERS.save(path)
-    read = Answers.load(path)
-    assert (read.plan, read.index_digest) == (ANSWERS.plan, ANSWERS.index_digest)
-    assert np.array_equal(read.labels, ANSWERS.labels)
-    assert np.array_equal(read.p_person, ANSWERS.p_person)
-    assert np.array_equal(read.hints, ANSWERS.hints)
-    assert len(read.digest) == 64
+def mean_colours(frames: Tensor) -> Tensor:
+    """A backbone that tells bright pictures, which are those with a person, from dark ones."""
+    assert frames.shape[1:] == (3, *SIZE)
+    assert frames.dtype == torch.uint8
+    return frames.float().mean((2, 3))
 
 
-@pytest.mark.parametrize(
-    ("share", "targets"), [(0.0, [1, 0, 0.25]), (0.5, [0.875, 0.25, 0.25]), (1.0, [0.75, 0.5, 0.25])]
-)
-def test_targets_mix_label_and_answer(share: float, targets: list[float]) -> None:
-    assert ANSWERS.targets(share)[:, 0].tolist() == pytest.approx(targets)
-    assert np.array_equal(ANSWERS.targets(share)[:, 1:], ANSWERS.hints)
+@pytest.mark.parametrize("batch", [1, 4, 64])
+def test_features_do_not_depend_on_the_batch(batch: int) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (5, *SIZE, 3), np.uint8)
+    features = features_of(pictures, mean_colours, batch)
+    assert features.numpy() == pytest.approx(pictures.mean((1, 2)), rel=1e-3)
+    assert torch.equal(features, features_of(pictures, mean_colours))
 
 
-def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
-    for content in (b"no archive", None):
-        path = tmp_path / "answers.npz"
-        if content is None:
-            np.savez(path, something=np.zeros(3))
-        else:
-            path.write_bytes(content)
-        with pytest.raises(AnswersError, match=r"answers\.npz: not a file of a teacher's answers"):
-            Answers.load(path)
-    with pytest.raises(AnswersError, match=r"absent\.npz"):
-        Answers.load(tmp_path / "absent.npz")
+def test_a_view_is_answered_by_a_head_that_has_not_seen_its_picture() -> None:
+    # Labels by chance, each picture with a feature of its own: only who has seen a picture could know its label.
+    rng = np.random.default_rng(0)
+    pictures = np.repeat(np.arange(40), 20)
+    labels = rng.integers(0, 2, 40).astype(np.int8)[pictures]
+    features = torch.from_numpy(np.eye(40, dtype=np.float16)[pictures])
+    p_person, heads = cross_fitted(features, torch.from_numpy(labels), torch.from_numpy(pictures), 1, lambda *_: None)
+    assert len(heads) == FOLDS
+    assert ((p_person.numpy() > 0.5) == (labels == 1)).mean() < 0.75
+    known = heads[0].p_person(features).numpy()
+    assert ((known > 0.5) == (labels == 1)).mean() > 0.75  # the head has learned what it saw
+
+
+def test_hints_are_what_features_mostly_vary_by() -> None:
+    rng = np.random.default_rng(0)
+    causes = rng.standard_normal((5000, 2))
+    features = (causes @ rng.standard_normal((2, 30)) + 0.1 * rng.standard_normal((5000, 30))).astype(np.float16)
+    hints = hints_of(torch.from_numpy(features), 3).double().numpy()
+    assert np.mean(hints**2) == pytest.approx(1, abs=1e-2)
+    told = np.linalg.lstsq(hints[:, :2], causes, rcond=None)
+    assert told[1].sum() / (causes**2).sum() < 0.01  # two directions tell both causes
+    assert hints[:, 2].std() < hints[:, 1].std() < hints[:, 0].std()
+
+
+def test_a_teacher_that_sees_brightness_learns_that_bright_means_person(photo_folder: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    def run(plan: ViewPlan = PLAN, teacher: str = "colours", count: int = 64) -> npt.NDArray[np.float32]:
+        taught = teach(
+            photo_folder,
+            plan,
+            mean_colours,
+            tmp_path,
+            lambda *at: told.append(at),
+            teacher=teacher,
+            count=count,
+            seed=1,
+        )
+        assert taught.val["all"].auroc == 1
+        assert taught.views.auroc > 0.9
+        assert np.array_equal(
+            taught.answers.labels, load_views(photo_folder, plan).render(np.arange(64), (15, 16)).labels
+        )
+        return taught.answers.p_person
+
+    first = run()
+    assert told[-1] == ("heads", FOLDS, FOLDS)
+    assert np.array_equal(run(), first)  # from the features that lie in the folder
+    with pytest.raises(TeachError, match="work on other views"):
+        run(replace(PLAN, seed=2))
+    with pytest.raises(TeachError, match="by another teacher"):
+        run(teacher="sharper eyes")
+    with pytest.raises(TeachError, match="another number of them"):
+        run(count=80)

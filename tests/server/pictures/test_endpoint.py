@@ -12,9 +12,9 @@ from PIL import Image
 
 from model.exit_policy import PublishedPolicy
 from model.preprocess import frame_from_image
-from model.scan import person_curve, scan_frame
+from model.scan import scan_frame
 from server.networks import ServedNetwork
-from tests.networks import SMALL
+from tests.networks import SMALL, person_curve
 from tests.picture_files import animation, grey_16_bit, huge_png, picture
 
 NDJSON = {"accept": "application/x-ndjson"}

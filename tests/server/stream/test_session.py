@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from model.exit_policy import NeverExitPolicy, PublishedPolicy, describe_policy
 from model.exit_policy import Policy as ExitPolicy
 from model.runtime import load_runtime
-from model.scan import FrameScan, person_curve, scan_frame
+from model.scan import FrameScan, scan_frame
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.readout import read_bursts
 from sensor_sim.wire import (
@@ -32,7 +32,7 @@ from server.networks import ServedNetwork
 from server.settings import Settings
 from server.stream.session import Phase, StreamSession
 from server.stream.tokens import Tokens
-from tests.networks import SMALL, random_checkpoint
+from tests.networks import SMALL, person_curve, random_checkpoint
 
 RUNTIMES = {seed: load_runtime(random_checkpoint(SMALL, seed)) for seed in range(3)}
 GEOMETRY = SensorGeometry(SMALL.height, SMALL.width, SMALL.BURST_ROWS)

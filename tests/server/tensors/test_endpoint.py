@@ -15,15 +15,16 @@ from tritonclient.utils import InferenceServerException
 
 from model.config import VARIANTS
 from model.exit_policy import NeverExitPolicy, PublishedPolicy
-from model.runtime import StepResult, load_runtime
-from model.scan import person_curve, scan_frame
+from model.runtime import load_runtime
+from model.scan import scan_frame
+from model.step import StepResult
 from sensor_sim.clock import VirtualClock
 from sensor_sim.wire import Progress
 from server.errors import ServiceError
 from server.networks import ServedNetwork
 from server.tensors.codec import TensorSpec, read_tensors
 from tests.model.random_networks import random_frames
-from tests.networks import SMALL, random_checkpoint
+from tests.networks import SMALL, person_curve, random_checkpoint
 
 from clients.python.client import Client  # isort: skip
 

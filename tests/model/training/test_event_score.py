@@ -1,7 +1,7 @@
 import pytest
 
+from model.training.event_score import streaming_score
 from model.training.metrics import poisson_interval, wilson_interval
-from model.training.streaming import streaming_score
 
 WINDOWS = [(10.0, 12.0), (30.0, 31.0), (50.0, 55.0)]
 

@@ -13,8 +13,8 @@ from model.exit_policy import (
     Seen,
     Verdict,
 )
-from model.runtime import StepRuntime
 from model.scan import scan_frame
+from model.step import StepRuntime
 from model.training.metrics import binary_metrics, mean_interval, wilson_interval
 from model.training.photos import Photos
 

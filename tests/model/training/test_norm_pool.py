@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from model.norm_pool import can_norm_pool, norm_pool
+from model.training.norm_pool import can_norm_pool, norm_pool
 
 EPSILON = 1e-5
 ROUNDING = 2**-8

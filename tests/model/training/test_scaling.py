@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.runtime import load_runtime
-from model.scan import person_curve
-from model.training.calibrate import Scaling, apply_scaling, choose_exit_threshold, fit_scaling
-from tests.networks import SMALL, random_checkpoint
+from model.training.scaling import Scaling, apply_scaling, choose_exit_threshold, fit_scaling
+from tests.networks import SMALL, person_curve, random_checkpoint
 
 
 @pytest.mark.parametrize("truth", [Scaling(1.0, 0.0), Scaling(0.5, -1.0), Scaling(2.0, 0.7)])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model.exit_policy import POLICIES, PerBurstPolicy, Policy, PublishedPolicy, TwoSidedPolicy
 from model.runtime import load_runtime
 from model.scan import scan_frame
-from model.training.exits import Curves, losses, read_curves, replay, run
+from model.training.outcomes import Curves, losses, read_curves, replay, run
 from model.training.photos import Photo, Photos
 from tests.model.random_networks import random_frames
 from tests.model.training.random_curves import random_curves

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from model.runtime import StepRuntime
+from model.step import StepRuntime
 from model.training.metrics import BinaryMetrics, binary_metrics
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.sensor import PRESETS, Sensor

@@ -1,0 +1,96 @@
+"""`StepRuntime`: the one interface through which servers and commands run the network."""
+
+from typing import Final, Protocol, Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from model.config import RaScaNetConfig
+
+LARGEST_MARGIN: Final = 87.0
+"""Between two logits; e to its power is still a float32."""
+
+Pixels = npt.NDArray[np.uint8]
+"""Rows or a frame: (rows, W, 3) RGB, 0..255."""
+
+Floats = npt.NDArray[np.float32]
+"""Logits (n, 2), or confidence (n,)."""
+
+Hidden = npt.NDArray[np.float32]
+"""The recurrent state of one frame: (C, Wh)."""
+
+
+class StepResult(msgspec.Struct, gc=False):
+    """What the network says after n bursts.
+
+    Attributes:
+        outputs: after each burst the logits of no person and person, the confidence, P(person): 4 n floats one after
+            the other (for a burst or two, Python's floats are far ahead of arrays).
+    """
+
+    outputs: list[float]
+
+    @classmethod
+    def of(cls, logits: Floats, confidence: Floats) -> Self:
+        """From logits (n, 2) and confidence (n,)."""
+        p_person = 1 / (1 + np.exp(np.minimum(logits[:, 0] - logits[:, 1], LARGEST_MARGIN)))
+        return cls(np.column_stack([logits, confidence, p_person]).ravel().tolist())
+
+    @property
+    def logits(self) -> Floats:
+        """(n, 2) float32, no person before person."""
+        return np.array(self.outputs, np.float32).reshape(-1, 4)[:, :2]
+
+    @property
+    def confidence(self) -> list[float]:
+        """After each burst, how likely the decision at that burst is the final one, 0..1."""
+        return self.outputs[2::4]
+
+    @property
+    def p_person(self) -> list[float]:
+        """P(person) after each burst, 0..1."""
+        return self.outputs[3::4]
+
+
+class RuntimeUnavailableError(RuntimeError):
+    """A runtime that this machine or this installation doesn't have."""
+
+
+class StepRuntime(Protocol):
+    """Runs one network. It never remembers a stream: the hidden state goes in and is advanced in place."""
+
+    config: RaScaNetConfig
+
+    turn_bursts: int
+    """So many bursts are stepped in about a millisecond at most; who shares a thread gives no more to one call."""
+
+    def initial_hidden(self) -> Hidden:
+        """The state before a frame's first burst: zeros (C, Wh) float32."""
+        ...
+
+    def step(self, rows: Pixels, hidden: Hidden) -> StepResult:
+        """Advances `hidden` by n consecutive bursts.
+
+        Args:
+            rows: (n * 5, W, 3) uint8 RGB, n >= 1.
+            hidden: (C, Wh) float32, overwritten with the state after the last burst.
+
+        Raises:
+            ValueError: `rows` or `hidden` of another shape or dtype.
+        """
+        ...
+
+
+def check_step_arguments(config: RaScaNetConfig, rows: Pixels, hidden: Hidden) -> int:
+    """The number of bursts in `rows`; raises ValueError as `StepRuntime.step` says."""
+    burst_rows, *columns = config.burst_shape
+    if rows.dtype != np.uint8 or rows.ndim != 3 or list(rows.shape[1:]) != columns or len(rows) % burst_rows:
+        raise ValueError(
+            f"rows must be uint8 (n * {burst_rows}, {columns[0]}, {columns[1]}), not {rows.dtype} {rows.shape}"
+        )
+    if not len(rows):
+        raise ValueError("rows must hold at least one burst")
+    if hidden.dtype != np.float32 or hidden.shape != config.hidden_shape:
+        raise ValueError(f"hidden must be float32 {config.hidden_shape}, not {hidden.dtype} {hidden.shape}")
+    return len(rows) // burst_rows

@@ -1,0 +1,77 @@
+"""Answers of a larger network, the teacher, to the views of a plan (distillation, Hinton et al. 2015)."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from model.training.augment import Composition
+from model.training.views import ViewPlan
+
+
+class AnswersError(ValueError):
+    """Answers that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the teacher said of views 0, 1, 2 ...
+
+    Attributes:
+        plan: how the views are drawn.
+        index_digest: SHA-256 of the index of the photographs that they are made of.
+        labels: (N,) int8: 1 person, 0 no person, -1 unknown.
+        p_person: the teacher's P(person), (N,) in 0..1.
+        hints: what else it saw, (N, H) float16: the main directions of its features, mean square 1.
+        digest: SHA-256 of the file they were read from; empty before.
+    """
+
+    plan: ViewPlan
+    index_digest: str
+    labels: npt.NDArray[np.int8]
+    p_person: npt.NDArray[np.float32]
+    hints: npt.NDArray[np.float16]
+    digest: str = ""
+
+    def targets(self, teacher_share: float) -> npt.NDArray[np.float32]:
+        """What is to be learned, (N, 1 + H): P(person), answer and label in their shares, without a label the answer;
+        and the hints."""
+        mixed = teacher_share * self.p_person + (1 - teacher_share) * self.labels
+        p_person = np.where(self.labels < 0, self.p_person, mixed)
+        return np.column_stack((p_person, self.hints)).astype(np.float32)
+
+    def save(self, path: Path) -> None:
+        np.savez(
+            path,
+            plan=np.array(json.dumps(asdict(self.plan))),
+            index_digest=np.array(self.index_digest),
+            labels=self.labels,
+            p_person=self.p_person,
+            hints=self.hints,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            AnswersError: no such file, or another kind of file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                plan = json.loads(str(file["plan"]))
+                composition = Composition(**plan.pop("composition"))
+                return cls(
+                    ViewPlan(**plan, composition=composition),
+                    str(file["index_digest"]),
+                    file["labels"],
+                    file["p_person"],
+                    file["hints"],
+                    hashlib.sha256(path.read_bytes()).hexdigest(),
+                )
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise AnswersError(f"{path}: not a file of a teacher's answers ({error})") from error

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.training.answers import Answers, AnswersError
+from model.training.augment import Composition
+from model.training.views import ViewPlan
+
+ANSWERS = Answers(
+    ViewPlan(seed=3, source_weights={"street": 2.0}, composition=Composition(patch_share=0.5)),
+    "digest of an index",
+    np.array([1, 0, -1], np.int8),
+    np.array([0.75, 0.5, 0.25], np.float32),
+    np.array([[1, 2], [3, 4], [5, 6]], np.float16),
+)
+
+
+def test_answers_survive_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "answers.npz"
+    ANSWERS.save(path)
+    read = Answers.load(path)
+    assert (read.plan, read.index_digest) == (ANSWERS.plan, ANSWERS.index_digest)
+    assert np.array_equal(read.labels, ANSWERS.labels)
+    assert np.array_equal(read.p_person, ANSWERS.p_person)
+    assert np.array_equal(read.hints, ANSWERS.hints)
+    assert len(read.digest) == 64
+
+
+@pytest.mark.parametrize(
+    ("share", "targets"), [(0.0, [1, 0, 0.25]), (0.5, [0.875, 0.25, 0.25]), (1.0, [0.75, 0.5, 0.25])]
+)
+def test_targets_mix_label_and_answer(share: float, targets: list[float]) -> None:
+    assert ANSWERS.targets(share)[:, 0].tolist() == pytest.approx(targets)
+    assert np.array_equal(ANSWERS.targets(share)[:, 1:], ANSWERS.hints)
+
+
+def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
+    for content in (b"no archive", None):
+        path = tmp_path / "answers.npz"
+        if content is None:
+            np.savez(path, something=np.zeros(3))
+        else:
+            path.write_bytes(content)
+        with pytest.raises(AnswersError, match=r"answers\.npz: not a file of a teacher's answers"):
+            Answers.load(path)
+    with pytest.raises(AnswersError, match=r"absent\.npz"):
+        Answers.load(tmp_path / "absent.npz")
