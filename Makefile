@@ -106,7 +106,7 @@ clean:
 	$(PYTHON) -m venv .venv
 	touch $@
 
-KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model/kernel/build.py setup.py
+KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model/kernel/build.py server/stream/_frames.c setup.py
 
 .venv/demo.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[samples]'

@@ -1,4 +1,4 @@
-"""Declares the kernel's extension modules; everything else is in pyproject.toml."""
+"""Declares the extension modules; everything else is in pyproject.toml."""
 
 import numpy as np
 from setuptools import Extension, setup
@@ -15,6 +15,14 @@ setup(
             define_macros=[("Py_LIMITED_API", "0x030b0000")],
             py_limited_api=True,
             optional=True,  # a machine without a C compiler runs on torch
-        )
+        ),
+        Extension(
+            "server.stream._frames",
+            ["server/stream/_frames.c"],
+            extra_compile_args=["-O3", "-std=gnu11"],
+            define_macros=[("Py_LIMITED_API", "0x030b0000")],
+            py_limited_api=True,
+            optional=True,  # NumPy unmasks where there is no C compiler
+        ),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from server.process.addresses import Proxies, shared_by
 
 V4 = st.ip_addresses(v=4).map(str)
-V6 = st.ip_addresses(v=6).filter(lambda address: address.ipv4_mapped is None)
+V6 = st.integers(0, 2**128 - 1).map(ipaddress.IPv6Address).filter(lambda address: address.ipv4_mapped is None)
 
 
 @given(peer=V4, forwarded=st.lists(st.text(max_size=20)))
