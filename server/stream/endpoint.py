@@ -250,8 +250,7 @@ class _Serving:
             ServiceError: the message is not legal here; nothing has changed.
         """
         session, streams = self._session, self._streams
-        session.behind = streams.load.behind
-        yield session.receive(message)
+        yield session.receive(message, behind=streams.load.behind)
         while (rows := session.rows_to_step()) is not None:
             began = perf_counter()
             result = session.runtime.step(rows, session.hidden)

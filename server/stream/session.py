@@ -76,7 +76,6 @@ class StreamSession:
     Attributes:
         phase: where the connection is.
         hidden: the network's state.
-        behind: set by whoever sees that the server is; the frames that begin while it is are shed.
         frames, shed: decided and shed on this connection.
         bursts: that came on this connection.
     """
@@ -103,7 +102,6 @@ class StreamSession:
         "_totals",
         "_turn_rows",
         "_width",
-        "behind",
         "bursts",
         "frames",
         "hidden",
@@ -115,7 +113,6 @@ class StreamSession:
         self._models, self._limits, self._tokens = models, limits, tokens
         self.phase = Phase.OPENING
         self.hidden: Hidden = np.zeros((0, 0), np.float32)
-        self.behind = False
         self.frames = self.shed = self.bursts = 0
         self._told = limits.credit_bursts  # the client may send so many bursts
         self._progress_every = self._checkpoint_every = 0
@@ -171,8 +168,12 @@ class StreamSession:
         """What to tell the client when the stream has to end."""
         return GoingAway(reason, seconds, self.token())
 
-    def receive(self, message: Message) -> list[Control]:
+    def receive(self, message: Message, *, behind: bool = False) -> list[Control]:
         """Takes a message; what to answer at once. Rows are then fetched with `rows_to_step`.
+
+        Args:
+            message: what came.
+            behind: whether the event loop is late; a frame that begins then is shed.
 
         Raises:
             ServiceError: the message is not legal here.
@@ -187,7 +188,7 @@ class StreamSession:
         replies: list[Control] = []
         if isinstance(message, Rows):
             shed = self.shed
-            self._receive_rows(message)
+            self._receive_rows(message, behind)
             self.bursts += message.bursts
             if self.shed != shed:
                 replies.append(Shed(message.frame_id))
@@ -271,7 +272,7 @@ class StreamSession:
         self._scan = scan
         return scan.next_burst
 
-    def _receive_rows(self, message: Rows) -> None:
+    def _receive_rows(self, message: Rows, behind: bool) -> None:
         if message.pixel_format is not self._pixel_format:
             raise ServiceError(
                 "wrong_geometry", f"rows of {message.pixel_format} came; hello announced {self._pixel_format}"
@@ -323,7 +324,7 @@ class StreamSession:
             self._frame_id = message.frame_id
             self._scan = FrameScan(self._bursts_per_frame, self._policy)
             self._compute_us = 0.0
-            if self.behind:
+            if behind:
                 self._scan.next_burst = self._bursts_per_frame  # done with, undecided
                 self.shed += 1
                 return

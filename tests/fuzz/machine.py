@@ -79,11 +79,11 @@ class Conversation(RuleBasedStateMachine):
     def streaming(self) -> bool:
         return self.session.phase is Phase.STREAMING and not self.over
 
-    def _say(self, message: Message) -> list[Control]:
+    def _say(self, message: Message, behind: bool = False) -> list[Control]:
         """What the service answers; it says the same to what went over the wire. A refusal ends the connection."""
         before = self.session.token(), self.session.phase, self.session.bursts
         try:
-            replies = self.session.receive(decode(encode(message)))
+            replies = self.session.receive(decode(encode(message)), behind=behind)
         except (ServiceError, WireError) as error:
             assert error.code in CLOSE_CODES
             if not isinstance(message, Resume | Hello):
@@ -165,7 +165,6 @@ class Conversation(RuleBasedStateMachine):
     @rule(data=st.data())
     def many_rows(self, data: st.DataObject) -> None:
         """About a frame; otherwise few would be decided."""
-        self.session.behind = False
         for _ in range(data.draw(st.integers(1, BURSTS))):
             if self.streaming:
                 self._send_next(data.draw(st.integers(1, 3)), 1)
@@ -173,17 +172,16 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.streaming)
     @rule(bursts=st.integers(1, 3), step=st.integers(1, 5), behind=st.sampled_from((False, False, True)))
     def next_rows(self, bursts: int, step: int, behind: bool) -> None:
-        self.session.behind = behind
-        self._send_next(bursts, step)
+        self._send_next(bursts, step, behind)
 
-    def _send_next(self, bursts: int, step: int) -> None:
+    def _send_next(self, bursts: int, step: int, behind: bool = False) -> None:
         if self.next_burst >= BURSTS:
             self.frame_id, self.next_burst = self.frame_id + step, 0
         first = self.next_burst
         bursts = min(bursts, BURSTS - first, self.credits - self.sent)
         assert bursts > 0, "half of the window is always there between messages"
         self.next_burst = first + bursts
-        self._say(self._rows(self.frame_id, first, bursts))
+        self._say(self._rows(self.frame_id, first, bursts), behind)
 
     @precondition(lambda self: self.streaming and self.frame_id >= 0 and self.next_burst == BURSTS)
     @rule(first=st.integers(0, BURSTS - 1))

@@ -113,10 +113,11 @@ def test_credits_bound_what_is_under_way() -> None:
 def test_a_frame_that_begins_while_the_server_is_behind_is_shed_whole() -> None:
     session = _session()
     _say(session, Hello(SMALL.name, {"name": "never"}, 0))
-    session.behind = True
-    said = [reply for burst in range(BURSTS) for reply in _say(session, _rows(_frame(0), burst, 1, 0))]
+    said = [
+        reply for burst in range(BURSTS) for reply in session.receive(_rows(_frame(0), burst, 1, 0), behind=not burst)
+    ]
+    assert session.rows_to_step() is None
     assert [type(reply).__name__ for reply in said] == ["Shed"]
-    session.behind = False
     said = _say(session, _rows(_frame(0), 0, BURSTS, 1))
     assert [type(reply).__name__ for reply in said] == ["Decision"]
 
