@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 Frame = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
@@ -84,20 +85,22 @@ class SensorGeometry:
         return (self.height, self.width, self.pixel_format.channels)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Burst:
-    """Consecutive rows of one frame, just read out.
+class Rows(Struct, frozen=True, eq=False):
+    """Consecutive bursts of one frame: one, as the sensor reads them out, or several in one message.
 
     Attributes:
-        frame_id: number of the frame in its stream, from 0.
-        burst_index: place in the frame, from 0.
-        rows: (burst_rows + 2 * halo_rows, W, channels) uint8.
-        readout_us: when its last row left the sensor, in microseconds since the stream began (virtual time).
+        frame_id: number of the frame in its stream, 0 .. 2**32 - 1.
+        first_burst: place of the first burst in the frame, from 0.
+        bursts: how many there are.
+        readout_us: when the last row left the sensor, microseconds since the stream began (virtual time).
+        rows: (bursts * burst_rows + 2 * halo_rows, W, channels) uint8; of a message a view, not a copy. A mosaic's rows
+            come with those of its halo above and below, once for all its bursts.
         pixel_format: what the rows are.
     """
 
     frame_id: int
-    burst_index: int
-    rows: npt.NDArray[np.uint8]
+    first_burst: int
+    bursts: int
     readout_us: int
+    rows: npt.NDArray[np.uint8]
     pixel_format: PixelFormat = PixelFormat.RGB8

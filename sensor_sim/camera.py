@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from sensor_sim.burst import Burst, SensorGeometry
+from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.readout import ReadoutTiming, Samples, cut_bursts
 from sensor_sim.scene import Scene
 from sensor_sim.sensor import PRESETS, Light, Sensor, SensorConfig, linear_light
@@ -51,7 +51,7 @@ class Camera:
 
     _sensor: Sensor = field(init=False, repr=False, compare=False)
 
-    def __call__(self, frame_id: int, start_us: float) -> Iterator[Burst]:
+    def __call__(self, frame_id: int, start_us: float) -> Iterator[Rows]:
         """The frame whose readout begins at `start_us`, burst by burst; rows are simulated as they are asked for."""
 
         def read_rows(first: int, last: int) -> Samples:

@@ -14,16 +14,16 @@ from typing import TypeVar
 
 import msgspec
 
-from sensor_sim.burst import Burst, Frame, PixelFormat, SensorGeometry
+from sensor_sim.burst import Frame, PixelFormat, Rows, SensorGeometry
 from sensor_sim.clock import Clock, RealClock
 from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.link import Link, LinkConditions, Passage
 from sensor_sim.readout import Reader, ReadoutTiming, read_bursts
 from sensor_sim.sensor import PRESETS, Sensor
 from sensor_sim.uplink import ANSWER_TIMEOUT_S, Backoff, StreamError, Uplink
-from sensor_sim.wire import Decision, End, Hello, Message, Progress, Rows, Shed, Skip, Summary, Sync
+from sensor_sim.wire import Decision, End, Hello, Message, Progress, Shed, Skip, Summary, Sync
 
-Event = Burst | Progress | Skip | Decision
+Event = Rows | Progress | Skip | Decision
 T = TypeVar("T")
 Observer = Callable[[Event], None]
 
@@ -120,7 +120,7 @@ class Emitter:
             await self._sleep_until(burst.readout_us)
             now_us = max(self._now_us(), burst.readout_us)
             if (
-                pending.skips.get(burst.burst_index, math.inf) <= now_us
+                pending.skips.get(burst.first_burst, math.inf) <= now_us
             ):  # the last burst's skip comes with the decision
                 end_us = float(burst.readout_us)
                 skipped += 1
@@ -136,8 +136,8 @@ class Emitter:
             sent += 1
             self._observer(burst)
             if not lost:
-                passage = self._link.send(now_us, burst.rows.size, burst.frame_id, burst.burst_index)
-                outbox.append((passage, Rows.of(burst)))
+                passage = self._link.send(now_us, burst.rows.size, burst.frame_id, burst.first_burst)
+                outbox.append((passage, burst))
                 await self._deliver(outbox, now_us)
         await self._deliver(outbox, math.inf)
         decision: Decision | None = None
@@ -186,9 +186,9 @@ class Emitter:
             picture, geometry, self._timing, frame_id=frame_id, start_us=start_us
         )
 
-    def _rows_begun(self, burst: Burst, span_us: float) -> int:
+    def _rows_begun(self, burst: Rows, span_us: float) -> int:
         """Rows of a burst that were read when it was given up: those of the last one's halo, and what came since."""
-        ahead = burst.pixel_format.halo_rows if burst.burst_index else 0
+        ahead = burst.pixel_format.halo_rows if burst.first_burst else 0
         return min(ahead + self._timing.whole_rows(span_us), self.geometry.burst_rows)
 
     def _now_us(self) -> float:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sensor_sim.burst import Burst, SensorGeometry
+from sensor_sim.burst import Rows, SensorGeometry
 
 Samples = npt.NDArray[np.uint8]
 """(rows, W, channels) uint8 as they leave the sensor."""
 
-Reader = Callable[[int, float], Iterator[Burst]]
+Reader = Callable[[int, float], Iterator[Rows]]
 """Reads the frame of an id out from a time (us) on: burst after burst, each computed when it is asked for."""
 
 
@@ -83,7 +83,7 @@ def cut_bursts(
     timing: ReadoutTiming,
     frame_id: int,
     start_us: float,
-) -> Iterator[Burst]:
+) -> Iterator[Rows]:
     """Cuts a frame into bursts, reading its rows once, in order, and no further than asked.
 
     Args:
@@ -104,7 +104,7 @@ def cut_bursts(
         else:
             rows = samples[first - halo : last + halo]
         readout_us = round(timing.row_read_us(start_us, needed - 1))
-        yield Burst(frame_id, index, rows, readout_us, geometry.pixel_format)
+        yield Rows(frame_id, index, 1, readout_us, rows, geometry.pixel_format)
 
 
 def read_bursts(
@@ -114,7 +114,7 @@ def read_bursts(
     *,
     frame_id: int = 0,
     start_us: float = 0.0,
-) -> Iterator[Burst]:
+) -> Iterator[Rows]:
     """Reads out a frame of finished samples in raster order.
 
     Args:

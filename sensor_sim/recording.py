@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from sensor_sim.burst import Burst, PixelFormat, SensorGeometry
+from sensor_sim.burst import PixelFormat, Rows, SensorGeometry
 from sensor_sim.readout import ReadoutTiming
-from sensor_sim.wire import Rows, WireError, decode, encode
+from sensor_sim.wire import WireError, decode, encode
 
 MAGIC: Final = b"RSCNREC1"
 MAX_RECORD_BYTES: Final = 2**24
@@ -41,9 +41,9 @@ class RecordedFrame:
 
     frame_id: int
     start_us: float
-    bursts: tuple[Burst, ...]
+    bursts: tuple[Rows, ...]
 
-    def read(self, frame_id: int, start_us: float) -> Iterator[Burst]:
+    def read(self, frame_id: int, start_us: float) -> Iterator[Rows]:
         """A `Reader`: the recorded bursts, whatever it is asked for."""
         return iter(self.bursts)
 
@@ -76,12 +76,12 @@ class Recorder:
             self._write(_END_KIND, _END.pack(self._frames))
         self._file.close()
 
-    def write_frame(self, start_us: float, bursts: Iterator[Burst]) -> int:
+    def write_frame(self, start_us: float, bursts: Iterator[Rows]) -> int:
         """Writes one frame, numbered after the last one; the bytes of its pixels."""
         self._write(_FRAME_KIND, _FRAME.pack(self._frames, start_us))
         pixels = 0
         for burst in bursts:
-            message = encode(Rows.of(burst))
+            message = encode(burst)
             assert isinstance(message, bytes)  # noqa: S101 - rows are bytes
             self._write(_ROWS_KIND, message)
             pixels += burst.rows.size
@@ -141,7 +141,7 @@ class Recording:
         records = self._records()
         next(records)
         start: tuple[int, float] | None = None
-        bursts: list[Burst] = []
+        bursts: list[Rows] = []
         frames = 0
         for kind, content, place in chain(records, [(0, b"", "")]):
             if kind != _ROWS_KIND and start is not None:
@@ -160,7 +160,7 @@ class Recording:
             elif kind:
                 raise RecordingError(f"{self._path}: {place} is out of place")
 
-    def _burst(self, content: bytes, frame_id: int, burst_index: int, place: str) -> Burst:
+    def _burst(self, content: bytes, frame_id: int, burst_index: int, place: str) -> Rows:
         try:
             rows = decode(content)
         except WireError as error:
@@ -170,7 +170,7 @@ class Recording:
         found = (rows.frame_id, rows.first_burst, rows.bursts, rows.pixel_format, rows.rows.size)
         if found != (frame_id, burst_index, 1, geometry.pixel_format, geometry.burst_bytes):
             raise RecordingError(f"{self._path}: {place} is not burst {burst_index} of frame {frame_id}")
-        return Burst(frame_id, burst_index, rows.rows, rows.readout_us, rows.pixel_format)
+        return rows
 
     def _records(self) -> Iterator[tuple[int, bytes, str]]:
         """Kind, content and name of each record up to the end, its checksum found right."""

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
-from sensor_sim.burst import Burst, PixelFormat, SensorGeometry
+from sensor_sim.burst import PixelFormat, SensorGeometry
+from sensor_sim.burst import Rows as Rows  # a message like those below
 
 SUBPROTOCOL: Final = "rascanet.v1"
 VERSION: Final = 1
@@ -40,37 +41,6 @@ class WireError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-class Rows(Struct, frozen=True, eq=False):
-    """Consecutive bursts of one frame, in one binary message.
-
-    Attributes:
-        frame_id: 0 .. 2**32 - 1.
-        first_burst: index of the first burst.
-        bursts: how many there are.
-        readout_us: when the last row left the sensor, microseconds since the stream began.
-        rows: (rows, width, channels) uint8; a view of the message, not a copy. A mosaic's rows come with those of
-            its halo above and below.
-        pixel_format: what the rows are.
-    """
-
-    frame_id: int
-    first_burst: int
-    bursts: int
-    readout_us: int
-    rows: npt.NDArray[np.uint8]
-    pixel_format: PixelFormat = PixelFormat.RGB8
-
-    @classmethod
-    def of(cls, *bursts: Burst) -> "Rows":
-        """One message of consecutive bursts of a frame."""
-        first, last = bursts[0], bursts[-1]
-        rows = first.rows
-        if len(bursts) > 1:
-            halo = 2 * first.pixel_format.halo_rows  # both neighbours carry these rows; once is enough
-            rows = np.concatenate([rows, *(burst.rows[halo:] for burst in bursts[1:])])
-        return cls(first.frame_id, first.burst_index, len(bursts), last.readout_us, rows, first.pixel_format)
 
 
 Count = Annotated[int, Meta(ge=0, lt=2**32)]

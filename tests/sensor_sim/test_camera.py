@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.preprocess import rgb_frame, rgb_rows
-from sensor_sim.burst import Burst, PixelFormat, SensorGeometry
+from sensor_sim.burst import PixelFormat, Rows, SensorGeometry
 from sensor_sim.camera import Camera, Shutter
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.scene import PanningScene, Scene, SpriteScene, StillScene, Times
@@ -22,7 +22,7 @@ def _picture(seed: int, height: int, width: int) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def _own_rows(burst: Burst) -> npt.NDArray[np.uint8]:
+def _own_rows(burst: Rows) -> npt.NDArray[np.uint8]:
     halo = burst.pixel_format.halo_rows
     return burst.rows[halo : len(burst.rows) - halo]
 
@@ -58,7 +58,7 @@ def test_rows_joined_give_the_frame(
     if geometry.pixel_format.halo_rows:
         padded = np.concatenate([frame[1:2], frame, frame[-2:-1]])
         for burst in read:
-            first = burst.burst_index * burst_rows
+            first = burst.first_burst * burst_rows
             assert np.array_equal(burst.rows, padded[first : first + burst_rows + 2])
 
 
@@ -74,7 +74,7 @@ def test_bayer_by_burst_equals_bayer_by_frame(
 ) -> None:
     geometry = SensorGeometry(bursts * burst_rows, width, burst_rows, pixel_format)
     camera = Camera(StillScene(_picture(seed, geometry.height, width)), geometry)
-    by_burst = [rgb_rows(burst.rows, pixel_format, burst.burst_index * burst_rows) for burst in camera(0, 0)]
+    by_burst = [rgb_rows(burst.rows, pixel_format, burst.first_burst * burst_rows) for burst in camera(0, 0)]
     assert np.array_equal(np.concatenate(by_burst), rgb_frame(camera.frame(), pixel_format))
 
 
@@ -86,7 +86,7 @@ def test_a_frame_is_the_same_whatever_was_read_before(order: list[int], stop: in
     for frame_id in order:
         bursts = camera(frame_id, 0)
         for burst, _ in zip(bursts, range(stop), strict=False):  # an exit leaves the rest unread
-            first = burst.burst_index * 5
+            first = burst.first_burst * 5
             assert np.array_equal(_own_rows(burst), frames[frame_id][first : first + 5])
 
 

@@ -7,7 +7,6 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from sensor_sim.burst import Burst
 from sensor_sim.clock import RealClock, VirtualClock
 from sensor_sim.emitter import open_emitter
 from sensor_sim.ledger import FrameReport
@@ -154,7 +153,7 @@ def test_observer_sees_bursts_and_messages() -> None:
             await emitter.emit(FRAME)
 
     asyncio.run(main())
-    assert seen == [Burst.__name__, Decision.__name__]
+    assert seen == [Rows.__name__, Decision.__name__]
 
 
 def test_real_clock_does_not_return_early() -> None:

@@ -17,7 +17,7 @@ from model.exit_policy import PublishedPolicy, describe_policy
 from model.preprocess import rgb_frame
 from model.runtime import load_runtime
 from model.scan import scan_frame
-from sensor_sim.burst import Burst, PixelFormat, SensorGeometry
+from sensor_sim.burst import PixelFormat, SensorGeometry
 from sensor_sim.camera import Camera
 from sensor_sim.clock import Clock, RealClock, VirtualClock
 from sensor_sim.emitter import Emitter, FrameLostError, open_emitter
@@ -82,10 +82,10 @@ def _run(
     clock: Clock,
     link: LinkConditions | None = None,
     emit: "list[RecordedFrame] | None" = None,
-) -> tuple[list[FrameReport | FrameLostError], list[bytes], list[Burst]]:
+) -> tuple[list[FrameReport | FrameLostError], list[bytes], list[Rows]]:
     """Reports on `frames` frames, the messages that the service got, the bursts that left."""
     heard: list[bytes] = []
-    seen: list[Burst] = []
+    seen: list[Rows] = []
 
     async def shot(emitter: Emitter, number: int) -> FrameReport | FrameLostError:
         try:
@@ -96,7 +96,7 @@ def _run(
             return lost
 
     def observe(event: object) -> None:
-        if isinstance(event, Burst):
+        if isinstance(event, Rows):
             seen.append(event)
 
     async def main() -> list[FrameReport | FrameLostError]:
@@ -184,7 +184,7 @@ def test_exit_and_skip_never_lose_or_repeat_a_row(
         indices = [message.first_burst for message in arrived]
         assert indices == sorted(set(indices))
         assert len(indices) == ledger.bursts_sent == report.decision.processed + ledger.late_bursts
-        bursts = {burst.burst_index: burst for burst in camera(frame_id, report.start_us)}
+        bursts = {burst.first_burst: burst for burst in camera(frame_id, report.start_us)}
         for message in arrived:
             assert np.array_equal(message.rows, bursts[message.first_burst].rows)
             assert message.readout_us == bursts[message.first_burst].readout_us

@@ -21,7 +21,7 @@ def test_rows_joined_give_the_frame(
     frame = np.random.default_rng(1).integers(0, 256, geometry.frame_shape, np.uint8)
     read = list(read_bursts(frame, geometry, ReadoutTiming(line_time_us), frame_id=3, start_us=start_us))
     assert np.array_equal(np.concatenate([burst.rows for burst in read]), frame)
-    assert [burst.burst_index for burst in read] == list(range(geometry.bursts_per_frame))
+    assert [burst.first_burst for burst in read] == list(range(geometry.bursts_per_frame))
     assert {burst.frame_id for burst in read} == {3}
     times = [burst.readout_us for burst in read]
     assert times == sorted(times)

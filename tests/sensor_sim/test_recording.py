@@ -11,7 +11,7 @@ from sensor_sim.readout import ReadoutTiming
 from sensor_sim.recording import Recorder, Recording, RecordingError
 from sensor_sim.scene import StillScene
 from sensor_sim.sensor import PRESETS
-from sensor_sim.wire import Rows, encode
+from sensor_sim.wire import encode
 
 TIMING = ReadoutTiming(100, 5000)
 
@@ -38,8 +38,8 @@ def test_what_was_emitted_comes_back_bit_for_bit(tmp_path: Path, pixel_format: P
     assert recording.check() == 3
     for frame_id, frame in enumerate(recording.frames()):
         assert (frame.frame_id, frame.start_us) == (frame_id, 5000.0 * frame_id)
-        emitted = [encode(Rows.of(burst)) for burst in camera(frame_id, frame.start_us)]
-        assert [encode(Rows.of(burst)) for burst in frame.read(frame_id, 0)] == emitted
+        emitted = [encode(burst) for burst in camera(frame_id, frame.start_us)]
+        assert [encode(burst) for burst in frame.read(frame_id, 0)] == emitted
 
 
 @pytest.fixture(scope="module")

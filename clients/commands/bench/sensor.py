@@ -12,7 +12,7 @@ from clients.commands.bench.subjects import checkpoint_of
 from clients.commands.bench.timing import Call, time_in_turns
 from clients.commands.table import Table, number, ratio
 from model.preprocess import rgb_frame, rgb_rows
-from sensor_sim.burst import Burst, Frame, PixelFormat, SensorGeometry
+from sensor_sim.burst import Frame, PixelFormat, Rows, SensorGeometry
 from sensor_sim.readout import read_bursts
 from sensor_sim.sensor import PRESETS, Sensor, linear_light
 
@@ -61,13 +61,13 @@ def _cell(plan: Plan, variant: str) -> dict[str, Any]:
     }
 
 
-def _by_burst(bursts: Sequence[Burst]) -> None:
+def _by_burst(bursts: Sequence[Rows]) -> None:
     """Fills a frame in as the service does."""
     for burst in bursts:
         rgb_rows(
             burst.rows,
             burst.pixel_format.value,
-            burst.burst_index * (len(burst.rows) - 2 * burst.pixel_format.halo_rows),
+            burst.first_burst * (len(burst.rows) - 2 * burst.pixel_format.halo_rows),
         )
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.python.presence import PresenceEvent
-from sensor_sim.burst import Burst, SensorGeometry
+from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.emitter import Event
 from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.wire import Decision, Progress, Skip
@@ -66,7 +66,7 @@ class JsonView(PlainView):
 
     def observe(self, event: Event) -> None:
         """Something happened to the frame."""
-        if not isinstance(event, Burst):
+        if not isinstance(event, Rows):
             self._print(msgspec.to_builtins(event))
 
     def end(self, report: FrameReport) -> None:
@@ -110,8 +110,8 @@ class LiveView(PlainView):
 
     def observe(self, event: Event) -> None:
         """Something happened to the frame."""
-        if isinstance(event, Burst):
-            self._marks[event.burst_index] = "█"
+        if isinstance(event, Rows):
+            self._marks[event.first_burst] = "█"
         elif isinstance(event, Skip):
             self._marks[event.burst_index] = "░"
         elif isinstance(event, Progress):

@@ -10,8 +10,6 @@ from model.exit_policy import NeverExitPolicy, PublishedPolicy, describe_policy
 from model.exit_policy import Policy as ExitPolicy
 from model.runtime import load_runtime
 from model.scan import FrameScan, scan_frame
-from sensor_sim.burst import SensorGeometry
-from sensor_sim.readout import read_bursts
 from sensor_sim.wire import (
     Control,
     Decision,
@@ -35,7 +33,6 @@ from server.stream.tokens import Tokens
 from tests.networks import SMALL, person_curve, random_checkpoint
 
 RUNTIMES = {seed: load_runtime(random_checkpoint(SMALL, seed)) for seed in range(3)}
-GEOMETRY = SensorGeometry(SMALL.height, SMALL.width, SMALL.BURST_ROWS)
 BURSTS = SMALL.bursts_per_frame
 LIMITS = Settings().limits
 TOKENS = Tokens(b"k" * 32, 60, lambda: 0.0)
@@ -72,7 +69,7 @@ def _say(session: StreamSession, message: Message) -> list[Control]:
 
 
 def _rows(frame: npt.NDArray[np.uint8], first: int, count: int, frame_id: int = 0) -> Rows:
-    return Rows.of(*list(read_bursts(frame, GEOMETRY, frame_id=frame_id))[first : first + count])
+    return Rows(frame_id, first, count, 0, frame[5 * first : 5 * (first + count)])
 
 
 def _decision_of(scan: FrameScan, frame_id: int) -> Decision:
