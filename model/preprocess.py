@@ -3,12 +3,10 @@
 Raw formats go by the names of `hello` (PROTOCOL.md): `mono8`, and `bayer_` with the colours of the first 2 x 2 pixels.
 """
 
-from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
 
 
 def pixel_table() -> npt.NDArray[np.float32]:
@@ -100,29 +98,3 @@ def rgb_frame(samples: npt.NDArray[np.uint8], pixel_format: str) -> npt.NDArray[
     if pixel_format in BAYER_FORMATS and len(samples) > 1:
         samples = np.concatenate([samples[1:2], samples, samples[-2:-1]])
     return rgb_rows(samples, pixel_format)
-
-
-def frame_from_image(image: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """A picture as a frame (height, width, 3) uint8 RGB: upright, resized (bilinear) without keeping its aspect.
-
-    Args:
-        image: just opened; it is loaded, and turned in place. Of an animation the first frame is taken.
-    """
-    image.load()
-    with suppress(Exception):  # EXIF that can't be read, for which Pillow raises what it likes, spoils no picture
-        ImageOps.exif_transpose(image, in_place=True)
-    return np.asarray(opaque_rgb(image).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def opaque_rgb(image: Image.Image) -> Image.Image:
-    """A picture as 8-bit RGB: what is transparent lies on white, of 16-bit grey the upper eight bits count."""
-    if image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        grey = (values >> 8).astype(np.uint8)
-        grey[values == image.info.get("transparency", -1)] = 255
-        return Image.fromarray(grey).convert("RGB")
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        white = Image.new("RGBA", colours.size, "white")
-        return Image.alpha_composite(white, colours).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,18 +1,20 @@
 """What is in front of the lens: photographs, still or moving. Test charts: `charts`; video and webcam: `video`."""
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from model.picture import SUFFIXES, PictureError, read_frame, read_picture
 from sensor_sim.burst import Frame, SensorGeometry
 
 SAMPLES = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg", "coins.png")
-PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 
 Times = npt.NDArray[np.float64]
 """Microseconds since the stream began, one a row."""
@@ -104,32 +106,13 @@ class SpriteScene:
         return rows
 
 
-def read_picture(path: Path, *, keep_alpha: bool = False) -> Image.Image:
-    """A picture file, upright, RGB: what is transparent lies on white, of 16-bit grey the upper eight bits count.
-
-    Args:
-        keep_alpha: RGBA instead.
-
-    Raises:
-        SceneError: no such file, or not a picture.
-    """
+@contextmanager
+def _scene_errors() -> Iterator[None]:
+    """Raises `SceneError` for a picture that can't be read."""
     try:
-        with Image.open(path) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            return image.convert("RGBA") if keep_alpha else _opaque_rgb(image)
-    except FileNotFoundError:
-        raise SceneError(f"{path}: no such file") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise SceneError(f"{path}: not a readable picture ({type(error).__name__})") from error
-
-
-def _opaque_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
-    return image.convert("RGB")
+        yield
+    except PictureError as error:
+        raise SceneError(str(error)) from error
 
 
 def photo_frame(path: Path, geometry: SensorGeometry) -> Frame:
@@ -138,8 +121,8 @@ def photo_frame(path: Path, geometry: SensorGeometry) -> Frame:
     Raises:
         SceneError: no such file, or not a picture.
     """
-    image = read_picture(path)
-    return np.asarray(image.resize((geometry.width, geometry.height), Image.Resampling.BILINEAR))
+    with _scene_errors():
+        return read_frame(path, geometry.height, geometry.width)
 
 
 def panning_photo(path: Path, geometry: SensorGeometry, speed_px_s: float) -> PanningScene:
@@ -165,7 +148,8 @@ def sprite_over(background: Path, sprite: Path | None, geometry: SensorGeometry,
     if sprite is None:
         bar = np.full((height, max(1, geometry.width // 8), 3), (255, 220, 0), np.uint8)
         return SpriteScene(behind, bar, place, speed)
-    image = read_picture(sprite, keep_alpha=True)
+    with _scene_errors():
+        image = read_picture(sprite, keep_alpha=True)
     width = min(geometry.width, max(1, round(image.width * height / image.height)))
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     return SpriteScene(behind, pixels[..., :3], place, speed, pixels[..., 3] > 127)
@@ -179,9 +163,9 @@ def photos_in(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURES)
+    pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
     if not pictures:
-        raise SceneError(f"{path}: a folder without pictures ({', '.join(PICTURES)})")
+        raise SceneError(f"{path}: a folder without pictures ({', '.join(SUFFIXES)})")
     return pictures
 
 

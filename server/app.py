@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Match, Mount, WebSocketRoute
 from starlette.types import Scope
 
+from model.picture import PictureLimits
 from server.http import openapi
 from server.http.body_limit import BodyLimit
 from server.http.problem import tell_problems
@@ -20,7 +21,6 @@ from server.http.security import Guard
 from server.info import health, models, samples
 from server.networks import Networks
 from server.pictures import endpoint as pictures
-from server.pictures.decode import PictureLimits
 from server.pictures.entries import ImageDecision, ImageError
 from server.process.metrics import Metrics
 from server.process.work import Work

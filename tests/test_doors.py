@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,23 +14,28 @@ import pytest
 import torch
 from PIL import Image
 
+from clients.commands.classify.local import Classifier, Setup
+from clients.commands.classify.sources import Picture
 from clients.python.client import Client
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS
-from model.exit_policy import parse_policy
+from model.exit_policy import NeverExitPolicy, parse_policy
+from model.picture import PictureLimits, decode_picture
 from model.preprocess import network_input
-from model.random_weights import random_checkpoint
 from model.rascanet import RaScaNet
 from model.runtime import load_runtime
 from model.scan import scan_frame
 from model.step import StepResult
 from model.torch_runtime import network_from
+from model.training.photos import IndexRow, load_frames, read_photos, write_index
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import photo_frame, sample_photos
 from server.networks import ServedNetwork
-from server.pictures.decode import PictureLimits, decode_image
+from server.pictures.decode import decode_image
 from tests.model.random_networks import LOGITS_TOLERANCE, p_person, random_frames
+from tests.networks import SMALL, person_curve, random_checkpoint
+from tests.picture_kinds import KINDS, Kind
 
 RANDOM_FRAMES = 50
 P_TOLERANCE = LOGITS_TOLERANCE / 2
@@ -257,9 +263,45 @@ def test_exits_and_skips_are_torchs_too(
     _assert_logits(found, [each.logits for each in expected])
 
 
-def test_a_photo_is_the_same_frame_to_sensor_and_service(doors: Doors) -> None:
-    config = doors.served.runtime.config
-    geometry = SensorGeometry(config.height, config.width, config.BURST_ROWS)
+def test_a_photo_is_the_same_frame_to_sensor_and_service() -> None:
     for path in sample_photos():
-        decoded = decode_image(path.read_bytes(), config.height, config.width, PictureLimits())
-        assert np.array_equal(decoded, photo_frame(path, geometry))
+        assert np.array_equal(_service(path), _sensor(path))
+
+
+GEOMETRY = SensorGeometry(SMALL.height, SMALL.width)
+
+
+def _sensor(path: Path) -> Frames:
+    return photo_frame(path, GEOMETRY)
+
+
+def _service(path: Path) -> Frames:
+    return decode_image(path.read_bytes(), GEOMETRY.height, GEOMETRY.width, PictureLimits())
+
+
+def _training(path: Path) -> Frames:
+    write_index(path.parent, [IndexRow(path, "val", 1, "test", None)])
+    return load_frames(read_photos(path.parent, "val"), GEOMETRY.height, GEOMETRY.width)[0]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_file_of_any_kind_is_one_frame_behind_every_door(kind: Kind, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(kind.content)
+    expected = np.asarray(decode_picture(kind.content).resize((SMALL.width, SMALL.height), Image.Resampling.BILINEAR))
+    for door in (_sensor, _service, _training):
+        assert np.array_equal(door(path), expected)
+
+
+def test_a_file_of_any_kind_is_one_decision_over_http_and_the_command_line(tmp_path: Path, service_url: str) -> None:
+    checkpoint = random_checkpoint(SMALL, 1)
+    runtime, command = load_runtime(checkpoint), Classifier(Setup(checkpoint, NeverExitPolicy()))
+    query = {"variant": SMALL.name, "policy": '{"name": "never"}'}
+    with httpx2.Client(base_url=service_url, params=query, timeout=60) as client:
+        for name, kind in KINDS.items():
+            path = tmp_path / "picture"
+            path.write_bytes(kind.content)
+            expected = person_curve(runtime, _sensor(path))[-1]
+            answer = client.post("/v1/classify", files={"files": ("picture", kind.content)}).json()
+            assert answer["results"][0]["p_person"] == pytest.approx(expected, abs=1e-6), name
+            assert command.classify(Picture(name, str(path)))["p_person"] == pytest.approx(expected, abs=1e-6), name

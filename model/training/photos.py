@@ -16,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from model.preprocess import frame_from_image
+from model.picture import PictureError, picture_fault, read_frame
 
 MIN_PERSON_AREA = 0.005
 UNKNOWN = -1
@@ -103,14 +102,7 @@ def _fault(path: Path, check: bool) -> str:
     """What is wrong with a picture; nothing if empty."""
     if not path.is_file():
         return "no such file"
-    if check:
-        try:
-            with Image.open(path) as image:
-                image.draft("RGB", (8, 8))  # JPEG: every byte is looked at, few pixels are made
-                image.load()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            return f"not a readable picture ({error})"
-    return ""
+    return picture_fault(path) if check else ""
 
 
 def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
@@ -155,12 +147,10 @@ def load_frames(photos: Photos, height: int, width: int) -> npt.NDArray[np.uint8
     frames = np.empty((len(photos.photos), height, width, 3), np.uint8)
 
     def load(index: int) -> None:
-        path = photos.photos[index].path
         try:
-            with Image.open(path) as image:
-                frames[index] = frame_from_image(image, height, width)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise PhotosError(f"{path}: not a readable picture ({error})") from error
+            frames[index] = read_frame(photos.photos[index].path, height, width)
+        except PictureError as error:
+            raise PhotosError(str(error)) from error
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(load, range(len(frames))))

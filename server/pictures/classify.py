@@ -3,10 +3,11 @@
 from time import perf_counter_ns
 
 from model.exit_policy import ExitPolicy
+from model.picture import PictureLimits
 from model.scan import scan_frame
 from model.step import StepResult, StepRuntime
 from server.errors import ServiceError
-from server.pictures.decode import PictureLimits, decode_image
+from server.pictures.decode import decode_image
 from server.pictures.entries import ImageDecision, ImageError
 
 

@@ -17,13 +17,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from model.exit_policy import Policy, describe_policy
+from model.picture import MEDIA_TYPES, PictureLimits
 from server.errors import ServiceError
 from server.http.openapi import refusals, schema_of
 from server.http.policies import policy_from
 from server.http.problem import in_words
 from server.networks import Networks, ServedNetwork, choose
 from server.pictures.classify import classify_picture
-from server.pictures.decode import MEDIA_TYPES, PictureLimits
 from server.pictures.entries import ImageDecision, ImageError
 from server.pictures.schemas import Classified, ClassifyOptions
 from server.process.work import Work
@@ -129,7 +129,7 @@ class ClassifyEndpoint:
     async def classify(self, request: Request, options: Annotated[ClassifyOptions, Query()]) -> Response:
         """Classifies pictures, each read burst by burst as a stream would be.
 
-        Send them as multipart form fields `files`, or one as the body itself. JPEG, PNG, WebP, BMP and GIF are taken;
+        Send them as multipart form fields `files`, or one as the body itself. JPEG, PNG, WebP, AVIF, TIFF, BMP and GIF are taken;
         of an animation the first frame counts, EXIF's orientation is applied, what is transparent lies on white.
 
         With `Accept: application/x-ndjson` the entries come one a line as they are done, each with its `index` in the

@@ -1,4 +1,3 @@
-import io
 from fractions import Fraction
 from itertools import pairwise
 
@@ -7,9 +6,8 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from model.preprocess import BAYER_FORMATS, frame_from_image, network_input, pixel_table, rgb_frame, rgb_rows
+from model.preprocess import BAYER_FORMATS, network_input, pixel_table, rgb_frame, rgb_rows
 
 
 def test_the_table_is_the_published_scaling() -> None:
@@ -43,62 +41,6 @@ def test_red_comes_first() -> None:
     red = np.zeros((1, 1, 3), np.uint8)
     red[..., 0] = 255
     assert network_input(red).ravel().tolist() == [127, -127, -127]
-
-
-def test_a_picture_of_the_frame_s_size_is_taken_as_it_is() -> None:
-    pixels = np.random.default_rng(1).integers(0, 256, (10, 16, 3), np.uint8)
-    assert np.array_equal(frame_from_image(Image.fromarray(pixels), 10, 16), pixels)
-
-
-@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "CMYK"])
-def test_every_picture_becomes_rgb_of_the_wanted_size(mode: str) -> None:
-    frame = frame_from_image(Image.new("RGB", (40, 7), (255, 255, 255)).convert(mode), 10, 16)
-    assert frame.shape == (10, 16, 3)
-    assert frame.dtype == np.uint8
-    assert (frame >= 250).all()
-
-
-def test_a_camera_s_orientation_is_undone() -> None:
-    pixels = np.zeros((8, 16, 3), np.uint8)
-    pixels[:, :8] = 255  # white on the left
-    image = Image.fromarray(pixels)
-    image.getexif()[0x0112] = 3  # the camera was upside down
-    frame = frame_from_image(image, 8, 16)
-    assert (frame[:, 8:] == 255).all()
-    assert (frame[:, :8] == 0).all()
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow's, which the service and the command leave unsaid too
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-@pytest.mark.parametrize("exif", [b"no TIFF header", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08" + b"\xff" * 40])
-def test_damaged_exif_spoils_no_picture(kind: str, exif: bytes) -> None:
-    file = io.BytesIO()
-    Image.new("RGB", (16, 8), "white").save(file, kind, exif=b"Exif\0\0" + exif)
-    assert (frame_from_image(Image.open(file), 8, 16) == 255).all()
-
-
-def test_what_is_transparent_lies_on_white() -> None:
-    for mode in ("RGBA", "LA"):
-        image = Image.new("RGBA", (16, 10), (0, 0, 0, 0)).convert(mode)
-        assert (frame_from_image(image, 10, 16) == 255).all()
-    palette = Image.new("P", (16, 10), 0)
-    palette.putpalette([0, 0, 0, 255, 0, 0])
-    palette.info["transparency"] = 0
-    assert (frame_from_image(palette, 10, 16) == 255).all()
-    for pixels, key in (
-        (np.full((10, 16, 3), (10, 20, 30), np.uint8), (10, 20, 30)),
-        (np.full((10, 16), 40_000, np.uint16), 40_000),
-    ):
-        keyed = Image.fromarray(pixels)
-        assert (frame_from_image(keyed, 10, 16) < 200).all()
-        keyed.info["transparency"] = key
-        assert (frame_from_image(keyed, 10, 16) == 255).all()
-
-
-def test_the_upper_eight_bits_of_16_bit_grey_count() -> None:
-    values = np.arange(160, dtype=np.uint16).reshape(10, 16) * 400
-    frame = frame_from_image(Image.fromarray(values), 10, 16)
-    assert np.array_equal(frame, np.repeat((values >> 8)[..., None], 3, axis=2))
 
 
 def _filled_by_hand(mosaic: npt.NDArray[np.uint8], pattern: str) -> npt.NDArray[np.uint8]:

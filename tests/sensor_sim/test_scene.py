@@ -4,33 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.preprocess import frame_from_image
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.scene import SAMPLES, SceneError, photo_frame, sample_photos, sprite_over
 
 GEOMETRY = SensorGeometry(105, 120)
-
-
-def test_sensor_and_service_see_the_same_frame(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (77, 200, 3), np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
-    path = tmp_path / "turned.png"
-    Image.fromarray(pixels).save(path, exif=exif)
-    with Image.open(path) as image:
-        assert np.array_equal(photo_frame(path, GEOMETRY), frame_from_image(image, 105, 120))
-
-
-def test_orientation_is_applied(tmp_path: Path) -> None:
-    pixels = np.zeros((40, 20, 3), np.uint8)
-    pixels[:20] = 255
-    exif = Image.Exif()
-    exif[0x0112] = 3  # upside down
-    path = tmp_path / "down.png"
-    Image.fromarray(pixels).save(path, exif=exif)
-    frame = photo_frame(path, GEOMETRY)
-    assert frame[0].max() == 0
-    assert frame[-1].min() == 255
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a picture", b"\x89PNG\r\n\x1a\n"])

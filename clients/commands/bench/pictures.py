@@ -107,10 +107,8 @@ def _alone(variant: str, files: Sequence[Path], count: int) -> dict[str, float]:
 
 
 def _loop(variant: str, contents: list[bytes], count: int, barrier: Any, answers: Any) -> None:
-    import io
-
     from model.exit_policy import PublishedPolicy
-    from model.preprocess import frame_from_image
+    from model.picture import decode_frame
     from model.runtime import load_runtime
     from model.scan import scan_frame
 
@@ -119,8 +117,8 @@ def _loop(variant: str, contents: list[bytes], count: int, barrier: Any, answers
     barrier.wait()
     began, cpu = time.perf_counter(), time.process_time()
     for index in range(count):
-        image = Image.open(io.BytesIO(contents[index % len(contents)]))
-        scan_frame(runtime, frame_from_image(image, config.height, config.width), policy)
+        frame = decode_frame(contents[index % len(contents)], config.height, config.width)
+        scan_frame(runtime, frame, policy)
     answers.put((count / (time.perf_counter() - began), 1e3 * (time.process_time() - cpu) / count))
 
 
@@ -239,10 +237,9 @@ class _Files:
         return len(self._files)
 
     def __getitem__(self, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        from model.preprocess import frame_from_image
+        from model.picture import read_frame
 
-        with Image.open(self._files[index]) as image:
-            return frame_from_image(image, self._height, self._width).copy()
+        return read_frame(self._files[index], self._height, self._width).copy()
 
 
 def tables(result: dict[str, Any]) -> list[Table]:

@@ -70,8 +70,8 @@ def classify(
     from clients.commands.classify.summary import Summary
     from model.checkpoint import CheckpointError
     from model.exit_policy import PolicyError
+    from model.picture import PictureLimits
     from model.step import RuntimeUnavailableError
-    from server.pictures.decode import PictureLimits
     from server.process.work import usable_cores
 
     if url and weights:

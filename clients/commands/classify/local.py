@@ -14,10 +14,10 @@ from clients.commands.classify.rows import Row
 from clients.commands.classify.sources import Picture
 from model.checkpoint import Checkpoint
 from model.exit_policy import Policy
+from model.picture import PictureLimits
 from model.runtime import load_runtime
 from server.errors import ServiceError
 from server.pictures.classify import classify_picture
-from server.pictures.decode import PictureLimits
 
 CHUNK: Final = 8
 """Pictures handed to a process at a time."""

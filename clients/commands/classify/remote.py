@@ -13,8 +13,8 @@ from urllib3.filepost import encode_multipart_formdata
 
 from clients.commands.classify.rows import Row
 from clients.commands.classify.sources import Picture
+from model.picture import PictureLimits
 from server.errors import ServiceError
-from server.pictures.decode import PictureLimits
 
 TOGETHER: Final = 16
 """Pictures in a request, which share what it costs."""

@@ -13,8 +13,9 @@ from PIL import Image
 
 from clients.commands.classify.rows import Row
 from clients.commands.classify.sources import Picture
+from model.picture import PictureLimits
 from server.errors import ServiceError
-from server.pictures.decode import PictureLimits, decode_image
+from server.pictures.decode import decode_image
 
 MOST_OF_A_KIND: Final = 250
 """Pictures of a class shown from each end: the surest and the least sure."""

@@ -10,10 +10,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from model.picture import SUFFIXES
 from server.errors import ServiceError
 
-SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif")
-"""What is taken from folders and archives; a file that is named itself may be called anything."""
 STANDARD_INPUT: Final = "-"
 MAX_INPUT_BYTES: Final = 4_000_000_000
 """Of standard input, which is kept on disk while it is worked on."""

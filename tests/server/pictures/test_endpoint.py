@@ -1,4 +1,3 @@
-import io
 import json
 import threading
 import time
@@ -8,10 +7,9 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
-from PIL import Image
 
 from model.exit_policy import PublishedPolicy
-from model.preprocess import frame_from_image
+from model.picture import decode_frame
 from model.scan import scan_frame
 from server.networks import ServedNetwork
 from tests.networks import SMALL, person_curve
@@ -39,7 +37,7 @@ def test_classify_agrees_with_the_scan_of_the_frame(service_url: str, models: di
     assert answer.json()["policy"] == {"name": "published", "exit_threshold": 0.6, "skip_threshold": 0.3}
     assert answer.json()["weights"] == models[SMALL.name].digest
     for index, (image, result) in enumerate(zip(images, answer.json()["results"], strict=True)):
-        frame = frame_from_image(Image.open(io.BytesIO(image)), SMALL.height, SMALL.width)
+        frame = decode_frame(image, SMALL.height, SMALL.width)
         scan = scan_frame(models[SMALL.name].runtime, frame, PublishedPolicy(0.6, 0.3))
         assert (result["index"], result["name"]) == (index, f"{index}.png")
         assert result["p_person"] == pytest.approx(scan.p_person, abs=1e-6)
@@ -53,7 +51,7 @@ def test_classify_agrees_with_the_scan_of_the_frame(service_url: str, models: di
 
 def test_a_curve_has_p_person_after_each_burst(service_url: str, models: dict[str, ServedNetwork]) -> None:
     image = picture()
-    frame = frame_from_image(Image.open(io.BytesIO(image)), SMALL.height, SMALL.width)
+    frame = decode_frame(image, SMALL.height, SMALL.width)
     expected = person_curve(models[SMALL.name].runtime, frame)
     [result] = _classify(service_url, image, policy="never", reports="curve").json()["results"]
     assert result["curve"] == pytest.approx(expected, abs=1e-6)
@@ -75,7 +73,7 @@ def test_the_options_may_be_form_fields(service_url: str) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
 def test_every_format_by_itself_as_the_body(service_url: str, models: dict[str, ServedNetwork], kind: str) -> None:
     content = picture(kind=kind)
-    frame = frame_from_image(Image.open(io.BytesIO(content)), SMALL.height, SMALL.width)
+    frame = decode_frame(content, SMALL.height, SMALL.width)
     expected = person_curve(models[SMALL.name].runtime, frame)[-1]
     for media_type in (f"image/{kind.lower()}", "application/octet-stream"):
         [result] = _raw(service_url, content, media_type, policy="never", name="a").json()["results"]
@@ -127,7 +125,7 @@ def test_lines_come_as_results_do(service_url: str) -> None:
         (b"GIF89a", 422, "unreadable_image"),
         (picture()[:60], 422, "unreadable_image"),
         (picture(kind="JPEG")[:-200], 422, "unreadable_image"),
-        (picture(kind="TIFF"), 422, "unreadable_image"),
+        (picture(kind="ICO"), 422, "unreadable_image"),
         (huge_png(), 413, "image_too_many_pixels"),
         (picture(size=(1100, 1000))[:200_000], 413, "image_too_many_pixels"),
         (b"\xff\xd8" + bytes(400_000), 413, "image_too_large"),
@@ -213,7 +211,7 @@ def test_bodies_are_bounded_together_and_room_comes_back(start: Callable[..., st
     ("content", "kind", "status", "code"),
     [
         (b"{}", "application/json", 415, "unsupported_media_type"),
-        (b"II*", "image/tiff", 415, "unsupported_media_type"),
+        (b"PDF", "application/pdf", 415, "unsupported_media_type"),
         (b"nonsense", "multipart/form-data; boundary=b", 400, "bad_request"),
         (b"--b--\r\n", "multipart/form-data; boundary=b", 422, "no_images"),
         (b"nonsense", "multipart/form-data", 400, "bad_request"),

@@ -42,6 +42,7 @@ GOOD = {
     "palette.png": picture(mode="P"),
     "see-through.png": picture(mode="RGBA"),
     "named-wrongly.jpg": picture(kind="BMP"),
+    "scan.tiff": picture(kind="TIFF"),
 }
 BAD = {
     "cut.jpg": picture(kind="JPEG")[:-300],
@@ -54,7 +55,7 @@ BAD = {
     "large.jpg": picture(kind="JPEG") + bytes(400_000),
     "noise.jpg": bytes(range(256)) * 8,
     "text.png": b"no picture at all",
-    "tiff.jpg": picture(kind="TIFF"),
+    "icon.jpg": picture(kind="ICO"),
     "flipped.png": bytes(byte ^ 0x55 if index > 40 else byte for index, byte in enumerate(picture())),
 }
 

@@ -1,7 +1,7 @@
 from clients.commands.classify.report import MOST_ERRORS, MOST_OF_A_KIND, Report
 from clients.commands.classify.rows import Row
 from clients.commands.classify.sources import Picture
-from server.pictures.decode import PictureLimits
+from model.picture import PictureLimits
 
 
 def _row(name: str, p_person: float) -> Row:

@@ -1,0 +1,353 @@
+"""Picture files as frames: one opener for sensor, service, command line and training.
+
+Whichever door a file comes through, it becomes the same frame: upright, opaque on white, 8-bit RGB, resized (bilinear)
+without keeping its aspect. Files are hostile until they are read: every bound is one of `PictureLimits`.
+"""
+
+import io
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+Frame = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB, 0..255."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFormat:
+    """A file format that is read.
+
+    Attributes:
+        name: Pillow's name of the format.
+        media_type: registered name of the format in HTTP.
+        suffixes: file name endings, lower case.
+    """
+
+    name: str
+    media_type: str
+    suffixes: tuple[str, ...]
+
+
+FORMATS: Final = (
+    PictureFormat("JPEG", "image/jpeg", (".jpg", ".jpeg", ".jpe", ".jfif")),
+    PictureFormat("PNG", "image/png", (".png",)),
+    PictureFormat("WEBP", "image/webp", (".webp",)),
+    PictureFormat("AVIF", "image/avif", (".avif",)),
+    PictureFormat("TIFF", "image/tiff", (".tif", ".tiff")),
+    PictureFormat("BMP", "image/bmp", (".bmp",)),
+    PictureFormat("GIF", "image/gif", (".gif",)),
+)
+FORMAT_NAMES: Final = tuple(each.name for each in FORMATS)
+MEDIA_TYPES: Final = tuple(each.media_type for each in FORMATS)
+SUFFIXES: Final = tuple(suffix for each in FORMATS for suffix in each.suffixes)
+
+PictureFault = Literal["unreadable_image", "image_too_large", "image_too_many_pixels"]
+
+
+class PictureError(ValueError):
+    """A file that is no picture, or one past a limit.
+
+    Attributes:
+        fault: kind of the fault; the service's error code.
+    """
+
+    def __init__(self, fault: PictureFault, message: str) -> None:
+        super().__init__(message)
+        self.fault: PictureFault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLimits:
+    """The largest picture that is read.
+
+    Attributes:
+        most_bytes: of the file.
+        most_px: width x height; Pillow itself refuses more than 178,956,970 while it opens a file.
+        most_side_px: of width and height each. A picture that is a thousand times as high as wide makes resizing, whose
+            first pass keeps the height, cost far more than its pixels.
+        most_scans: of a JPEG; each passes over all its pixels, however few bytes it has. Progressive files have about
+            ten.
+    """
+
+    most_bytes: int = 20_971_520
+    most_px: int = 50_000_000
+    most_side_px: int = 65_535
+    most_scans: int = 100
+
+
+USUAL_LIMITS: Final = PictureLimits()
+WHITE: Final = "white"
+"""Colour behind transparent pixels."""
+
+_HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+_HEIC: Final = (
+    "a HEIC picture, whose video codec (HEVC) is not built in; save it as JPEG (iPhone: Settings, Camera, Formats, "
+    "Most Compatible; or export it from the gallery as JPEG)"
+)
+
+
+def read_frame(path: Path, height: int, width: int, limits: PictureLimits = USUAL_LIMITS) -> Frame:
+    """Reads a picture file as a frame (height, width, 3).
+
+    Raises:
+        PictureError: no such file, not a picture, or one past a limit; the message names the file.
+    """
+    return _resized(read_picture(path, limits), height, width)
+
+
+def decode_frame(content: bytes, height: int, width: int, limits: PictureLimits = USUAL_LIMITS) -> Frame:
+    """Decodes the content of a picture file as a frame (height, width, 3).
+
+    Raises:
+        PictureError: not a picture, or one past a limit.
+    """
+    return _resized(decode_picture(content, limits), height, width)
+
+
+def _resized(image: Image.Image, height: int, width: int) -> Frame:
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def read_picture(path: Path, limits: PictureLimits = USUAL_LIMITS, *, keep_alpha: bool = False) -> Image.Image:
+    """Reads a picture file, see `decode_picture`.
+
+    Raises:
+        PictureError: no such file, not a picture, or one past a limit; the message names the file.
+    """
+    try:
+        return decode_picture(_content(path, limits), limits, keep_alpha=keep_alpha)
+    except PictureError as error:
+        raise PictureError(error.fault, f"{path}: {error}") from error
+
+
+def picture_fault(path: Path, limits: PictureLimits = USUAL_LIMITS) -> str:
+    """Why a picture file can't be read; empty where it can. Every byte is looked at, few pixels are made of a JPEG."""
+    try:
+        _decoded(_content(path, limits), limits, draft=True)
+    except PictureError as error:
+        return str(error)
+    return ""
+
+
+def _content(path: Path, limits: PictureLimits) -> bytes:
+    """The bytes of a file, at most one more than are taken."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
+            raise PictureError("unreadable_image", "not a regular file")
+        with path.open("rb", buffering=0) as file:
+            return file.read(limits.most_bytes + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise PictureError("unreadable_image", "no such file") from None
+    except OSError as error:
+        raise PictureError("unreadable_image", f"the file can't be read: {error.strerror or error}") from error
+
+
+def decode_picture(content: bytes, limits: PictureLimits = USUAL_LIMITS, *, keep_alpha: bool = False) -> Image.Image:
+    """Decodes the content of a picture file: upright, 8-bit RGB.
+
+    Transparent pixels lie on white; of 16 bits the upper eight count; of an animation the first frame is taken. A JPEG
+    that lacks only its end marker is read, one that lacks pixels is not.
+
+    Args:
+        keep_alpha: RGBA instead of RGB on white.
+
+    Raises:
+        PictureError: not a picture, or one past a limit.
+    """
+    image = _decoded(content, limits)
+    with suppress(Exception):  # EXIF that can't be read, for which Pillow raises what it likes, spoils no picture
+        ImageOps.exif_transpose(image, in_place=True)
+    with _picture_errors(content, limits):
+        colours = _with_alpha(image)
+        if keep_alpha:
+            return colours.convert("RGBA")
+        if colours.mode == "RGBA":
+            colours = Image.alpha_composite(Image.new("RGBA", colours.size, WHITE), colours)
+        return colours if colours.mode == "RGB" else colours.convert("RGB")
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """The picture with 8 bits a sample; as RGBA where it has transparency of any kind."""
+    key = image.info.get("transparency")
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        grey = Image.fromarray((values >> 8).astype(np.uint8))
+        if key is None:
+            return grey
+        return Image.merge("LA", (grey, Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))).convert(
+            "RGBA"
+        )
+    if image.mode in ("I", "F"):
+        raise PictureError(
+            "unreadable_image", "the picture has 32 bits a sample, whose range is unknown; save it with 8 or 16 bits"
+        )
+    if image.mode == "La":
+        image = image.convert("LA")
+    return image.convert("RGBA") if image.has_transparency_data else image
+
+
+def _decoded(content: bytes, limits: PictureLimits, *, draft: bool = False) -> Image.Image:
+    """The picture as it stands in the file, loaded.
+
+    Args:
+        draft: a JPEG at a fraction of its size.
+    """
+    if len(content) > limits.most_bytes:
+        raise PictureError("image_too_large", f"the picture has more than the {limits.most_bytes} bytes that are taken")
+    if not content:
+        raise PictureError("unreadable_image", "the picture is empty")
+    layout = JpegLayout.of(content, limits.most_scans) if content.startswith(_JPEG_START) else None
+    try:
+        return _loaded(content, limits, draft=draft)
+    except PictureError:
+        if layout is None or layout.ended or not layout.complete:
+            raise
+        # Where data is missing, the decoder makes pixels of what follows: those that don't depend on it were all there.
+        whole = content.removesuffix(b"\xff")
+        image, other = (_loaded(whole + end, limits, draft=draft) for end in (_JPEG_END, _JPEG_FILLING + _JPEG_END))
+        if image.tobytes() != other.tobytes():
+            raise
+        return image
+
+
+def _loaded(content: bytes, limits: PictureLimits, *, draft: bool) -> Image.Image:
+    with _picture_errors(content, limits), Image.open(io.BytesIO(content), formats=FORMAT_NAMES) as image:
+        _check_size(image, limits)
+        if image.format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg"):
+            raise PictureError("unreadable_image", "a TIFF with JPEG inside is not read; save it as JPEG")
+        if draft:
+            image.draft("RGB", (8, 8))
+        image.load()
+        _scale_png_key(image, content)
+        return image
+
+
+@contextmanager
+def _picture_errors(content: bytes, limits: PictureLimits) -> Iterator[None]:
+    """Raises `PictureError` for whatever goes wrong in Pillow, whose decoders raise almost anything."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise PictureError(
+            "image_too_many_pixels",
+            f"the picture, or a part of it, says that it has far more than the {limits.most_px} px that are taken",
+        ) from None
+    except Exception as error:
+        raise PictureError("unreadable_image", _reason(content, error)) from error
+
+
+def _check_size(image: Image.Image, limits: PictureLimits) -> None:
+    if image.width * image.height > limits.most_px:
+        raise PictureError(
+            "image_too_many_pixels",
+            f"the picture has {image.width} x {image.height} px; at most {limits.most_px} px are taken",
+        )
+    if max(image.size) > limits.most_side_px:
+        raise PictureError(
+            "image_too_many_pixels",
+            f"the picture has {image.width} x {image.height} px; at most {limits.most_side_px} px a side are taken",
+        )
+
+
+def _reason(content: bytes, error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        if content[4:8] == b"ftyp" and any(brand in content[8:64] for brand in _HEIC_BRANDS):
+            return _HEIC
+        return f"not a picture in one of the formats {', '.join(FORMAT_NAMES)}"
+    if "truncated" in str(error).lower():  # a test asks Pillow for this word, format by format
+        return "the picture is cut off before its end"
+    return f"the picture is damaged ({type(error).__name__})"
+
+
+_PNG_DEPTH, _PNG_COLOUR = 24, 25
+"""Places of bit depth and colour type in a PNG (ISO/IEC 15948, 11.2.2)."""
+
+
+def _scale_png_key(image: Image.Image, content: bytes) -> None:
+    """Scales the transparent colour of a PNG as Pillow scales its pixels: to 8 bits."""
+    key = image.info.get("transparency")
+    if image.format != "PNG" or key is None:
+        return
+    depth, grey = content[_PNG_DEPTH], content[_PNG_COLOUR] == 0
+    if isinstance(key, int) and grey and depth in (2, 4):
+        image.info["transparency"] = key * (255 // (2**depth - 1))
+    elif isinstance(key, tuple) and depth == 16:
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+
+
+_JPEG_START: Final = b"\xff\xd8"
+_JPEG_END: Final = b"\xff\xd9"
+_JPEG_FILLING: Final = b"\x55" * 256
+_JPEG_MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_JPEG_MOST_SEGMENTS: Final = 20_000
+"""Segments of a JPEG that are walked through; a segment of 64 kB holds any of them for a file of a gigabyte."""
+_ALL_COEFFICIENTS: Final = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class JpegLayout:
+    """What the markers of a JPEG say (ITU-T T.81, annex B).
+
+    Attributes:
+        scans: passes over the picture.
+        complete: every coefficient of every component has come to its last bit, if the last scan is whole.
+        ended: the end marker is there.
+    """
+
+    scans: int
+    complete: bool
+    ended: bool
+
+    @classmethod
+    def of(cls, content: bytes, most_scans: int) -> "JpegLayout":
+        """Walks through the markers.
+
+        Raises:
+            PictureError: more than `most_scans` scans.
+        """
+        scans, missing, ended = 0, {}, False
+        for marker, segment in _jpeg_segments(content):
+            if marker == 0xD9:
+                ended = scans > 0
+                break
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # SOF: the components
+                missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
+            if marker == 0xDA and segment:  # SOS: components, first and last coefficient, bits
+                scans += 1
+                if scans > most_scans:
+                    raise PictureError(
+                        "image_too_many_pixels", f"the JPEG has more than {most_scans} scans; save it anew"
+                    )
+                parts, spectrum = segment[1 : 1 + 2 * segment[0] : 2], segment[1 + 2 * segment[0] :]
+                if len(spectrum) == 3 and not spectrum[2] & 15:  # the lowest bit
+                    seen = _ALL_COEFFICIENTS >> (63 - min(spectrum[1], 63)) & _ALL_COEFFICIENTS << min(spectrum[0], 63)
+                    for part in parts:
+                        missing[part] = missing.get(part, 0) & ~seen
+        return cls(scans, bool(missing) and not any(missing.values()), ended)
+
+
+def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Markers with what stands in their segments; the compressed data of scans is passed over."""
+    place = len(_JPEG_START)
+    for _ in range(_JPEG_MOST_SEGMENTS):
+        found = _JPEG_MARKER.search(content, place)
+        if found is None:
+            return
+        marker, place = found[1][0], found.end()
+        if marker in (0x01, 0xD8, 0xD9):
+            yield marker, b""
+            continue
+        length = int.from_bytes(content[place : place + 2], "big")
+        yield marker, content[place + 2 : place + length]
+        place += max(length, 2)
+    raise PictureError("unreadable_image", f"the JPEG has more than {_JPEG_MOST_SEGMENTS} segments; save it anew")
