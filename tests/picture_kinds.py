@@ -135,11 +135,11 @@ def _transparent() -> Iterator[tuple[str, Kind]]:
     level = np.zeros((_ROWS, _COLUMNS), np.uint8)
     level[_ROWS // 2 :] = 1
     for depth in (1, 2, 4, 8):
-        for key, other in ((1, 0), (0, 1)):
-            shades = np.where(level == 1, key, other).astype(np.uint8)
+        for clear, other in ((1, 0), (0, 1)):
+            shades = np.where(level == 1, clear, other).astype(np.uint8)
             seen = _grey(np.where(level == 1, 255, other * 255 // (2**depth - 1)))
-            content = png(_packed(shades, depth), depth, 0, key=key.to_bytes(2, "big"))
-            yield f"png {depth}-bit grey, shade {key} transparent", Kind(content, seen)
+            content = png(_packed(shades, depth), depth, 0, key=clear.to_bytes(2, "big"))
+            yield f"png {depth}-bit grey, shade {clear} transparent", Kind(content, seen)
     deep = np.where(level == 1, 0x1234, 0x1235).astype(">u2")
     yield (
         "png 16-bit grey, one shade transparent",
@@ -148,9 +148,8 @@ def _transparent() -> Iterator[tuple[str, Kind]]:
         ),
     )
     for depth in (8, 16):
-        kind = np.uint8 if depth == 8 else np.dtype(">u2")
         scale = 1 if depth == 8 else 256
-        colours = (PICTURE.astype(np.uint32) * scale).astype(kind)
+        colours = (PICTURE.astype(np.uint32) * scale).astype(np.uint8 if depth == 8 else ">u2")
         key = b"".join((int(value) * scale).to_bytes(2, "big") for value in _COLOURS[0, 0])
         expected = PICTURE.copy()
         expected[: _ROWS // 2, : _COLUMNS // 2] = 255

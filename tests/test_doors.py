@@ -281,7 +281,8 @@ def _service(path: Path) -> Frames:
 
 def _training(path: Path) -> Frames:
     write_index(path.parent, [IndexRow(path, "val", 1, "test", None)])
-    return load_frames(read_photos(path.parent, "val"), GEOMETRY.height, GEOMETRY.width)[0]
+    frames = load_frames(read_photos(path.parent, "val"), GEOMETRY.height, GEOMETRY.width)
+    return np.asarray(frames[0])
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -67,8 +67,8 @@ EXAMPLES = {
     "request_too_large": "a request body has at most 67108864 bytes",
     "image_too_large": "the picture has more than the 20971520 bytes that are taken",
     "image_too_many_pixels": "the picture has 30000 x 30000 px; at most 50000000 px are taken",
-    "unsupported_media_type": "'application/pdf' is not taken: send multipart/form-data with pictures in the field 'files', "
-    "or one picture as image/jpeg, image/png, image/webp, image/avif, image/tiff, image/bmp, image/gif, "
+    "unsupported_media_type": "'application/pdf' is not taken: send multipart/form-data with pictures in the field "
+    "'files', or one picture as image/jpeg, image/png, image/webp, image/avif, image/tiff, image/bmp, image/gif, "
     "application/octet-stream",
     "bad_option": "top: Input should be greater than or equal to 1",
     "bad_policy": "'often' is not one of the policies never, published",

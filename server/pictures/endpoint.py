@@ -129,8 +129,9 @@ class ClassifyEndpoint:
     async def classify(self, request: Request, options: Annotated[ClassifyOptions, Query()]) -> Response:
         """Classifies pictures, each read burst by burst as a stream would be.
 
-        Send them as multipart form fields `files`, or one as the body itself. JPEG, PNG, WebP, AVIF, TIFF, BMP and GIF are taken;
-        of an animation the first frame counts, EXIF's orientation is applied, what is transparent lies on white.
+        Send them as multipart form fields `files`, or one as the body itself. JPEG, PNG, WebP, AVIF, TIFF, BMP and
+        GIF are taken; of an animation the first frame counts, EXIF's orientation is applied, transparent pixels lie on
+        white.
 
         With `Accept: application/x-ndjson` the entries come one a line as they are done, each with its `index` in the
         request; else as one JSON document in the order of the request. A picture that can't be read gets an entry with

@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, Page
 
 from clients.commands.ports import free_port
 from clients.python.client import Client
+from model.picture import read_picture
 from sensor_sim.clock import VirtualClock
-from sensor_sim.scene import read_picture, sample_photos
+from sensor_sim.scene import sample_photos
 from sensor_sim.wire import Message, Progress, Rows
 from server.app import create_app
 from server.networks import load_networks
