@@ -16,6 +16,8 @@ KEPT_PICTURES = 32
 DEFAULT_RATE = 30
 """Pictures a second, where the source doesn't say."""
 WEBCAM_FORMAT = "v4l2"
+MOST_FAILURES = 100
+"""Times in a row that reading on in a damaged film is tried."""
 WEBCAM_LAG_PICTURES = 2
 """A webcam is seen so many pictures late, so that the one after a row's time has come and nobody waits for it."""
 
@@ -24,13 +26,19 @@ class VideoScene:
     """A video: each row shows the picture that was the last one at its time.
 
     Pictures are decoded as time goes on, and can't be gone back to: rows may look back over `KEPT_PICTURES` of them;
-    what is older shows the oldest of these.
+    what is older shows the oldest of these. Pictures are turned and mirrored as the film says beside its pixels. What
+    can't be decoded is skipped and counted: until the next picture, the one before it stays.
 
     Args:
         source: a file, or a webcam's device such as /dev/video0.
         geometry: pictures are scaled to its size.
         webcam: whether `source` is a device (Video4Linux); its first picture is the stream's time 0, and it is seen
             `WEBCAM_LAG_PICTURES` late.
+
+    Attributes:
+        rate_fps: pictures a second, as the source says; `DEFAULT_RATE` where it doesn't.
+        damaged_packets: parts of the film that could not be decoded so far.
+        ended: whether rows were wanted from after the last picture.
 
     Raises:
         SceneError: PyAV is not installed, or the source can't be opened or holds no pictures.
@@ -50,9 +58,11 @@ class VideoScene:
         if not self._container.streams.video:
             self.close()
             raise SceneError(f"{source}: no pictures in it")
-        rate = self._container.streams.video[0].average_rate or DEFAULT_RATE
-        self._lag_us = 1e6 * WEBCAM_LAG_PICTURES / float(rate) if webcam else 0.0
-        self._decoded: Iterator[Any] = self._container.decode(video=0)
+        self.rate_fps = float(self._container.streams.video[0].average_rate or DEFAULT_RATE)
+        self._lag_us = 1e6 * WEBCAM_LAG_PICTURES / self.rate_fps if webcam else 0.0
+        self.damaged_packets = 0
+        self._most_failures = 0 if webcam else MOST_FAILURES
+        self._decoded: Iterator[Any] = self._decode()
         self._pictures: deque[tuple[float, Frame]] = deque(maxlen=KEPT_PICTURES)
         self._origin_s: float | None = None
         self._count = 0
@@ -61,7 +71,8 @@ class VideoScene:
         self._decode_one()
         if not self._pictures:
             self.close()
-            raise SceneError(f"{source}: no pictures in it")
+            damaged = f"; {self.damaged_packets} parts of it are damaged" if self.damaged_packets else ""
+            raise SceneError(f"{source}: no pictures in it{damaged}")
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +87,7 @@ class VideoScene:
         self._container.close()
 
     def rows(self, first_row: int, times_us: Times) -> Frame:
-        """See `Scene`; sets `ended` once rows were wanted from after the last picture."""
+        """See `Scene`."""
         times_us = times_us - self._lag_us
         while not self._exhausted and self._pictures[-1][0] <= times_us.max():
             self._decode_one()
@@ -86,11 +97,37 @@ class VideoScene:
         chosen = np.maximum(np.searchsorted(starts, times_us, "right") - 1, 0)
         return np.stack([self._pictures[picture][1][first_row + row] for row, picture in enumerate(chosen)])
 
+    def _decode(self) -> Iterator[Any]:
+        """The pictures that can be decoded, in order.
+
+        Raises:
+            SceneError: the source can't be read on.
+        """
+        failures = 0
+        packets = self._container.demux(video=0)
+        while True:
+            try:
+                packet = next(packets, None)
+            except self._errors as error:
+                failures += 1
+                self.damaged_packets += 1
+                if failures > self._most_failures:
+                    reason = type(error).__name__
+                    raise SceneError(f"{self._source}: the video breaks off ({reason})") from error
+                packets = self._container.demux(video=0)
+                continue
+            if packet is None:
+                return
+            failures = 0
+            try:
+                pictures = packet.decode()
+            except self._errors:
+                self.damaged_packets += 1
+                continue
+            yield from pictures
+
     def _decode_one(self) -> None:
-        try:
-            picture = next(self._decoded, None)
-        except self._errors as error:
-            raise SceneError(f"{self._source}: the video breaks off ({type(error).__name__})") from error
+        picture = next(self._decoded, None)
         if picture is None:
             self._exhausted = True
             return
@@ -98,5 +135,23 @@ class VideoScene:
         self._count += 1
         if self._origin_s is None:
             self._origin_s = time_s
-        scaled = picture.reformat(self._geometry.width, self._geometry.height, "rgb24").to_ndarray()
-        self._pictures.append(((time_s - self._origin_s) * 1e6, scaled))
+        start_us = (time_s - self._origin_s) * 1e6
+        if self._pictures:
+            start_us = max(start_us, self._pictures[-1][0])  # a damaged time stamp may lie before the one before it
+        self._pictures.append((start_us, _upright(picture, self._geometry)))
+
+
+def _upright(picture: Any, geometry: SensorGeometry) -> Frame:
+    """A decoded picture at the sensor's size (H, W, 3), turned and mirrored as its display matrix says.
+
+    The matrix (ISO/IEC 14496-12, 6.2.2; 16.16 fixed point) sends column x and row y to a x + c y and b x + d y.
+    """
+    size = [geometry.width, geometry.height]
+    stored = picture.side_data.get("DISPLAYMATRIX")
+    a, b, c, d = np.frombuffer(bytes(stored), np.int32)[[0, 1, 3, 4]].tolist() if stored else (1, 0, 0, 1)
+    lying = abs(b) > abs(a)
+    pixels: Frame = picture.reformat(*(size[::-1] if lying else size), "rgb24").to_ndarray()
+    if lying:
+        pixels = pixels.swapaxes(0, 1)
+    columns, rows = (c, b) if lying else (a, d)
+    return np.ascontiguousarray(pixels[:: -1 if rows < 0 else 1, :: -1 if columns < 0 else 1])

@@ -1,6 +1,7 @@
 """The options that choose a scene, a sensor and a link, and the cameras they come to."""
 
 import itertools
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -208,8 +209,15 @@ def _moving_scene(
         raise SceneError(f"the scene {scene!r} is made of {files}, not of {len(sources)} files")
     name = sources[0].name
     if scene == "video":
-        return opened.enter_context(VideoScene(sources[0], geometry)), name, True
+        video = opened.enter_context(VideoScene(sources[0], geometry))
+        opened.callback(_tell_damage, video, name)
+        return video, name, True
     if scene == "pan":
         return panning_photo(sources[0], geometry, speed_px_s), name, False
     sprite = sources[1] if len(sources) > 1 else None
     return sprite_over(sources[0], sprite, geometry, speed_px_s), name, False
+
+
+def _tell_damage(video: VideoScene, name: str) -> None:
+    if video.damaged_packets:
+        print(f"rascanet: {name}: {video.damaged_packets} damaged parts of the film were skipped", file=sys.stderr)
