@@ -64,6 +64,7 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_resize
 	$(BIN)/python -m tests.vectors.make_presence
 	$(BIN)/python -m tests.vectors.make_page_facts
+	$(BIN)/python -m tests.vectors.make_protocol
 
 .PHONY: fuzz
 fuzz: .venv/dev.stamp ## a million damaged messages and tokens, 10,000 random conversations

@@ -1,11 +1,12 @@
 """Messages to bytes and back: the websocket subprotocol `rascanet.v1` (PROTOCOL.md). No I/O.
 
 Rows travel as binary messages, everything else as JSON text. `decode` takes either and raises `WireError`.
+The table of PROTOCOL.md is made from the structs below: their fields, ranges and docstrings.
 """
 
-import re
 import struct
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 import numpy as np
@@ -52,55 +53,78 @@ Digest = Annotated[str, Meta(max_length=64)]
 """SHA-256 in hexadecimal digits; empty where there is none."""
 Token = Annotated[str, Meta(max_length=12_000)]
 """A resume token, opaque to the client; empty where there is none."""
+Seconds = Annotated[float, Meta(ge=0)]
 
 
-class _Control(Struct, frozen=True, tag_field="type", tag=str.lower, forbid_unknown_fields=True):
-    """A message that travels as JSON, its class's name in lower case as its `type`."""
+class ClientMessage(Struct, frozen=True, tag_field="type", tag=str.lower, forbid_unknown_fields=True):
+    """A message that a client sends, as JSON with its class's name in lower case as `type`.
+
+    Unknown fields are refused: a client that asks for something must not believe that it has it.
+    """
 
 
-class Hello(_Control, frozen=True):
-    """First message of the client: what it will send and wants to hear.
+class ServerMessage(Struct, frozen=True, tag_field="type", tag=str.lower):
+    """A message that a service sends, likewise; unknown fields are ignored, since later services may tell more."""
+
+
+class Hello(ClientMessage, frozen=True):
+    """First message: what the client will send and wants to hear.
 
     Attributes:
         variant: name of the network, `{height}x{width}`.
-        policy: name of the exit policy and its parameters.
+        policy: the exit policy, see *Policies*; null or left out: `calibrated` where the weights have a certificate,
+            else `published`.
         progress_every: a `progress` message every n bursts; 0 for none.
-        pixel_format: what the rows will be, a `PixelFormat`.
+        pixel_format: of the rows to come, see *Rows*.
         checkpoint_every: a `checkpoint` message every n bursts of a frame; 0 for none.
     """
 
     variant: Name
-    policy: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "published"})
+    policy: dict[str, Any] | None = None
     progress_every: Count = 1
     pixel_format: PixelFormat = PixelFormat.RGB8
     checkpoint_every: Count = 0
 
 
-class Resume(_Control, frozen=True):
-    """First message of a client that goes on where another connection ended; the answer is `welcome`."""
+class Resume(ClientMessage, frozen=True):
+    """First message of a client that goes on where another connection ended.
+
+    Attributes:
+        token: the last one that it was given.
+    """
 
     token: Token
 
 
-class Position(Struct, frozen=True, forbid_unknown_fields=True):
+class Position(Struct, frozen=True):
     """Where a resumed stream goes on.
 
     Attributes:
         frame_id: the last frame that the token knows of.
-        next_burst: the first burst of it that is still wanted; `bursts_per_frame` if it is decided.
+        next_burst: the first burst of it that is still wanted; `bursts_per_frame` if it is over.
     """
 
     frame_id: Count
     next_burst: Count
 
 
-class Welcome(_Control, frozen=True):
+class Welcome(ServerMessage, frozen=True):
     """Answer to `hello` and `resume`: the settings in force and the server's limits.
 
     Attributes:
+        variant: as in `hello`.
+        height: rows of a frame.
+        width: pixels of a row.
+        burst_rows: rows of a burst.
+        bursts_per_frame: bursts of a frame.
+        policy: the exit policy in force, with every parameter.
+        progress_every: as in `hello`.
+        weights: SHA-256 of the weights.
+        limits: by name, see *Limits*.
         credits: bursts that the client may send on this connection before it is told a larger number.
         token: to begin again from here.
-        position: where a resumed stream goes on; None for a new one.
+        pixel_format: as in `hello`.
+        position: where a resumed stream goes on (`frame_id`, and its `next_burst` still wanted); null for a new one.
     """
 
     variant: Name
@@ -122,8 +146,15 @@ class Welcome(_Control, frozen=True):
         return SensorGeometry(self.height, self.width, self.burst_rows, self.pixel_format)
 
 
-class Progress(_Control, frozen=True):
-    """The network's state after a burst."""
+class Progress(ServerMessage, frozen=True):
+    """The network's answer after a burst.
+
+    Attributes:
+        frame_id: the frame.
+        burst_index: the burst just processed.
+        p_person: P(person) after it.
+        confidence: how likely the decision now is the final one, as the network thinks.
+    """
 
     frame_id: Count
     burst_index: Count
@@ -131,21 +162,30 @@ class Progress(_Control, frozen=True):
     confidence: Share
 
 
-class Skip(_Control, frozen=True):
-    """The burst named here will not be looked at and need not be sent."""
+class Skip(ServerMessage, frozen=True):
+    """A burst will not be looked at and need not be sent.
+
+    Attributes:
+        frame_id: the frame.
+        burst_index: the burst to leave out.
+    """
 
     frame_id: Count
     burst_index: Count
 
 
-class Decision(_Control, frozen=True, omit_defaults=True):
+class Decision(ServerMessage, frozen=True, omit_defaults=True):
     """What was concluded on a frame.
 
     Attributes:
+        frame_id: the frame.
         burst_index: the last burst processed, on which the decision rests.
-        person: whether P(person) is at least 0.5.
-        exited: True if the rest of the frame is not wanted, False if it was read to its end.
-        processed, skipped, unread: bursts of the frame; they add up to `bursts_per_frame`.
+        p_person: P(person) after it.
+        person: whether `p_person` is at least 0.5.
+        exited: true if the rest of the frame is not wanted, false if the frame was read to its end.
+        processed: bursts that the network saw.
+        skipped: bursts left out on the way.
+        unread: bursts that an exit saved; together the three are `bursts_per_frame`.
         credits: as in `welcome`, now.
         token: to go on after this frame.
         compute_us: time that the network took over the frame's bursts, as the server measured it.
@@ -166,20 +206,59 @@ class Decision(_Control, frozen=True, omit_defaults=True):
     certificate: Digest = ""
 
 
-class Shed(_Control, frozen=True):
-    """The server is behind and will not look at this frame: no decision comes, its bursts need not be sent."""
+class Abandon(ClientMessage, frozen=True):
+    """Gives a frame up: the one in progress, or one that has not begun. It gets no decision.
+
+    Attributes:
+        frame_id: the frame.
+    """
 
     frame_id: Count
 
 
-class Credit(_Control, frozen=True):
-    """The client may now have sent this many bursts on this connection."""
+class Abandoned(ServerMessage, frozen=True):
+    """Answer to `abandon`: the frame is over.
+
+    Attributes:
+        frame_id: the frame; if its decision came before this message, the decision holds.
+        credits: as in `welcome`, now.
+        token: to go on after this frame.
+    """
+
+    frame_id: Count
+    credits: Bursts
+    token: Token
+
+
+class Shed(ServerMessage, frozen=True):
+    """The server is behind and will not look at a frame: no decision comes, its bursts need not be sent.
+
+    Attributes:
+        frame_id: the frame.
+    """
+
+    frame_id: Count
+
+
+class Credit(ServerMessage, frozen=True):
+    """The client may send more.
+
+    Attributes:
+        credits: as in `welcome`, now.
+    """
 
     credits: Bursts
 
 
-class Checkpoint(_Control, frozen=True):
-    """A token to go on within the frame, with the burst after `burst_index`."""
+class Checkpoint(ServerMessage, frozen=True):
+    """A token to go on within a frame.
+
+    Attributes:
+        frame_id: the frame.
+        burst_index: the last burst processed.
+        credits: as in `welcome`, now.
+        token: to go on after that burst.
+    """
 
     frame_id: Count
     burst_index: Count
@@ -187,21 +266,21 @@ class Checkpoint(_Control, frozen=True):
     token: Token
 
 
-class GoingAway(_Control, frozen=True, tag="going_away"):
+class GoingAway(ServerMessage, frozen=True, tag="going_away"):
     """The server ends the stream soon, with close code 1001: after this frame, or when the time is up.
 
     Attributes:
-        reason: `drain`, `stream_s` or `stream_frames`: the limit that was reached.
+        reason: the limit that was reached: `drain`, `stream_s` or `stream_frames`.
         seconds: time left for the frame in progress.
         token: to go on elsewhere; a `checkpoint` or `decision` that comes later has a newer one.
     """
 
     reason: Name
-    seconds: Annotated[float, Meta(ge=0)]
+    seconds: Seconds
     token: Token
 
 
-class Sync(_Control, frozen=True):
+class Sync(ClientMessage, frozen=True):
     """Sent back as it is, after the answers to everything that came before it.
 
     Attributes:
@@ -211,12 +290,21 @@ class Sync(_Control, frozen=True):
     token: Count
 
 
-class End(_Control, frozen=True):
+class End(ClientMessage, frozen=True):
     """Last message of the client."""
 
 
-class Summary(_Control, frozen=True):
-    """Answer to `end`: what the stream came to."""
+class Summary(ServerMessage, frozen=True):
+    """Answer to `end`: what the stream came to, over all its connections.
+
+    Attributes:
+        frames: frames decided.
+        persons: of these, those with a person.
+        exited: of these, those that a policy ended early.
+        processed: bursts of the decided frames that the network saw.
+        skipped: bursts of the decided frames left out on the way.
+        unread: bursts of the decided frames that exits saved.
+    """
 
     frames: Count
     persons: Count
@@ -226,27 +314,46 @@ class Summary(_Control, frozen=True):
     unread: Count
 
 
-class Error(_Control, frozen=True):
-    """Why the server is about to close the connection."""
+class Error(ServerMessage, frozen=True):
+    """Why the server is about to close the connection.
+
+    Attributes:
+        code: for programs, see *Errors and close codes*.
+        message: for people: the fault, and what was expected.
+    """
 
     code: Name
     message: Name
 
 
 Control = (
-    Hello | Resume | Welcome | Progress | Skip | Decision | Shed | Credit | Checkpoint | GoingAway
+    Hello | Resume | Welcome | Progress | Skip | Decision | Abandon | Abandoned | Shed | Credit | Checkpoint | GoingAway
     | Sync | End | Summary | Error
 )  # fmt: skip
 Message = Rows | Control
 
+TYPES: Final[Mapping[str, type[Control]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Control)}
+"""The messages that travel as JSON, by their `type`."""
+
+TYPE_OF: Final[Mapping[type[Message], str]] = {Rows: "rows"} | {kind: name for name, kind in TYPES.items()}
+"""What every message is called in PROTOCOL.md."""
+
+
+class _Typed(Struct):
+    """Of any JSON object its `type`, as it stands there."""
+
+    type: msgspec.Raw = msgspec.Raw(b"null")
+
+
 _CONTROL: Final = msgspec.json.Decoder(Control)
+_TYPED: Final = msgspec.json.Decoder(_Typed)
+_NAME: Final = msgspec.json.Decoder(str)
 _ENCODER: Final = msgspec.json.Encoder()
-_BAD_TYPE: Final = re.compile(r"missing required field `type`|`\$\.type`$")
 
 
 def encode(message: Message) -> bytes | str:
     """bytes for rows, compact JSON text for everything else."""
-    return _encode_rows(message) if isinstance(message, Rows) else encode_control(message).decode()
+    return encode_rows(message) if isinstance(message, Rows) else encode_control(message).decode()
 
 
 def encode_control(message: Control) -> bytes:
@@ -254,7 +361,8 @@ def encode_control(message: Control) -> bytes:
     return _ENCODER.encode(message)
 
 
-def _encode_rows(message: Rows) -> bytes:
+def encode_rows(message: Rows) -> bytes:
+    """The binary message."""
     count, width, channels = message.rows.shape
     header = HEADER.pack(
         VERSION,
@@ -275,10 +383,15 @@ def decode(data: bytes | str) -> Message:
     Raises:
         WireError: `malformed_json`, `unknown_type`, `bad_field`, `malformed_rows`, `unsupported_version`.
     """
-    return _decode_control(data) if isinstance(data, str) else _decode_rows(data)
+    return decode_control(data) if isinstance(data, str) else decode_rows(data)
 
 
-def _decode_rows(data: bytes) -> Rows:
+def decode_rows(data: bytes) -> Rows:
+    """The rows in a binary message, without a copy.
+
+    Raises:
+        WireError: `malformed_rows`, `unsupported_version`.
+    """
     if len(data) < HEADER.size:
         raise WireError(
             "malformed_rows", f"a rows message has a header of {HEADER.size} bytes, this one has {len(data)} bytes"
@@ -301,7 +414,12 @@ def _decode_rows(data: bytes) -> Rows:
     return Rows(frame_id, first_burst, bursts, readout_us, rows, FORMATS[code])
 
 
-def _decode_control(text: str) -> Control:
+def decode_control(text: str) -> Control:
+    """The message in a text message.
+
+    Raises:
+        WireError: `malformed_json`, `unknown_type`, `bad_field`.
+    """
     if len(text) > MAX_TEXT_BYTES:
         raise WireError(
             "malformed_json", f"a text message has at most {MAX_TEXT_BYTES} characters, this one has {len(text)}"
@@ -309,14 +427,25 @@ def _decode_control(text: str) -> Control:
     try:
         control: Control = _CONTROL.decode(text)
     except msgspec.ValidationError as error:
-        reason = str(error)
-        if _BAD_TYPE.search(reason):
-            raise WireError("unknown_type", f"{reason}; the types are {', '.join(_TYPES)}") from None
-        code = "bad_field" if text.lstrip().startswith("{") else "malformed_json"
-        raise WireError(code, f"a text message must be of PROTOCOL.md: {reason}") from None
+        raise _refusal(text, str(error)) from None
     except (ValueError, RecursionError) as error:
         raise WireError("malformed_json", f"a text message must be JSON: {error}") from None
     return control
 
 
-_TYPES: Final = tuple(str(kind.__struct_config__.tag) for kind in _Control.__subclasses__())
+def _refusal(text: str, reason: str) -> WireError:
+    """Why JSON is no message; `reason` is the decoder's."""
+    try:
+        found = bytes(_TYPED.decode(text).type)
+    except msgspec.ValidationError:
+        return WireError("malformed_json", f"a text message must be a JSON object with `type`: {reason}")
+    except msgspec.DecodeError as error:  # further on than the decoder came
+        return WireError("malformed_json", f"a text message must be JSON: {error}")
+    try:
+        name = _NAME.decode(found)
+    except msgspec.DecodeError:  # not even a string
+        name = ""
+    if name in TYPES:
+        return WireError("bad_field", f"{name}: {reason}")
+    shown = found.decode()[:40]
+    return WireError("unknown_type", f"there is no message of the type {shown}; the types are {', '.join(TYPES)}")

@@ -55,6 +55,7 @@ HTTP_STATUS: Final[dict[str, int]] = {
     "unknown_model": 404,
     "unknown_sequence": 404,
     "sequence_expired": 410,
+    "sequence_in_use": 409,
     "too_many_sequences": 429,
     "wrong_geometry": 400,
     "out_of_order": 409,

@@ -1,6 +1,7 @@
 """The doors agree: websocket, `/v1/classify`, tensors and sequences give what torch's whole-frame `forward` gives."""
 
 import io
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,14 +179,14 @@ def _tensors(doors: Doors, policy: dict[str, Any]) -> list[Found]:
 
 def _sequences(doors: Doors, policy: dict[str, Any]) -> list[Found]:
     """Every other frame burst by burst and without what is skipped, the others seven bursts a request."""
-    config, found = doors.served.runtime.config, []
+    config, found, number_of_scan = doors.served.runtime.config, [], secrets.token_hex(4)  # each frame its own id
     parameters = {"policy": msgspec.json.encode(policy).decode(), "sequence_start": True}
     with httpx2.Client(base_url=doors.url, timeout=60) as client:
         for number, frame in enumerate(doors.frames, 1):
             bursts = frame.reshape(config.bursts_per_frame, *config.burst_shape)
             size, first, values = (1 if number % 2 else 7), 0, {"decided": [False]}
             while not values["decided"][0]:
-                place = {"sequence_id": number, "burst_index": first}
+                place = {"sequence_id": f"{number} of {number_of_scan}", "burst_index": first}
                 values = _post(
                     client,
                     f"{doors.name}-sequence",

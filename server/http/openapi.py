@@ -62,6 +62,8 @@ EXAMPLES = {
     "unknown_sequence": "there is no sequence '7'; its first request has sequence_start",
     "request_timeout": "the request did not arrive within 60 s",
     "out_of_order": "burst 3 came, burst 2 is next",
+    "sequence_in_use": "the sequence '7' is under way; end it, choose another sequence_id, or wait until it had no "
+    "request for 30 s",
     "sequence_expired": "the sequence '7' had no request for 30 s and was dropped",
     "too_many_images": "at most 64 pictures a request are taken",
     "request_too_large": "a request body has at most 67108864 bytes",

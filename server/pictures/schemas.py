@@ -15,16 +15,17 @@ class ClassifyOptions(BaseModel):
     variant: str | None = Field(
         None, description="the network; the first one served if not named", examples=["105x120"]
     )
-    policy: str = Field(
-        "published",
-        description="the exit policy: its name, or a JSON object with its parameters",
+    policy: str | None = Field(
+        None,
+        description="the exit policy: its name, or a JSON object with its parameters; `never` if not named, since the "
+        "whole picture is there already",
         examples=["published", '{"name": "published", "exit_threshold": 0.9}'],
     )
     exit_threshold: float | None = Field(
-        None, description="parameter of the policy, where it has one of this name; above `skip_threshold`, at most 1"
+        None, description="parameter of the policy, of `published` if none is named; above `skip_threshold`, at most 1"
     )
     skip_threshold: float | None = Field(
-        None, description="parameter of the policy, where it has one of this name; 0 or more"
+        None, description="parameter of the policy, of `published` if none is named; 0 or more"
     )
     reports: Literal["decision", "curve"] = Field(
         "decision", description="`curve` adds P(person) after each burst to every entry"

@@ -3,11 +3,11 @@
 `make vectors` writes it to asyncapi.yaml; a running service has it at `/asyncapi.json`.
 """
 
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 
-from sensor_sim.wire import FORMATS, HEADER, MAX_TEXT_BYTES, SUBPROTOCOL, VERSION, Control, Rows
+from sensor_sim.wire import FORMATS, HEADER, MAX_TEXT_BYTES, SUBPROTOCOL, TYPE_OF, TYPES, VERSION
 from server.errors import CLOSE_CODES, HTTP_STATUS
 from server.http.security import BEARER_SUBPROTOCOL
 from server.stream.session import LEGAL
@@ -17,8 +17,7 @@ STREAM_REFUSALS: Final = (
 )  # fmt: skip
 """Error codes with which an upgrade is refused."""
 
-_CONTROLS: Final = {str(kind.__struct_config__.tag): kind for kind in get_args(Control)}
-_FROM_CLIENT: Final = {"rows" if kind is Rows else str(kind.__struct_config__.tag) for _, kind in LEGAL}
+_FROM_CLIENT: Final = {TYPE_OF[kind] for _, kind in LEGAL}
 _ECHOED: Final = "sync"
 _HEADER_FIELDS: Final = (
     "version", "pixel format", "rows in the message", "frame id", "first burst", "number of bursts", "row bytes",
@@ -58,14 +57,14 @@ def _operation(action: str, summary: str, names: list[str], replies: list[str] |
 
 def document() -> dict[str, Any]:
     """The document, as the service's own side of the channel."""
-    _, schemas = msgspec.json.schema_components(_CONTROLS.values(), ref_template="#/components/schemas/{name}")
+    _, schemas = msgspec.json.schema_components(TYPES.values(), ref_template="#/components/schemas/{name}")
     messages: dict[str, Any] = {
         name: {
             "name": name,
             "summary": (kind.__doc__ or "").strip().splitlines()[0],
             "payload": _reference("components/schemas", kind.__name__),
         }
-        for name, kind in _CONTROLS.items()
+        for name, kind in TYPES.items()
     }
     messages["rows"] = {
         "name": "rows",
@@ -73,7 +72,7 @@ def document() -> dict[str, Any]:
         "contentType": "application/octet-stream",
         "payload": {"type": "string", "format": "binary", "description": ROWS},
     }
-    told = sorted(set(messages) - _FROM_CLIENT - {"welcome", "summary"})
+    told = sorted(set(messages) - _FROM_CLIENT - {"welcome", "abandoned", "summary"})
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -118,6 +117,7 @@ def document() -> dict[str, Any]:
         "operations": {
             "open": _operation("receive", "The first message of a connection.", ["hello", "resume"], ["welcome"]),
             "stream": _operation("receive", "Rows, in order.", ["rows"]),
+            "abandon": _operation("receive", "Gives a frame up.", ["abandon"], ["abandoned"]),
             "sync": _operation("receive", "Asks for an echo in its turn.", [_ECHOED], [_ECHOED]),
             "end": _operation("receive", "The last message.", ["end"], ["summary"]),
             "tell": _operation("send", "What the service says of frames and of itself.", told),

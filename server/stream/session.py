@@ -1,4 +1,6 @@
-"""One stream, sans I/O: which message may come when, which bursts are processed, what is answered.
+"""One stream, sans I/O: which message may come when, how many bursts, and what is answered.
+
+A stream is phases, credits, totals and tokens; the frame at hand is a `FrameInProgress`.
 
     for reply in session.receive(message): send(reply)
     while (rows := session.rows_to_step()) is not None:
@@ -7,18 +9,17 @@
 Illegal messages raise `ServiceError` and change nothing.
 """
 
-from dataclasses import fields
 from enum import StrEnum
 
 import msgspec
-import numpy as np
 
 from model.exit_policy import CalibratedPolicy, ExitPolicy, PolicyError, describe_policy, parse_policy
-from model.preprocess import rgb_rows
-from model.scan import FrameScan
 from model.step import Hidden, Pixels, StepResult, StepRuntime
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
+    TYPE_OF,
+    Abandon,
+    Abandoned,
     Checkpoint,
     Control,
     Credit,
@@ -38,9 +39,10 @@ from sensor_sim.wire import (
     Welcome,
 )
 from server.errors import ServiceError
+from server.frame import FrameInProgress
 from server.networks import Networks, ServedNetwork, choose
 from server.settings import Limits
-from server.stream.tokens import Snapshot, Tokens, encode_hello
+from server.stream.tokens import Tokens, encode_hello
 
 
 class Phase(StrEnum):
@@ -55,88 +57,60 @@ LEGAL: dict[tuple[Phase, type[Message]], Phase] = {
     (Phase.OPENING, Hello): Phase.STREAMING,
     (Phase.OPENING, Resume): Phase.STREAMING,
     (Phase.STREAMING, Rows): Phase.STREAMING,
+    (Phase.STREAMING, Abandon): Phase.STREAMING,
     (Phase.STREAMING, Sync): Phase.STREAMING,
     (Phase.STREAMING, End): Phase.ENDED,
 }
 """Which message each phase allows, and the phase it leads to."""
 
 
-SCAN_STATE = tuple(field.name for field in fields(FrameScan) if field.name not in ("bursts_per_frame", "policy"))
-"""What of a frame in progress travels in a token."""
-
-
 class StreamSession:
     """The state of one stream.
 
     Args:
-        models: the networks served, by variant.
+        networks: the networks served, by variant.
         limits: told to the client in `welcome`.
-        tokens: makes and reads resume tokens; None where nothing is ever resumed: they are empty then.
+        tokens: makes and reads resume tokens; None disables resuming, tokens in replies are then empty strings.
 
     Attributes:
         phase: where the connection is.
-        hidden: the network's state.
-        frames, shed: decided and shed on this connection.
-        bursts: that came on this connection.
+        frames, shed, bursts: counts for this connection: frames decided, frames shed, bursts received.
     """
 
     __slots__ = (
-        "_burst_rows",
-        "_bursts_per_frame",
-        "_checkpoint_every",
-        "_compute_us",
-        "_frame_id",
-        "_halo_rows",
-        "_hello",
-        "_limits",
-        "_model",
-        "_models",
-        "_pixel_format",
-        "_policy",
-        "_progress_every",
-        "_queue",
-        "_received",
-        "_scan",
-        "_tokens",
-        "_told",
-        "_totals",
-        "_turn_rows",
-        "_width",
-        "bursts",
-        "frames",
-        "hidden",
-        "phase",
-        "shed",
+        "_checkpoint_every", "_credit_limit", "_frame", "_frame_id", "_hello", "_limits", "_network", "_networks",
+        "_pixel_format", "_policy", "_progress_every", "_tokens", "_totals",
+        "bursts", "frames", "phase", "shed",
     )  # fmt: skip
 
-    def __init__(self, models: Networks, limits: Limits, tokens: Tokens | None) -> None:
-        self._models, self._limits, self._tokens = models, limits, tokens
+    def __init__(self, networks: Networks, limits: Limits, tokens: Tokens | None) -> None:
+        self._networks, self._limits, self._tokens = networks, limits, tokens
         self.phase = Phase.OPENING
-        self.hidden: Hidden = np.zeros((0, 0), np.float32)
         self.frames = self.shed = self.bursts = 0
-        self._told = limits.credit_bursts  # the client may send so many bursts
-        self._progress_every = self._checkpoint_every = 0
-        self._pixel_format = PixelFormat.RGB8
-        self._halo_rows = 0  # above and below together
-        self._width = self._burst_rows = self._bursts_per_frame = self._turn_rows = 0  # looked up for every message
+        self._credit_limit = limits.credit_bursts  # bursts the client may have sent in total
+        self._frame: FrameInProgress | None = None  # in progress, or the last one
         self._frame_id = -1
-        self._scan: FrameScan | None = None
-        self._received = 0  # bursts of the frame that came, or were skipped and left out
-        self._queue: Rows | None = None  # the message being worked through
         self._totals = Summary(0, 0, 0, 0, 0, 0)
-        self._compute_us = 0.0  # of the frame at hand
-        self._model: ServedNetwork
+        self._progress_every = self._checkpoint_every = 0
+        self._network: ServedNetwork
         self._policy: ExitPolicy
+        self._hello: msgspec.Raw
+        self._pixel_format: PixelFormat
 
     @property
     def runtime(self) -> StepRuntime:
         """The network that `hello` asked for."""
-        return self._model.runtime
+        return self._network.runtime
+
+    @property
+    def hidden(self) -> Hidden:
+        """The network's state in the frame at hand."""
+        return self._begun.hidden
 
     @property
     def between_frames(self) -> bool:
         """Whether no frame is in progress."""
-        return self._scan is None or self._scan.decided
+        return self._frame is None or self._frame.over
 
     @property
     def frame_id(self) -> int:
@@ -146,23 +120,19 @@ class StreamSession:
     @property
     def credits_left(self) -> int:
         """Bursts that the client may send before it is granted more."""
-        return self._told - self.bursts
+        return self._credit_limit - self.bursts
 
     @property
     def received_bytes(self) -> int:
         """Samples of the bursts that came; headers and halos are not counted."""
-        return self.bursts * self._burst_rows * self._width * self._pixel_format.channels
+        if not self.bursts:
+            return 0
+        config = self.runtime.config
+        return self.bursts * config.BURST_ROWS * config.width * self._pixel_format.channels
 
     def token(self) -> str:
         """A resume token of the state as it is; empty before `welcome`."""
-        if self.phase is Phase.OPENING or self._tokens is None:
-            return ""
-        scan = self._scan
-        digest, hello = self._model.digest, self._hello
-        if scan is None or scan.decided:
-            return self._tokens.seal(digest, hello, self._totals, self._frame_id)
-        state = {name: getattr(scan, name) for name in SCAN_STATE}
-        return self._tokens.seal(digest, hello, self._totals, self._frame_id, state, self.hidden.tobytes())
+        return "" if self.phase is Phase.OPENING else self._seal()
 
     def going_away(self, reason: str, seconds: float) -> GoingAway:
         """What to tell the client when the stream has to end."""
@@ -172,72 +142,95 @@ class StreamSession:
         """Takes a message; what to answer at once. Rows are then fetched with `rows_to_step`.
 
         Args:
-            message: what came.
-            behind: whether the event loop is late; a frame that begins then is shed.
+            message: from the client.
+            behind: whether the event loop is late; a frame that begins then is refused with `shed`.
 
         Raises:
             ServiceError: the message is not legal here.
         """
         phase = LEGAL.get((self.phase, type(message)))
         if phase is None:
-            allowed = " or ".join(kind.__name__.lower() for known, kind in LEGAL if known is self.phase) or "nothing"
+            allowed = " or ".join(TYPE_OF[kind] for known, kind in LEGAL if known is self.phase) or "nothing"
             raise ServiceError(
-                "out_of_phase",
-                f"{type(message).__name__.lower()} came in the phase {self.phase}, which allows {allowed}",
+                "out_of_phase", f"{TYPE_OF[type(message)]} came in the phase {self.phase}, which allows {allowed}"
             )
-        replies: list[Control] = []
+        replies: list[Control]
         if isinstance(message, Rows):
-            shed = self.shed
-            self._receive_rows(message, behind)
-            self.bursts += message.bursts
-            if self.shed != shed:
-                replies.append(Shed(message.frame_id))
-            if 2 * (self._told - self.bursts) <= self._limits.credit_bursts:
-                replies.append(Credit(self._top_up()))
+            replies = self._receive_rows(message, behind)
+        elif isinstance(message, Abandon):
+            replies = [self._abandon(message)]
         elif isinstance(message, Hello):
-            replies.append(self._open(message))
+            replies = [self._open(message)]
         elif isinstance(message, Resume):
-            replies.append(self._reopen(message))
+            replies = [self._reopen(message)]
         elif isinstance(message, Sync):
-            replies.append(message)
+            replies = [message]
         else:
-            replies.append(self._totals)
+            replies = [self._totals]
         self.phase = phase
         return replies
 
-    def _top_up(self) -> int:
-        self._told = self.bursts + self._limits.credit_bursts
-        return self._told
+    def rows_to_step(self) -> Pixels | None:
+        """The rows that the network is to see next; see `FrameInProgress.rows_to_step`."""
+        return self._frame.rows_to_step() if self._frame else None
+
+    def advance(self, result: StepResult, compute_us: float = 0.0) -> list[Control]:
+        """Takes what the network said to the rows of `rows_to_step`, and how long it took; what to answer."""
+        frame, frame_id, progress_every = self._begun, self._frame_id, self._progress_every
+        replies: list[Control] = []
+        before = frame.scan.processed
+        for burst_index, p_person, confidence, skipped in frame.advance(result, compute_us):
+            if progress_every and (burst_index + 1) % progress_every == 0:
+                replies.append(Progress(frame_id, burst_index, p_person, confidence))
+            if skipped is not None:
+                replies.append(Skip(frame_id, skipped))
+        every = self._checkpoint_every
+        if frame.decided:
+            replies.append(self._decide(frame))
+        elif every and frame.scan.processed // every > before // every:
+            replies.append(Checkpoint(frame_id, frame.scan.last_burst, self._grant(), self._seal()))
+        return replies
+
+    @property
+    def _begun(self) -> FrameInProgress:
+        if self._frame is None:
+            raise RuntimeError("no frame has begun; ask `rows_to_step` first")
+        return self._frame
+
+    def _seal(self) -> str:
+        if self._tokens is None:
+            return ""
+        state = self._frame.state() if self._frame else None
+        return self._tokens.seal(self._network.digest, self._hello, self._totals, self._frame_id, state)
+
+    def _grant(self) -> int:
+        """Opens the credit window anew; the bursts that the client may then have sent in total."""
+        self._credit_limit = self.bursts + self._limits.credit_bursts
+        return self._credit_limit
 
     def _open(self, hello: Hello) -> Welcome:
-        served = choose(self._models, hello.variant)
+        network = choose(self._networks, hello.variant)
         try:
-            policy = parse_policy(hello.policy, served.certified)
+            policy = parse_policy(hello.policy, network.certified)
         except PolicyError as error:
             raise ServiceError("bad_policy", str(error)) from error
-        self._model, self._policy = served, policy
-        self._hello = encode_hello(hello)
+        described = describe_policy(policy)
+        self._network, self._policy, self._pixel_format = network, policy, hello.pixel_format
+        self._hello = encode_hello(msgspec.structs.replace(hello, policy=described))
         self._progress_every, self._checkpoint_every = hello.progress_every, hello.checkpoint_every
-        self._pixel_format = hello.pixel_format
-        self._halo_rows = 2 * hello.pixel_format.halo_rows
-        config = self.runtime.config
-        self._width, self._burst_rows = config.width, config.BURST_ROWS
-        self._bursts_per_frame = config.bursts_per_frame
-        self._turn_rows = config.BURST_ROWS * (1 if policy.acts else self.runtime.turn_bursts)
+        config = network.runtime.config
         return Welcome(
             variant=config.name,
             height=config.height,
             width=config.width,
             burst_rows=config.BURST_ROWS,
             bursts_per_frame=config.bursts_per_frame,
-            policy=describe_policy(policy),
+            policy=described,
             progress_every=hello.progress_every,
-            weights=self._model.digest,
+            weights=network.digest,
             limits=self._limits.model_dump(),
-            credits=self._told,
-            token=self._tokens.seal(self._model.digest, self._hello, self._totals, self._frame_id)
-            if self._tokens
-            else "",
+            credits=self._credit_limit,
+            token=self._seal(),
             pixel_format=hello.pixel_format,
         )
 
@@ -245,132 +238,77 @@ class StreamSession:
         if self._tokens is None:
             raise ServiceError("bad_token", "nothing is resumed here; begin with hello")
         snapshot, hello = self._tokens.open(resume.token)
-        served = self._models.get(hello.variant)
-        if served is None or served.digest != snapshot.digest:
+        network = self._networks.get(hello.variant)
+        if network is None or network.digest != snapshot.digest:
             raise ServiceError(
-                "foreign_token", f"the resume token is of other weights of {hello.variant[:40]!r}; begin with hello"
+                "foreign_token",
+                f"this resume token was issued for other weights of {hello.variant[:40]!r}; begin with hello",
             )
-        welcome = self._open(hello)
+        try:
+            welcome = self._open(hello)
+        except ServiceError as error:  # another certificate lies beside the same weights
+            raise ServiceError(
+                "foreign_token", f"this resume token was issued under another policy ({error}); begin with hello"
+            ) from None
         self._totals, self._frame_id = snapshot.totals, snapshot.frame_id
         position = None
         if snapshot.frame_id >= 0:
             try:
-                position = Position(snapshot.frame_id, self._restore(snapshot))
-            except (TypeError, ValueError):  # signed by another release
+                self._frame = FrameInProgress.resume(self.runtime, self._policy, snapshot.frame)
+            except ValueError:  # signed by another release
                 raise ServiceError("bad_token", "the resume token is of another layout; begin with hello") from None
+            position = Position(snapshot.frame_id, self._frame.next_burst)
         return msgspec.structs.replace(welcome, token=resume.token, position=position)
 
-    def _restore(self, snapshot: Snapshot) -> int:
-        """Takes the frame in progress from a token; the burst that is wanted next."""
-        scan = FrameScan(self._bursts_per_frame, self._policy, **(snapshot.scan or {}))
-        if snapshot.scan is None:
-            scan.next_burst = self._bursts_per_frame
-        else:
-            hidden = np.frombuffer(snapshot.hidden, "<f4").astype(np.float32)
-            self.hidden = hidden.reshape(self.runtime.config.hidden_shape)
-            self._received = scan.last_burst + 1
-        self._scan = scan
-        return scan.next_burst
-
-    def _receive_rows(self, message: Rows, behind: bool) -> None:
+    def _receive_rows(self, message: Rows, behind: bool) -> list[Control]:
         if message.pixel_format is not self._pixel_format:
             raise ServiceError(
                 "wrong_geometry", f"rows of {message.pixel_format} came; hello announced {self._pixel_format}"
-            )
-        rows, width, _ = message.rows.shape
-        rows -= self._halo_rows
-        if width != self._width or rows != message.bursts * self._burst_rows:
-            raise ServiceError(
-                "wrong_geometry",
-                f"{message.bursts} bursts of {self.runtime.config.name} are "
-                f"{message.bursts * self._burst_rows} rows of {self._width} px, not {rows} of {width} px",
             )
         if message.bursts > self._limits.message_bursts:
             raise ServiceError(
                 "too_many_bursts",
                 f"a message has at most {self._limits.message_bursts} bursts, this one has {message.bursts}",
             )
-        if self.bursts + message.bursts > self._told:
+        if self.bursts + message.bursts > self._credit_limit:
             raise ServiceError(
                 "credit_exceeded",
-                f"credits were given for {self._told} bursts; this message makes it {self.bursts + message.bursts}",
+                f"credits were given for {self._credit_limit} bursts; "
+                f"this message makes it {self.bursts + message.bursts}",
             )
-        end = message.first_burst + message.bursts
-        if end > self._bursts_per_frame:
-            raise ServiceError(
-                "out_of_order", f"a frame has {self._bursts_per_frame} bursts; number {end - 1} is beyond it"
-            )
-        decided = self._scan is None or self._scan.decided
-        if decided and message.frame_id == self._frame_id:
-            return  # it was on its way when the decision was made
-        if decided:
-            if message.frame_id < self._frame_id:
-                raise ServiceError("out_of_order", f"frame {message.frame_id} came after frame {self._frame_id}")
-            received, skipped_to = 0, 0
-        else:
-            if message.frame_id != self._frame_id:
-                raise ServiceError(
-                    "out_of_order", f"frame {message.frame_id} came while frame {self._frame_id} was undecided"
-                )
-            assert self._scan is not None  # noqa: S101 - implied by not decided
-            received, skipped_to = self._received, self._scan.next_burst
-        if not received <= message.first_burst <= max(received, skipped_to):
-            raise ServiceError(
-                "out_of_order",
-                f"burst {message.first_burst} of frame {message.frame_id} came, "
-                f"burst {max(received, skipped_to)} is next",
-            )
-        if decided:
-            self._frame_id = message.frame_id
-            self._scan = FrameScan(self._bursts_per_frame, self._policy)
-            self._compute_us = 0.0
-            if behind:
-                self._scan.next_burst = self._bursts_per_frame  # done with, undecided
-                self.shed += 1
-                return
-            self.hidden = self.runtime.initial_hidden()
-        self._received = end
-        if self._pixel_format is not PixelFormat.RGB8:
-            first_row = message.first_burst * self._burst_rows
-            message = msgspec.structs.replace(message, rows=rgb_rows(message.rows, self._pixel_format, first_row))
-        self._queue = message
-
-    def rows_to_step(self) -> Pixels | None:
-        """The rows that the network is to see next; None when there are none.
-
-        One burst where the policy can act, else so many that a call stays short.
-        """
-        queue, scan = self._queue, self._scan
-        if queue is None or scan is None:
-            return None
-        if scan.decided or scan.next_burst >= queue.first_burst + queue.bursts:
-            self._queue = None
-            return None
-        first, turn = (scan.next_burst - queue.first_burst) * self._burst_rows, self._turn_rows
-        return queue.rows[first : first + turn] if first or len(queue.rows) > turn else queue.rows
-
-    def advance(self, result: StepResult, compute_us: float = 0.0) -> list[Control]:
-        """Takes what the network said to the rows of `rows_to_step`, and how long it took; what to answer."""
-        scan = self._scan
-        assert scan is not None  # noqa: S101 - rows_to_step gave rows
-        self._compute_us += compute_us
+        frame = self._frame_of(message.frame_id)
+        frame.accept(message)
+        self.bursts += message.bursts
         replies: list[Control] = []
-        before, frame_id, progress_every = scan.processed, self._frame_id, self._progress_every
-        for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
-            skipped = scan.advance(p_person, confidence)
-            if progress_every and (scan.last_burst + 1) % progress_every == 0:
-                replies.append(Progress(frame_id, scan.last_burst, p_person, confidence))
-            if skipped is not None:
-                replies.append(Skip(self._frame_id, skipped))
-            if scan.decided:
-                replies.append(self._decide(scan))
-        every = self._checkpoint_every
-        if every and scan.processed // every > before // every and not scan.decided:
-            replies.append(Checkpoint(self._frame_id, scan.last_burst, self._top_up(), self.token()))
+        if frame is not self._frame:
+            self._frame, self._frame_id = frame, message.frame_id
+            if behind:
+                frame.give_up()
+                self.shed += 1
+                replies.append(Shed(message.frame_id))
+        if 2 * self.credits_left <= self._limits.credit_bursts:
+            replies.append(Credit(self._grant()))
         return replies
 
-    def _decide(self, scan: FrameScan) -> Decision:
-        totals = self._totals
+    def _frame_of(self, frame_id: int) -> FrameInProgress:
+        """The frame of that id: the one at hand, or a new one, which is not at hand yet."""
+        frame = self._frame
+        if frame is not None and frame_id == self._frame_id:
+            return frame
+        if frame is not None and not frame.over:
+            raise ServiceError("out_of_order", f"frame {frame_id} came while frame {self._frame_id} was undecided")
+        if frame_id < self._frame_id:
+            raise ServiceError("out_of_order", f"frame {frame_id} came after frame {self._frame_id}")
+        return FrameInProgress(self.runtime, self._policy)
+
+    def _abandon(self, message: Abandon) -> Abandoned:
+        self._frame = self._frame_of(message.frame_id)
+        self._frame_id = message.frame_id
+        self._frame.give_up()
+        return Abandoned(message.frame_id, self._grant(), self._seal())
+
+    def _decide(self, frame: FrameInProgress) -> Decision:
+        scan, totals = frame.scan, self._totals
         self._totals = Summary(
             totals.frames + 1,
             totals.persons + scan.person,
@@ -389,8 +327,8 @@ class StreamSession:
             scan.processed,
             scan.skipped,
             scan.unread,
-            self._top_up(),
-            self.token(),
-            round(self._compute_us),
+            self._grant(),
+            self._seal(),
+            round(frame.compute_us),
             self._policy.certificate if isinstance(self._policy, CalibratedPolicy) else "",
         )

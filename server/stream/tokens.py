@@ -8,14 +8,15 @@ import base64
 import binascii
 import hmac
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from sensor_sim.wire import Hello, Summary
 from server.errors import ServiceError
+from server.frame import FrameState
 
-VERSION: Final = 1
+VERSION: Final = 2
 _DIGEST: Final = "sha256"
 _DIGEST_BYTES: Final = 32
 
@@ -30,8 +31,7 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
         hello: what the stream was opened with, encoded.
         totals: the decided frames so far.
         frame_id: the last frame begun, -1 before the first.
-        scan: fields of its `FrameScan` that a policy's verdicts rest on; None if there is no frame in progress.
-        hidden: float32, little-endian; empty if there is no frame in progress.
+        frame: the frame in progress; None if there is none.
     """
 
     version: int
@@ -40,8 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     hello: msgspec.Raw
     totals: Summary
     frame_id: int
-    scan: dict[str, Any] | None
-    hidden: bytes
+    frame: FrameState | None
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -72,12 +71,11 @@ class Tokens:
         hello: msgspec.Raw,
         totals: Summary,
         frame_id: int,
-        scan: dict[str, Any] | None = None,
-        hidden: bytes = b"",
+        frame: FrameState | None = None,
     ) -> str:
         """A token of this state."""
         expires_s = self._now_s() + self._lifetime_s
-        content = _ENCODER.encode(Snapshot(VERSION, expires_s, digest, hello, totals, frame_id, scan, hidden))
+        content = _ENCODER.encode(Snapshot(VERSION, expires_s, digest, hello, totals, frame_id, frame))
         signature = hmac.digest(self._key, content, _DIGEST)
         return base64.urlsafe_b64encode(signature + content).decode()
 

@@ -13,10 +13,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from model.config import RaScaNetConfig
-from model.exit_policy import PERSON_FROM, Policy, describe_policy
+from model.exit_policy import NeverExitPolicy, Policy, default_policy
 from model.scan import scan_frame
 from model.step import Floats, StepResult, StepRuntime
 from server.errors import ServiceError
+from server.frame import FrameInProgress
 from server.http.openapi import refusals, schema_of
 from server.http.policies import policy_from
 from server.networks import Networks, ServedNetwork
@@ -42,7 +43,7 @@ from server.tensors.schemas import (
     ServerMetadata,
     TensorMetadata,
 )
-from server.tensors.sequences import Sequence, Sequences
+from server.tensors.sequences import Sequences, read_on
 
 EXTENSIONS: Final = ["binary_tensor_data", "sequence", "sequence(string_id)"]
 SEQUENCE: Final = "-sequence"
@@ -120,6 +121,7 @@ _INFER: Final[dict[str, Any]] = {
             "request_timeout",
             "out_of_order",
             "sequence_expired",
+            "sequence_in_use",
             "too_many_images",
             "request_too_large",
             "unsupported_media_type",
@@ -252,7 +254,7 @@ class TensorEndpoint:
         _check_parameters(parameters, POLICY, model.name)
         if len(frames) > most:
             raise ServiceError("too_many_images", f"at most {most} frames a request are taken, not {len(frames)}")
-        policy = _policy(parameters, model.served)
+        policy = _policy(parameters, model.served, NeverExitPolicy())
         share = -(-len(frames) // self._work.threads)
         parts = await asyncio.gather(
             *(
@@ -276,17 +278,20 @@ class TensorEndpoint:
             raise ServiceError(
                 "bad_request", f"burst_index must be 0..{model.config.bursts_per_frame - 1}, not {str(first)[:40]}"
             )
+        kept = start and not end  # a frame that comes whole leaves nothing behind
         if start:
-            policy = describe_policy(_policy(parameters, model.served))
-            sequence = Sequence(self._networks, model.variant, policy)
+            if kept:
+                self._sequences.check_free(key)
+            policy = _policy(parameters, model.served, default_policy(model.served.certified))
+            sequence = FrameInProgress(model.served.runtime, policy)
         elif given := POLICY & set(parameters):
             raise ServiceError("bad_request", f"{min(given)!r} belongs in the request with sequence_start")
         else:
             sequence = self._sequences.find(key)
-        sequence.advance(tensors.array.reshape(-1, *model.config.burst_shape[1:]), first)
-        if start and not end:
+        read_on(model.served, sequence, tensors.array.reshape(-1, *model.config.burst_shape[1:]), first)
+        if kept:
             self._sequences.start(key, sequence)
-        if end:
+        elif not start and end:
             self._sequences.end(key)
         return _standing(sequence)
 
@@ -312,11 +317,11 @@ def _metadata(spec: TensorSpec) -> TensorMetadata:
     return TensorMetadata(name=spec.name, datatype=spec.datatype, shape=list(spec.shape))
 
 
-def _policy(parameters: Parameters, served: ServedNetwork) -> Policy:
-    named = parameters.get("policy", "published")
-    if not isinstance(named, str):
+def _policy(parameters: Parameters, served: ServedNetwork, unnamed: Policy) -> Policy:
+    named = parameters.get("policy")
+    if named is not None and not isinstance(named, str):
         raise ServiceError("bad_policy", f"the parameter 'policy' must be a name or a JSON object, not {named!r}")
-    return policy_from(named, {key: parameters.get(key) for key in POLICY - {"policy"}}, served)
+    return policy_from(named, {key: parameters.get(key) for key in POLICY - {"policy"}}, served, unnamed)
 
 
 def _check_parameters(parameters: Parameters, known: set[str], model: str) -> None:
@@ -374,21 +379,22 @@ def _flag(parameters: Parameters, name: str) -> bool:
     return found
 
 
-def _standing(sequence: Sequence) -> Arrays:
-    last, decision = sequence.last, sequence.decision
+def _standing(sequence: FrameInProgress) -> Arrays:
+    scan, last = sequence.scan, sequence.last
     values = {
-        "p_person": last.p_person,
-        "confidence": last.confidence,
-        "person": last.p_person >= PERSON_FROM,
-        "exited": decision is not None and decision.exited,
-        "burst_index": last.burst_index,
-        "processed": sequence.processed,
-        "skipped": sequence.skipped,
-        "unread": decision.unread if decision else 0,
+        "p_person": scan.p_person,
+        "confidence": last.confidence[-1] if last else 0.0,
+        "person": scan.person,
+        "exited": scan.exited,
+        "burst_index": max(0, scan.last_burst),
+        "processed": scan.processed,
+        "skipped": scan.skipped,
+        "unread": scan.unread,
         "next_burst": sequence.next_burst,
-        "decided": decision is not None,
+        "decided": sequence.decided,
     }
+    logits = last.logits[-1:] if last else np.zeros((1, 2), np.float32)
     arrays: dict[str, npt.NDArray[Any]] = {
         spec.name: np.array([values[spec.name]], DATATYPES[spec.datatype]) for spec in SEQUENCE_OUTPUTS[1:]
     }
-    return arrays | {"logits": sequence.logits[None].astype(np.float32)}
+    return arrays | {"logits": logits}

@@ -1,81 +1,40 @@
-"""Sequences: streams of those who have no websocket, one request a time (Triton's sequence extension)."""
+"""Sequences: a frame sent burst by burst over plain HTTP requests (Triton's sequence extension)."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Final
 
-import numpy as np
-
-from model.step import Floats, Pixels
-from sensor_sim.wire import Control, Decision, Hello, Progress, Rows, Skip
+from model.step import Pixels
+from sensor_sim.burst import Rows
 from server.errors import ServiceError
-from server.networks import Networks
-from server.settings import Limits, Settings
-from server.stream.session import StreamSession
-
-FRAME_ID = 0
-
-_LIMITS = Limits(**{name: Settings.model_fields[name].default for name in Limits.model_fields})
+from server.frame import FrameInProgress
+from server.networks import ServedNetwork
 
 Key = tuple[str, int | str]
+"""The model's name and the sequence's."""
+
+FRAME_ID: Final = 0
+"""A sequence is one frame."""
 
 
-class Sequence:
-    """One frame that comes burst by burst, on the session of a stream: the same order, skips and decision.
+def read_on(network: ServedNetwork, frame: FrameInProgress, rows: Pixels, first_burst: int | None = None) -> None:
+    """Takes consecutive bursts; those that the policy skips or doesn't need any more change nothing.
 
-    Attributes:
-        logits: (2,) float32 after the last burst processed, no person before person.
-        last: what the session said about it.
-        processed, skipped: bursts so far.
-        next_burst: the next one that the network looks at, `bursts_per_frame` once there is none.
-        decision: once the frame is decided.
+    Args:
+        network: of the frame.
+        frame: the sequence.
+        rows: (n * burst_rows, W, 3) uint8.
+        first_burst: index of the first of them; the one after those that came before if None.
 
     Raises:
-        ServiceError: a variant or policy that can't be had.
+        ServiceError: `out_of_order`, `wrong_geometry`; nothing has changed.
     """
-
-    def __init__(self, models: Networks, variant: str, policy: dict[str, Any]) -> None:
-        self._session = StreamSession(models, _LIMITS, None)
-        self._session.receive(Hello(variant, policy, progress_every=1))
-        self._received = 0
-        self.logits: Floats = np.zeros(2, np.float32)
-        self.last = Progress(FRAME_ID, 0, 0.0, 0.0)
-        self.processed = self.skipped = self.next_burst = 0
-        self.decision: Decision | None = None
-
-    def advance(self, rows: Pixels, first_burst: int | None = None) -> None:
-        """Takes consecutive bursts; those that the policy skips or doesn't need any more change nothing.
-
-        Args:
-            rows: (n * 5, W, 3) uint8.
-            first_burst: index of the first of them; the one after those that came before if None.
-
-        Raises:
-            ServiceError: `out_of_order`, `wrong_geometry`; nothing has changed.
-        """
-        session = self._session
-        first = self._received if first_burst is None else first_burst
-        bursts = len(rows) // session.runtime.config.BURST_ROWS
-        session.receive(Rows(FRAME_ID, first, bursts, 0, rows))
-        self._received = max(self._received, first + bursts)
-        while (wanted := session.rows_to_step()) is not None:
-            result = session.runtime.step(wanted, session.hidden)
-            self.logits = result.logits[-1]
-            for reply in session.advance(result):
-                self._note(reply)
-
-    def _note(self, reply: Control) -> None:
-        if isinstance(reply, Progress):
-            self.last = reply
-            self.processed += 1
-            self.next_burst = reply.burst_index + 1
-        elif isinstance(reply, Skip):
-            self.skipped += 1
-            self.next_burst = reply.burst_index + 1
-        elif isinstance(reply, Decision):
-            self.decision = reply
-            self.next_burst = self._session.runtime.config.bursts_per_frame
+    first = frame.received if first_burst is None else first_burst
+    runtime = network.runtime
+    frame.accept(Rows(FRAME_ID, first, len(rows) // runtime.config.BURST_ROWS, 0, rows))
+    while (wanted := frame.rows_to_step()) is not None:
+        frame.advance(runtime.step(wanted, frame.hidden))
 
 
 class Sequences:
@@ -83,34 +42,50 @@ class Sequences:
 
     Args:
         most: at a time; as many expired ones are remembered.
-        idle_s: one without a request for this long is dropped.
+        idle_s: one without a request for this long is dropped; a decided one also where another needs the room.
         clock: seconds.
     """
 
     def __init__(self, most: int, idle_s: float, clock: Callable[[], float] = monotonic) -> None:
         self._most, self._idle_s, self._clock = most, idle_s, clock
-        self._live: OrderedDict[Key, tuple[float, Sequence]] = OrderedDict()  # the longest idle first
+        self._live: OrderedDict[Key, tuple[float, FrameInProgress]] = OrderedDict()  # the longest idle first
         self._expired: OrderedDict[Key, None] = OrderedDict()
 
     def __len__(self) -> int:
         self._expire()
         return len(self._live)
 
-    def start(self, key: Key, sequence: Sequence) -> None:
-        """Keeps a new sequence, in place of one of the same key.
+    def check_free(self, key: Key) -> None:
+        """Whether a sequence of this key can start.
 
         Raises:
-            ServiceError: `too_many_sequences`.
+            ServiceError: `sequence_in_use`, `too_many_sequences`.
         """
         self._expire()
-        if key not in self._live and len(self._live) >= self._most:
+        if key in self._live:
+            raise ServiceError(
+                "sequence_in_use",
+                f"the sequence {str(key[1])[:80]!r} is under way; end it, choose another sequence_id, "
+                f"or wait until it had no request for {self._idle_s:g} s",
+            )
+        if len(self._live) >= self._most and self._done() is None:
             raise ServiceError(
                 "too_many_sequences", f"{self._most} sequences are under way; end one, or try again later"
             )
+
+    def start(self, key: Key, sequence: FrameInProgress) -> None:
+        """Keeps a new sequence.
+
+        Raises:
+            ServiceError: see `check_free`.
+        """
+        self.check_free(key)
         self._expired.pop(key, None)
+        if len(self._live) >= self._most and (done := self._done()):
+            self._drop(done)
         self._keep(key, sequence)
 
-    def find(self, key: Key) -> Sequence:
+    def find(self, key: Key) -> FrameInProgress:
         """A sequence under way; its idle time begins anew.
 
         Raises:
@@ -134,7 +109,7 @@ class Sequences:
         """Forgets a sequence."""
         self._live.pop(key, None)
 
-    def _keep(self, key: Key, sequence: Sequence) -> None:
+    def _keep(self, key: Key, sequence: FrameInProgress) -> None:
         self._live[key] = (self._clock(), sequence)
         self._live.move_to_end(key)
 
@@ -144,8 +119,15 @@ class Sequences:
             key, (used, _) = next(iter(self._live.items()))
             if used > oldest:
                 return
-            del self._live[key]
-            self._expired[key] = None
-            self._expired.move_to_end(key)
-            if len(self._expired) > self._most:
-                self._expired.popitem(last=False)
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        del self._live[key]
+        self._expired[key] = None
+        self._expired.move_to_end(key)
+        if len(self._expired) > self._most:
+            self._expired.popitem(last=False)
+
+    def _done(self) -> Key | None:
+        """Of the decided sequences the one that is idle longest: where there is no room, nobody waits for it."""
+        return next((key for key, (_, sequence) in self._live.items() if sequence.over), None)

@@ -2,8 +2,10 @@ import random
 
 import pytest
 
+from model.exit_policy import ExitPolicy
+from model.step import StepRuntime
+from server.frame import FrameInProgress, FrameState
 from server.stream.session import StreamSession
-from server.stream.tokens import Snapshot
 from tests.fuzz.machine import Conversation
 from tests.fuzz.run import conversations, guided, inputs
 
@@ -29,19 +31,19 @@ def test_conversations_give_typed_errors() -> None:
 
 
 def test_conversations_find_a_session_that_grants_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StreamSession, "_top_up", lambda self: self._told)
+    monkeypatch.setattr(StreamSession, "_grant", lambda self: self._credit_limit)
     with pytest.raises(AssertionError, match="window"):
         conversations(60, shrink=False)
 
 
 def test_conversations_find_a_session_that_forgets_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    restore = StreamSession._restore
+    resume = FrameInProgress.resume
 
-    def forgetful(session: StreamSession, snapshot: Snapshot) -> int:
-        next_burst = restore(session, snapshot)
-        session.hidden[:] = 0
-        return next_burst
+    def forgetful(runtime: StepRuntime, policy: ExitPolicy, state: FrameState | None) -> FrameInProgress:
+        frame = resume(runtime, policy, state)
+        frame.hidden[:] = 0
+        return frame
 
-    monkeypatch.setattr(StreamSession, "_restore", forgetful)
+    monkeypatch.setattr(FrameInProgress, "resume", forgetful)
     with pytest.raises(AssertionError):
         conversations(120, shrink=False)

@@ -161,4 +161,5 @@ def test_rows_are_not_copied() -> None:
 
 
 def test_defaults_of_hello() -> None:
-    assert decode('{"type":"hello","variant":"105x120"}') == Hello("105x120", {"name": "published"}, 1)
+    assert decode('{"type":"hello","variant":"105x120"}') == Hello("105x120", None, 1)
+    assert decode('{"type":"hello","variant":"105x120","policy":null}') == Hello("105x120")

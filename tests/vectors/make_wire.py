@@ -9,6 +9,8 @@ import numpy as np
 
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
+    Abandon,
+    Abandoned,
     Checkpoint,
     Credit,
     Decision,
@@ -73,6 +75,8 @@ MESSAGES: dict[str, Message] = {
     "going away": GoingAway("drain", 10.0, "c2lnbmVk"),
     "progress": Progress(3, 7, 0.625, 0.5),
     "skip": Skip(3, 8),
+    "abandon": Abandon(3),
+    "abandoned": Abandoned(3, 212, "c2lnbmVk"),
     "decision under a certificate": Decision(3, 12, 0.9921875, True, True, 12, 1, 8, certificate="ab" * 32),
     "decision": Decision(3, 12, 0.9921875, True, True, 12, 1, 8, compute_us=345),
     "sync": Sync(7),

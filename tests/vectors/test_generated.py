@@ -2,7 +2,8 @@
 
 import json
 
-from tests.vectors import make_page_facts, make_presence, make_resize
+from sensor_sim.wire import TYPES
+from tests.vectors import make_page_facts, make_presence, make_protocol, make_resize
 
 
 def test_resize_vectors_are_pillows() -> None:
@@ -15,3 +16,13 @@ def test_the_page_knows_the_sensors_and_the_work() -> None:
 
 def test_presence_vectors_are_what_python_says() -> None:
     assert json.loads(make_presence.FILE.read_text()) == make_presence.vectors()
+
+
+def test_the_protocols_tables_are_the_codes() -> None:
+    text = make_protocol.FILE.read_text()
+    assert text == make_protocol.page(text), "write it anew with `make vectors`"
+
+
+def test_every_field_of_a_message_says_its_meaning_and_no_other() -> None:
+    for kind in TYPES.values():
+        assert list(make_protocol.meanings_of(kind)) == list(kind.__struct_fields__)

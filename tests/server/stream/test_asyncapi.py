@@ -1,6 +1,7 @@
 import copy
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from sensor_sim.wire import Rows, _Control, encode
+from sensor_sim.wire import TYPES, ClientMessage, Rows, encode
 from server.errors import CLOSE_CODES
 from server.stream.asyncapi import document
 from tests.vectors.make_asyncapi import PATH, text
@@ -43,7 +44,7 @@ def test_the_check_finds_mistakes(tmp_path: Path) -> None:
 
 def test_it_names_every_message_and_close_code() -> None:
     described = document()
-    names = {str(kind.__struct_config__.tag) for kind in _Control.__subclasses__()} | {"rows"}
+    names = {*TYPES, "rows"}
     channel = described["channels"]["stream"]
     assert set(channel["messages"]) == set(described["components"]["messages"]) == names
     used = {
@@ -61,7 +62,7 @@ def test_what_is_said_fits_its_schema(name: str) -> None:
     schema = {"$ref": f"#/components/schemas/{type(message).__name__}", "components": described["components"]}
     said = yaml.safe_load(encode(message))
     jsonschema_rs.validate(schema, said)
-    with pytest.raises(jsonschema_rs.ValidationError):
+    with pytest.raises(jsonschema_rs.ValidationError) if isinstance(message, ClientMessage) else nullcontext():
         jsonschema_rs.validate(schema, said | {"no_such_field": 1})
 
 

@@ -1,15 +1,18 @@
 import base64
+import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PublishedPolicy, describe_policy
 from model.exit_policy import Policy as ExitPolicy
-from model.exit_policy import describe_policy
 from model.scan import scan_frame
 from sensor_sim.wire import Checkpoint, Decision, Hello, Resume, Rows, Summary, Welcome, decode, encode
 from server.errors import ServiceError
+from server.frame import FrameInProgress
 from server.networks import ServedNetwork
 from server.stream.session import StreamSession
 from server.stream.tokens import Tokens, encode_hello
@@ -130,8 +133,37 @@ def test_rows_of_too_many_bursts() -> None:
     assert caught.value.code == "too_many_bursts"
 
 
-@pytest.mark.parametrize(("scan", "hidden"), [({"no_such": 1}, b""), ({"next_burst": 1}, b"abc")])
-def test_a_token_of_another_release(scan: dict[str, int], hidden: bytes) -> None:
+def test_a_token_of_another_release() -> None:
     tokens = Tokens(KEY, 60, lambda: Clock.now_s)
-    token = tokens.seal("digest", encode_hello(Hello(SMALL.name)), Summary(0, 0, 0, 0, 0, 0), 0, scan, hidden)
-    assert _refusal(_session(), token) == "bad_token"
+    state = FrameInProgress(RUNTIMES[0], NeverExitPolicy()).state()
+    assert state is not None
+    hello, totals = encode_hello(Hello(SMALL.name)), Summary(0, 0, 0, 0, 0, 0)
+    assert _say(_session(), Resume(tokens.seal("digest", hello, totals, 0, state)))
+    cut = msgspec.structs.replace(state, hidden=b"abc")
+    assert _refusal(_session(), tokens.seal("digest", hello, totals, 0, cut)) == "bad_token"
+    other = msgspec.Raw(msgspec.msgpack.encode({"type": "hello", "no_such": 1}))
+    assert _refusal(_session(), tokens.seal("digest", other, totals, 0, state)) == "bad_token"
+
+
+def test_a_token_holds_the_policy_that_was_in_force() -> None:
+    """Where another certificate lies beside the same weights, a stream doesn't go on under another policy."""
+    certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
+    tokens = Tokens(KEY, 60, lambda: Clock.now_s)
+
+    def session(policy: CalibratedPolicy | None) -> StreamSession:
+        return StreamSession({SMALL.name: ServedNetwork(RUNTIMES[0], "digest", policy)}, LIMITS, tokens)
+
+    (welcome,) = _say(session(certified), Hello(SMALL.name))
+    assert isinstance(welcome, Welcome)
+    assert welcome.policy == describe_policy(certified)
+    (again,) = _say(session(certified), Resume(welcome.token))
+    assert isinstance(again, Welcome)
+    assert again.policy == welcome.policy
+    for other in (None, dataclasses.replace(certified, certificate="other")):
+        assert _refusal(session(other), welcome.token) == "foreign_token"
+    (welcome,) = _say(session(None), Hello(SMALL.name))
+    assert isinstance(welcome, Welcome)
+    assert welcome.policy == describe_policy(PublishedPolicy())
+    (again,) = _say(session(certified), Resume(welcome.token))
+    assert isinstance(again, Welcome)
+    assert again.policy == welcome.policy

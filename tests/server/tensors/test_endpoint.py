@@ -201,7 +201,7 @@ BURST = FRAME[:, :5]
         (_document(FRAME.astype(int) - 1), SMALL.name, 400, "bad_tensor", "0..255"),
         (_document(FRAME, policy="other"), SMALL.name, 422, "bad_policy", "'other'"),
         (_document(FRAME, policy=3), SMALL.name, 422, "bad_policy", "name or a JSON object"),
-        (_document(FRAME, exit_threshold=2), SMALL.name, 422, "bad_policy", "thresholds"),
+        (_document(FRAME, exit_threshold=2), SMALL.name, 422, "bad_policy", "'exit_threshold' must be in 0..1"),
         (_document(FRAME, wish=1), SMALL.name, 400, "bad_request", "no parameter 'wish'"),
         (_document(FRAME, sequence_id=1), SMALL.name, 400, "bad_request", "no parameter 'sequence_id'"),
         (_document(FRAME) | {"outputs": [{"name": "other"}]}, SMALL.name, 400, "bad_tensor", "no output 'other'"),
@@ -226,6 +226,20 @@ BURST = FRAME[:, :5]
             "burst 0 is next",
         ),
         (_document(BURST, "bursts", sequence_id=5, sequence_start=1), "30x32-sequence", 400, "bad_request", "true"),
+        (
+            _document(np.zeros((65, 5, 32, 3), np.uint8), "bursts", sequence_id=5, sequence_start=True),
+            "30x32-sequence",
+            409,
+            "out_of_order",
+            "a frame has 6 bursts; number 64 is beyond it",
+        ),
+        (
+            _document(FRAME, policy='{"name": "patience", "bursts": 18446744073709551616}'),
+            SMALL.name,
+            422,
+            "bad_policy",
+            "'bursts' must be in 1..65535 and whole, not an integer beyond 64 bits",
+        ),
     ],
 )
 def test_refused(service_url: str, document: Any, model: str, status: int, code: str, complaint: str) -> None:
@@ -243,6 +257,35 @@ def test_a_string_is_a_sequence_id_of_its_own(service_url: str) -> None:
     assert _infer(service_url, end, "30x32-sequence").json()["code"] == "unknown_sequence"
     end["parameters"]["sequence_id"] = 1
     assert _infer(service_url, end, "30x32-sequence").status_code == 200
+
+
+@settings(max_examples=10)
+@given(st.permutations([0] * 6 + [1] * 6), st.booleans())
+def test_two_clients_with_one_sequence_id_never_get_mixed(service_url: str, order: list[int], ends: bool) -> None:
+    """Whoever starts second is told so and has to choose another id; the first one's frame is decided as alone."""
+    frames, name = random_frames(SMALL, 2, 17).reshape(2, 6, 5, 32, 3), f"{order}{ends}"[-190:]
+    alone = [_infer(service_url, _document(frame[None].reshape(1, 30, 32, 3))).json() for frame in frames]
+    expected = [{each["name"]: each["data"][0] for each in answer["outputs"]}["p_person"] for answer in alone]
+    names: dict[int, str] = {}
+    at, found = [0, 0], [0.0, 0.0]
+    with httpx2.Client() as one, httpx2.Client() as other:
+        for client in order:
+            burst = at[client]
+            at[client] += 1
+            parameters: dict[str, Any] = {"policy": "never", "sequence_start": True} if burst == 0 else {}
+            if burst == 5:
+                parameters["sequence_end"] = True
+            document = _document(frames[client][burst : burst + 1], "bursts", **parameters)
+            for attempt in (names.get(client, name), f"{client}{name}"):
+                document["parameters"]["sequence_id"] = attempt
+                url = f"{service_url}/v2/models/30x32-sequence/infer"
+                answer = (one, other)[client].post(url, content=json.dumps(document), timeout=20)
+                if answer.status_code == 200:
+                    names[client] = attempt
+                    break
+                assert (answer.status_code, answer.json()["code"], burst) == (409, "sequence_in_use", 0)
+            found[client] = {each["name"]: each["data"][0] for each in answer.json()["outputs"]}["p_person"]
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_sequences_are_bounded(start: Callable[..., str]) -> None:

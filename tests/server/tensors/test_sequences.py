@@ -6,18 +6,17 @@ from hypothesis import strategies as st
 from model.exit_policy import PublishedPolicy
 from model.scan import scan_frame
 from server.errors import ServiceError
-from server.networks import ServedNetwork
-from server.tensors.sequences import Sequence, Sequences
+from server.frame import FrameInProgress
+from server.tensors.sequences import Sequences, read_on
 from tests.conftest import served
 from tests.model.random_networks import random_frames, seeds
 from tests.networks import SMALL
 
-PUBLISHED = {"name": "published"}
-MODELS = served()
+NETWORK = served()[SMALL.name]
 
 
-def _sequence() -> Sequence:
-    return Sequence(MODELS, SMALL.name, PUBLISHED)
+def _sequence(policy: PublishedPolicy | None = None) -> FrameInProgress:
+    return FrameInProgress(NETWORK.runtime, policy or PublishedPolicy())
 
 
 @settings(max_examples=30)
@@ -27,12 +26,8 @@ def test_a_frame_in_pieces_of_any_size_is_the_frame(
 ) -> None:
     frame = random_frames(SMALL, 1, seed)[0]
     policy = PublishedPolicy(min(1, middle + 0.02), middle)
-    scan = scan_frame(MODELS[SMALL.name].runtime, frame, policy)
-    sequence = Sequence(
-        MODELS,
-        SMALL.name,
-        {"name": "published", "exit_threshold": policy.exit_threshold, "skip_threshold": policy.skip_threshold},
-    )
+    scan = scan_frame(NETWORK.runtime, frame, policy)
+    sequence = _sequence(policy)
     first = 0
     for size in sizes:
         if leave_out:
@@ -40,27 +35,36 @@ def test_a_frame_in_pieces_of_any_size_is_the_frame(
         if first >= SMALL.bursts_per_frame:
             break
         rows = frame[first * 5 : (first + size) * 5]
-        sequence.advance(rows, first if leave_out else None)
+        read_on(NETWORK, sequence, rows, first if leave_out else None)
         first += len(rows) // 5
-    assert sequence.decision is not None
-    assert (sequence.processed, sequence.skipped) == (scan.processed, scan.skipped)
-    assert sequence.last.burst_index == scan.last_burst
-    assert sequence.last.p_person == pytest.approx(scan.p_person, abs=1e-6)
-    assert sequence.decision.unread == scan.unread
+    assert sequence.decided
+    assert (sequence.scan.processed, sequence.scan.skipped) == (scan.processed, scan.skipped)
+    assert (sequence.scan.last_burst, sequence.scan.unread) == (scan.last_burst, scan.unread)
+    assert sequence.scan.p_person == pytest.approx(scan.p_person, abs=1e-6)
+    assert sequence.last is not None
+    assert sequence.last.p_person[-1] == sequence.scan.p_person
 
 
 def test_what_is_out_of_order_changes_nothing() -> None:
     frame = random_frames(SMALL, 1, 0)[0]
     sequence = _sequence()
-    sequence.advance(frame[:10])
-    before = sequence.last
+    read_on(NETWORK, sequence, frame[:10])
     for first in (0, 3):
         with pytest.raises(ServiceError) as refused:
-            sequence.advance(frame[:5], first)
+            read_on(NETWORK, sequence, frame[:5], first)
         assert (refused.value.code, refused.value.http_status) == ("out_of_order", 409)
-    sequence.advance(frame[10:15], 2)
-    assert sequence.last.burst_index == 2
-    assert before.burst_index == 1
+    assert sequence.scan.last_burst == 1
+    read_on(NETWORK, sequence, frame[10:15], 2)
+    assert sequence.scan.last_burst == 2
+
+
+@pytest.mark.parametrize("bursts", [SMALL.bursts_per_frame + 1, 65, 1000])
+def test_more_bursts_than_a_frame_has_are_the_clients_mistake(bursts: int) -> None:
+    sequence = _sequence()
+    with pytest.raises(ServiceError, match="a frame has 6 bursts") as refused:
+        read_on(NETWORK, sequence, np.zeros((5 * bursts, SMALL.width, 3), np.uint8))
+    assert refused.value.http_status == 409
+    assert sequence.received == 0
 
 
 def _code(sequences: Sequences, key: tuple[str, int | str]) -> str:
@@ -103,16 +107,30 @@ def test_as_many_expired_ones_are_remembered_as_may_live() -> None:
     ]
 
 
-def test_starting_anew_replaces() -> None:
-    sequences = Sequences(1, 10, clock=lambda: 0.0)
+def test_decided_sequences_make_room_the_longest_idle_first() -> None:
+    sequences = Sequences(3, 10, clock=lambda: 0.0)
+    for index, bursts in enumerate((3, 6, 6)):
+        sequences.start(("m", index), sequence := _sequence())
+        read_on(NETWORK, sequence, random_frames(SMALL, 1, 0)[0][: 5 * bursts])
+    sequences.find(("m", 1))
+    sequences.start(("m", 3), _sequence())
+    assert _code(sequences, ("m", 2)) == "sequence_expired"
+    sequences.start(("m", 4), _sequence())
+    assert _code(sequences, ("m", 1)) == "sequence_expired"
+    with pytest.raises(ServiceError, match="3 sequences are under way"):
+        sequences.start(("m", 5), _sequence())
+    assert sequences.find(("m", 0)).received == 3
+
+
+def test_a_start_never_takes_the_place_of_a_sequence_under_way() -> None:
+    now = [0.0]
+    sequences = Sequences(1, 10, clock=lambda: now[0])
     first, second = _sequence(), _sequence()
     sequences.start(("m", 1), first)
+    with pytest.raises(ServiceError, match="'1' is under way; end it, choose another") as refused:
+        sequences.start(("m", 1), second)
+    assert (refused.value.code, refused.value.http_status) == ("sequence_in_use", 409)
+    assert sequences.find(("m", 1)) is first
+    now[0] = 11
     sequences.start(("m", 1), second)
     assert sequences.find(("m", 1)) is second
-    assert np.array_equal(second.logits, np.zeros(2))
-
-
-def test_a_policy_that_is_not_there() -> None:
-    models: dict[str, ServedNetwork] = MODELS
-    with pytest.raises(ServiceError, match="other"):
-        Sequence(models, SMALL.name, {"name": "other"})

@@ -1,0 +1,220 @@
+"""One frame, burst by burst: which burst may come next, which rows the network sees, what becomes of it. No I/O.
+
+A stream's frame and a sequence of the Open Inference Protocol are both a `FrameInProgress`:
+
+    frame.accept(rows)
+    while (pixels := frame.rows_to_step()) is not None:
+        for outcome in frame.advance(runtime.step(pixels, frame.hidden)): ...
+
+Order
+-----
+
+A frame has T bursts, 0 to T - 1. Two places say how far it is:
+
+- `received`: the burst after the last one that came. The sensor goes on there.
+- `scan.next_burst`: the burst that the network looks at next. The policy may put it one beyond `received`, when it
+  skips the burst that would come next; then that burst may come or be left out. When the frame is done with, it is T.
+
+So what becomes of rows depends on their first burst and on nothing else:
+
+    frame         first burst                    then
+    ------------  -----------------------------  ------------------------------------------------------------
+    over          any                            dropped: the rows were on their way when the frame ended
+    in progress   below `received`               `out_of_order`: the burst came before
+    in progress   `received` to `next_burst`     taken; a burst that is skipped but sent is not looked at
+    in progress   beyond both                    `out_of_order`: a burst is missing that nobody said to leave out
+
+A frame is over when it is *decided* (the policy exits, or its last burst is processed or skipped), or when it is
+*given up*, by the client or by a service that is behind; then nothing is concluded.
+"""
+
+from typing import NamedTuple, Self
+
+import msgspec
+import numpy as np
+
+from model.exit_policy import ExitPolicy, State
+from model.preprocess import rgb_rows
+from model.scan import FrameScan
+from model.step import Hidden, Pixels, StepResult, StepRuntime
+from sensor_sim.burst import PixelFormat, Rows
+from server.errors import ServiceError
+
+
+class BurstOutcome(NamedTuple):
+    """What became of a burst that was processed.
+
+    Attributes:
+        burst_index: which one.
+        p_person, confidence: what the network says after it, 0..1.
+        skipped: the burst that is not looked at in consequence; None if there is none.
+    """
+
+    burst_index: int
+    p_person: float
+    confidence: float
+    skipped: int | None
+
+
+class FrameState(msgspec.Struct, frozen=True):
+    """What of a frame in progress travels in a resume token; a new field makes a new `tokens.VERSION`.
+
+    Attributes:
+        next_burst, last_burst, p_person, processed, skipped, policy_state: of its `FrameScan`.
+        compute_us: time that the network took so far.
+        hidden: float32, little-endian.
+    """
+
+    next_burst: int
+    last_burst: int
+    p_person: float
+    processed: int
+    skipped: int
+    policy_state: State
+    compute_us: float
+    hidden: bytes
+
+
+class FrameInProgress:
+    """One frame under one exit policy.
+
+    Args:
+        runtime: runs the network; it is asked for sizes and the first hidden state alone.
+        policy: says when to stop.
+
+    Attributes:
+        scan: how far the frame has been read.
+        hidden: the network's state, (C, Wh) float32; `runtime.step` advances it.
+        received: the burst after the last one that came.
+        given_up: whether the frame ended without a decision.
+        compute_us: time that the network took over the frame's bursts.
+        last: what the network said last; None before the first burst.
+    """
+
+    __slots__ = (
+        "_burst_rows", "_first", "_name", "_rows", "_turn_rows", "_width",
+        "compute_us", "given_up", "hidden", "last", "received", "scan",
+    )  # fmt: skip
+
+    def __init__(self, runtime: StepRuntime, policy: ExitPolicy) -> None:
+        config = runtime.config
+        self.scan = FrameScan(config.bursts_per_frame, policy)
+        self.hidden: Hidden = runtime.initial_hidden()
+        self.received = 0
+        self.given_up = False
+        self.compute_us = 0.0
+        self.last: StepResult | None = None
+        self._name, self._width, self._burst_rows = config.name, config.width, config.BURST_ROWS
+        self._turn_rows = config.BURST_ROWS * (1 if policy.acts else runtime.turn_bursts)
+        self._rows: Pixels | None = None  # taken and not yet worked through
+        self._first = 0  # burst of the first of them
+
+    @property
+    def decided(self) -> bool:
+        """Whether something was concluded."""
+        return self.scan.decided and not self.given_up
+
+    @property
+    def over(self) -> bool:
+        """Whether no more bursts are looked at."""
+        return self.given_up or self.scan.decided
+
+    @property
+    def next_burst(self) -> int:
+        """The burst that the network looks at next; T once the frame is over."""
+        return self.scan.bursts_per_frame if self.over else self.scan.next_burst
+
+    def accept(self, rows: Rows) -> None:
+        """Takes bursts; call it only once `rows_to_step` has none of the last ones left.
+
+        Raises:
+            ServiceError: `wrong_geometry`, `out_of_order`; nothing has changed.
+        """
+        count, width, _ = rows.rows.shape
+        count -= 2 * rows.pixel_format.halo_rows
+        if width != self._width or count != rows.bursts * self._burst_rows:
+            raise ServiceError(
+                "wrong_geometry",
+                f"{rows.bursts} bursts of {self._name} are {rows.bursts * self._burst_rows} rows of {self._width} px, "
+                f"not {count} of {width} px",
+            )
+        first, end, scan = rows.first_burst, rows.first_burst + rows.bursts, self.scan
+        if end > scan.bursts_per_frame:
+            raise ServiceError(
+                "out_of_order", f"a frame has {scan.bursts_per_frame} bursts; number {end - 1} is beyond it"
+            )
+        if self.over:
+            return
+        wanted = max(self.received, scan.next_burst)
+        if not self.received <= first <= wanted:
+            raise ServiceError("out_of_order", f"burst {first} of frame {rows.frame_id} came, burst {wanted} is next")
+        self.received = end
+        self._first = first
+        self._rows = rows.rows
+        if rows.pixel_format is not PixelFormat.RGB8:
+            self._rows = rgb_rows(rows.rows, rows.pixel_format, first * self._burst_rows)
+
+    def rows_to_step(self) -> Pixels | None:
+        """The rows that the network is to see next, (n * burst_rows, W, 3) uint8; None when there are none.
+
+        One burst where the policy can act, else so many that a call stays short.
+        """
+        rows = self._rows
+        if rows is None:
+            return None
+        start = (self.scan.next_burst - self._first) * self._burst_rows
+        if self.over or start >= len(rows):
+            self._rows = None
+            return None
+        return rows[start : start + self._turn_rows] if start or len(rows) > self._turn_rows else rows
+
+    def advance(self, result: StepResult, compute_us: float = 0.0) -> list[BurstOutcome]:
+        """What becomes of the bursts of `rows_to_step`, from the network's answer to them and the time that it took."""
+        scan = self.scan
+        self.last = result
+        self.compute_us += compute_us
+        outcomes = []
+        for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
+            skipped = scan.advance(p_person, confidence)
+            outcomes.append(BurstOutcome(scan.last_burst, p_person, confidence, skipped))
+        return outcomes
+
+    def give_up(self) -> None:
+        """Ends the frame without a decision; one that is decided stays so."""
+        self.given_up = not self.scan.decided
+        self._rows = None
+
+    def state(self) -> FrameState | None:
+        """What it takes to go on with the frame elsewhere; None once it is over."""
+        if self.over:
+            return None
+        scan = self.scan
+        return FrameState(
+            next_burst=scan.next_burst,
+            last_burst=scan.last_burst,
+            p_person=scan.p_person,
+            processed=scan.processed,
+            skipped=scan.skipped,
+            policy_state=scan.policy_state,
+            compute_us=self.compute_us,
+            hidden=self.hidden.astype("<f4").tobytes(),
+        )
+
+    @classmethod
+    def resume(cls, runtime: StepRuntime, policy: ExitPolicy, state: FrameState | None) -> Self:
+        """The frame that gave this state; one that is over if it is None.
+
+        Raises:
+            ValueError: the state is of another network.
+        """
+        frame = cls(runtime, policy)
+        if state is None:
+            frame.give_up()
+            return frame
+        scan = frame.scan
+        scan.next_burst, scan.last_burst, scan.p_person = state.next_burst, state.last_burst, state.p_person
+        scan.processed, scan.skipped, scan.policy_state = state.processed, state.skipped, state.policy_state
+        frame.received = state.last_burst + 1
+        frame.compute_us = state.compute_us
+        frame.hidden = np.frombuffer(state.hidden, "<f4").astype(np.float32).reshape(runtime.config.hidden_shape)
+        return frame
