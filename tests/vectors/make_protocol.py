@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from server.stream.session import LEGAL, Phase
 FILE = Path(__file__).parent.parent.parent / "PROTOCOL.md"
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [headings, tuple("---" for _ in headings), *rows]
     written = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return re.sub(r"\| +(?=\|)", "| ", written).replace("| --- ", "|---")
