@@ -10,10 +10,12 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from model.exit_policy import parse_policy
+from model.exit_policy import describe_policy, parse_policy
 from model.scan import scan_frame
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
+    Abandon,
+    Abandoned,
     Checkpoint,
     Control,
     Credit,
@@ -36,19 +38,22 @@ from sensor_sim.wire import (
 )
 from server.errors import CLOSE_CODES, ServiceError
 from server.stream.session import Phase
-from tests.fuzz.run import LIMITS, MODELS, RUNTIME, session
+from tests.fuzz.run import CERTIFIED, LIMITS, MODELS, RUNTIME, session
 from tests.networks import SMALL, person_curve
 
 BURSTS = SMALL.bursts_per_frame
 FRAMES = np.random.default_rng(5).integers(0, 256, (4, *SMALL.frame_shape), np.uint8)
 _CHANCES = np.concatenate([person_curve(RUNTIME, frame) for frame in FRAMES])
 LOW, HIGH = (float(np.quantile(_CHANCES, share)) for share in (0.4, 0.9))
-POLICIES: tuple[dict[str, Any], ...] = (
+POLICIES: tuple[dict[str, Any] | None, ...] = (
     {"name": "never"},
     {"name": "published", "exit_threshold": HIGH, "skip_threshold": 0.0},
     {"name": "published", "exit_threshold": 1.0, "skip_threshold": LOW},
+    None,  # the default: the certified one
 )
-EXPECTED = [[scan_frame(RUNTIME, frame, parse_policy(policy)) for frame in FRAMES] for policy in POLICIES]
+SKIPPING = 2
+"""The policy that leaves out bursts."""
+EXPECTED = [[scan_frame(RUNTIME, frame, parse_policy(policy, CERTIFIED)) for frame in FRAMES] for policy in POLICIES]
 
 
 class Conversation(RuleBasedStateMachine):
@@ -72,7 +77,7 @@ class Conversation(RuleBasedStateMachine):
         self.sent = self.credits = 0
         self.frame_id = -1  # in progress or decided last
         self.next_burst = BURSTS  # to send; BURSTS where the frame is done with
-        self.shed: set[int] = set()
+        self.ended: set[int] = set()  # without a decision: shed or given up
         self.over = False
 
     @property
@@ -113,6 +118,8 @@ class Conversation(RuleBasedStateMachine):
                 self.tokens.append((reply.token, self.policy))
             case Decision():
                 assert reply.frame_id == self.frame_id
+                assert reply.frame_id not in self.ended
+                assert bool(reply.certificate) == (POLICIES[self.policy] is None)
                 expected = EXPECTED[self.policy][reply.frame_id % len(FRAMES)]
                 for field in ("processed", "skipped", "unread", "exited", "person"):
                     assert getattr(reply, field) == getattr(expected, field)
@@ -123,8 +130,13 @@ class Conversation(RuleBasedStateMachine):
             case Skip() | Progress():
                 assert reply.frame_id == self.frame_id
             case Shed():
-                self.shed.add(reply.frame_id)
+                self.ended.add(reply.frame_id)
                 self.next_burst = BURSTS
+            case Abandoned():
+                self._granted(reply.credits)
+                self.ended.add(reply.frame_id)
+                self.tokens.append((reply.token, self.policy))
+                self.frame_id, self.next_burst = reply.frame_id, BURSTS
             case Summary() | Sync():
                 pass
             case _:
@@ -160,6 +172,7 @@ class Conversation(RuleBasedStateMachine):
         assert isinstance(welcome, Welcome)
         assert welcome.position is None
         assert welcome.credits == LIMITS.credit_bursts
+        assert welcome.policy == describe_policy(parse_policy(POLICIES[policy], CERTIFIED))
 
     @precondition(lambda self: self.streaming)
     @rule(data=st.data())
@@ -195,7 +208,7 @@ class Conversation(RuleBasedStateMachine):
     @rule(away=st.sampled_from((-1, 1, 2)))
     def rows_out_of_order(self, away: int) -> None:
         first = self.next_burst + away
-        skips = POLICIES[self.policy].get("skip_threshold", 0) > 0
+        skips = self.policy == SKIPPING
         if first >= BURSTS or (away > 0 and skips):  # where bursts may be left out, a gap may be legal
             first = self.next_burst - 1
         if self.sent or not skips:  # the first burst after a resumption may be one that was skipped, sent all the same
@@ -211,8 +224,24 @@ class Conversation(RuleBasedStateMachine):
     def a_frame_of_the_past(self) -> None:
         self._refused(self._rows(self.frame_id - 1, 0, 1), "out_of_order")
 
+    @precondition(lambda self: self.streaming)
+    @rule(step=st.integers(0, 3))
+    def abandon(self, step: int) -> None:
+        """Gives up the frame in progress, the last one once more, or one that has not begun."""
+        in_progress = self.next_burst < BURSTS
+        frame_id = self.frame_id if in_progress else max(0, self.frame_id + step)
+        (answer,) = self._say(Abandon(frame_id))
+        assert isinstance(answer, Abandoned)
+        assert (answer.frame_id, self.session.frame_id, self.session.between_frames) == (frame_id, frame_id, True)
+
+    @precondition(lambda self: self.wild and self.streaming and self.frame_id >= 0)
+    @rule(away=st.sampled_from((-1, 1)))
+    def abandon_another_frame(self, away: int) -> None:
+        if self.frame_id + away >= 0 and (away < 0 or self.next_burst < BURSTS):
+            self._refused(Abandon(self.frame_id + away), "out_of_order")
+
     @precondition(lambda self: self.wild and self.streaming)
-    @rule(kind=st.sampled_from(("wide", "mosaic", "many", "beyond")))
+    @rule(kind=st.sampled_from(("wide", "mosaic", "many", "sixty-five", "beyond")))
     def impossible_rows(self, kind: str) -> None:
         frame = self.frame_id + (self.next_burst == BURSTS)
         wide, mosaic = np.zeros((5, SMALL.width + 1, 3), np.uint8), np.zeros((7, SMALL.width, 1), np.uint8)
@@ -220,6 +249,10 @@ class Conversation(RuleBasedStateMachine):
         message, codes = {
             "wide": (Rows(frame, 0, 1, 0, wide), ("wrong_geometry",)),
             "mosaic": (Rows(frame, 0, 1, 0, mosaic, PixelFormat.BAYER_RGGB8), ("wrong_geometry",)),
+            "sixty-five": (
+                Rows(frame, 0, 65, 0, np.zeros((5 * 65, SMALL.width, 3), np.uint8)),
+                ("too_many_bursts",),
+            ),
             "many": (Rows(frame, 0, LIMITS.message_bursts + 1, 0, many), ("too_many_bursts",)),
             "beyond": (Rows(frame, BURSTS, 1, 0, np.zeros((5, SMALL.width, 3), np.uint8)), ("out_of_order",)),
         }[kind]
@@ -231,7 +264,11 @@ class Conversation(RuleBasedStateMachine):
         assert self._say(Sync(number)) == [Sync(number)]
 
     @precondition(lambda self: self.wild and self.streaming)
-    @rule(message=st.sampled_from((Hello(SMALL.name), Resume("x"), Skip(0, 0), Shed(0), GoingAway("drain", 0, ""))))
+    @rule(
+        message=st.sampled_from(
+            (Hello(SMALL.name), Resume("x"), Skip(0, 0), Shed(0), Abandoned(0, 0, ""), GoingAway("drain", 0, ""))
+        )
+    )
     def out_of_phase(self, message: Message) -> None:
         self._refused(message, "out_of_phase")
 
@@ -251,8 +288,7 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def going_away(self) -> None:
         token = self.session.going_away("drain", 1.0).token
-        if self.frame_id not in self.shed:
-            self.tokens.append((token, self.policy))
+        self.tokens.append((token, self.policy))
 
     @rule(data=st.data())
     def drop_and_resume(self, data: st.DataObject) -> None:
@@ -275,7 +311,7 @@ class Conversation(RuleBasedStateMachine):
         self._refused(Resume(token[:cut] + token[cut + 1 :]), "bad_token")
 
     @precondition(lambda self: self.wild and self.session.phase is Phase.OPENING and not self.over)
-    @rule(message=st.sampled_from((End(), Sync(0))))
+    @rule(message=st.sampled_from((End(), Sync(0), Abandon(0))))
     def before_hello(self, message: Message) -> None:
         self._refused(message, "out_of_phase")
 

@@ -6,18 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.exit_policy import NeverExitPolicy, PublishedPolicy, describe_policy
+from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PublishedPolicy, describe_policy
 from model.exit_policy import Policy as ExitPolicy
 from model.runtime import load_runtime
 from model.scan import FrameScan, scan_frame
 from sensor_sim.wire import (
+    Abandon,
+    Abandoned,
     Control,
     Decision,
     End,
     Error,
     Hello,
     Message,
+    Position,
     Progress,
+    Resume,
     Rows,
     Skip,
     Summary,
@@ -35,6 +39,7 @@ from tests.networks import SMALL, person_curve, random_checkpoint
 RUNTIMES = {seed: load_runtime(random_checkpoint(SMALL, seed)) for seed in range(3)}
 BURSTS = SMALL.bursts_per_frame
 LIMITS = Settings().limits
+CALIBRATED = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="ab" * 32)
 TOKENS = Tokens(b"k" * 32, 60, lambda: 0.0)
 
 policies = st.one_of(
@@ -229,12 +234,65 @@ def test_illegal_message_changes_nothing(message: Message, code: str) -> None:
     assert _same(decision, _decision_of(scan_frame(RUNTIMES[0], _frame(0), NeverExitPolicy()), 7))
 
 
+@given(policy=policies, seed=st.integers(0, 99), at=st.integers(0, BURSTS), cut=st.booleans())
+def test_a_frame_given_up_leaves_no_trace_in_those_after_it(policy: ExitPolicy, seed: int, at: int, cut: bool) -> None:
+    session, frame = _session(0, policy), _frame(seed)
+    before = [reply for burst in range(at) for reply in _say(session, _rows(_frame(seed + 1), burst, 1, 3))]
+    (answer,) = _say(session, Abandon(3))
+    assert answer == Abandoned(3, session.bursts + LIMITS.credit_bursts, session.token())
+    assert session.between_frames
+    decided = sum(isinstance(reply, Decision) for reply in before)
+    if cut:  # the answer's token, or the message once more
+        session = StreamSession({SMALL.name: ServedNetwork(RUNTIMES[0], "digest")}, LIMITS, TOKENS)
+        (welcome,) = _say(session, Resume(answer.token))
+        assert isinstance(welcome, Welcome)
+        assert welcome.position == Position(3, BURSTS)
+        assert isinstance(_say(session, Abandon(3))[0], Abandoned)
+    if at < BURSTS:  # on its way when the frame was given up
+        assert _say(session, _rows(_frame(seed + 1), at, 1, 3)) == []
+    replies = [reply for burst in range(BURSTS) for reply in _say(session, _rows(frame, burst, 1, 4))]
+    (decision,) = (reply for reply in replies if isinstance(reply, Decision))
+    assert _same(decision, _decision_of(scan_frame(RUNTIMES[0], frame, policy), 4))
+    (summary,) = _say(session, End())
+    assert isinstance(summary, Summary)
+    assert summary.frames == decided + 1
+
+
+def test_only_the_frame_in_progress_or_a_later_one_can_be_given_up() -> None:
+    session = _opened()
+    for frame_id in (6, 8):
+        with pytest.raises(ServiceError, match=f"frame {frame_id} ") as caught:
+            session.receive(Abandon(frame_id))
+        assert caught.value.code == "out_of_order"
+    assert not session.between_frames
+    _say(session, Abandon(7))
+    _say(session, Abandon(9))
+    with pytest.raises(ServiceError, match="frame 8 came after frame 9"):
+        session.receive(_rows(_frame(0), 0, 1, 8))
+    assert _say(session, _rows(_frame(0), 0, BURSTS, 10))
+
+
+def test_the_end_may_come_within_a_frame() -> None:
+    (summary,) = _say(_opened(), End())
+    assert summary == Summary(0, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("certified", [None, CALIBRATED])
+def test_the_policy_is_the_certified_one_where_none_is_named(certified: CalibratedPolicy | None) -> None:
+    session = StreamSession({SMALL.name: ServedNetwork(RUNTIMES[0], "digest", certified)}, LIMITS, TOKENS)
+    (welcome,) = _say(session, Hello(SMALL.name))
+    assert isinstance(welcome, Welcome)
+    assert welcome.policy == describe_policy(certified or PublishedPolicy())
+
+
 @pytest.mark.parametrize(
     ("hello", "code"),
     [
         (Hello("1x1"), "unknown_variant"),
         (Hello(SMALL.name, {}), "bad_policy"),
         (Hello(SMALL.name, {"name": "other"}), "bad_policy"),
+        (Hello(SMALL.name, {"exit_threshold": 0.9}), "bad_policy"),
+        (Hello(SMALL.name, {"name": "patience", "bursts": 2**64}), "bad_policy"),
         (Hello(SMALL.name, {"name": "published", "exit_threshold": 2}), "bad_policy"),
         (Hello(SMALL.name, {"name": "published", "exit_threshold": "0.9"}), "bad_policy"),
         (Hello(SMALL.name, {"name": "published", "exit_threshold": True}), "bad_policy"),
