@@ -60,6 +60,7 @@ page-soak: .venv/dev.stamp $(PAGE)/dist/index.html browser ## a minute of webcam
 vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_wire
 	$(BIN)/python -m tests.vectors.make_asyncapi
+	$(BIN)/python -m tests.vectors.make_refusals
 	$(BIN)/python -m tests.vectors.make_network
 	$(BIN)/python -m tests.vectors.make_resize
 	$(BIN)/python -m tests.vectors.make_presence

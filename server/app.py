@@ -14,8 +14,11 @@ from starlette.routing import Match, Mount, WebSocketRoute
 from starlette.types import Scope
 
 from model.picture import PictureLimits
-from server.http import openapi
+from sensor_sim.wire import SUBPROTOCOL
+from server.http import openapi, upgrade
+from server.http.access import Access
 from server.http.body_limit import BodyLimit
+from server.http.head import HeadAsGet
 from server.http.problem import tell_problems
 from server.http.security import Guard
 from server.info import health, models, samples
@@ -44,11 +47,13 @@ class _Page(Mount):
 def create_app(settings: Settings, networks: Networks) -> FastAPI:
     """The application of one process.
 
-    Its lifespan state has `streams` (`Streams`), for whoever serves connections or ends the process.
+    Its lifespan state has `streams` (`Streams`) and `access` (`Access`), for whoever serves connections or ends the
+    process.
     """
     metrics = Metrics()
     streams = Streams(settings, networks, metrics)
     work = Work(settings.max_requests, settings.request_s)
+    access = Access.of(settings)
 
     def metrics_text() -> bytes:
         streams.publish()
@@ -58,20 +63,15 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         measuring = asyncio.create_task(streams.measure())
         gc.freeze()  # what was loaded stays: a full collection, which holds every stream up, need not look at it again
-        yield {"streams": streams}
+        yield {"streams": streams, "access": access}
         measuring.cancel()
         await asyncio.gather(measuring, return_exceptions=True)
         work.close()
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, limit_bytes=settings.request_bytes, total_bytes=settings.bodies_bytes)
-    bearer = settings.bearer_token
-    app.add_middleware(
-        Guard,
-        bearer=bearer.get_secret_value() if bearer else None,
-        origins=frozenset(settings.allowed_origins),
-        refused=metrics.refused,
-    )
+    app.add_middleware(Guard, access=access, refused=metrics.refused)
     tell_problems(app)
     openapi.describe(app, (ImageDecision, ImageError, InferRequest, InferResponse))
     picture_limits = PictureLimits(settings.image_bytes, settings.image_pixels)
@@ -84,9 +84,11 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
         ),
         samples.router(settings.samples, settings.recordings),
         models.router(networks),
+        upgrade.router(STREAM_PATH, SUBPROTOCOL),
     ):
         app.include_router(router)
     app.router.routes.append(WebSocketRoute(STREAM_PATH, StreamEndpoint(streams)))
+    app.router.routes.append(WebSocketRoute("/{path:path}", upgrade.no_stream_here))
     if settings.page_folder.is_dir():
         app.router.routes.append(_Page("/", StaticFiles(directory=settings.page_folder, html=True)))
     return app

@@ -1,84 +1,199 @@
-"""What a client is told when it can't be served: one code, a sentence, and its close code or HTTP status."""
+"""Every refusal of this service, once: its code, when it is given, and what it looks like on each kind of connection.
 
+The tables of PROTOCOL.md, docs/http.md and docs/reliability.md, the OpenAPI document and the AsyncAPI document are made
+from this catalogue (`make vectors`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+from http import HTTPStatus
 from typing import Final
 
-CLOSE_CODES: Final[dict[str, int]] = {
-    "malformed_json": 1007,
-    "malformed_rows": 1007,
-    "unsupported_version": 1003,
-    "unknown_type": 1008,
-    "bad_field": 1008,
-    "out_of_phase": 1008,
-    "unknown_variant": 1008,
-    "bad_policy": 1008,
-    "wrong_geometry": 1008,
-    "out_of_order": 1008,
-    "credit_exceeded": 1008,
-    "too_many_bursts": 1008,
-    "bad_token": 1008,
-    "expired_token": 1008,
-    "foreign_token": 1008,
-    "handshake_timeout": 1008,
-    "idle": 1008,
-    "slow_reader": 1008,
-    "internal": 1011,
-}
-"""Websocket close code of every error code that ends a stream (PROTOCOL.md)."""
 
-HTTP_STATUS: Final[dict[str, int]] = {
-    "wrong_subprotocol": 400,
-    "unauthorized": 401,
-    "forbidden_origin": 403,
-    "server_full": 503,
-    "address_full": 503,
-    "server_busy": 503,
-    "draining": 503,
-    "bad_request": 400,
-    "bad_policy": 422,
-    "no_images": 422,
-    "too_many_images": 413,
-    "request_too_large": 413,
-    "image_too_large": 413,
-    "image_too_many_pixels": 413,
-    "unreadable_image": 422,
-    "unknown_variant": 404,
-    "unknown_sample": 404,
-    "unknown_recording": 404,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "request_timeout": 408,
-    "out_of_time": 503,
-    "unsupported_media_type": 415,
-    "bad_option": 422,
-    "too_many_requests": 429,
-    "bad_tensor": 400,
-    "unknown_model": 404,
-    "unknown_sequence": 404,
-    "sequence_expired": 410,
-    "sequence_in_use": 409,
-    "too_many_sequences": 429,
-    "wrong_geometry": 400,
-    "out_of_order": 409,
-    "internal": 500,
+class Asked(Flag):
+    """What a client asked for that is answered with an HTTP status."""
+
+    REQUEST = auto()
+    UPGRADE = auto()
+
+
+EITHER: Final = Asked.REQUEST | Asked.UPGRADE
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A way to be refused.
+
+    Attributes:
+        code: for programs.
+        when: for people; it follows the code in tables.
+        close_code: of a websocket stream that ends with it (RFC 6455, section 7.4); None: it ends no stream.
+        http_status: of a request, or an upgrade, that is answered with it; None: it answers none.
+        asked: which of the two it answers, where it has a status.
+        requests: what differs about `when` for a request; None: nothing.
+    """
+
+    code: str
+    when: str
+    close_code: int | None = None
+    http_status: int | None = None
+    asked: Asked = Asked.REQUEST
+    requests: str | None = None
+
+
+_ALL: Final = (
+    # what ends a stream
+    Refusal("malformed_json", "a text message that is not a JSON object", 1007),
+    Refusal("malformed_rows", "a binary message whose header and length disagree", 1007),
+    Refusal("unsupported_version", "rows of another version", 1003),
+    Refusal("unknown_type", "a type that is not in the table", 1008),
+    Refusal("bad_field", "a field that is missing, surplus or impossible", 1008),
+    Refusal("out_of_phase", "a message that the phase does not allow, also text where rows are due", 1008),
+    Refusal("unknown_variant", "a network that this service does not serve", 1008, 404),
+    Refusal("bad_policy", "an unknown policy or impossible parameters", 1008, 422),
+    Refusal(
+        "wrong_geometry",
+        "rows of another width or number than the variant's, or of another pixel format than announced",
+        1008,
+        400,
+        requests="bursts of another size than the model's",
+    ),
+    Refusal(
+        "out_of_order",
+        "a burst that is not the next one, a frame begun before the last was decided, or an old frame",
+        1008,
+        409,
+        requests="a burst that is not the sequence's next one",
+    ),
+    Refusal("credit_exceeded", "more bursts than there were credits for", 1008),
+    Refusal("too_many_bursts", "a message of more than `message_bursts`", 1008),
+    Refusal("bad_token", "a resume token that is damaged or signed with another key", 1008),
+    Refusal("expired_token", "a resume token older than `resume_s`", 1008),
+    Refusal("foreign_token", "a resume token of other weights", 1008),
+    Refusal("handshake_timeout", "neither `hello` nor `resume` came within `handshake_s`", 1008),
+    Refusal("idle", "nothing came for `idle_s`", 1008),
+    Refusal(
+        "slow_reader",
+        "answers were not taken for `send_s`; the connection is cut without a close frame, since none would be read",
+        1008,
+    ),
+    Refusal("internal", "a fault of the server", 1011, 500),
+    # what refuses an upgrade, or a request before its door sees it
+    Refusal("wrong_subprotocol", "the subprotocol is not offered", None, 400, asked=Asked.UPGRADE),
+    Refusal(
+        "unauthorized",
+        "the service asks for a bearer token: header `Authorization: Bearer ...`, or from browsers a second "
+        "subprotocol `rascanet.bearer.` followed by the token in base64url without padding",
+        None,
+        401,
+        asked=EITHER,
+        requests="the service asks for a bearer token",
+    ),
+    Refusal(
+        "forbidden_origin",
+        "a page of another origin than the service's own and `allowed_origins`",
+        None,
+        403,
+        asked=EITHER,
+    ),
+    Refusal(
+        "misdirected",
+        "`Host` names a host that is neither a loopback one, nor the one that the service listens on, nor one of "
+        "`allowed_hosts`",
+        None,
+        421,
+        asked=EITHER,
+    ),
+    Refusal("bad_request", "not HTTP as it is spoken here", None, 400, asked=EITHER),
+    Refusal("not_found", "there is nothing at this path", None, 404, asked=EITHER),
+    Refusal("server_full", "`max_streams` are open", None, 503, asked=Asked.UPGRADE),
+    Refusal("address_full", "`max_streams_per_address` are open", None, 503, asked=Asked.UPGRADE),
+    Refusal("server_busy", "the process works more than `busy_limit` of the time", None, 503, asked=Asked.UPGRADE),
+    Refusal("draining", "the service is stopping", None, 503, asked=Asked.UPGRADE),
+    # what refuses a request
+    Refusal("bad_tensor", "a tensor of another name, type, shape or size than the model's", None, 400),
+    Refusal("unknown_model", "a model that is not served", None, 404),
+    Refusal("unknown_sequence", "a sequence that was not started, or has ended", None, 404),
+    Refusal("unknown_sample", "a sample picture that is not offered", None, 404),
+    Refusal("unknown_recording", "a recording that is not offered", None, 404),
+    Refusal("method_not_allowed", "the path takes other methods, named in `Allow`", None, 405),
+    Refusal("request_timeout", "the body took longer than `request_s`", None, 408),
+    Refusal(
+        "sequence_in_use", "a start with the id of a sequence that is under way, perhaps another client's", None, 409
+    ),
+    Refusal("sequence_expired", "no request for `sequence_idle_s`", None, 410),
+    Refusal("request_too_large", "more than `request_bytes`, also once unpacked", None, 413),
+    Refusal("too_many_images", "more than `max_images`", None, 413),
+    Refusal("image_too_large", "a picture of more than `image_bytes`", None, 413),
+    Refusal("image_too_many_pixels", "a picture of more than `image_pixels`", None, 413),
+    Refusal("unsupported_media_type", "a body of a type, or packed in a way, that is not taken", None, 415),
+    Refusal("bad_option", "an option that does not exist, or an impossible value", None, 422),
+    Refusal("no_images", "no picture in the request", None, 422),
+    Refusal("unreadable_image", "not a picture, or a damaged one", None, 422),
+    Refusal("upgrade_required", "the path of the stream without the upgrade to a websocket", None, 426),
+    Refusal("too_many_requests", "`max_requests` are under way, or their bodies have `bodies_bytes`", None, 429),
+    Refusal("too_many_sequences", "`max_sequences` are under way", None, 429),
+    Refusal("out_of_time", "no core was free within `request_s`", None, 503),
+)
+
+REFUSALS: Final = {refusal.code: refusal for refusal in _ALL}
+"""By code."""
+
+
+UNNAMED_CLOSES: Final = {
+    1000: "after `summary`",
+    1001: "after `going_away`",
+    1009: "a message over `message_bytes`; the websocket layer closes at once",
+    1011: 'no answer to a ping within `ping_s`: "keepalive ping timeout", if the connection still takes it',
 }
-"""HTTP status of every error code that answers a request."""
+"""Close codes of streams that end without an `error`."""
+
+
+def closing() -> Sequence[Refusal]:
+    """The refusals that end a stream."""
+    return [refusal for refusal in _ALL if refusal.close_code is not None]
+
+
+def before_upgrade() -> Sequence[Refusal]:
+    """The refusals that answer an upgrade."""
+    return [refusal for refusal in _ALL if refusal.http_status is not None and Asked.UPGRADE in refusal.asked]
+
+
+def answering() -> Sequence[Refusal]:
+    """The refusals that answer a request, by status."""
+    found = [each for each in _ALL if each.http_status is not None and Asked.REQUEST in each.asked]
+    return sorted(found, key=lambda refusal: (refusal.http_status or 0, refusal.code))
 
 
 class ServiceError(Exception):
     """A request or a stream that is refused.
 
-    Attributes:
-        code: a key of `CLOSE_CODES` or `HTTP_STATUS`.
+    Args:
+        code: one of `REFUSALS`.
+        message: what was wrong, what was expected, how to mend it.
+
+    Raises:
+        ValueError: there is no such code.
     """
 
     def __init__(self, code: str, message: str) -> None:
+        if code not in REFUSALS:
+            raise ValueError(f"{code!r} is not in the catalogue of refusals (server/errors.py)")
         super().__init__(message)
         self.code = code
 
     @property
+    def refusal(self) -> Refusal:
+        """The entry of the catalogue."""
+        return REFUSALS[self.code]
+
+    @property
     def close_code(self) -> int:
-        return CLOSE_CODES[self.code]
+        """Of the stream that ends with it; that of `internal` where it should have ended none."""
+        return self.refusal.close_code or 1011
 
     @property
     def http_status(self) -> int:
-        return HTTP_STATUS[self.code]
+        """Of the request that is answered with it; that of `internal` where it should have answered none."""
+        return self.refusal.http_status or HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,11 +1,14 @@
 """The service's settings: one table of name, default and help; environment and command line come from it."""
 
 import json
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.http.origin import host_of, origin_of
 
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
 
@@ -44,7 +47,12 @@ class Settings(BaseSettings):
     """Settings of `python -m server`; each is also an environment variable with the prefix RASCANET_."""
 
     model_config = SettingsConfigDict(
-        env_prefix="RASCANET_", cli_prog_name="python -m server", cli_kebab_case=True, frozen=True, extra="forbid"
+        env_prefix="RASCANET_",
+        cli_prog_name="python -m server",
+        cli_kebab_case=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -76,8 +84,16 @@ class Settings(BaseSettings):
     resume_key: SecretStr | None = Field(
         None, description="signs resume tokens, 32 characters or more; the same for all replicas; made up if not given"
     )
-    bearer_token: SecretStr | None = Field(None, description="asked for by everything but page and health, if given")
+    bearer_token: SecretStr | None = Field(
+        None, description="asked for by everything but page and health, if given; as an option every user can see it"
+    )
+    bearer_token_file: Path | None = Field(None, description="file with the bearer token, in its place")
     allowed_origins: list[str] = Field([], description="origins of pages that may use the service, beside its own")
+    allowed_hosts: list[str] = Field(
+        [],
+        description="names that the service is reached by, beside loopback names and the address it listens on; "
+        "`*`: any name, which lets pages of strangers in by DNS rebinding",
+    )
     trusted_proxies: list[str] = Field([], description="addresses of proxies whose X-Forwarded-For is believed")
     tls_certificate: Path | None = Field(None, description="certificate file, PEM; with tls_key the service speaks TLS")
     tls_key: Path | None = Field(None, description="key file of the certificate, PEM")
@@ -111,6 +127,52 @@ class Settings(BaseSettings):
         if key is not None and len(key.get_secret_value()) < 32:
             raise ValueError("resume_key must have 32 characters or more, such as those of `openssl rand -hex 32`")
         return key
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_the_bearer_token(cls, values: Any) -> Any:
+        path = values.get("bearer_token_file") if isinstance(values, dict) else None
+        if path is None:
+            return values
+        if values.get("bearer_token") is not None:
+            raise ValueError("bearer_token and bearer_token_file are two ways to say one thing: give one of them")
+        try:
+            token = Path(path).read_text("utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, ValueError) as error:
+            raise ValueError(f"bearer_token_file {path} can't be read ({type(error).__name__})") from None
+        return values | {"bearer_token": token, "bearer_token_file": None}
+
+    @field_validator("bearer_token")
+    @classmethod
+    def _can_be_sent(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(r"[!-~]{1,1000}", token.get_secret_value()):
+            raise ValueError(
+                "the bearer token must have 1 to 1000 ASCII characters, none of them blank, such as those of "
+                "`openssl rand -hex 32`"
+            )
+        return token
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _can_match(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            origin_of(origin)
+        return origins
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: list[str]) -> list[str]:
+        for host in hosts:
+            if host != "*":
+                host_of(host)
+        return hosts
+
+    @field_validator("host")
+    @classmethod
+    def _is_a_host(cls, host: str) -> str:
+        if host:
+            host_of(host)
+        return host
 
     @property
     def limits(self) -> Limits:

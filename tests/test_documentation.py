@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from sensor_sim import wire
-from server.errors import CLOSE_CODES, HTTP_STATUS
+from server.errors import REFUSALS, UNNAMED_CLOSES, closing
 from server.process.metrics import Metrics
 from server.settings import PAGE_FOLDER, Limits, Settings
-from server.stream.asyncapi import STREAM_REFUSALS
 from server.stream.session import Phase
+from tests.vectors import make_refusals
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text()
@@ -27,8 +27,6 @@ RUNNING = (ROOT / "docs" / "reliability.md").read_text()
 SOURCES = {
     path: ast.parse(path.read_text()) for path in [*(ROOT / "server").rglob("*.py"), ROOT / "sensor_sim/wire.py"]
 }
-CLOSED_BY_ITSELF = {1000: "after `summary`", 1001: "after `going_away`", 1009: "a message over `message_bytes`"}
-"""Close codes without an error code."""
 
 
 def _section(text: str, title: str) -> str:
@@ -66,28 +64,11 @@ def test_phase(phase: Phase) -> None:
     assert f"| `{phase}` |" in PROTOCOL
 
 
-@pytest.mark.parametrize(("code", "close_code"), CLOSE_CODES.items())
-def test_error_of_a_stream(code: str, close_code: int) -> None:
-    assert f"| `{code}` | {close_code} |" in PROTOCOL
-
-
-@pytest.mark.parametrize("code", STREAM_REFUSALS)
-def test_refusal_of_a_stream(code: str) -> None:
-    assert f"| `{code}` | {HTTP_STATUS[code]} |" in PROTOCOL
-
-
-@pytest.mark.parametrize(("code", "status"), HTTP_STATUS.items())
-def test_error_of_a_request(code: str, status: int) -> None:
-    if code not in STREAM_REFUSALS:
-        assert f"| `{code}` | {status} |" in _section(RUNNING, "Errors over HTTP")
-
-
-def test_no_other_errors() -> None:
-    assert sorted(_first_cells(_section(PROTOCOL, "Errors and close codes"))) == sorted(
-        [*CLOSE_CODES, *STREAM_REFUSALS]
-    )
-    over_http = set(_first_cells(_section(RUNNING, "Errors over HTTP")))
-    assert set(HTTP_STATUS) - set(STREAM_REFUSALS) <= over_http <= set(HTTP_STATUS)
+@pytest.mark.parametrize("path", make_refusals.TABLES, ids=lambda path: path.name)
+def test_refusals(path: Path) -> None:
+    """The tables are what `make vectors` writes from the catalogue."""
+    text = path.read_text()
+    assert text == make_refusals.with_tables(text, make_refusals.TABLES[path])
 
 
 def _raised() -> Iterator[str]:
@@ -100,7 +81,7 @@ def _raised() -> Iterator[str]:
 
 
 def test_every_code_in_the_sources_is_listed_and_the_other_way_round() -> None:
-    raised, listed = set(_raised()), {*CLOSE_CODES, *HTTP_STATUS}
+    raised, listed = set(_raised()), set(REFUSALS)
     assert raised <= listed
     text = "".join(path.read_text() for path in SOURCES if path.name != "errors.py")
     assert not [code for code in listed - raised if not re.search(rf'f?"(?:{code}|{code.split("_")[0]}_\{{)', text)]
@@ -114,9 +95,7 @@ def test_close_codes() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, int) and 1000 <= node.value < 5000
     }
-    assert sent <= {*CLOSE_CODES.values(), *CLOSED_BY_ITSELF}
-    for code, when in CLOSED_BY_ITSELF.items():
-        assert f"| (none) | {code} | {when}" in PROTOCOL
+    assert sent <= {*UNNAMED_CLOSES, *(refusal.close_code for refusal in closing())}
 
 
 @pytest.mark.parametrize("name", Limits.model_fields)
@@ -129,7 +108,8 @@ def test_every_bound_is_a_limit_that_clients_are_told() -> None:
     """What bounds a client is in `Limits`: all settings but those of the server's own house."""
     house = {
         "host", "port", "workers", "weights", "page_folder", "runtime", "samples", "recordings", "resume_key",
-        "bearer_token", "allowed_origins", "trusted_proxies", "tls_certificate", "tls_key",
+        "bearer_token", "bearer_token_file", "allowed_origins", "allowed_hosts", "trusted_proxies", "tls_certificate",
+        "tls_key",
     }  # fmt: skip
     assert set(Settings.model_fields) == set(Limits.model_fields) | house
 

@@ -10,10 +10,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from server.errors import HTTP_STATUS, ServiceError
+from server.errors import REFUSALS, ServiceError
+from server.http.access import GUARDED
 from server.http.problem import RETRIABLE, problem
 from server.http.schemas import InferError, Problem
-from server.http.security import GUARDED
 
 DESCRIPTION = """\
 Person or no person, decided while the image sensor is still reading out its frame.
@@ -47,7 +47,9 @@ WORDS = {
     410: "no longer here",
     413: "too large",
     415: "not a type that is taken",
+    421: "for another host",
     422: "understood, but can't be done",
+    426: "a websocket's path",
     429: "too many at a time; see Retry-After",
     500: "the service's own fault",
     503: "not now; see Retry-After",
@@ -57,6 +59,7 @@ EXAMPLES = {
     "unauthorized": "send the header 'Authorization: Bearer' with this service's token",
     "forbidden_origin": "pages of https://elsewhere.example may not use this service",
     "internal": "the server failed on this request; it is not the client's fault",
+    "upgrade_required": "this is the path of a websocket: ask for an upgrade and offer the subprotocol 'rascanet.v1'",
     "unknown_variant": "the variant '64x64' is not served; there is 105x120, 210x240",
     "unknown_model": "there is no model 'resnet'; there is 105x120, 105x120-sequence, 210x240, 210x240-sequence",
     "unknown_sequence": "there is no sequence '7'; its first request has sequence_start",
@@ -98,7 +101,7 @@ def refusals(*codes: str, tensors: bool = False) -> dict[int | str, dict[str, An
     """The answers to requests refused with one of these codes, for a route's `responses`."""
     by_status: dict[int, list[str]] = defaultdict(list)
     for code in codes:
-        by_status[HTTP_STATUS[code]].append(code)
+        by_status[REFUSALS[code].http_status or 500].append(code)
     model, kind = (InferError, "application/json") if tensors else (Problem, "application/problem+json")
     path = "/v2/" if tensors else "/v1/"
     return {
@@ -122,7 +125,7 @@ def refusals(*codes: str, tensors: bool = False) -> dict[int | str, dict[str, An
 def _add_everybodys(path: str, method: str, operation: dict[str, Any]) -> None:
     """What any operation may be refused for before it is reached, and what may go wrong in any that takes a body."""
     codes = []
-    if path.startswith(GUARDED):
+    if path.split("/")[1] in GUARDED:
         codes.append("unauthorized")
         operation["security"] = [{"bearer": []}, {}]
     if method == "post":

@@ -15,13 +15,18 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 5
 RETRIABLE: Final = (429, 503)
+HEADERS_OF: Final[dict[int, dict[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.UPGRADE_REQUIRED: {"Upgrade": "websocket"},
+}
+"""What RFC 9110 wants beside these (sections 11.6.1 and 15.5.22)."""
 INFERENCE_PROTOCOL: Final = "/v2"
 
 
 def problem(error: ServiceError, path: str = "") -> JSONResponse:
     """The refusal of a request for `path`."""
     status, text = error.http_status, str(error)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in RETRIABLE else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in RETRIABLE else HEADERS_OF.get(status)
     if path == INFERENCE_PROTOCOL or path.startswith(INFERENCE_PROTOCOL + "/"):
         return JSONResponse({"error": text, "code": error.code}, status, headers)
     content = {

@@ -1,23 +1,16 @@
-"""Who may ask, and what browsers are told (SECURITY.md)."""
+"""Asks `Access` before every request, and tells browsers what they may do with the answer (SECURITY.md)."""
 
-import base64
-import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from server.errors import ServiceError
+from server.http.access import Access
 from server.http.problem import problem
-
-BEARER_SUBPROTOCOL: Final = "rascanet.bearer."
-"""Offered beside the protocol by browsers, which can't set a header: followed by the token in base64url, unpadded."""
-
-GUARDED: Final = ("/v1", "/v2", "/metrics")
-"""What the bearer token is asked for, with everything below; page and health are open."""
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -33,41 +26,59 @@ CONTENT_POLICY: Final = (
 DESCRIPTIONS: Final = ("/docs",)
 """FastAPI's page of the API, which has a script in its text: without the content policy."""
 
+READABLE: Final = "Allow, Inference-Header-Content-Length, Retry-After"
+"""Response headers that pages of allowed origins may read, beside those that every page may (Fetch standard, CORS)."""
+
+PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST",
+    "Access-Control-Allow-Headers": (
+        "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length"
+    ),
+    "Access-Control-Max-Age": "600",
+}
+
 
 class Guard:
-    """ASGI middleware: bearer token, origin, security headers.
+    """ASGI middleware around `Access`: refusals, security headers, and CORS for the pages that may ask.
 
     Args:
-        bearer: token to ask for; none if None.
-        origins: that browsers may come from, beside the service's own.
+        access: who may ask.
         refused: called with the code of every upgrade that is refused.
     """
 
-    def __init__(
-        self, app: ASGIApp, bearer: str | None, origins: frozenset[str], refused: Callable[[str], None]
-    ) -> None:
-        self._app, self._origins, self._refused = app, origins, refused
-        self._bearer = bearer.encode() if bearer else None
+    def __init__(self, app: ASGIApp, access: Access, refused: Callable[[str], None]) -> None:
+        self._app, self._access, self._refused = app, access, refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
+        websocket = scope["type"] == "websocket"
+        method: str = scope.get("method", "GET")
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        scheme = scope.get("scheme", "http")
+        welcome = bool(origin) and self._access.welcomes(origin, scheme, headers.get(b"host", b"").decode("latin-1"))
 
         async def secured(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = MutableHeaders(scope=message)
+                answer = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                    answer.setdefault(name, value)
                 if not path.startswith(DESCRIPTIONS):
-                    headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
+                    answer.setdefault("Content-Security-Policy", CONTENT_POLICY)
+                if self._access.origins:
+                    answer.add_vary_header("Origin")
+                if welcome:
+                    answer["Access-Control-Allow-Origin"] = origin
+                    answer["Access-Control-Expose-Headers"] = READABLE
             await send(message)
 
-        websocket = scope["type"] == "websocket"
         outgoing = send if websocket else secured  # an open stream needs no headers, and pays for no wrapper
-        try:
-            self._check(scope, {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]})
+        preflight = method == "OPTIONS" and b"origin" in headers and b"access-control-request-method" in headers
+        try:  # a browser asks without the token whether a page may ask at all
+            self._access.check("POST" if preflight else method, scheme, path, scope["headers"], token=not preflight)
         except ServiceError as error:
             if websocket:
                 self._refused(error.code)
@@ -75,27 +86,7 @@ class Guard:
             else:
                 await problem(error, path)(scope, receive, secured)
             return
+        if preflight:
+            await Response(status_code=204, headers=PREFLIGHT)(scope, receive, secured)
+            return
         await self._app(scope, receive, outgoing)
-
-    def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
-        origin = headers.get("origin")
-        unsafe = scope["type"] == "websocket" or scope.get("method") not in ("GET", "HEAD", "OPTIONS")
-        if origin and unsafe and origin not in self._origins and urlsplit(origin).netloc != headers.get("host"):
-            raise ServiceError("forbidden_origin", f"pages of {origin[:100]} may not use this service")
-        path: str = scope["path"]
-        guarded = any(path == part or path.startswith(part + "/") for part in GUARDED)
-        if self._bearer and guarded and not self._knows(scope, headers):
-            raise ServiceError("unauthorized", "send the header 'Authorization: Bearer' with this service's token")
-
-    def _knows(self, scope: Scope, headers: Mapping[str, str]) -> bool:
-        assert self._bearer is not None  # noqa: S101 - asked before
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        found = given.strip().encode() if kind.lower() == "bearer" else b""
-        for offered in scope.get("subprotocols", ()):
-            if offered.startswith(BEARER_SUBPROTOCOL):
-                encoded = offered.removeprefix(BEARER_SUBPROTOCOL)
-                try:
-                    found = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)
-                except ValueError:
-                    found = b""
-        return hmac.compare_digest(found, self._bearer)

@@ -8,14 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from sensor_sim.wire import FORMATS, HEADER, MAX_TEXT_BYTES, SUBPROTOCOL, TYPE_OF, TYPES, VERSION
-from server.errors import CLOSE_CODES, HTTP_STATUS
-from server.http.security import BEARER_SUBPROTOCOL
+from server.errors import before_upgrade, closing
+from server.http.access import BEARER_SUBPROTOCOL
 from server.stream.session import LEGAL
-
-STREAM_REFUSALS: Final = (
-    "wrong_subprotocol", "unauthorized", "forbidden_origin", "server_full", "address_full", "server_busy", "draining",
-)  # fmt: skip
-"""Error codes with which an upgrade is refused."""
 
 _FROM_CLIENT: Final = {TYPE_OF[kind] for _, kind in LEGAL}
 _ECHOED: Final = "sync"
@@ -110,8 +105,8 @@ def document() -> dict[str, Any]:
                         },
                     }
                 },
-                "x-close-codes": dict(CLOSE_CODES),
-                "x-refusals": {code: HTTP_STATUS[code] for code in STREAM_REFUSALS},
+                "x-close-codes": {refusal.code: refusal.close_code for refusal in closing()},
+                "x-refusals": {refusal.code: refusal.http_status for refusal in before_upgrade()},
             }
         },
         "operations": {

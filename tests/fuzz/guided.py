@@ -16,7 +16,7 @@ with atheris.instrument_imports(
     include=["sensor_sim.wire", "server.stream.tokens", "server.stream.session", "model.scan"]
 ):
     from sensor_sim.wire import Hello, Resume, WireError, decode, encode
-    from server.errors import CLOSE_CODES, ServiceError
+    from server.errors import REFUSALS, ServiceError
 
 from tests.fuzz.run import KEY, session
 from tests.networks import SMALL
@@ -28,7 +28,7 @@ def message(data: bytes) -> None:
     try:
         decode(data[1:].decode(errors="replace") if data[:1] == b"t" else data[1:])
     except WireError as error:
-        assert error.code in CLOSE_CODES, error.code
+        assert REFUSALS[error.code].close_code, error.code
 
 
 def token(content: bytes) -> None:
@@ -38,7 +38,7 @@ def token(content: bytes) -> None:
         try:
             session().receive(Resume(text))
         except ServiceError as error:
-            assert error.code in CLOSE_CODES, error.code
+            assert REFUSALS[error.code].close_code, error.code
 
 
 def seeds(target: str) -> list[bytes]:

@@ -36,7 +36,7 @@ from sensor_sim.wire import (
     decode,
     encode,
 )
-from server.errors import CLOSE_CODES, ServiceError
+from server.errors import REFUSALS, ServiceError
 from server.stream.session import Phase
 from tests.fuzz.run import CERTIFIED, LIMITS, MODELS, RUNTIME, session
 from tests.networks import SMALL, person_curve
@@ -90,7 +90,7 @@ class Conversation(RuleBasedStateMachine):
         try:
             replies = self.session.receive(decode(encode(message)), behind=behind)
         except (ServiceError, WireError) as error:
-            assert error.code in CLOSE_CODES
+            assert REFUSALS[error.code].close_code, error.code
             if not isinstance(message, Resume | Hello):
                 assert (self.session.token(), self.session.phase, self.session.bursts) == before
             self.over = True

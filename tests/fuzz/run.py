@@ -24,7 +24,7 @@ from sensor_sim.wire import (
     decode,
     encode,
 )
-from server.errors import CLOSE_CODES, ServiceError
+from server.errors import REFUSALS, ServiceError
 from server.networks import ServedNetwork
 from server.settings import Settings
 from server.stream.session import StreamSession
@@ -86,7 +86,7 @@ def inputs(rng: random.Random, count: int) -> dict[str, int]:
                 data = damaged(rng, message.encode() if isinstance(message, str) else message)
                 decode(data.decode(errors="replace") if isinstance(message, str) else data)
         except (WireError, ServiceError) as error:
-            assert error.code in CLOSE_CODES, error.code
+            assert REFUSALS[error.code].close_code, error.code
             outcome = error.code
         found[outcome] = found.get(outcome, 0) + 1
     return found

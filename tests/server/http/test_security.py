@@ -25,7 +25,7 @@ from server.settings import Settings
 from tests.networks import SMALL
 from tests.service_process import service_process
 
-TOKEN = "secret token/with+signs"  # noqa: S105 - of these tests
+TOKEN = "secret-token/with+signs=="  # noqa: S105 - of these tests
 OFFERED = "rascanet.bearer." + base64.urlsafe_b64encode(TOKEN.encode()).decode().rstrip("=")
 
 
