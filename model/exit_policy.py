@@ -179,6 +179,23 @@ def defaults_of(kind: type[ExitPolicy]) -> dict[str, float]:
     }
 
 
+def describe_kind(kind: type[ExitPolicy]) -> dict[str, Any]:
+    """What there is to say of a kind of policy, as JSON: for `GET /v1/models` and the page.
+
+    Returns:
+        `name`, `label`, `sentence`; `parameters` with their defaults; `ranges`, the fields of their `Parameter`;
+        `ordered`, two parameters of which the first must be below the second, or None.
+    """
+    return {
+        "name": kind.name,
+        "label": kind.label,
+        "sentence": kind.sentence,
+        "parameters": defaults_of(kind),
+        "ranges": {name: asdict(parameter) for name, parameter in parameters_of(kind).items()},
+        "ordered": kind.ordered,
+    }
+
+
 _SURE: Final = np.concatenate([1 - np.geomspace(1e-4, 0.2, 16), np.linspace(0.78, 0.55, 12)])
 """How sure to be of one side, from careful to bold."""
 
@@ -422,7 +439,7 @@ NAMES: Final = (*POLICIES, CalibratedPolicy.name)
 DEFAULT_POLICY: Final = "`calibrated` where the weights have a certificate, else `published`"
 """`default_policy` in words."""
 
-WHOLE_PICTURE_POLICY: Final = NeverExitPolicy.name
+WHOLE_PICTURE_POLICY: Final = NeverExitPolicy()
 """The policy where none is named and the whole picture is there already: there is nothing left to save."""
 
 

@@ -50,7 +50,7 @@ class AsyncClient:
     Args:
         url: address of the service.
         variant: the network to ask for.
-        policy: exit policy and its parameters, see PROTOCOL.md; the published rule if None.
+        policy: exit policy and its parameters, see PROTOCOL.md; the service's default if None.
         progress_every: a `progress` message to the observer every n bursts; 0 for none.
         pixel_format: what the sensor sends: `rgb8`, `mono8` or `bayer_rggb8` (and the like).
         timing: of the simulated sensor.
@@ -83,7 +83,7 @@ class AsyncClient:
     ) -> None:
         hello = Hello(
             variant,
-            dict(policy or {"name": "published"}),
+            None if policy is None else dict(policy),
             progress_every,
             PixelFormat(pixel_format),
             CHECKPOINT_EVERY if backoff else 0,

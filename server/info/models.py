@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from model.exit_policy import POLICIES, describe_policy
-from server.info.schemas import Model, Models, Policy
+from model.exit_policy import POLICIES, WHOLE_PICTURE_POLICY, default_policy, describe_kind, describe_policy
+from server.info.schemas import Model, Models, PolicyKind
 from server.networks import Networks
 
 
@@ -24,17 +24,13 @@ def router(networks: Networks) -> APIRouter:
                     bursts_per_frame=config.bursts_per_frame,
                     weights=served.digest,
                     calibrated=served.certified and describe_policy(served.certified),
+                    stream_policy=default_policy(served.certified).name,
+                    picture_policy=WHOLE_PICTURE_POLICY.name,
                 )
                 for served in networks.values()
                 for config in (served.runtime.config,)
             ],
-            policies=[
-                Policy(
-                    name=name,
-                    parameters={key: value for key, value in describe_policy(kind()).items() if key != "name"},
-                )
-                for name, kind in POLICIES.items()
-            ],
+            policies=[PolicyKind.model_validate(describe_kind(kind)) for kind in POLICIES.values()],
         )
 
     return routes

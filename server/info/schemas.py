@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from model.exit_policy import DEFAULT_POLICY, WHOLE_PICTURE_POLICY
+
 
 class Health(BaseModel):
     """The service answers."""
@@ -24,20 +26,40 @@ class Model(BaseModel):
     calibrated: dict[str, Any] | None = Field(
         description="the policy `calibrated` for these weights, with its promise; none without a certificate"
     )
+    stream_policy: str = Field(
+        description=f"the policy of streams and sequences that name none: {DEFAULT_POLICY}", examples=["calibrated"]
+    )
+    picture_policy: str = Field(
+        description=f"the policy of whole pictures and frames where none is named: `{WHOLE_PICTURE_POLICY.name}`"
+    )
 
 
-class Policy(BaseModel):
-    """An exit policy with its parameters' defaults."""
+class ParameterRange(BaseModel):
+    """What a parameter may be."""
+
+    label: str = Field(description="for people")
+    low: float
+    high: float
+    above_low: bool = Field(description="`low` itself is not in the range")
+    whole: bool = Field(description="only whole numbers")
+
+
+class PolicyKind(BaseModel):
+    """An exit policy that anybody may set."""
 
     name: str
-    parameters: dict[str, Any]
+    label: str = Field(description="for people")
+    sentence: str = Field(description="its rule; `{parameter}` stands for a value, `{parameter:%}` for a share")
+    parameters: dict[str, float] = Field(description="their defaults")
+    ranges: dict[str, ParameterRange]
+    ordered: tuple[str, str] | None = Field(description="two parameters, the first of which must be below the second")
 
 
 class Models(BaseModel):
     """What clients can ask for."""
 
     models: list[Model]
-    policies: list[Policy]
+    policies: list[PolicyKind]
 
 
 class Sample(BaseModel):

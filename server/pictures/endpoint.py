@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from model.exit_policy import NeverExitPolicy, Policy, describe_policy
+from model.exit_policy import WHOLE_PICTURE_POLICY, Policy, describe_policy
 from model.picture import MEDIA_TYPES, PictureLimits
 from server.errors import ServiceError
 from server.http.openapi import refusals, schema_of
@@ -311,4 +311,4 @@ def _merged(options: ClassifyOptions, fields: dict[str, Any]) -> ClassifyOptions
 
 def _policy(options: ClassifyOptions, served: ServedNetwork) -> Policy:
     given = {"exit_threshold": options.exit_threshold, "skip_threshold": options.skip_threshold}
-    return policy_from(options.policy, given, served, NeverExitPolicy())
+    return policy_from(options.policy, given, served, WHOLE_PICTURE_POLICY)

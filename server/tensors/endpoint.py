@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from model.config import RaScaNetConfig
-from model.exit_policy import NeverExitPolicy, Policy, default_policy
+from model.exit_policy import WHOLE_PICTURE_POLICY, Policy, default_policy
 from model.scan import scan_frame
 from model.step import Floats, StepResult, StepRuntime
 from server.errors import ServiceError
@@ -254,7 +254,7 @@ class TensorEndpoint:
         _check_parameters(parameters, POLICY, model.name)
         if len(frames) > most:
             raise ServiceError("too_many_images", f"at most {most} frames a request are taken, not {len(frames)}")
-        policy = _policy(parameters, model.served, NeverExitPolicy())
+        policy = _policy(parameters, model.served, WHOLE_PICTURE_POLICY)
         share = -(-len(frames) // self._work.threads)
         parts = await asyncio.gather(
             *(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -45,6 +46,32 @@ def test_every_decision_names_the_certificate(weights: Path, start: Callable[...
 
     answer = httpx2.post(f"{url}/v1/classify", data={"policy": "calibrated"}, files={"files": ("a.png", picture())})
     assert answer.json()["policy"]["certificate"] == digest
+
+
+def test_a_certificates_policy_is_that_of_rows_yet_to_come_and_of_no_whole_picture(
+    weights: Path, start: Callable[..., str]
+) -> None:
+    digest = certificate_of(load_checkpoint(weights)).digest
+    url = start(load_networks(Settings(weights=[weights])))
+    (offered,) = httpx2.get(f"{url}/v1/models").json()["models"]
+    assert (offered["stream_policy"], offered["picture_policy"]) == ("calibrated", "never")
+    frame = np.full(SMALL.frame_shape, 200, np.uint8)
+    with Client(url, variant=SMALL.name) as client:
+        (report,) = client.stream([frame])
+    assert report.decision.certificate == digest
+
+    def outputs(model: str, name: str, array: np.ndarray[Any, Any], **parameters: Any) -> dict[str, Any]:
+        tensor = {"name": name, "shape": list(array.shape), "datatype": "UINT8", "data": array.ravel().tolist()}
+        body = {"inputs": [tensor], "parameters": parameters}
+        answer = httpx2.post(f"{url}/v2/models/{model}/infer", json=body).json()
+        return {output["name"]: output["data"][0] for output in answer["outputs"]}
+
+    bursts = frame.reshape(SMALL.bursts_per_frame, *SMALL.burst_shape)
+    sequence = outputs(f"{SMALL.name}-sequence", "bursts", bursts, sequence_id=1, sequence_start=True)
+    assert (sequence["decided"], sequence["processed"]) == (True, report.decision.processed)
+    assert outputs(SMALL.name, "frames", frame[None])["processed"] == SMALL.bursts_per_frame
+    answer = httpx2.post(f"{url}/v1/classify", files={"files": ("a.png", picture())})
+    assert answer.json()["policy"] == {"name": "never"}
 
 
 def test_nobody_sets_a_certificates_thresholds(weights: Path, start: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""Writes what the demo page knows about sensors and networks, from where it is defined."""
+"""Writes what the demo page knows about sensors, networks and policies, from where it is defined."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import Any
 
 from model.budget import budget
 from model.config import VARIANTS
+from model.exit_policy import PERSON_FROM, POLICIES, CalibratedPolicy, describe_kind
 from sensor_sim.profiles import PROFILES
 
 FILE = Path(__file__).parent.parent.parent / "clients" / "browser" / "src" / "service" / "facts.json"
 
 
 def facts() -> dict[str, Any]:
-    """Timing of real sensors, and the work of one burst of each network."""
+    """Timing of real sensors, exit policies, and the work of one burst of each network."""
     return {
         "sensors": [
             {
@@ -24,6 +25,8 @@ def facts() -> dict[str, Any]:
             }
             for profile in PROFILES.values()
         ],
+        "person_from": PERSON_FROM,
+        "policies": [describe_kind(kind) for kind in (*POLICIES.values(), CalibratedPolicy)],
         "macs_per_burst": {name: budget(config).macs_per_burst for name, config in VARIANTS.items()},
     }
 

@@ -1,7 +1,11 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
 import httpx2
 import pytest
 
-from model.exit_policy import POLICIES
+from model.exit_policy import POLICIES, CalibratedPolicy, describe_kind, describe_policy, parse_policy
 from server.networks import ServedNetwork
 
 
@@ -16,8 +20,22 @@ def test_models_and_policies(service_url: str, models: dict[str, ServedNetwork])
         "bursts_per_frame": 6,
         "weights": models["30x32"].digest,
         "calibrated": None,
+        "stream_policy": "published",
+        "picture_policy": "never",
     }
     assert [policy["name"] for policy in answer["policies"]] == list(POLICIES)
+    for policy in answer["policies"]:
+        told = json.loads(json.dumps(describe_kind(POLICIES[policy["name"]])))
+        assert policy == told
+        assert parse_policy({"name": policy["name"], **policy["parameters"]}) == POLICIES[policy["name"]]()
+
+
+def test_the_default_of_a_certified_network(start: Callable[..., str], models: dict[str, ServedNetwork]) -> None:
+    certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="ab" * 32)
+    url = start({"30x32": replace(models["30x32"], certified=certified)})
+    (model,) = httpx2.get(f"{url}/v1/models").json()["models"]
+    assert model["calibrated"] == describe_policy(certified)
+    assert (model["stream_policy"], model["picture_policy"]) == ("calibrated", "never")
 
 
 def test_unknown_sample(service_url: str) -> None:
