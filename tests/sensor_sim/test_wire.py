@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
     HEADER,
     MAX_TEXT_BYTES,
+    TYPE_OF,
+    ClientMessage,
     Decision,
     Hello,
     Message,
@@ -18,6 +21,8 @@ from sensor_sim.wire import (
     encode,
 )
 from tests.vectors.make_wire import FILE, MESSAGES, vectors
+
+SHARED = json.loads(FILE.read_text())
 
 
 def _same(one: Message, other: Message) -> bool:
@@ -33,11 +38,37 @@ def test_vectors_on_file_are_those_of_the_code() -> None:
     assert json.loads(FILE.read_text()) == vectors()
 
 
-@pytest.mark.parametrize("entry", json.loads(FILE.read_text())["messages"], ids=lambda entry: str(entry["name"]))
+@pytest.mark.parametrize("entry", SHARED["messages"], ids=lambda entry: str(entry["name"]))
 def test_vector_decodes(entry: dict[str, str]) -> None:
     content = bytes.fromhex(entry["hex"])
     data = content.decode() if entry["kind"] == "text" else content
     assert _same(decode(data), MESSAGES[entry["name"]])
+
+
+@pytest.mark.parametrize("entry", SHARED["tolerated"], ids=lambda entry: str(entry["name"]))
+def test_fields_of_a_later_server_are_ignored(entry: dict[str, str]) -> None:
+    assert decode(entry["text"]) == MESSAGES[entry["name"]]
+
+
+@pytest.mark.parametrize("entry", SHARED["refused"], ids=lambda entry: str(entry["name"]))
+def test_what_no_server_says(entry: dict[str, str]) -> None:
+    with pytest.raises(WireError) as caught:
+        decode(entry["text"])
+    assert caught.value.code == entry["code"]
+
+
+def test_a_message_that_is_not_known_is_told_by_its_name() -> None:
+    with pytest.raises(WireError, match='type "weather"; the types are hello, '):
+        decode('{"type":"weather"}')
+
+
+def test_fields_that_a_client_makes_up_are_refused_by_name() -> None:
+    for name, message in MESSAGES.items():
+        if isinstance(message, ClientMessage):
+            kind = TYPE_OF[type(message)]
+            with pytest.raises(WireError, match=f"{kind}: .*`rain`") as caught:
+                decode(json.dumps(msgspec.to_builtins(message) | {"rain": 1}))
+            assert caught.value.code == "bad_field", name
 
 
 counts = st.integers(0, 2**32 - 1)

@@ -9,9 +9,11 @@ import numpy as np
 
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
+    SUBPROTOCOL,
     Abandon,
     Abandoned,
     Checkpoint,
+    Control,
     Credit,
     Decision,
     End,
@@ -23,6 +25,7 @@ from sensor_sim.wire import (
     Progress,
     Resume,
     Rows,
+    ServerMessage,
     Shed,
     Skip,
     Summary,
@@ -86,6 +89,29 @@ MESSAGES: dict[str, Message] = {
 }
 
 
+REFUSED: dict[str, tuple[str, str]] = {
+    "no JSON": ("malformed_json", "{"),
+    "no object": ("malformed_json", "[]"),
+    "no type": ("unknown_type", "{}"),
+    "a type that is no string": ("unknown_type", '{"type":3}'),
+    "a message of a later release": ("unknown_type", '{"type":"weather","rain":true}'),
+    "a field is missing": ("bad_field", '{"type":"skip","frame_id":0}'),
+    "a share above 1": (
+        "bad_field",
+        '{"type":"progress","frame_id":0,"burst_index":1,"p_person":1.5,"confidence":0.5}',
+    ),
+    "a negative count": ("bad_field", '{"type":"shed","frame_id":-1}'),
+    "a count that is not whole": ("bad_field", '{"type":"shed","frame_id":0.5}'),
+    "a count that is true": ("bad_field", '{"type":"shed","frame_id":true}'),
+}
+"""What no server of any release of v1 says to a client of this one, and the error that it is."""
+
+
+def later(message: Control) -> str:
+    """A server's message as a later release may send it: with fields that this release doesn't know."""
+    return json.dumps(msgspec.to_builtins(message) | {"rain": {"type": "skip"}, "wind": None}, separators=(",", ":"))
+
+
 def vectors() -> dict[str, Any]:
     """The content of the file."""
     entries = []
@@ -107,7 +133,13 @@ def vectors() -> dict[str, Any]:
         kind = "text" if isinstance(data, str) else "binary"
         content = data.encode() if isinstance(data, str) else data
         entries.append({"name": name, "kind": kind, "hex": content.hex(), "message": fields})
-    return {"subprotocol": "rascanet.v1", "messages": entries}
+    tolerated = [
+        {"name": name, "text": later(message), "message": msgspec.to_builtins(message)}
+        for name, message in MESSAGES.items()
+        if isinstance(message, ServerMessage)
+    ]
+    refused = [{"name": name, "code": code, "text": text} for name, (code, text) in REFUSED.items()]
+    return {"subprotocol": SUBPROTOCOL, "messages": entries, "tolerated": tolerated, "refused": refused}
 
 
 if __name__ == "__main__":

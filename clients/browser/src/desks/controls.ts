@@ -1,6 +1,6 @@
 /** The form of settings: shows a `Settings` value, and says when the person at the page changes it. */
 
-import { contradiction, isShare, parameterLabel, policiesFor, policyLabel, policyWords } from "../service/policies";
+import { contradiction, parameterRange, policiesFor, policyLabel, policyWords } from "../service/policies";
 import { type SensorTiming, sensorsFor } from "../service/sensors";
 import type { Model, Models, PolicyKind } from "../service/service";
 import {
@@ -136,32 +136,39 @@ export class Controls {
   private fillParameters(beside: boolean): void {
     const values = beside ? this.settings.compareParameters : this.settings.parameters;
     const chosen = beside ? this.settings.compare : this.settings.policy;
-    byId(beside ? "compare-hint" : "policy-hint").textContent = policyWords(chosen, this.model);
+    const hint = byId(beside ? "compare-hint" : "policy-hint");
+    const sayRule = () => {
+      hint.textContent = policyWords(chosen, values, this.model);
+    };
+    sayRule();
     const prefix = beside ? "compare-" : "";
     byId(beside ? "compare-parameters" : "parameters").replaceChildren(
       ...Object.keys(values).map((name) => {
         const id = prefix + name.replaceAll("_", "-");
         const input = make("input", { id, name, type: "number", step: "any", required: true, inputmode: "decimal" });
-        if (isShare(name)) {
-          input.min = "0";
-          input.max = "1";
-        }
+        const { label, low, high, whole } = parameterRange(chosen, name);
+        if (Number.isFinite(low)) input.min = String(low);
+        if (Number.isFinite(high)) input.max = String(high);
+        if (whole) input.step = "1";
         input.value = String(values[name]);
         input.onchange = () => {
           if (!this.sound()) return;
           values[name] = input.valueAsNumber;
+          sayRule();
           this.onChange(beside ? "compare-parameters" : "parameters");
         };
-        return make("div", { class: "field" }, make("label", { for: id }, parameterLabel(name)), input);
+        return make("div", { class: "field" }, make("label", { for: id }, label), input);
       }),
     );
   }
 
-  /** Two thresholds that contradict each other are refused where they are typed. */
+  /** What a policy can't have is refused where it is typed. */
   private check(): void {
-    for (const id of ["parameters", "compare-parameters"]) {
+    const { policy, compare } = this.settings;
+    for (const [id, chosen] of Object.entries({ parameters: policy, "compare-parameters": compare })) {
       const inputs = [...byId(id).querySelectorAll("input")];
-      const wrong = contradiction(Object.fromEntries(inputs.map(({ name, valueAsNumber }) => [name, valueAsNumber])));
+      const typed = Object.fromEntries(inputs.map(({ name, valueAsNumber }) => [name, valueAsNumber]));
+      const wrong = contradiction(chosen, typed);
       for (const input of inputs) input.setCustomValidity(input.name === wrong?.name ? wrong.words : "");
     }
   }

@@ -1,87 +1,82 @@
-/** Exit policies in words: names, what they do, what can be set. One that is not listed here shows by its own name. */
+/**
+ * Exit policies in words: names, rules, what can be set and from where to where. All of it is in `facts.json`, which
+ * is made from model/exit_policy.py; a policy of a later service shows by its own name.
+ */
 
+import facts from "./facts.json";
 import type { Model, Models, PolicyKind } from "./service";
 
-const LABELS: Record<string, string> = {
-  published: "Published rule",
-  never: "Never exit",
-  two_sided: "Two-sided",
-  per_burst: "Less sure, later",
-  patience: "Patience",
-  confidence: "Own confidence",
-  sequential: "Summed evidence",
-  fixed_row: "Fixed row",
-  calibrated: "Calibrated",
-};
-
-const WORDS: Record<string, string> = {
-  published: "Stops once a person is likely enough; leaves out the next burst where one is very unlikely.",
-  never: "Reads every frame to its end.",
-  two_sided: "Stops once a person is likely, or unlikely, enough.",
-  per_burst: "Stops once sure enough; what is asked for falls from the first row to the last.",
-  patience: "Stops once the answer stayed the same for some bursts.",
-  confidence: "Stops once the network believes that its answer is final.",
-  sequential: "Stops once the evidence of all bursts, older ones fading, is large.",
-  fixed_row: "Stops at the same row in every frame.",
-};
-
-const PARAMETERS: Record<string, string> = {
-  exit_threshold: "Exit at P(person)\u00a0≥",
-  skip_threshold: "Skip at P(person)\u00a0≤",
-  exit_above: "Exit at P(person)\u00a0≥",
-  exit_below: "Exit at P(person)\u00a0≤",
-  sure_first: "Sure at the first row",
-  sure_last: "Sure at the last row",
-  bursts: "Bursts of one mind",
-  from_share: "From this share on",
-  threshold: "Exit at confidence\u00a0≥",
-  evidence: "Evidence",
-  decay: "Kept per burst",
-  share: "Share of the frame",
-};
-
-/** Parameters in 0..1, so that the form can refuse others. */
-const SHARES: ReadonlySet<string> = new Set(
-  Object.keys(PARAMETERS).filter((name) => name !== "bursts" && name !== "evidence"),
-);
-
-/** Pairs of parameters of one policy of which the first must be below the second, and what to say if it is not. */
-const ORDERED = [
-  ["skip_threshold", "exit_threshold", "The skip threshold must be below the exit threshold."],
-  ["exit_below", "exit_above", "The lower threshold must be below the upper one."],
-] as const;
-
-export function policyLabel(name: string): string {
-  return LABELS[name] ?? name.replaceAll("_", " ");
+/** What a parameter may be. */
+export interface ParameterRange {
+  label: string;
+  low: number;
+  high: number;
+  /** `low` itself is not in the range. */
+  above_low: boolean;
+  /** Only whole numbers. */
+  whole: boolean;
 }
 
-/** What a policy does, in a sentence; that of a certificate says what it promises. */
-export function policyWords(name: string, model: Model): string {
-  const { calibrated } = model;
-  if (calibrated?.name !== name) return WORDS[name] ?? "";
-  const percent = (share: unknown) => `${Number((Number(share) * 100).toPrecision(3))} %`;
-  const { exit_above: above, exit_below: below, risk, delta } = calibrated;
+interface Kind {
+  name: string;
+  label: string;
+  /** The rule; `{parameter}` stands for its value, `{parameter:%}` for a share. */
+  sentence: string;
+  ranges: Readonly<Record<string, ParameterRange>>;
+  /** Two parameters of which the first must be below the second. */
+  ordered: readonly string[] | null;
+}
+
+const KINDS: ReadonlyMap<string, Kind> = new Map(facts.policies.map((kind): [string, Kind] => [kind.name, kind]));
+
+const plain = (name: string) => name.replaceAll("_", " ");
+
+export function policyLabel(name: string): string {
+  return KINDS.get(name)?.label ?? plain(name);
+}
+
+/** The rule of a policy with the values in force; those of a certificate's policy are in the certificate. */
+export function policyWords(name: string, parameters: Readonly<Record<string, number>>, model: Model): string {
+  const values: Readonly<Record<string, unknown>> = model.calibrated?.name === name ? model.calibrated : parameters;
+  const filled = (_: string, parameter: string, percent: string | undefined) => {
+    const value = values[parameter];
+    if (typeof value !== "number") return parameterRange(name, parameter).label;
+    return percent ? `${Number((value * 100).toPrecision(3))}\u00a0%` : String(Number(value.toPrecision(6)));
+  };
+  return KINDS.get(name)?.sentence.replaceAll(/\{(\w+)(:%)?\}/g, filled) ?? "";
+}
+
+/** What a parameter of a policy may be; of one that is not known, anything. */
+export function parameterRange(policy: string, name: string): ParameterRange {
+  const known = KINDS.get(policy)?.ranges[name];
   return (
-    `Stops at P(person) ≥ ${Number(above).toFixed(3)} or ≤ ${Number(below).toFixed(3)}: ` +
-    `at most ${percent(risk)} lost, with ${percent(1 - Number(delta))} certainty.`
+    known ?? {
+      label: plain(name),
+      low: Number.NEGATIVE_INFINITY,
+      high: Number.POSITIVE_INFINITY,
+      above_low: false,
+      whole: false,
+    }
   );
 }
 
-export function parameterLabel(name: string): string {
-  return PARAMETERS[name] ?? name.replaceAll("_", " ");
-}
-
-export function isShare(name: string): boolean {
-  return SHARES.has(name);
-}
-
-/** The parameter at fault and what to say, where two contradict each other. */
-export function contradiction(parameters: Record<string, number>): { name: string; words: string } | null {
-  for (const [lower, upper, words] of ORDERED) {
-    const [low, high] = [parameters[lower], parameters[upper]];
-    if (low !== undefined && high !== undefined && low >= high) return { name: lower, words };
+/** The parameter at fault and what to say, where a value or two of them can't be. */
+export function contradiction(
+  policy: string,
+  parameters: Readonly<Record<string, number>>,
+): { name: string; words: string } | null {
+  for (const [name, value] of Object.entries(parameters)) {
+    const { label, low, high, above_low, whole } = parameterRange(policy, name);
+    const fits = value <= high && (above_low ? value > low : value >= low) && (!whole || Number.isInteger(value));
+    const least = above_low ? `above ${low}, at most` : `from ${low} to`;
+    if (!fits) return { name, words: `“${label}” is a ${whole ? "whole " : ""}number ${least} ${high}.` };
   }
-  return null;
+  const [lower, upper] = KINDS.get(policy)?.ordered ?? [];
+  if (lower === undefined || upper === undefined) return null;
+  const [low, high] = [parameters[lower], parameters[upper]];
+  if (low === undefined || high === undefined || low < high) return null;
+  const [below, above] = [lower, upper].map((name) => parameterRange(policy, name).label);
+  return { name: lower, words: `“${below}” must be below “${above}”.` };
 }
 
 /** The policies that can be asked for with a network; that of a certificate has nothing to set. */

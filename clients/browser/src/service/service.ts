@@ -9,6 +9,8 @@ export interface Model {
   weights: string;
   /** The policy of the certificate that goes with the weights, if there is one. */
   calibrated: ({ name: string } & Record<string, number | string>) | null;
+  /** The policy of streams that name none. */
+  stream_policy: string;
 }
 
 export interface PolicyKind {

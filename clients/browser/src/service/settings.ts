@@ -1,6 +1,7 @@
 /** Everything that can be set, as one value, and as the query of an address that can be shared. */
 
 import type { Policy } from "../worker/wire";
+import { parameterRange } from "./policies";
 import type { PolicyKind } from "./service";
 
 export const MODES = ["scan", "live", "wall"] as const;
@@ -68,7 +69,10 @@ export function settingsFromQuery(query: string, choices: Choices): Settings {
   const parametersOf = (name: string, prefix: string): Record<string, number> => {
     const kind = choices.policies.find((policy) => policy.name === name);
     return Object.fromEntries(
-      Object.entries(kind?.parameters ?? {}).map(([key, value]) => [key, number(prefix + key, -1e9, 1e9, value)]),
+      Object.entries(kind?.parameters ?? {}).map(([key, value]) => {
+        const { low, high } = parameterRange(name, key);
+        return [key, number(prefix + key, low, high, value)];
+      }),
     );
   };
   const policy = choose("policy", policyNames, settings.policy);

@@ -34,7 +34,8 @@ export interface Rows {
 export interface Hello {
   type: "hello";
   variant: string;
-  policy: Policy;
+  /** Null: the service's default, which `welcome` tells. */
+  policy: Policy | null;
   progress_every: number;
   pixel_format: PixelFormat;
   /** A `checkpoint` every n bursts of a frame; 0 for none. */
@@ -57,6 +58,12 @@ export interface Position {
 export interface Sync {
   type: "sync";
   token: number;
+}
+
+/** Gives up the frame in progress, or one that has not begun; the answer is `abandoned`. */
+export interface Abandon {
+  type: "abandon";
+  frame_id: number;
 }
 
 export interface End {
@@ -122,6 +129,15 @@ export interface Shed {
   frame_id: number;
 }
 
+/** The frame is over; if its decision came before this message, the decision holds. */
+export interface Abandoned {
+  type: "abandoned";
+  frame_id: number;
+  credits: number;
+  /** To go on after this frame. */
+  token: string;
+}
+
 /** So many bursts may now have been sent on this connection. */
 export interface Credit {
   type: "credit";
@@ -161,12 +177,13 @@ export interface ErrorMessage {
   message: string;
 }
 
-export type ClientControl = Hello | Resume | Sync | End;
+export type ClientControl = Hello | Resume | Abandon | Sync | End;
 export type ServerControl =
   | Welcome
   | Progress
   | Skip
   | Decision
+  | Abandoned
   | Shed
   | Credit
   | Checkpoint
@@ -215,8 +232,8 @@ export function encodeRows(message: Rows): Uint8Array<ArrayBuffer> {
 /** Compact JSON text; the order of the keys is part of the shared vectors. */
 export function encodeControl(message: ClientControl): string {
   if (message.type === "end") return JSON.stringify({ type: "end" });
-  if (message.type === "sync") return JSON.stringify({ type: "sync", token: message.token });
-  if (message.type === "resume") return JSON.stringify({ type: "resume", token: message.token });
+  if (message.type === "abandon") return JSON.stringify({ type: "abandon", frame_id: message.frame_id });
+  if (message.type !== "hello") return JSON.stringify({ type: message.type, token: message.token });
   const { type, variant, policy, progress_every, pixel_format, checkpoint_every } = message;
   return JSON.stringify({ type, variant, policy, progress_every, pixel_format, checkpoint_every });
 }
@@ -240,62 +257,80 @@ const position: Check = (value) => {
   return count(frame_id) && count(next_burst);
 };
 
-const LENIENT = new Set<Check>();
+interface Field {
+  check: Check;
+  /** Whether a message without it is complete. */
+  optional: boolean;
+}
 
-/** A check that says nothing against a field that is not there. */
-const optional = (check: Check): Check => {
-  const lenient: Check = (value) => check(value);
-  LENIENT.add(lenient);
-  return lenient;
-};
+const needed = (check: Check): Field => ({ check, optional: false });
+const optional = (check: Check): Field => ({ check, optional: true });
 
 const FIELDS: {
-  [T in ServerControl["type"]]: Record<Exclude<keyof Extract<ServerControl, { type: T }>, "type">, Check>;
+  [T in ServerControl["type"]]: Record<Exclude<keyof Extract<ServerControl, { type: T }>, "type">, Field>;
 } = {
   welcome: {
-    variant: name,
-    height: count,
-    width: count,
-    burst_rows: count,
-    bursts_per_frame: count,
-    policy: object,
-    progress_every: count,
-    weights: name,
-    limits: object,
-    pixel_format: format,
+    variant: needed(name),
+    height: needed(count),
+    width: needed(count),
+    burst_rows: needed(count),
+    bursts_per_frame: needed(count),
+    policy: needed(object),
+    progress_every: needed(count),
+    weights: needed(name),
+    limits: needed(object),
+    pixel_format: needed(format),
     credits: optional(amount),
     token: optional(token),
     position: optional(position),
   },
-  progress: { frame_id: count, burst_index: count, p_person: share, confidence: share },
-  skip: { frame_id: count, burst_index: count },
+  progress: {
+    frame_id: needed(count),
+    burst_index: needed(count),
+    p_person: needed(share),
+    confidence: needed(share),
+  },
+  skip: { frame_id: needed(count), burst_index: needed(count) },
   decision: {
-    frame_id: count,
-    burst_index: count,
-    p_person: share,
-    person: flag,
-    exited: flag,
-    processed: count,
-    skipped: count,
-    unread: count,
+    frame_id: needed(count),
+    burst_index: needed(count),
+    p_person: needed(share),
+    person: needed(flag),
+    exited: needed(flag),
+    processed: needed(count),
+    skipped: needed(count),
+    unread: needed(count),
     compute_us: optional(count),
     credits: optional(amount),
     token: optional(token),
     certificate: optional(digest),
   },
-  shed: { frame_id: count },
-  credit: { credits: amount },
-  checkpoint: { frame_id: count, burst_index: count, credits: amount, token },
-  going_away: { reason: name, seconds, token },
-  sync: { token: count },
-  summary: { frames: count, persons: count, exited: count, processed: count, skipped: count, unread: count },
-  error: { code: name, message: name },
+  abandoned: { frame_id: needed(count), credits: needed(amount), token: needed(token) },
+  shed: { frame_id: needed(count) },
+  credit: { credits: needed(amount) },
+  checkpoint: {
+    frame_id: needed(count),
+    burst_index: needed(count),
+    credits: needed(amount),
+    token: needed(token),
+  },
+  going_away: { reason: needed(name), seconds: needed(seconds), token: needed(token) },
+  sync: { token: needed(count) },
+  summary: {
+    frames: needed(count),
+    persons: needed(count),
+    exited: needed(count),
+    processed: needed(count),
+    skipped: needed(count),
+    unread: needed(count),
+  },
+  error: { code: needed(name), message: needed(name) },
 };
 
 /**
- * The message in a text frame from the server.
+ * The message in a text frame from the server; fields that this release does not know are left out.
  *
- * @throws {WireError} `malformed_json`, `unknown_type`, `bad_field`.
+ * @throws {WireError} `malformed_json`, `unknown_type` (names the type), `bad_field`.
  */
 export function decodeControl(text: string): ServerControl {
   if (text.length > MAX_TEXT_LENGTH) {
@@ -308,19 +343,20 @@ export function decodeControl(text: string): ServerControl {
     throw new WireError("malformed_json", "a text message must be JSON");
   }
   if (!object(content)) throw new WireError("malformed_json", "a text message must be a JSON object");
-  const { type, ...values } = content as Record<string, unknown>;
+  const said = content as Record<string, unknown>;
+  const { type } = said;
   if (typeof type !== "string" || !Object.hasOwn(FIELDS, type)) {
-    throw new WireError("unknown_type", `a server sends no message of the type ${JSON.stringify(type)?.slice(0, 40)}`);
+    const shown = JSON.stringify(type)?.slice(0, 40);
+    throw new WireError("unknown_type", `this client knows no message of the type ${shown} from a server`);
   }
-  const checks: Record<string, Check> = FIELDS[type as ServerControl["type"]];
-  for (const [field, check] of Object.entries(checks)) {
-    if (!Object.hasOwn(values, field)) {
-      if (LENIENT.has(check)) continue;
-      throw new WireError("bad_field", `${type}: the field "${field}" is missing`);
+  const known: Record<string, unknown> = { type };
+  for (const [name, { check, optional }] of Object.entries<Field>(FIELDS[type as ServerControl["type"]])) {
+    if (!Object.hasOwn(said, name)) {
+      if (optional) continue;
+      throw new WireError("bad_field", `${type}: the field "${name}" is missing`);
     }
-    if (!check(values[field])) throw new WireError("bad_field", `${type}: the field "${field}" is impossible`);
+    if (!check(said[name])) throw new WireError("bad_field", `${type}: the field "${name}" is impossible`);
+    known[name] = said[name];
   }
-  const surplus = Object.keys(values).find((field) => !Object.hasOwn(checks, field));
-  if (surplus !== undefined) throw new WireError("bad_field", `${type}: there is no field "${surplus.slice(0, 40)}"`);
-  return content as ServerControl;
+  return known as unknown as ServerControl;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { contradiction, parameterLabel, policiesFor, policyLabel, policyWords } from "../../src/service/policies";
+import facts from "../../src/service/facts.json";
+import { contradiction, parameterRange, policiesFor, policyLabel, policyWords } from "../../src/service/policies";
 import type { Model } from "../../src/service/service";
+import { PERSON_THRESHOLD } from "../../src/worker/curve";
 
 const model: Model = {
   variant: "105x120",
@@ -10,9 +12,24 @@ const model: Model = {
   bursts_per_frame: 21,
   weights: "ab",
   calibrated: null,
+  stream_policy: "published",
 };
-const calibrated = { name: "calibrated", exit_above: 0.66, exit_below: 0.17, risk: 0.05, delta: 0.1, certificate: "c" };
+const calibrated = {
+  name: "calibrated",
+  person_first: 0.95,
+  person_last: 0.55,
+  empty_first: 1.35,
+  empty_last: 0.6,
+  risk: 0.05,
+  delta: 0.1,
+  certificate: "c",
+};
 const offer = { models: [model], policies: [{ name: "never", parameters: {} }] };
+/** Every policy there is, with its defaults; what there is comes from the service's own code. */
+const kinds = facts.policies.map(({ name, label, parameters, ranges, ordered }) => {
+  const values: Record<string, number> = { ...parameters };
+  return { name, label, values, ranges: Object.entries<{ low: number; high: number }>(ranges), ordered };
+});
 
 describe("policies", () => {
   it("of a certificate are offered with the weights that have one", () => {
@@ -21,23 +38,60 @@ describe("policies", () => {
     expect(certified).toEqual([...offer.policies, { name: "calibrated", parameters: {} }]);
   });
 
+  it.each(kinds)("say their rule with the values in force: $name", ({ name, label, values, ranges }) => {
+    const words = policyWords(name, values, { ...model, calibrated });
+    expect(words).not.toMatch(/NaN|undefined|null|[{}]/);
+    expect(policyLabel(name)).toBe(label);
+    expect(label).not.toBe(name);
+    const given: Record<string, unknown> = name === "calibrated" ? calibrated : values;
+    for (const [parameter] of ranges) {
+      const value = Number(given[parameter]);
+      expect([`${value}`, `${value * 100}\u00a0%`].some((shown) => words.includes(shown))).toBe(true);
+    }
+  });
+
   it("say what a certificate promises", () => {
-    const words = policyWords("calibrated", { ...model, calibrated });
-    expect(words).toBe("Stops at P(person) ≥ 0.660 or ≤ 0.170: at most 5 % lost, with 90 % certainty.");
+    const words = policyWords("calibrated", {}, { ...model, calibrated });
+    expect(words).toContain("a line from 0.95 at the first row to 0.55 at the last");
+    expect(words).toContain("at most 5\u00a0% of the decisions are lost");
+    expect(words).toContain("the chance that it errs is 10\u00a0%");
+  });
+
+  it.each(kinds)("take their defaults and refuse what the service refuses: $name", ({ name, values, ranges }) => {
+    expect(contradiction(name, values)).toBeNull();
+    for (const [parameter, { low, high }] of ranges) {
+      expect(parameterRange(name, parameter).label).not.toBe(parameter);
+      for (const wrong of [low - 1e-9, high + 1e-9, Number.NaN]) {
+        expect(contradiction(name, { ...values, [parameter]: wrong })?.name).toBe(parameter);
+      }
+    }
+  });
+
+  it.each(kinds.filter(({ ordered }) => ordered))("tell parameters that contradict each other: $name", (kind) => {
+    const [lower, upper] = kind.ordered as [string, string];
+    for (const low of [0.4, 0.5]) {
+      const found = contradiction(kind.name, { ...kind.values, [lower]: low, [upper]: 0.4 });
+      expect(found?.name).toBe(lower);
+      expect(found?.words).toContain("must be below");
+    }
+  });
+
+  it("know ends that are not in the range, and whole numbers", () => {
+    expect(contradiction("sequential", { evidence: 0 })?.words).toBe("“Evidence” is a number above 0, at most 1000.");
+    expect(contradiction("patience", { bursts: 2.5 })?.words).toContain("whole number from 1 to 65535");
+  });
+
+  it("share one threshold for a person with the service", () => {
+    expect(PERSON_THRESHOLD).toBe(facts.person_from);
   });
 
   it("unknown to the page show by their own names", () => {
-    expect([policyLabel("brand_new"), parameterLabel("some_share"), policyWords("brand_new", model)]).toEqual([
+    const label = parameterRange("brand_new", "some_share").label;
+    expect([policyLabel("brand_new"), label, policyWords("brand_new", {}, model)]).toEqual([
       "brand new",
       "some share",
       "",
     ]);
-  });
-
-  it("tell parameters that contradict each other", () => {
-    expect(contradiction({ exit_threshold: 0.5, skip_threshold: 0.1 })).toBeNull();
-    expect(contradiction({ exit_threshold: 0.5, skip_threshold: 0.5 })?.name).toBe("skip_threshold");
-    expect(contradiction({ exit_above: 0.2, exit_below: 0.3 })?.name).toBe("exit_below");
-    expect(contradiction({ share: 0.5 })).toBeNull();
+    expect(contradiction("brand_new", { some_share: -7 })).toBeNull();
   });
 });
