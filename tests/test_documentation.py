@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from model.exit_policy import DEFAULT_POLICY, NAMES
 from sensor_sim import wire
 from server.errors import REFUSALS, UNNAMED_CLOSES, closing
 from server.process.metrics import Metrics
@@ -46,6 +47,17 @@ def _rows(section: str) -> list[list[str]]:
 
 def _first_cells(section: str) -> list[str]:
     return [found for row in _rows(section) for found in re.findall(r"^`([^`]+)`$", row[0].strip("| "))]
+
+
+def test_policies() -> None:
+    """PROTOCOL.md's table is generated; the guide says when to take which."""
+    guide = (ROOT / "docs" / "early-exit.md").read_text()
+    assert sorted(_first_cells(_section(guide, "Which policy?"))) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("page", ["PROTOCOL.md", "docs/early-exit.md", "docs/http.md", "sensor_sim/wire.py"])
+def test_the_default_policy_is_told_in_one_sentence(page: str) -> None:
+    assert DEFAULT_POLICY in " ".join((ROOT / page).read_text().split())
 
 
 def test_rows() -> None:
