@@ -20,7 +20,7 @@ from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.link import Link, LinkConditions, Passage
 from sensor_sim.readout import Reader, ReadoutTiming, read_bursts
 from sensor_sim.sensor import PRESETS, Sensor
-from sensor_sim.uplink import ANSWER_TIMEOUT_S, Backoff, StreamError, Uplink
+from sensor_sim.uplink import ANSWER_TIMEOUT_S, Backoff, StreamError, Uplink, bad_answer
 from sensor_sim.wire import Decision, End, Hello, Message, Progress, Shed, Skip, Summary, Sync
 
 Event = Rows | Progress | Skip | Decision
@@ -33,11 +33,12 @@ class FrameLostError(Exception):
 
     Attributes:
         ledger: what the frame cost.
+        reason: what became of it, in words.
     """
 
-    def __init__(self, ledger: FrameLedger, who: str = "the link") -> None:
-        super().__init__(f"{who} lost frame {ledger.frame_id}")
-        self.ledger = ledger
+    def __init__(self, ledger: FrameLedger, reason: str) -> None:
+        super().__init__(f"frame {ledger.frame_id}: {reason}")
+        self.ledger, self.reason = ledger, reason
 
 
 def _future() -> "asyncio.Future[Decision | Shed]":
@@ -143,8 +144,8 @@ class Emitter:
         decision: Decision | None = None
         if not lost:
             answer = await self._answer(pending.decision, "a decision")
-            if isinstance(answer, Decision):  # what is left of it is the account; its token is used up
-                decision = msgspec.structs.replace(answer, credits=0, token="")
+            if isinstance(answer, Decision):
+                decision = answer
             await self._sleep_until(pending.decided_us)
         self._frame_id += 1
         geometry = self.geometry
@@ -169,7 +170,7 @@ class Emitter:
             next_us=next_us,
         )
         if decision is None:
-            raise FrameLostError(account, "the link" if lost else "the service")
+            raise FrameLostError(account, "lost on the link" if lost else "not looked at: the service is behind")
         values = {name: getattr(account, name) for name in FrameLedger.__slots__}
         return FrameReport(**values, decision=decision, decision_us=pending.decided_us - start_us)
 
@@ -235,13 +236,16 @@ class Emitter:
             raise StreamError("no_answer", f"{what} did not come within {ANSWER_TIMEOUT_S:g} s") from None
 
     async def listen(self) -> None:
-        """Takes the service's messages until the connection closes."""
-        failure = StreamError("connection_lost", "the service closed the stream")
+        """Takes the service's messages until the connection closes; whatever ends this, also an error of the
+        observer's, is raised as it is where somebody waits for an answer or sends.
+        """
+        failure: Exception = StreamError("connection_lost", "the service closed the stream")
         try:
             async for message in self._uplink:
                 self._take(message)
-        except StreamError as error:
+        except Exception as error:  # the observer may raise anything
             failure = error
+        self._uplink.fail(failure)
         for waiting in (self._synced, self._pending.decision if self._pending else None, self._summary):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(failure)
@@ -250,22 +254,42 @@ class Emitter:
     def _take(self, message: Message) -> None:
         pending = self._pending
         if isinstance(message, Summary):
-            self._summary.set_result(message)
-        elif isinstance(message, Sync) and self._synced and not self._synced.done():
-            self._synced.set_result(message)
-        elif isinstance(message, Shed) and pending and message.frame_id == pending.frame_id:
-            pending.decided_us = self._answers_us if self._clock.virtual else self._now_us()
-            pending.decision.set_result(message)
+            if not self._summary.done():
+                self._summary.set_result(message)
+        elif isinstance(message, Sync):
+            if self._synced and not self._synced.done():
+                self._synced.set_result(message)
+        elif isinstance(message, Shed):
+            if pending and message.frame_id == pending.frame_id and not pending.decision.done():
+                pending.decided_us = self._answers_us if self._clock.virtual else self._now_us()
+                pending.decision.set_result(message)
         elif isinstance(message, Progress | Skip | Decision) and pending and message.frame_id == pending.frame_id:
+            self._check(message)
             said_us = self._answers_us if self._clock.virtual else self._now_us()
             if not isinstance(message, Progress):
                 arrived_us = self._link.answer(said_us, message.frame_id, message.burst_index)
                 if isinstance(message, Skip):
                     pending.skips[message.burst_index] = arrived_us
                 else:
+                    message = msgspec.structs.replace(message, credits=0, token="")  # used up by the connection
                     pending.decided_us = arrived_us
                     pending.decision.set_result(message)
             self._observer(message)
+
+    def _check(self, message: Progress | Skip | Decision) -> None:
+        """Holds an answer to the frame's geometry.
+
+        Raises:
+            StreamError: `bad_answer`.
+        """
+        bursts = self.geometry.bursts_per_frame
+        if message.burst_index >= bursts:
+            raise bad_answer(f"the burst {message.burst_index} of a frame that has {bursts}")
+        if isinstance(message, Decision) and message.processed + message.skipped + message.unread != bursts:
+            raise bad_answer(
+                f"{message.processed} bursts processed, {message.skipped} skipped and {message.unread} unread of a "
+                f"frame that has {bursts}"
+            )
 
 
 @asynccontextmanager
@@ -288,7 +312,8 @@ async def open_emitter(
         timing: line and frame time; the defaults of `ReadoutTiming` if None.
         clock: paces the bursts; real time if None, `VirtualClock` for as fast as possible.
         link: what lies between; nothing if None.
-        observer: called with every burst sent and every message on the frame at hand.
+        observer: called with every burst sent and every message on the frame at hand; an error that it raises ends
+            the stream and is raised as it is.
         backoff: how to connect again and go on; a lost connection ends the stream if None.
         bearer_token: for a service that asks for one.
 

@@ -5,6 +5,7 @@ that token does not cover; where the token is refused it begins anew with `hello
 """
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -31,6 +32,7 @@ from sensor_sim.wire import (
     Summary,
     Sync,
     Welcome,
+    WireError,
     decode,
     encode,
 )
@@ -52,13 +54,18 @@ class StreamError(Exception):
     """The service refused the stream, or was lost.
 
     Attributes:
-        code: the service's error code (PROTOCOL.md), or `connection_lost`, `no_connection`, `no_answer`.
+        code: the service's error code (PROTOCOL.md), or `connection_lost`, `no_connection`, `no_answer`, `bad_answer`.
         retry: whether the same may work later.
     """
 
     def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
         super().__init__(message)
         self.code, self.retry = code, retry
+
+
+def bad_answer(found: str) -> StreamError:
+    """Returns the error for an answer that no service of this protocol gives."""
+    return StreamError("bad_answer", f"the service does not keep to the protocol (PROTOCOL.md): {found}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ class Uplink:
         self._more = asyncio.Event()
         self._turn = asyncio.Lock()  # whoever sends; held until rows are sent again
         self._resending: asyncio.Task[None] | None = None
-        self._failure: StreamError | None = None
+        self._failure: Exception | None = None
 
     async def open(self) -> Welcome:
         """Connects for the first time. One that was taken and lost before `welcome`, as in a drain, is tried again.
@@ -129,6 +136,11 @@ class Uplink:
             self._resending.cancel()
         if self._connection:
             await self._connection.close()
+
+    def fail(self, failure: Exception) -> None:
+        """Ends the stream: whoever sends, or waits for credits, gets this error as it is."""
+        self._failure = self._failure or failure
+        self._more.set()
 
     async def send(self, message: Rows | Sync | End) -> None:
         """Sends a message, once there are credits for it.
@@ -178,9 +190,11 @@ class Uplink:
                 assert self._connection is not None  # noqa: S101 - opened
                 try:
                     async for data in self._connection:
-                        message = decode(data)
+                        message = _answer(data)
                         if isinstance(message, Error):
                             raise StreamError(message.code, message.message)
+                        if isinstance(message, Welcome | Hello | Resume | End | Rows):
+                            raise bad_answer(f"{type(message).__name__.lower()} is no answer within a stream")
                         if self._note(message):
                             yield message
                     failure = StreamError("connection_lost", "the service closed the stream")
@@ -190,8 +204,7 @@ class Uplink:
                     raise failure
                 await self._connect_again(self._backoff, failure)
         except StreamError as error:
-            self._failure = error
-            self._more.set()
+            self.fail(error)
             raise
 
     def _note(self, message: Message) -> bool:
@@ -253,7 +266,7 @@ class Uplink:
         try:
             await connection.send(encode(opening))
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                answer = decode(await connection.recv())
+                answer = _answer(await connection.recv())
         except TimeoutError:
             raise StreamError("no_answer", f"no welcome came within {ANSWER_TIMEOUT_S:g} s", retry=True) from None
         except ConnectionClosed as error:
@@ -261,9 +274,37 @@ class Uplink:
         if isinstance(answer, Error):
             raise StreamError(answer.code, answer.message)
         if not isinstance(answer, Welcome):
-            raise StreamError("no_answer", f"the service said {type(answer).__name__.lower()} instead of welcome")
+            raise bad_answer(f"{type(answer).__name__.lower()} instead of welcome")
+        _check(answer, self._hello)
         self._token, self._credits, self._sent = answer.token, answer.credits, 0
         return answer
+
+
+def _answer(data: bytes | str) -> Message:
+    try:
+        return decode(data)
+    except WireError as error:
+        raise bad_answer(str(error)) from error
+
+
+def _check(welcome: Welcome, hello: Hello) -> None:
+    """Holds a welcome to what was asked for, so that nothing of a wrong size is ever made from it.
+
+    Raises:
+        StreamError: `bad_answer`.
+    """
+    try:
+        geometry = welcome.geometry
+    except ValueError as error:
+        raise bad_answer(f"a welcome of {welcome.height} rows and {welcome.width} columns ({error})") from error
+    named = f"{welcome.height}x{welcome.width}"
+    if welcome.variant != hello.variant or named != hello.variant or welcome.pixel_format != hello.pixel_format:
+        raise bad_answer(
+            f"a welcome for {welcome.variant} ({named}, {welcome.pixel_format}) instead of {hello.variant} "
+            f"({hello.pixel_format})"
+        )
+    if welcome.bursts_per_frame != geometry.bursts_per_frame:
+        raise bad_answer(f"{welcome.bursts_per_frame} bursts in a frame of {geometry.bursts_per_frame}")
 
 
 def _lost(error: ConnectionClosed) -> StreamError:
@@ -285,12 +326,20 @@ async def _connect(url: str, headers: dict[str, str] | None) -> ClientConnection
             close_timeout=CLOSE_S,
         )
     except InvalidStatus as error:
-        response = error.response
-        detail = response.body.decode(errors="replace") if response.body else ""
+        code, detail = _problem(bytes(error.response.body or b""))
         raise StreamError(
-            "no_connection",
-            f"{url}: refused with HTTP {response.status_code} {detail}".strip(),
-            retry=response.status_code >= 500,
+            code,
+            f"{url}: refused with HTTP {error.response.status_code} {detail}".strip(),
+            retry=error.response.status_code >= 500,
         ) from error
     except (OSError, InvalidHandshake, ValueError, TimeoutError) as error:
         raise StreamError("no_connection", f"{url}: no service answers there ({error})", retry=True) from error
+
+
+def _problem(body: bytes) -> tuple[str, str]:
+    """The code and the sentence of a refusal (RFC 9457); of another body its beginning."""
+    try:
+        problem = json.loads(body)
+        return str(problem["code"])[:100], str(problem["detail"])[:1000]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "no_connection", body[:200].decode(errors="replace")

@@ -1,3 +1,4 @@
+import os
 import socket
 import subprocess
 import threading
@@ -16,6 +17,9 @@ from server.process.connections import connection_options
 from server.process.drain import DrainingServer
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
+
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]  # what the tests ask is on the loopback, where no proxy is asked
 
 hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
 hypothesis_settings.load_profile("bounded")

@@ -1,32 +1,123 @@
-"""What every command says in the same way."""
+"""What every command says in the same way, and how it ends.
 
+Exit statuses: 0 done; 1 done, but some inputs could not be used; 2 the command can't be run as asked, or what it needs
+is missing or lost; 3 nothing was found to work on; 130 interrupted; 141 the reader of the output closed the pipe.
+"""
+
+import errno
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from rich.console import Console
+
+from clients.commands.names import shown
+
+SOME_FAILED: Final = 1
+CANNOT: Final = 2
+NOTHING_FOUND: Final = 3
+INTERRUPTED: Final = 130
+PIPE_CLOSED: Final = 141
+"""128 and the number of the signal SIGPIPE, as Unix tools end."""
+
+EXTRAS: Final = {
+    "av": "video",
+    "matplotlib": "train",
+    "psutil": "bench",
+    "pycocotools": "train",
+    "skimage": "samples",
+    "torch": "train",
+}
+"""Of packages that not every installation has, the extra of pyproject.toml that brings them."""
 
 console = Console()
 
 
-def fail(message: object) -> NoReturn:
-    """One line on standard error, exit status 2."""
-    print(f"rascanet: {message}", file=sys.stderr)
-    raise SystemExit(2)
+def say(message: object) -> None:
+    """Prints one line on standard error."""
+    print(f"rascanet: {shown(message)}", file=sys.stderr, flush=True)
 
 
-def need_torch() -> None:
-    """Fails where torch isn't installed."""
-    if importlib.util.find_spec("torch") is None:
-        fail("this command needs torch; install the extra 'train': .venv/bin/pip install torch==2.13.0")
+def fail(message: object, status: int = CANNOT) -> NoReturn:
+    """Prints one line on standard error and ends the command.
+
+    Raises:
+        SystemExit: always.
+    """
+    say(message)
+    raise SystemExit(status)
 
 
 @contextmanager
 def failing_on(*errors: type[Exception]) -> Iterator[None]:
-    """Turns errors that the user can mend into `fail`."""
+    """Turns errors that the user can mend into `fail`; what `ending` knows to end is left to it."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except errors as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         fail(error)
+
+
+def install_hint(package: str) -> str:
+    """Returns the sentence that says how to install a package of an extra."""
+    return (
+        f"this needs {package}, which the light installation leaves out; run `make full`, "
+        f"or .venv/bin/pip install -c constraints.txt -e '.[{EXTRAS[package]}]'"
+    )
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Ends a command as Unix tools end, whatever stops it: a sentence on standard error and a status, no stack trace.
+
+    Raises:
+        SystemExit: instead of a missing package, an error of the operating system, a closed pipe or an interruption.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        fail(install_hint(package))
+    except BrokenPipeError:
+        _forget_output()
+        raise SystemExit(PIPE_CLOSED) from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            _forget_output()
+        fail(system_reason(error))
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+def system_reason(error: OSError) -> str:
+    """Returns an error of the operating system in words, with the file it is about where that is known."""
+    where = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{' to '.join(where)}: {reason[0].lower()}{reason[1:]}" if where else f"{reason}: what was written is kept"
+
+
+def _forget_output() -> None:
+    """Drops what is still unwritten, which the interpreter would try to write once more as it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def need(*packages: str) -> None:
+    """Ends the command before it begins where a package of an extra is not installed; says how to install it."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            fail(install_hint(package))

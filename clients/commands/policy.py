@@ -1,24 +1,75 @@
-"""The options that choose an exit policy."""
+"""The options that choose network and exit policy."""
 
 import json
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
 import typer
 
-Policy = Annotated[str, typer.Option(help="exit policy: a name, or JSON with its parameters")]
-ExitThreshold = Annotated[float | None, typer.Option(help="exit once P(person) is this or more (published: 0.99)")]
-SkipThreshold = Annotated[
-    float | None, typer.Option(help="skip a burst while P(person) is this or less (published: 0.005)")
+PANEL: Final = "When to stop"
+
+Variant = Annotated[str, typer.Option(metavar="NAME", help="network: 105x120 or 210x240")]
+Policy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|JSON",
+        rich_help_panel=PANEL,
+        help="exit policy: a name (calibrated, published, never, two_sided, ...; docs/early-exit.md), or JSON with its "
+        "parameters; not given: see the description above",
+    ),
 ]
-Variant = Annotated[str, typer.Option(help="network: 105x120 or 210x240")]
+ExitThreshold = Annotated[
+    float | None,
+    typer.Option(metavar="P", rich_help_panel=PANEL, help="published policy: exit once P(person) is this or more"),
+]
+SkipThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P", rich_help_panel=PANEL, help="published policy: skip a burst while P(person) is this or less"
+    ),
+]
 
 
-def policy_of(name: str, exit_threshold: float | None, skip_threshold: float | None) -> dict[str, Any]:
-    """The policy as `hello` wants it; what is not given is left to the policy's defaults.
+@dataclass(frozen=True, slots=True)
+class PolicyChoice:
+    """The policy that the options describe."""
+
+    policy: Policy = None
+    exit_threshold: ExitThreshold = None
+    skip_threshold: SkipThreshold = None
+
+    def wanted(self) -> dict[str, Any] | None:
+        """Returns the policy as `hello` wants it; None if no option says anything.
+
+        Raises:
+            ValueError: JSON that is no policy.
+        """
+        return policy_of(self.policy, self.exit_threshold, self.skip_threshold)
+
+
+def policy_of(name: str | None, exit_threshold: float | None, skip_threshold: float | None) -> dict[str, Any] | None:
+    """Returns the policy as `hello` wants it; None if nothing is given. Thresholds alone are the published policy's.
 
     Raises:
-        ValueError: JSON that is no object.
+        ValueError: JSON that is no policy.
     """
-    described = json.loads(name) if name.lstrip().startswith("{") else {"name": name}
     thresholds = {"exit_threshold": exit_threshold, "skip_threshold": skip_threshold}
-    return described | {key: value for key, value in thresholds.items() if value is not None}
+    given = {key: value for key, value in thresholds.items() if value is not None}
+    if name is None:
+        return {"name": "published"} | given if given else None
+    return _described(name) | given
+
+
+def _described(name: str) -> dict[str, Any]:
+    if not name.lstrip().startswith(("{", "[")):
+        return {"name": name}
+    try:
+        described = json.loads(name)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"--policy {name[:60]!r} is not JSON ({error})") from None
+    if not isinstance(described, dict) or not isinstance(described.get("name"), str):
+        raise ValueError(
+            f"--policy {name[:60]!r} does not name a policy; expected something like "
+            '\'{"name": "two_sided", "exit_above": 0.9}\''
+        )
+    return described

@@ -6,12 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table as RichTable
+from rich.text import Text
+
+from clients.commands.names import shown
 
 MISSING = "-"
-MAX_WIDTH = 400
+GAP = 2
+"""Columns of the terminal between two columns of a table."""
+
+
+def shown_lines(text: str) -> list[str]:
+    """Returns the lines of a cell or heading, each safe on a terminal."""
+    return [shown(line) for line in text.split("\n")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +33,44 @@ class Table:
     notes: Sequence[str] = ()
 
     def show(self, console: Console) -> None:
-        """Prints it to a terminal."""
-        table = RichTable(title=self.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        for index, heading in enumerate(self.headings):
-            table.add_column(heading, justify="right" if index else "left", no_wrap=True)
-        for row in self.rows:
-            table.add_row(*row)
-        natural = Measurement.get(console, console.options.update(max_width=MAX_WIDTH), table).maximum
-        Console(file=console.file, width=max(console.width, natural)).print(table)  # figures are never cut off
+        """Prints it. A terminal that is too narrow gets folded cells or a block a row, never a figure that is cut."""
+        widths = self._widths(console.width if console.is_terminal else None)
+        if widths is None:
+            self._show_blocks(console)
+        else:
+            table = RichTable(title=self.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+            for index, heading in enumerate(self.headings):
+                table.add_column(heading, justify="right" if index else "left", width=widths[index])
+            for row in self.rows:
+                table.add_row(*(Text(shown(cell)) for cell in row))
+            Console(file=console.file, width=max(console.width, sum(widths) + GAP * len(widths))).print(table)
         for note in self.notes:
-            console.print(f"  {note}", highlight=False, soft_wrap=True)
+            console.print(Text(f"  {note}"), soft_wrap=not console.is_terminal)
+
+    def _widths(self, most: int | None) -> list[int] | None:
+        """Cells of each column within a width, folded at spaces alone; None if they don't fit so."""
+        columns = list(zip(self.headings, *self.rows, strict=True))
+        widths = [max(cell_len(line) for cell in column for line in shown_lines(cell)) for column in columns]
+        least = [max(cell_len(word) for cell in column for word in shown(cell).split() or [""]) for column in columns]
+        if most is None:
+            return widths
+        while sum(widths) + GAP * (len(widths) - 1) > most:
+            slack = [width - floor for width, floor in zip(widths, least, strict=True)]
+            if not any(slack):
+                return None
+            widest = max((index for index in range(len(widths)) if slack[index]), key=lambda index: widths[index])
+            widths[widest] -= 1
+        return widths
+
+    def _show_blocks(self, console: Console) -> None:
+        headings = [heading.replace("\n", " ") for heading in self.headings]
+        room = max(map(cell_len, headings)) + 2
+        console.print(Text(self.title, "italic"))
+        for row in self.rows:
+            console.print()
+            for index, (heading, cell) in enumerate(zip(headings, row, strict=True)):
+                line = Text.assemble(f"  {heading:<{room}}", (shown(cell), "" if index else "bold"))
+                console.print(line, soft_wrap=True)
 
     def markdown(self) -> str:
         """As Markdown, title and notes included."""
@@ -88,7 +125,7 @@ def refresh_page(page: Path, tables: Mapping[str, Sequence[Table]]) -> None:
     Raises:
         PageError: a mark that is missing.
     """
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     for name, content in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- end {name.split()[-1]} -->"
         before, found, rest = text.partition(begin)
@@ -96,4 +133,4 @@ def refresh_page(page: Path, tables: Mapping[str, Sequence[Table]]) -> None:
         if not found or not found_end:
             raise PageError(f"{page}: the marks {begin} and {end} are missing")
         text = f"{before}{begin}\n" + "\n".join(table.markdown() for table in content) + f"{end}{after}"
-    page.write_text(text)
+    page.write_text(text, encoding="utf-8")

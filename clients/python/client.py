@@ -57,12 +57,12 @@ class AsyncClient:
         link: what lies between the sensor and the service; nothing if None.
         clock: real time if None; `VirtualClock()` sends as fast as possible.
         observer: called with every burst sent and every message on the frame at hand; after a lost connection some
-            `progress` and `skip` come again.
+            `progress` and `skip` come again. An error that it raises ends the stream and is raised as it is.
         backoff: how to connect again and go on within the frame; a lost connection ends the stream if None.
         bearer_token: for a service that asks for one.
 
     Raises:
-        StreamError: on entry or later, when the service refuses or is lost.
+        StreamError: on entry or later, when the service refuses, is lost, or does not keep to the protocol.
         ValueError: an unknown pixel format.
     """
 
@@ -143,8 +143,34 @@ class AsyncClient:
 class Client:
     """`AsyncClient` for programs without an event loop; the same arguments and errors."""
 
-    def __init__(self, url: str, variant: str = "105x120", **options: Any) -> None:
-        self._client = AsyncClient(url, variant, **options)
+    def __init__(
+        self,
+        url: str,
+        variant: str = "105x120",
+        *,
+        policy: Mapping[str, Any] | None = None,
+        progress_every: int = 0,
+        pixel_format: PixelFormat | str = PixelFormat.RGB8,
+        timing: ReadoutTiming | None = None,
+        link: LinkConditions | None = None,
+        clock: Clock | None = None,
+        observer: Observer = lambda _: None,
+        backoff: Backoff | None = RECONNECT,
+        bearer_token: str | None = None,
+    ) -> None:
+        self._client = AsyncClient(
+            url,
+            variant,
+            policy=policy,
+            progress_every=progress_every,
+            pixel_format=pixel_format,
+            timing=timing,
+            link=link,
+            clock=clock,
+            observer=observer,
+            backoff=backoff,
+            bearer_token=bearer_token,
+        )
         self._starting: AbstractContextManager[BlockingPortal] = start_blocking_portal()
         self._portal: BlockingPortal
         self._opening: AbstractContextManager[AsyncClient]

@@ -114,7 +114,7 @@ class Soak:
             try:
                 await self.stream(f"http://127.0.0.1:{port}")
             except StreamError as error:
-                if port != fickle and error.code != "no_connection":
+                if port != fickle and not error.retry:
                     raise
                 self.given_up += 1  # the service is being replaced, and a busy machine takes its time over it
                 await asyncio.sleep(0.1)

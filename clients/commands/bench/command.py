@@ -34,7 +34,12 @@ def bench(
     ] = None,
     page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced by these")] = None,
 ) -> None:
-    """Measures network and service beside their alternatives; a quiet machine and 20 minutes give all figures."""
+    """Measures network and service beside their alternatives; a quiet machine and 20 minutes give all figures.
+
+    Examples:
+        rascanet bench
+        rascanet bench step stream --smoke
+    """
     from model.config import VARIANTS
 
     wanted = _wanted(suites or [ALL])

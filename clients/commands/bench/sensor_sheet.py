@@ -29,7 +29,11 @@ def sensor_sheet(
     split: Annotated[str, typer.Option(help="split to evaluate")] = "val",
     page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced")] = None,
 ) -> None:
-    """Draws every preset, shutter and profile; with photographs, measures the shipped weights in each light."""
+    """Draws every preset, shutter and profile; with photographs, measures the shipped weights in each light.
+
+    Examples:
+        rascanet sensor-sheet --out sheet
+    """
     from clients.commands.bench.sensor_pictures import (
         colour_pictures,
         preset_pictures,

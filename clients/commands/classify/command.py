@@ -21,15 +21,21 @@ from clients.commands.weights import Weights, WeightsFile
 if TYPE_CHECKING:
     from clients.commands.classify.local import Done
     from clients.commands.classify.remote import Service
-    from clients.commands.classify.sources import Picture
+    from clients.commands.sources import Picture
 
 SOME_FAILED, NOTHING_FOUND, INTERRUPTED = 1, 3, 130
 
 HELP = """Classifies pictures: files, folders, globs, ZIP archives, or - for standard input.
 
-Exit status: 0 every picture was classified; 1 some could not be read, each is named; 2 the command can't be run as
-asked, or the service is lost; 3 there were no pictures; 130 interrupted. With --out, --resume goes on where a run
-ended.
+Pictures are read whole (policy `never`) unless a policy is named. Exit status: 0 every picture was classified; 1 some
+could not be read, each is named; 2 the command can't be run as asked, or the service is lost; 3 there were no pictures;
+130 interrupted. With --out, --resume goes on where a run ended.
+
+Examples:
+    rascanet classify photo.jpg
+    rascanet classify folder pictures.zip --out results.csv
+    rascanet classify 'folder/**/*.png' --report gallery.html
+    rascanet classify folder --url http://127.0.0.1:8000
 """
 
 
@@ -43,7 +49,7 @@ def classify(
     url: Annotated[str | None, typer.Option(help="address of a service; without one all happens here")] = None,
     variant: Variant = "105x120",
     weights: WeightsFile = None,
-    policy: Policy = "published",
+    policy: Policy = None,
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
     curve: Annotated[bool, typer.Option("--curve", help="P(person) after each burst too (JSON and NDJSON)")] = False,
@@ -66,10 +72,10 @@ def classify(
     from clients.commands.classify.local import WorkerError
     from clients.commands.classify.report import Report
     from clients.commands.classify.rows import RowsError, RowWriter
-    from clients.commands.classify.sources import SourceError, check_paths, pictures
     from clients.commands.classify.summary import Summary
+    from clients.commands.sources import SourceError, check_paths, pictures
     from model.checkpoint import CheckpointError
-    from model.exit_policy import PolicyError
+    from model.exit_policy import WHOLE_PICTURE_POLICY, PolicyError, describe_policy
     from model.picture import PictureLimits
     from model.step import RuntimeUnavailableError
     from server.process.work import usable_cores
@@ -84,7 +90,7 @@ def classify(
     with ExitStack() as held, failing_on(*mendable):
         check_paths(paths)
         service = _service(url, jobs or 2 * usable_cores(), bearer_token) if url else None
-        wanted = policy_of(policy, exit_threshold, skip_threshold)
+        wanted = policy_of(policy, exit_threshold, skip_threshold) or describe_policy(WHOLE_PICTURE_POLICY)
         engine = _Engine(service, weights, variant, wanted, jobs or usable_cores(), curve, limits)
         standard_input = held.enter_context(_spooled()) if "-" in paths else None
         page = Report(engine.height, engine.width, engine.burst_rows, limits)
@@ -221,7 +227,7 @@ def _spooled() -> Iterator[str]:
     Raises:
         SourceError: it has no end within `MAX_INPUT_BYTES`.
     """
-    from clients.commands.classify.sources import MAX_INPUT_BYTES, SourceError
+    from clients.commands.sources import MAX_INPUT_BYTES, SourceError
 
     with tempfile.NamedTemporaryFile(prefix="rascanet-") as file:
         while part := sys.stdin.buffer.read(1 << 20):

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import Final
 
 from clients.commands.classify.rows import Row
-from clients.commands.classify.sources import Picture
+from clients.commands.sources import Picture
 from model.checkpoint import Checkpoint
 from model.exit_policy import Policy
 from model.picture import PictureLimits

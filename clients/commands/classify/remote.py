@@ -12,7 +12,7 @@ import urllib3
 from urllib3.filepost import encode_multipart_formdata
 
 from clients.commands.classify.rows import Row
-from clients.commands.classify.sources import Picture
+from clients.commands.sources import Picture
 from model.picture import PictureLimits
 from server.errors import ServiceError
 

@@ -12,7 +12,7 @@ from typing import Final
 from PIL import Image
 
 from clients.commands.classify.rows import Row
-from clients.commands.classify.sources import Picture
+from clients.commands.sources import Picture
 from model.picture import PictureLimits
 from server.errors import ServiceError
 from server.pictures.decode import decode_image

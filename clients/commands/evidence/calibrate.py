@@ -33,7 +33,11 @@ def calibrate(
     ] = "marginal",
     out: Annotated[Path | None, typer.Option(help="certificate; beside the weights if not given")] = None,
 ) -> None:
-    """Writes a certificate: early exits that lose at most `risk`, with probability 1 - `delta` over the pictures."""
+    """Writes a certificate: early exits that lose at most `risk`, with probability 1 - `delta` over the pictures.
+
+    Examples:
+        rascanet calibrate --photos folder --risk 0.05
+    """
     from model.certificate import CertificateError, certificate_beside
     from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
     from model.runtime import load_runtime

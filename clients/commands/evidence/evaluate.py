@@ -37,7 +37,12 @@ def evaluate(
         typer.Option(help="a further policy (name or JSON), beside the first; one table with paired tests"),
     ] = None,
 ) -> None:
-    """Prints accuracy, calibration and, under a policy, what is processed and where frames halt; with intervals."""
+    """Prints accuracy, calibration and, under a policy, what is processed and where frames halt; with intervals.
+
+    Examples:
+        rascanet evaluate --photos folder
+        rascanet evaluate --photos folder --compare calibrated
+    """
     from clients.commands.evidence.evaluation_tables import (
         Contender,
         compare_table,

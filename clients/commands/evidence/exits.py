@@ -45,7 +45,12 @@ def exits(
     page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced")] = None,
     plot: Annotated[Path | None, typer.Option(help="file for the curve of agreement over processed ratio")] = None,
 ) -> None:
-    """Every policy at matched loss of accuracy, its settings chosen on `val`, evaluated on `split`."""
+    """Every policy at matched loss of accuracy, its settings chosen on `val`, evaluated on `split`.
+
+    Examples:
+        rascanet exits --photos folder
+        rascanet exits --photos folder --split test --plot curve.svg
+    """
     from clients.commands.evidence.exit_curve import draw_curve
     from clients.commands.plot import save
     from clients.commands.table import PageError, refresh_page

@@ -48,7 +48,11 @@ def model_card(
     card: Annotated[Path, typer.Option(help="the page whose figures are replaced")] = CARD,
     log: Annotated[Path, typer.Option(help="where evaluations on the held-out split are recorded")] = LOG,
 ) -> None:
-    """Prints every figure of the model card and writes it there."""
+    """Prints every figure of the model card and writes it there.
+
+    Examples:
+        rascanet model-card --photos folder
+    """
     from clients.commands.table import PageError, refresh_page
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights

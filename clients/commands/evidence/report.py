@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.commands.console import console, fail, failing_on, need_torch
+from clients.commands.console import console, fail, failing_on, need
 from clients.commands.photos import PhotosFolder
 from clients.commands.weights import Weights, names_of
 
@@ -36,8 +36,12 @@ def report(
     ] = None,
     presets: Annotated[bool, typer.Option(help="also the accuracy in the sensor's five lights")] = True,
 ) -> None:
-    """Writes tables, curves, reliability, halts, mistakes, latest exits, lights and budget to one HTML file."""
-    need_torch()  # the budget is counted on the network
+    """Writes tables, curves, reliability, halts, mistakes, latest exits, lights and budget to one HTML file.
+
+    Examples:
+        rascanet report --photos folder --out report.html
+    """
+    need("torch")  # the budget is counted on the network
     from clients.commands.evidence.evaluation_tables import Contender, compare_table
     from clients.commands.html import Page
     from clients.commands.plot import new_figure

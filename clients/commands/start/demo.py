@@ -28,7 +28,12 @@ def demo(
     port: Annotated[int, typer.Option(help="port to listen on; a free one if 0")] = 8000,
     photos: Annotated[list[Path] | None, typer.Argument(help="photographs; the samples if not given")] = None,
 ) -> None:
-    """Starts the service, streams photographs through it, and leaves the page open until interrupted."""
+    """Starts the service, streams photographs through it, and leaves the page open until interrupted.
+
+    Examples:
+        rascanet demo
+        rascanet demo --once photo.jpg
+    """
     from model.checkpoint import load_checkpoint, shipped_weights
     from sensor_sim.scene import sample_photos
 

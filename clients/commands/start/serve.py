@@ -20,7 +20,12 @@ def serve(
         list[Path] | None, typer.Option("--recording", help="recording (`rascanet record`) that the page offers")
     ] = None,
 ) -> None:
-    """Runs the service; settings beside these from the environment (see `python -m server --help`)."""
+    """Runs the service; settings beside these from the environment (see `python -m server --help`).
+
+    Examples:
+        rascanet serve
+        rascanet serve --port 9000
+    """
     from model.checkpoint import CheckpointError
     from model.step import RuntimeUnavailableError
     from sensor_sim.scene import sample_photos

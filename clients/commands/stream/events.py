@@ -40,7 +40,12 @@ def events(
     leave_frames: LeaveFrames = DEFAULT.leave_frames,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
 ) -> None:
-    """Prints the events of a recorded stream and, with --truth, detections in windows and false ones per hour."""
+    """Prints the events of a recorded stream and, with --truth, detections in windows and false ones per hour.
+
+    Examples:
+        rascanet events ledger.jsonl
+        rascanet events ledger.jsonl --truth windows.csv
+    """
     from model.training.event_score import streaming_score
 
     with failing_on(ValueError, OSError):

@@ -6,71 +6,69 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on
+from clients.commands.console import SOME_FAILED, console, failing_on, say
+from clients.commands.names import shown
+from clients.commands.outputs import Overwrite, check_outputs, naming
 from clients.commands.policy import Variant
-from clients.commands.stream import sensor_options
-from sensor_sim.burst import PixelFormat
-from sensor_sim.camera import Shutter
+from clients.commands.stream.sensor_options import SceneChoice, SensorChoice
+from clients.commands.takes import takes
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("record")(record)
+    app.command("record")(takes(record))
 
 
 def record(
-    out: Annotated[Path, typer.Option(help="file to write")],
-    photos: sensor_options.Photos = None,
-    samples: Annotated[bool, typer.Option("--samples", help="also the sample photographs")] = False,
+    scene: SceneChoice,
+    sensor: SensorChoice,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="file to write; the demo page plays files whose name ends in .rscn")
+    ],
     variant: Variant = "105x120",
-    line_time_us: sensor_options.LineTime = None,
-    frame_rate: sensor_options.FrameRate = None,
-    scene: sensor_options.SceneName = "photo",
-    frames: sensor_options.Frames = None,
-    speed_px_s: sensor_options.Speed = 200.0,
-    preset: sensor_options.Preset = "ideal",
-    profile: sensor_options.ProfileName = None,
-    pixel_format: sensor_options.Format = PixelFormat.RGB8,
-    shutter: sensor_options.ShutterName = Shutter.ROLLING,
-    exposure_lines: sensor_options.ExposureLines = None,
-    analog_gain: sensor_options.AnalogGain = None,
-    frame_length_lines: sensor_options.FrameLengthLines = None,
-    exposure_samples: sensor_options.ExposureSamples = 1,
-    seed: sensor_options.Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Records whole frames in virtual time: rows, time stamps and configuration; `rascanet replay` sends them."""
+    """Records whole frames: rows, time stamps and configuration, without a service; `rascanet replay` sends them.
+
+    Examples:
+        rascanet record photo.jpg --out photo.rscn
+        rascanet record film.mp4 --preset dusk --out dusk.rscn
+    """
+    from clients.commands.sources import SourceError
+    from clients.commands.stream.scenes import Filming, geometry_of
     from sensor_sim.profiles import ProfileError
     from sensor_sim.recording import Recorder
-    from sensor_sim.scene import SceneError, sample_photos
+    from sensor_sim.scene import SceneError
 
-    choice = sensor_options.SensorChoice(
-        preset,
-        profile,
-        pixel_format,
-        shutter,
-        exposure_lines,
-        analog_gain,
-        frame_length_lines,
-        exposure_samples,
-        seed,
-        line_time_us,
-        frame_rate,
+    check_outputs(overwrite=overwrite, out=out)
+    frames, faults, start_us, pixels_bytes = 0, 0, 0.0, 0
+    with failing_on(ProfileError, SceneError, SourceError, ValueError):
+        geometry = geometry_of(variant, sensor)
+        with Filming(scene, sensor, geometry) as filming:
+            settings = {
+                "choice": asdict(sensor),
+                "sensor": asdict(sensor.config(geometry)),
+                "scene": {
+                    "name": scene.scene or "photo",
+                    "files": list(scene.sources or []),
+                    "speed_px_s": scene.speed_px_s,
+                },
+            }
+            timing = filming.timing
+            with naming(out), Recorder(out, geometry, timing, settings) as recorder:
+                for shot in filming.shots():
+                    if shot.reader is None:
+                        say(shot.fault)
+                        faults += 1
+                        continue
+                    pixels_bytes += recorder.write_frame(start_us, shot.reader(frames, start_us))
+                    frames += 1
+                    start_us = timing.next_frame_us(start_us, timing.row_read_us(start_us, geometry.height - 1))
+    console.print(
+        f"{shown(out)}: {frames} frames, {pixels_bytes / 1000:.1f} kB of pixels, {start_us / 1e6:.3f} s",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
-    sources = [*(photos or []), *(sample_photos() if samples else [])]
-    with failing_on(ProfileError, SceneError, ValueError, OSError):
-        geometry = sensor_options.geometry_of(variant, pixel_format)
-        timing = choice.timing(geometry)
-        shots = sensor_options.cameras(scene, sources, choice, geometry, frames=frames, speed_px_s=speed_px_s)
-        names: list[str] = []
-        settings = {
-            "choice": asdict(choice),
-            "sensor": asdict(choice.config(geometry)),
-            "scene": {"name": scene, "files": [str(source) for source in sources], "speed_px_s": speed_px_s},
-        }
-        start_us, pixels = 0.0, 0
-        with Recorder(out, geometry, timing, settings) as recorder:
-            for name, camera in shots:
-                pixels += recorder.write_frame(start_us, camera(len(names), start_us))
-                names.append(name)
-                start_us = timing.next_frame_us(start_us, timing.row_read_us(start_us, geometry.height - 1))
-    console.print(f"{out}: {len(names)} frames, {pixels / 1000:.1f} kB of pixels, {start_us / 1e6:.3f} s")
+    if faults:
+        raise typer.Exit(SOME_FAILED)

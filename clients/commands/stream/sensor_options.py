@@ -1,79 +1,149 @@
-"""The options that choose a scene, a sensor and a link, and the cameras they come to."""
+"""The options that choose a scene, a sensor and a link, as dataclasses."""
 
-import itertools
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from sensor_sim.burst import PixelFormat, SensorGeometry
 from sensor_sim.camera import Camera, Shutter
-from sensor_sim.charts import CHARTS, chart
+from sensor_sim.charts import CHARTS
 from sensor_sim.link import LinkConditions
 from sensor_sim.profiles import PROFILES, Profile, ProfileError, Registers, find_profile
 from sensor_sim.readout import ReadoutTiming
-from sensor_sim.scene import Scene, SceneError, StillScene, panning_photo, photo_frame, photos_in, sprite_over
+from sensor_sim.scene import Scene
 from sensor_sim.sensor import PRESETS, SensorConfig
-from sensor_sim.video import VideoScene
 
-DEFAULT_LINE_TIME_US = 125.3
-SCENES = ("photo", "pan", "sprite", "video", "webcam", *CHARTS)
-DEFAULT_WEBCAM = "/dev/video0"
+DEFAULT_LINE_TIME_US: Final = ReadoutTiming().line_time_us
+SCENES: Final = ("photo", "pan", "sprite", "video", "webcam", *CHARTS)
+SCENE, SENSOR, LINK = "Scene", "Sensor", "Link between sensor and service"
 
-Photos = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        help="photographs or folders of them, one frame each; or a video; or a webcam; for a sprite the background "
-        "and, if you like, the sprite"
-    ),
-]
-SceneName = Annotated[str, typer.Option("--scene", help=f"what is seen: {', '.join(SCENES)}")]
-Frames = Annotated[
-    int | None,
-    typer.Option(min=1, help="frames (photographs: one each; a video: to its end; other scenes: 1)"),
-]
-Speed = Annotated[float, typer.Option("--speed-px-s", help="of a panning photograph or a sprite, columns a second")]
-Preset = Annotated[str, typer.Option(help=f"light and noise: {', '.join(PRESETS)}")]
-ProfileName = Annotated[str | None, typer.Option("--profile", help=f"a real sensor's timing: {', '.join(PROFILES)}")]
-Format = Annotated[
-    PixelFormat, typer.Option("--pixel-format", help="what the sensor sends; the service makes RGB of it")
-]
-ShutterName = Annotated[Shutter, typer.Option("--shutter", help="how rows expose")]
-ExposureLines = Annotated[int | None, typer.Option(help="register: exposure in lines (with a profile)")]
-AnalogGain = Annotated[int | None, typer.Option(help="register: analog gain (with a profile)")]
-FrameLengthLines = Annotated[int | None, typer.Option(help="register: lines a frame (with a profile)")]
-ExposureSamples = Annotated[int, typer.Option(min=1, max=64, help="moments averaged over the exposure: motion blur")]
-Seed = Annotated[int, typer.Option(min=0, help="of all noise")]
-LineTime = Annotated[float | None, typer.Option(min=0, help=f"from one row to the next ({DEFAULT_LINE_TIME_US})")]
-FrameRate = Annotated[float | None, typer.Option(min=0.001, help="frames a second; as fast as read if not given")]
-RestartOnExit = Annotated[bool, typer.Option("--restart-on-exit", help="an exit starts the next frame at once")]
-Bandwidth = Annotated[float | None, typer.Option("--bandwidth-mbit-s", min=0.000001, help="of the link; no limit")]
-Latency = Annotated[float, typer.Option("--latency-ms", min=0, help="of the link, each way")]
-Jitter = Annotated[float, typer.Option("--jitter-ms", min=0, help="at most so much more, each way")]
-FrameLoss = Annotated[float, typer.Option(min=0, max=1, help="share of the frames that the link loses")]
-ServiceTime = Annotated[float, typer.Option("--service-ms", min=0, help="time to an answer, in virtual time")]
+
+@dataclass(frozen=True, slots=True)
+class SceneChoice:
+    """What is in front of the sensor; see the options."""
+
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE",
+            show_default=False,
+            help="photographs, folders, globs, videos, or a webcam (`webcam`, or a device such as /dev/video0)",
+        ),
+    ] = None
+    samples: Annotated[bool, typer.Option("--samples", rich_help_panel=SCENE, help="also the sample photographs")] = (
+        False
+    )
+    scene: Annotated[
+        str | None,
+        typer.Option(
+            "--scene",
+            metavar="NAME",
+            rich_help_panel=SCENE,
+            help=f"how sources are shown: {', '.join(SCENES)}; found out from each source if not given. A sprite is "
+            "made of a background and, if you like, the sprite",
+        ),
+    ] = None
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=SCENE,
+            help="number of frames; if not given: one of each photograph, all of a video, 1 of another scene",
+        ),
+    ] = None
+    speed_px_s: Annotated[
+        float,
+        typer.Option(
+            "--speed-px-s",
+            metavar="PX_S",
+            rich_help_panel=SCENE,
+            help="speed of a panning photograph or a sprite, columns a second",
+        ),
+    ] = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class SensorChoice:
     """The sensor that the options describe; see the options."""
 
-    preset: str = "ideal"
-    profile: str | None = None
-    pixel_format: PixelFormat = PixelFormat.RGB8
-    shutter: Shutter = Shutter.ROLLING
-    exposure_lines: int | None = None
-    analog_gain: int | None = None
-    frame_length_lines: int | None = None
-    exposure_samples: int = 1
-    seed: int = 0
-    line_time_us: float | None = None
-    frame_rate: float | None = None
-    restart_on_exit: bool = False
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", rich_help_panel=SENSOR, help=f"light and noise: {', '.join(PRESETS)}")
+    ] = "ideal"
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            rich_help_panel=SENSOR,
+            help=f"timing and registers of a real sensor: {', '.join(PROFILES)}",
+        ),
+    ] = None
+    pixel_format: Annotated[
+        PixelFormat,
+        typer.Option(
+            "--pixel-format",
+            metavar="FORMAT",
+            rich_help_panel=SENSOR,
+            help=f"format that the sensor sends, of which the service makes RGB: {', '.join(PixelFormat)}",
+        ),
+    ] = PixelFormat.RGB8
+    shutter: Annotated[
+        Shutter,
+        typer.Option(
+            "--shutter",
+            metavar="NAME",
+            rich_help_panel=SENSOR,
+            help="rows expose one by one (rolling) or all at once (global)",
+        ),
+    ] = Shutter.ROLLING
+    exposure_lines: Annotated[
+        int | None,
+        typer.Option(metavar="N", rich_help_panel=SENSOR, help="register (with a profile): exposure in lines"),
+    ] = None
+    analog_gain: Annotated[
+        int | None, typer.Option(metavar="N", rich_help_panel=SENSOR, help="register (with a profile): analog gain")
+    ] = None
+    frame_length_lines: Annotated[
+        int | None,
+        typer.Option(metavar="N", rich_help_panel=SENSOR, help="register (with a profile): lines in a frame"),
+    ] = None
+    exposure_samples: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            metavar="N",
+            rich_help_panel=SENSOR,
+            help="moments averaged over the exposure, for motion blur: 1 to 64",
+        ),
+    ] = 1
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", rich_help_panel=SENSOR, help="seed of the noise and of the link's losses")
+    ] = 0
+    line_time_us: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="US",
+            rich_help_panel=SENSOR,
+            help=f"microseconds from one row to the next; {DEFAULT_LINE_TIME_US} if not given",
+        ),
+    ] = None
+    frame_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            metavar="HZ",
+            rich_help_panel=SENSOR,
+            help="frames a second; if not given: a video's or webcam's own, or as fast as rows are read",
+        ),
+    ] = None
+    restart_on_exit: Annotated[
+        bool,
+        typer.Option("--restart-on-exit", rich_help_panel=SENSOR, help="begin the next frame as soon as one exits"),
+    ] = False
 
     def timing(self, geometry: SensorGeometry) -> ReadoutTiming:
         """Line and frame time.
@@ -137,87 +207,50 @@ class SensorChoice:
         return registers
 
 
-def link_conditions(
-    bandwidth_mbit_s: float | None, latency_ms: float, jitter_ms: float, frame_loss: float, service_ms: float, seed: int
-) -> LinkConditions:
-    """The link that the options describe."""
-    bandwidth_bit_s = None if bandwidth_mbit_s is None else bandwidth_mbit_s * 1e6
-    return LinkConditions(bandwidth_bit_s, latency_ms * 1e3, jitter_ms * 1e3, frame_loss, service_ms * 1e3, seed)
+@dataclass(frozen=True, slots=True)
+class LinkChoice:
+    """The link that the options describe; see the options."""
 
+    bandwidth_mbit_s: Annotated[
+        float | None,
+        typer.Option(
+            "--bandwidth-mbit-s",
+            min=0.000001,
+            metavar="MBIT_S",
+            rich_help_panel=LINK,
+            help="bandwidth of the link, megabits a second; without limit if not given",
+        ),
+    ] = None
+    latency_ms: Annotated[
+        float,
+        typer.Option("--latency-ms", min=0, metavar="MS", rich_help_panel=LINK, help="delay of the link, each way"),
+    ] = 0.0
+    jitter_ms: Annotated[
+        float,
+        typer.Option(
+            "--jitter-ms", min=0, metavar="MS", rich_help_panel=LINK, help="largest random delay beside it, each way"
+        ),
+    ] = 0.0
+    frame_loss: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, metavar="SHARE", rich_help_panel=LINK, help="share of the frames that the link loses"
+        ),
+    ] = 0.0
+    service_ms: Annotated[
+        float,
+        typer.Option(
+            "--service-ms",
+            min=0,
+            metavar="MS",
+            rich_help_panel=LINK,
+            help="time until the service answers; counts in virtual time alone",
+        ),
+    ] = 0.0
 
-def geometry_of(variant: str, pixel_format: PixelFormat) -> SensorGeometry:
-    """The geometry that a variant's name states, `{height}x{width}`.
-
-    Raises:
-        SceneError: another kind of name.
-    """
-    height, _, width = variant.partition("x")
-    try:
-        return SensorGeometry(int(height), int(width), pixel_format=pixel_format)
-    except ValueError:
-        raise SceneError(f"{variant!r} is not a variant such as 105x120") from None
-
-
-def cameras(
-    scene: str,
-    sources: list[Path],
-    choice: SensorChoice,
-    geometry: SensorGeometry,
-    *,
-    frames: int | None,
-    speed_px_s: float,
-    repeat: bool = False,
-) -> Iterator[tuple[str, Camera]]:
-    """A name and a camera for each frame.
-
-    Raises:
-        SceneError: an unknown scene, or sources that it can't be made of.
-        ProfileError: options that don't go together.
-    """
-    if scene not in SCENES:
-        raise SceneError(f"there is no scene {scene!r}; there is {', '.join(SCENES)}")
-    if scene == "photo":
-        paths = [path for source in sources for path in photos_in(source)]
-        if not paths:
-            raise SceneError("name photographs, or --samples where the extra 'samples' is installed")
-        endless = repeat or (frames or 0) > len(paths)
-        for path in itertools.islice(itertools.cycle(paths) if endless else paths, frames):
-            yield path.name, choice.camera(StillScene(photo_frame(path, geometry)), geometry)
-        return
-    with ExitStack() as opened:
-        looked_at, name, endless = _moving_scene(scene, sources, geometry, speed_px_s, opened)
-        camera = choice.camera(looked_at, geometry)
-        count = None if repeat or (endless and frames is None) else frames or 1
-        for number in itertools.count() if count is None else range(count):
-            yield f"{name} {number}", camera
-            if isinstance(looked_at, VideoScene) and looked_at.ended:
-                return
-
-
-def _moving_scene(
-    scene: str, sources: list[Path], geometry: SensorGeometry, speed_px_s: float, opened: ExitStack
-) -> tuple[Scene, str, bool]:
-    """The scene, its name, and whether it goes on until it ends by itself."""
-    if scene in CHARTS:
-        return chart(scene, geometry), scene, False
-    if scene == "webcam":
-        device = str(sources[0]) if sources else DEFAULT_WEBCAM
-        return opened.enter_context(VideoScene(device, geometry, webcam=True)), device, True
-    most = 2 if scene == "sprite" else 1
-    if not 1 <= len(sources) <= most:
-        files = "a photograph and, if you like, the sprite" if scene == "sprite" else "one file"
-        raise SceneError(f"the scene {scene!r} is made of {files}, not of {len(sources)} files")
-    name = sources[0].name
-    if scene == "video":
-        video = opened.enter_context(VideoScene(sources[0], geometry))
-        opened.callback(_tell_damage, video, name)
-        return video, name, True
-    if scene == "pan":
-        return panning_photo(sources[0], geometry, speed_px_s), name, False
-    sprite = sources[1] if len(sources) > 1 else None
-    return sprite_over(sources[0], sprite, geometry, speed_px_s), name, False
-
-
-def _tell_damage(video: VideoScene, name: str) -> None:
-    if video.damaged_packets:
-        print(f"rascanet: {name}: {video.damaged_packets} damaged parts of the film were skipped", file=sys.stderr)
+    def conditions(self, seed: int) -> LinkConditions:
+        """Returns the link's conditions, its randomness from a seed."""
+        bandwidth_bit_s = None if self.bandwidth_mbit_s is None else self.bandwidth_mbit_s * 1e6
+        return LinkConditions(
+            bandwidth_bit_s, self.latency_ms * 1e3, self.jitter_ms * 1e3, self.frame_loss, self.service_ms * 1e3, seed
+        )

@@ -2,31 +2,44 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import msgspec
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from clients.commands.console import say
+from clients.commands.names import shown
+from clients.commands.table import MISSING, Table
 from clients.python.presence import PresenceEvent
 from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.emitter import Event
 from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.wire import Decision, Progress, Skip
 
-BAR_CELLS = 30
+NAME_CELLS: Final = 14
+MARKS: Final = 21
+BAR_CELLS: Final = 10
+"""Cells of the terminal for the name, the rows and P(person): with the decision's words a line takes 80 at most."""
+TABLE_NAME_CELLS: Final = 24
 
 
 class PlainView:
-    """A line a burst that changes something worth telling, for logs and pipes."""
+    """A line a frame, for logs and pipes.
 
-    def __init__(self) -> None:
+    Args:
+        bursts: a line for each burst too.
+    """
+
+    def __init__(self, *, bursts: bool = False) -> None:
         self.name = ""
         self.geometry = SensorGeometry(5, 16)
+        self._bursts = bursts
 
     def __enter__(self) -> Self:
         return self
@@ -37,48 +50,61 @@ class PlainView:
         return None
 
     def begin(self, name: str, geometry: SensorGeometry) -> None:
-        """A frame is about to be read."""
+        """Takes the name of the frame that is about to be read."""
         self.name, self.geometry = name, geometry
 
     def observe(self, event: Event) -> None:
-        """Something happened to the frame."""
+        """Takes what happened to the frame."""
+        if not self._bursts or not isinstance(event, Progress | Skip):
+            return
+        rows = (event.burst_index + 1) * self.geometry.burst_rows
         if isinstance(event, Progress):
-            rows = (event.burst_index + 1) * self.geometry.burst_rows
-            print(f"{self.name}: row {rows} of {self.geometry.height}, P(person) {event.p_person:.3f}")
-        elif isinstance(event, Skip):
-            print(f"{self.name}: burst {event.burst_index} skipped")
+            self._line(f"row {rows} of {self.geometry.height}, P(person) {event.p_person:.3f}")
+        else:
+            self._line(f"rows {rows - self.geometry.burst_rows + 1} to {rows} skipped")
 
     def end(self, report: FrameReport) -> None:
-        """The frame is decided."""
-        print(f"{self.name}: {in_words(report.decision)}, {report.rows_sent} of {report.rows} rows sent")
+        """Takes the account of the frame, which is decided."""
+        decision = report.decision
+        self._line(
+            f"{in_words(decision, self.geometry)}, P(person) {decision.p_person:.3f}, "
+            f"{report.rows_sent} of {report.rows} rows sent"
+        )
 
     def turned(self, event: PresenceEvent) -> None:
-        """A person appeared or left."""
-        print(event_words(event))
+        """Takes that a person appeared or left."""
+        print(event_words(event), flush=True)
 
-    def lost(self, ledger: FrameLedger) -> None:
-        """The link lost the frame."""
-        print(f"{self.name}: lost on the link, {ledger.rows_sent} of {ledger.rows} rows sent")
+    def lost(self, ledger: FrameLedger, who: str) -> None:
+        """Takes that the link lost the frame, or the service did not look at it."""
+        self._line(f"{who}, {ledger.rows_sent} of {ledger.rows} rows sent")
+
+    def fault(self, name: str, reason: str) -> None:
+        """Takes that a frame can't be shown to the sensor."""
+        say(reason if name in reason else f"{name}: {reason}")
+
+    def _line(self, text: str) -> None:
+        print(f"{shown(self.name)}: {text}", flush=True)
 
 
 class JsonView(PlainView):
     """Every message of the service as a JSON object a line, with the picture's name."""
 
     def observe(self, event: Event) -> None:
-        """Something happened to the frame."""
+        """Takes what happened to the frame."""
         if not isinstance(event, Rows):
             self._print(msgspec.to_builtins(event))
 
     def end(self, report: FrameReport) -> None:
-        """The frame is decided."""
+        """Takes the account of the frame, which is decided."""
         self._print({"type": "report"} | msgspec.to_builtins(report))
 
     def turned(self, event: PresenceEvent) -> None:
-        """A person appeared or left."""
+        """Takes that a person appeared or left."""
         self._print({"type": "event"} | asdict(event))
 
-    def lost(self, ledger: FrameLedger) -> None:
-        """The link lost the frame."""
+    def lost(self, ledger: FrameLedger, who: str) -> None:
+        """Takes that the link lost the frame, or the service did not look at it."""
         self._print({"type": "lost"} | msgspec.to_builtins(ledger))
 
     def _print(self, content: dict[str, object]) -> None:
@@ -86,7 +112,7 @@ class JsonView(PlainView):
 
 
 class LiveView(PlainView):
-    """One line that moves: a bar of the rows read, and P(person)."""
+    """One line that moves: the rows read, and P(person) as a bar and a figure."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -104,67 +130,143 @@ class LiveView(PlainView):
         self._live.__exit__(kind, error, trace)
 
     def begin(self, name: str, geometry: SensorGeometry) -> None:
-        """A frame is about to be read."""
+        """Takes the name of the frame that is about to be read."""
         super().begin(name, geometry)
         self._marks, self._p_person = ["·"] * geometry.bursts_per_frame, 0.0
 
     def observe(self, event: Event) -> None:
-        """Something happened to the frame."""
+        """Takes what happened to the frame."""
         if isinstance(event, Rows):
             self._marks[event.first_burst] = "█"
         elif isinstance(event, Skip):
             self._marks[event.burst_index] = "░"
-        elif isinstance(event, Progress):
+        elif isinstance(event, Progress | Decision):
             self._p_person = event.p_person
-        self._live.update(self._line(), refresh=True)
+        self._live.update(self._moving(), refresh=True)
 
     def end(self, report: FrameReport) -> None:
-        """The frame is decided."""
-        self._live.console.print(self._line() + Text(f"  {in_words(report.decision)}"))
+        """Takes the account of the frame, which is decided."""
+        self._live.console.print(self._moving() + Text(f"  {in_words(report.decision, self.geometry)}"))
 
     def turned(self, event: PresenceEvent) -> None:
-        """A person appeared or left."""
+        """Takes that a person appeared or left."""
         self._live.console.print(Text(event_words(event), "bold"))
 
-    def lost(self, ledger: FrameLedger) -> None:
-        """The link lost the frame."""
-        self._live.console.print(self._line() + Text("  lost on the link"))
+    def lost(self, ledger: FrameLedger, who: str) -> None:
+        """Takes that the link lost the frame, or the service did not look at it."""
+        self._live.console.print(self._moving() + Text(f"  {who}"))
 
-    def _line(self) -> Text:
+    def fault(self, name: str, reason: str) -> None:
+        """Takes that a frame can't be shown to the sensor."""
+        self._live.console.print(Text(shown(reason if name in reason else f"{name}: {reason}"), "red"))
+
+    def _moving(self) -> Text:
+        line = Text(short(self.name, NAME_CELLS), no_wrap=True)
+        line.append("  ")
+        line.append(_squeezed(self._marks), "cyan")
+        line.append("  ")
         filled = round(self._p_person * BAR_CELLS)
-        line = Text(f"{self.name:>16.16}  ")
-        line.append("".join(self._marks), "cyan")
-        line.append("  P(person) ")
         line.append("━" * filled, "bold green")
-        line.append("━" * (BAR_CELLS - filled), "grey30")
+        line.append("╌" * (BAR_CELLS - filled), "grey50")
         line.append(f" {self._p_person:.3f}")
         return line
 
 
-def in_words(decision: Decision) -> str:
-    """The decision as a phrase."""
-    return f"{'person' if decision.person else 'no person'}, {'exited early' if decision.exited else 'read to the end'}"
+def _squeezed(marks: list[str]) -> str:
+    """The marks of a frame's bursts in `MARKS` cells at most; a cell shows the last of its bursts that was read."""
+    cells = min(MARKS, len(marks))
+    edges = [round(index * len(marks) / cells) for index in range(cells + 1)]
+    groups = (marks[first:last] for first, last in pairwise(edges))
+    return "".join(next((mark for mark in reversed(group) if mark != "·"), "·") for group in groups)
+
+
+def short(name: str, cells: int) -> str:
+    """Returns a name in exactly so many cells of a terminal; of a longer one the end."""
+    name = shown(name)
+    if cell_len(name) <= cells:
+        return set_cell_size(name, cells)
+    while cell_len(name) > cells - 1:
+        name = name[1:]
+    return set_cell_size(f"…{name}", cells)
+
+
+def in_words(decision: Decision, geometry: SensorGeometry) -> str:
+    """Returns the decision as a phrase."""
+    said = "person" if decision.person else "no person"
+    row = (decision.burst_index + 1) * geometry.burst_rows
+    return f"{said} at row {row}" if decision.exited else f"{said}, read to the end"
 
 
 def event_words(event: PresenceEvent) -> str:
-    """The event as a line."""
+    """Returns the event as a line."""
     return f"{event.time_s:9.2f} s  person {event.turn} (since {event.since_s:.2f} s)"
 
 
-def result_table(reports: Iterable[tuple[str, FrameReport]]) -> Table:
-    """All frames: what was decided and what it cost."""
-    table = Table(title="Decisions", title_justify="left")
-    for heading in ("photo", "decision", "P(person)", "rows", "ms", "kB sent", "kB saved"):
-        table.add_column(heading, justify="left" if heading in ("photo", "decision") else "right", no_wrap=True)
-    for name, report in reports:
-        decision = report.decision
-        table.add_row(
-            name,
-            "person" if decision.person else "no person",
-            f"{decision.p_person:.3f}",
+@dataclass(slots=True)
+class Totals:
+    """Sums over the frames of a stream."""
+
+    frames: int = 0
+    persons: int = 0
+    exits: int = 0
+    lost: int = 0
+    rows: int = 0
+    rows_sent: int = 0
+    rows_late: int = 0
+    bytes_saved: int = 0
+
+    def add(self, ledger: FrameLedger, decision: Decision | None, burst_rows: int) -> None:
+        """Counts a frame in; without a decision it was lost."""
+        self.frames += 1
+        self.rows += ledger.rows
+        self.rows_sent += ledger.rows_sent
+        self.bytes_saved += ledger.bytes_saved
+        if decision is None:
+            self.lost += 1
+            return
+        self.persons += decision.person
+        self.exits += decision.exited
+        self.rows_late += ledger.late_bursts * burst_rows
+
+    def lines(self) -> list[str]:
+        """Returns the sums in words."""
+        if not self.frames:
+            return ["no frame was streamed"]
+        decided = self.frames - self.lost
+        said = [
+            f"{counted(self.frames, 'frame')}: {self.persons} with a person, {decided - self.persons} without"
+            + (f", {self.lost} lost" if self.lost else ""),
+            f"{counted(self.exits, 'early exit')}; {1 - self.rows_sent / self.rows:.0%} of the rows saved "
+            f"({self.rows - self.rows_sent:,} of {self.rows:,} never sent, {self.bytes_saved / 1000:,.1f} kB)"
+            if self.rows_sent < self.rows
+            else "no row saved: every frame was read to its end",
+        ]
+        if self.rows_sent < self.rows:
+            times = self.rows / self.rows_sent if self.rows_sent else float("inf")
+            said.append(f"the same link carries {times:.2f} times as many frames")
+        if self.rows_late:
+            said.append(f"{self.rows_late:,} of the rows sent had left before the answer came back")
+        return said
+
+
+def counted(count: int, noun: str) -> str:
+    """Returns a count with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def result_table(reports: Iterable[tuple[str, FrameReport]], burst_rows: int) -> Table:
+    """Returns the frames in a table: what was decided and what it cost."""
+    rows = [
+        (
+            short(name, TABLE_NAME_CELLS).rstrip(),
+            "person" if report.decision.person else "no person",
+            f"{report.decision.p_person:.3f}",
+            str((report.decision.burst_index + 1) * burst_rows) if report.decision.exited else MISSING,
             f"{report.rows_sent}/{report.rows}",
             f"{report.decision_us / 1000:.1f}",
-            f"{report.bytes_sent / 1000:.1f}",
             f"{report.bytes_saved / 1000:.1f}",
         )
-    return table
+        for name, report in reports
+    ]
+    headings = ("picture", "decision", "P(person)", "exit\nat row", "rows\nsent", "ms", "kB\nsaved")
+    return Table("Decisions", headings, rows)

@@ -2,7 +2,7 @@
 
 import typer
 
-from clients.commands.console import console, need_torch
+from clients.commands.console import console, need
 
 
 def register(app: typer.Typer) -> None:
@@ -11,8 +11,12 @@ def register(app: typer.Typer) -> None:
 
 
 def budget() -> None:
-    """Prints weights, peak activations and operations of both variants (1 kB = 1,000 B, one byte a value)."""
-    need_torch()
+    """Prints weights, peak activations and operations of both variants (1 kB = 1,000 B, one byte a value).
+
+    Examples:
+        rascanet budget
+    """
+    need("torch")
     from rich.table import Table
 
     from model.budget import budget as budget_of

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clients.commands.command_line import CommandLine
 from clients.commands.console import console, fail, failing_on
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ Check = Annotated[bool, typer.Option(help="decode every picture and leave out wh
 ValShare = Annotated[float, typer.Option(min=0, max=1, help="share of the pictures to validate on")]
 CalibrationShare = Annotated[float, typer.Option(min=0, max=1, help="share of the pictures to calibrate on")]
 
-group = typer.Typer(no_args_is_help=True, help="Makes an index of a data set: Visual Wake Words, Pascal VOC, folders.")
+HELP = """Makes an index of a data set: Visual Wake Words, Pascal VOC, folders.
+
+Examples:
+    rascanet data folder pictures
+    rascanet data voc VOCdevkit
+"""
+
+group = CommandLine(no_args_is_help=True, help=HELP)
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +45,11 @@ def register(app: typer.Typer) -> None:
 def vww(
     coco: Coco = None, year: Year = None, minival_ids: MinivalIds = None, out: Out = None, check: Check = True
 ) -> None:
-    """Visual Wake Words from MS COCO: maxitrain (`train`) and minival (`val`), labels by mask area above 0.5 %."""
+    """Visual Wake Words from MS COCO: maxitrain (`train`) and minival (`val`), labels by mask area above 0.5 %.
+
+    Examples:
+        rascanet data vww --coco coco
+    """
     from model.training.photos import PhotosError
     from model.training.vww import vww_rows
 
@@ -57,7 +69,11 @@ def voc(
     val_share: ValShare = 0.1,
     calibration_share: CalibrationShare = 0.1,
 ) -> None:
-    """Pascal VOC: VOCdevkit/VOC2007 or VOC2012, person or no person by the boxes in its XML."""
+    """Pascal VOC: VOCdevkit/VOC2007 or VOC2012, person or no person by the boxes in its XML.
+
+    Examples:
+        rascanet data voc VOCdevkit
+    """
     from model.training.photos import PhotosError
     from model.training.voc import voc_rows
 
@@ -73,7 +89,11 @@ def plain_folder(
     val_share: ValShare = 0.1,
     calibration_share: CalibrationShare = 0.1,
 ) -> None:
-    """Your own pictures: person/ and no_person/, or train/person/, val/person/ and so on."""
+    """Your own pictures: person/ and no_person/, or train/person/, val/person/ and so on.
+
+    Examples:
+        rascanet data folder pictures
+    """
     from model.training.photos import PhotosError
     from model.training.voc import folder_rows
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on, need_torch
+from clients.commands.console import console, failing_on, need
 
 
 def register(app: typer.Typer) -> None:
@@ -17,8 +17,12 @@ def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="the public checkpoint, .pth.tar")],
     out: Annotated[Path | None, typer.Option(help="where to write; beside the file if not given")] = None,
 ) -> None:
-    """Reads a public checkpoint (no code in it is run) and writes safetensors."""
-    need_torch()
+    """Reads a public checkpoint (no code in it is run) and writes safetensors.
+
+    Examples:
+        rascanet import-checkpoint rascanet.pth.tar
+    """
+    need("torch")
     from model.checkpoint import PUBLIC_LICENCE, CheckpointError, import_public_checkpoint, save_checkpoint
 
     with failing_on(CheckpointError, OSError):

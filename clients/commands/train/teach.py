@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on, need_torch
+from clients.commands.console import console, failing_on, need
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +25,12 @@ def teach(
     threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
     processes: Annotated[int, typer.Option(min=1, help="processes that render the views, once")] = 2,
 ) -> None:
-    """Writes a teacher's P(person) of the views of a recipe, and prints how good it is on `val`."""
-    need_torch()
+    """Writes a teacher's P(person) of the views of a recipe, and prints how good it is on `val`.
+
+    Examples:
+        rascanet teach recipe.toml --photos folder --out taught
+    """
+    need("torch")
     import torch
     from rich.progress import Progress
 

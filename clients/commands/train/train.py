@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on, need_torch
+from clients.commands.console import console, failing_on, need
 
 
 def register(app: typer.Typer) -> None:
@@ -22,8 +22,13 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
     processes: Annotated[int, typer.Option(min=1, help="processes that render answered views, once")] = 2,
 ) -> None:
-    """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder."""
-    need_torch()
+    """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder.
+
+    Examples:
+        rascanet train recipe.toml --photos folder --out run
+        rascanet train recipe.toml --photos folder --out run --teacher taught
+    """
+    need("torch")
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from model.checkpoint import CheckpointError, load_checkpoint

@@ -21,7 +21,11 @@ def training_curves(
     runs: Annotated[list[Path], typer.Argument(help="folders of runs, or their log.csv")],
     plot: Annotated[Path, typer.Option(help="file for the curves, .svg or .png")],
 ) -> None:
-    """Draws balanced accuracy on `val` (weights without scaling of P(person)) over pictures seen; prints each best."""
+    """Draws balanced accuracy on `val` (weights without scaling of P(person)) over pictures seen; prints each best.
+
+    Examples:
+        rascanet training-curves runs/first runs/second --plot curves.svg
+    """
     from clients.commands.plot import new_figure, save
 
     figure = new_figure(9.0, 4.2)

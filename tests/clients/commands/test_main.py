@@ -34,12 +34,15 @@ def test_budget_prints_the_published_figures() -> None:
 
 
 def test_stream_prints_bursts_and_a_table(service_url: str, photo: Path) -> None:
-    result = _run("stream", photo, photo, "--url", service_url, "--variant", SMALL.name, "--policy", "never")
+    options = ("--url", service_url, "--variant", SMALL.name, "--policy", "never")
+    result = _run("stream", photo, photo, *options)
     assert result.exit_code == 0
-    assert result.stdout.count("photo.png: row ") == 2 * SMALL.bursts_per_frame
-    assert result.stdout.count("30 of 30") == 2 * 2  # last burst, end of frame
+    assert result.stdout.count("photo.png: ") == result.stdout.count("30 of 30 rows sent") == 2
     assert result.stdout.count("30/30") == 2
-    assert "kB saved" in result.stdout
+    assert "2 frames: " in result.stdout
+    assert "no row saved" in result.stdout
+    every_burst = _run("stream", photo, photo, *options, "--bursts")
+    assert every_burst.stdout.count("photo.png: row ") == 2 * SMALL.bursts_per_frame
 
 
 def test_stream_as_json(service_url: str, photo: Path) -> None:
@@ -53,7 +56,8 @@ def test_classify_agrees_with_stream(service_url: str, photo: Path, tmp_path: Pa
     weights = tmp_path / "weights.safetensors"
     save_checkpoint(random_checkpoint(SMALL, 1), weights)
     classified = _run("classify", photo, "--weights", weights, "--policy", "never").stdout
-    streamed = _run("stream", photo, "--url", service_url, "--variant", SMALL.name, "--policy", "never").stdout
+    options = ("--url", service_url, "--variant", SMALL.name, "--policy", "never", "--bursts")
+    streamed = _run("stream", photo, *options).stdout
     p_person = re.search(r"P\(person\) ([\d.]+)", classified)
     assert p_person
     assert f"row 30 of 30, P(person) {p_person[1]}" in streamed

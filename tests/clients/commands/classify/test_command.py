@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, weights: Path) 
     assert [row | {"elapsed_us": 0} for row in again] == [row | {"elapsed_us": 0} for row in whole]
     assert out.read_bytes().startswith(lines[0] + lines[1])
     assert (tmp_path / "r.html").read_text().count("<figure>") == 5
-    assert "another policy" in _run(*options, "--resume", "--policy", "never").stderr
+    assert "another policy" in _run(*options, "--resume", "--policy", "published").stderr
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -147,7 +147,7 @@ def test_standard_input(tmp_path: Path, weights: Path, packed: bool) -> None:
 
 
 def test_standard_input_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clients.commands.classify.sources.MAX_INPUT_BYTES", 2_000_000)
+    monkeypatch.setattr("clients.commands.sources.MAX_INPUT_BYTES", 2_000_000)
     result = _run("-", stdin=bytes(3_000_000))
     assert result.exit_code == 2
     assert "-: more than the 2000000 bytes that are taken" in result.stderr

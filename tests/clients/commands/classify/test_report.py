@@ -1,6 +1,6 @@
 from clients.commands.classify.report import MOST_ERRORS, MOST_OF_A_KIND, Report
 from clients.commands.classify.rows import Row
-from clients.commands.classify.sources import Picture
+from clients.commands.sources import Picture
 from model.picture import PictureLimits
 
 

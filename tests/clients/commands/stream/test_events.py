@@ -49,7 +49,7 @@ def test_files_that_cannot_be_used_are_told_in_a_line(ledger: Path, tmp_path: Pa
     for arguments, words in (
         ((other,), "line 1: not an entry of a ledger"),
         ((empty,), "no decided frame"),
-        ((tmp_path / "none",), "No such file"),
+        ((tmp_path / "none",), "no such file"),
         ((ledger, "--truth", truth), "expected a CSV with start_s,end_s"),
         ((ledger, "--enter", 0.2), "0 <= leave <= enter"),
     ):

@@ -8,12 +8,13 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from clients.commands.main import app
-from clients.commands.stream.sensor_options import SensorChoice, cameras, geometry_of
-from sensor_sim.burst import PixelFormat
-from sensor_sim.camera import Camera
+from clients.commands.stream.scenes import geometry_of
+from clients.commands.stream.sensor_options import SensorChoice
+from clients.python.client import Client
 from sensor_sim.profiles import PROFILES, ProfileError
 from sensor_sim.recording import Recording
 from sensor_sim.sensor import PRESETS
+from sensor_sim.uplink import StreamError
 from tests.networks import SMALL
 
 AT_ONCE = ("--exit-threshold", 1e-6, "--skip-threshold", 0)
@@ -84,13 +85,39 @@ def test_the_ledger_s_figures_are_those_worked_out_by_hand(service_url: str, pho
     assert stream["coefficients"]["sensor_active_mw"] == {"value": 2, "source": "made up"}
 
 
-def test_the_ledger_is_whole_when_a_stream_breaks_off(service_url: str, photo: Path, tmp_path: Path) -> None:
+def test_the_ledger_is_whole_when_a_stream_breaks_off(
+    service_url: str, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out.jsonl"
+    emit = Client.emit
+
+    def once(client: Client, *arguments: Any) -> Any:
+        monkeypatch.setattr(Client, "emit", broken)
+        return emit(client, *arguments)
+
+    def broken(*_: Any) -> Any:
+        raise StreamError("connection_lost", "the line was cut")
+
+    monkeypatch.setattr(Client, "emit", once)
     options = ("--url", service_url, "--variant", SMALL.name, "--virtual-time", "--ledger", out)
-    done = _run("stream", photo, tmp_path / "missing.png", *options)
+    done = _run("stream", photo, photo, *options)
     assert done.exit_code == 2
-    assert "missing.png: no such file" in done.stderr
+    assert "the line was cut" in done.stderr
     assert [(line["type"], line.get("frames")) for line in _lines(out.read_text())] == [("frame", None), ("stream", 1)]
+
+
+def test_nothing_is_written_over_unasked(service_url: str, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text("of yesterday")
+    stream = ("stream", photo, "--url", service_url, "--variant", SMALL.name, "--virtual-time", "--ledger", out)
+    for command in (stream, ("record", photo, "--variant", SMALL.name, "--out", out)):
+        refused = _run(*command)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "exists; --overwrite replaces it" in refused.stderr
+        assert out.read_text() == "of yesterday"
+        assert _run(*command, "--overwrite").exit_code == 0
+        assert out.read_bytes() != b"of yesterday"
+        out.write_text("of yesterday")
 
 
 def test_lost_frames_are_told_and_accounted_for(service_url: str, photo: Path, tmp_path: Path) -> None:
@@ -158,7 +185,7 @@ def test_a_broken_recording_is_not_sent(service_url: str, photo: Path, tmp_path:
         (("--profile", "hm0360-qqvga", "--preset", "night"), "longer than a frame"),
         (("--variant", "210x240", "--profile", "hm0360-qqvga"), "choose a mode with more pixels"),
         (("--scene", "other"), "there is no scene 'other'"),
-        (("--scene", "video", "missing.mp4"), "is made of one file, not of 2 files"),
+        (("--scene", "video", "PHOTO"), "is made of one file, not of 2 files"),
         (("--scene", "sprite", "PHOTO", "PHOTO"), "a photograph and, if you like, the sprite, not of 3 files"),
     ],
 )
@@ -172,32 +199,8 @@ def test_a_sensor_that_can_t_be_had_is_told_in_a_line(
     assert "Traceback" not in done.output
 
 
-def _cameras(scene: str, sources: list[Path], frames: int | None) -> list[tuple[str, Camera]]:
-    geometry = geometry_of(SMALL.name, PixelFormat.RGB8)
-    return list(cameras(scene, sources, SensorChoice(), geometry, frames=frames, speed_px_s=200.0))
-
-
-def test_a_folder_is_a_sequence(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    for number in (2, 0, 1):
-        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"{number}.png")
-    (folder / "notes.txt").write_text("no picture")
-    assert [name for name, _ in _cameras("photo", [folder], None)] == ["0.png", "1.png", "2.png"]
-    assert [name for name, _ in _cameras("photo", [folder], 2)] == ["0.png", "1.png"]
-    assert [name for name, _ in _cameras("photo", [folder], 4)] == ["0.png", "1.png", "2.png", "0.png"]
-    assert [camera.frame()[0, 0, 0] for _, camera in _cameras("photo", [folder], 3)] == [0, 1, 2]
-
-
-def test_a_sprite_may_be_a_picture(photo: Path, tmp_path: Path) -> None:
-    sprite = tmp_path / "sprite.png"
-    Image.new("RGB", (20, 20), (1, 2, 3)).save(sprite)
-    ((_, camera),) = _cameras("sprite", [photo, sprite], None)
-    assert ((camera.frame() == (1, 2, 3)).all(axis=2)).sum() == 15 * 15
-
-
 def test_registers_and_binning_change_the_sensor() -> None:
-    geometry = geometry_of("105x120", PixelFormat.RGB8)
+    geometry = geometry_of("105x120", SensorChoice())
     profile = PROFILES["hm01b0-qvga"]
     plain, indoor = SensorChoice("indoor", profile.name).config(geometry), PRESETS["indoor"]
     assert plain == indoor.binned(2)

@@ -1,13 +1,15 @@
 """Files, folders, globs and ZIP archives to pictures; nothing of an archive is ever written to disk."""
 
+import fnmatch
 import glob
+import itertools
 import os
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
 from model.picture import SUFFIXES
@@ -87,13 +89,72 @@ def check_paths(paths: Iterable[str]) -> None:
         SourceError: one doesn't.
     """
     for path in paths:
-        if path != STANDARD_INPUT and not os.path.lexists(path) and not _matches(path):
+        if path != STANDARD_INPUT and not os.path.lexists(path) and next(matches(path), None) is None:
             what = "nothing matches" if glob.has_magic(path) else "no such file or folder"
             raise SourceError(f"{path}: {what}")
 
 
-def _matches(pattern: str) -> list[str]:
-    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - patterns may be absolute
+def matches(pattern: str) -> Iterator[str]:
+    """Yields the paths that a pattern names, sorted; `**` stands for any folders below, but follows no links.
+
+    Neither a deep folder nor a circle of links can hold it up: the walk keeps its own list and goes down once.
+    """
+    parts = PurePath(pattern).parts
+    if "**" not in parts:
+        yield from sorted(glob.glob(pattern))  # noqa: PTH207 - patterns may be absolute
+        return
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+    wanted = parts[len(fixed) :]
+    base = str(PurePath(*fixed)) if fixed else ""
+    waiting: list[tuple[tuple[str, ...], str]] = [((), base)]
+    while waiting:
+        above, folder = waiting.pop()
+        below: list[tuple[tuple[str, ...], str]] = []
+        for entry in _entries(folder or "."):
+            inside = (*above, entry.name)
+            path = entry.path if folder else entry.name
+            if fits(inside, wanted):
+                yield path
+            if entry.is_dir(follow_symlinks=False):
+                below.append((inside, path))
+        waiting += reversed(below)
+
+
+def fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Says whether the parts of a path fit those of a pattern, where the part `**` fits any number of them.
+
+    Names that begin with a dot fit only a part that does so too, as in a shell.
+    """
+    reached = {0}  # how many parts of the pattern may be behind
+    for part in (*path, None):
+        for done in sorted(reached):
+            while done < len(pattern) and pattern[done] == "**":
+                done += 1
+                reached.add(done)
+        if part is None:
+            return len(pattern) in reached
+        hidden = part.startswith(".")
+        reached = {
+            done if pattern[done] == "**" else done + 1
+            for done in reached
+            if done < len(pattern)
+            and (
+                not hidden
+                if pattern[done] == "**"
+                else (not hidden or pattern[done].startswith(".")) and fnmatch.fnmatchcase(part, pattern[done])
+            )
+        }
+        if not reached:
+            return False
+    raise AssertionError  # the loop returns at None
+
+
+def _entries(folder: str) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return []
 
 
 def pictures(paths: Iterable[str], standard_input: str | None = None) -> Iterator[Picture]:
@@ -109,7 +170,7 @@ def pictures(paths: Iterable[str], standard_input: str | None = None) -> Iterato
         elif os.path.lexists(path):
             yield from _named(path, path)
         else:
-            for match in _matches(path):
+            for match in matches(path):
                 if not Path(match).is_dir():
                     yield from _named(match, match)
 
@@ -124,18 +185,27 @@ def _named(path: str, name: str) -> Iterator[Picture]:
 
 
 def _folder(path: str) -> Iterator[Picture]:
-    try:
-        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-    except OSError as error:
-        yield Picture(path, path, code="unreadable_image", message=f"the folder can't be read: {error.strerror}")
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
+    waiting: list[Picture | str] = [path]  # folders, and pictures between them, in order
+    while waiting:
+        place = waiting.pop()
+        if isinstance(place, Picture):
+            yield place
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _folder(entry.path)
-        elif entry.name.lower().endswith(SUFFIXES):
-            yield Picture(entry.path, entry.path)
+        try:
+            with os.scandir(place) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Picture(place, place, code="unreadable_image", message=f"the folder can't be read: {error.strerror}")
+            continue
+        inside: list[Picture | str] = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                inside.append(entry.path)
+            elif entry.name.lower().endswith(SUFFIXES):
+                inside.append(Picture(entry.path, entry.path))
+        waiting += reversed(inside)
 
 
 def _is_archive(path: str) -> bool:

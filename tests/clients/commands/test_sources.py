@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.commands.classify.sources import Picture, SourceError, check_paths, pictures
+from clients.commands.sources import Picture, SourceError, check_paths, pictures
 from server.errors import ServiceError
 from tests.picture_files import picture
 

@@ -1,0 +1,79 @@
+"""Files that commands write: never over another file unasked, never half a file where a whole one was promised."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from clients.commands.console import fail
+from clients.commands.names import open_text
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace files that are there already")]
+
+
+def check_outputs(*, overwrite: bool, **files: Path | None) -> None:
+    """Ends the command before it begins where it would write over a file, or two outputs into one file.
+
+    Args:
+        overwrite: whether files may be replaced.
+        files: by the name of their option; None for one that isn't asked for.
+    """
+    named = {name.replace("_", "-"): path for name, path in files.items() if path is not None}
+    places: dict[str, str] = {}
+    for name, path in named.items():
+        place = os.path.realpath(path)
+        if place in places and is_regular(path):
+            fail(f"--{places[place]} and --{name} are the same file: {path}")
+        places[place] = name
+        if path.is_dir():
+            fail(f"{path}: is a folder; --{name} names a file")
+        if path.exists() and is_regular(path) and not overwrite:
+            fail(f"{path}: exists; --overwrite replaces it")
+
+
+def is_regular(path: Path) -> bool:
+    """Says whether a path is a file that keeps what is written: not a device or pipe."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Adds the file's name to an error of the operating system that names none, such as that of a full disk.
+
+    Raises:
+        OSError: the same error with the name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def whole_text(path: Path) -> Iterator[IO[str]]:
+    """Opens a file of text that takes its name once it is whole; until then a file of that name stays as it is.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    if not is_regular(path):
+        with naming(path), open_text(path, "w") as file:
+            yield file
+        return
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with naming(path), open_text(unfinished, "w") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            unfinished.unlink()

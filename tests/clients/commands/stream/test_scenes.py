@@ -1,0 +1,129 @@
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from clients.commands.sources import SourceError
+from clients.commands.stream.scenes import Filming, Shot, geometry_of
+from clients.commands.stream.sensor_options import SceneChoice, SensorChoice
+from sensor_sim.camera import Camera
+from sensor_sim.scene import SceneError
+from tests.networks import SMALL
+from tests.picture_files import picture
+
+RATE = 8
+PICTURES = 5
+
+
+def _film(
+    sources: list[object], *, scene: str | None = None, frames: int | None = None, repeat: bool = False
+) -> Filming:
+    sensor = SensorChoice()
+    choice = SceneChoice([str(source) for source in sources], scene=scene, frames=frames)
+    return Filming(choice, sensor, geometry_of(SMALL.name, sensor), repeat=repeat)
+
+
+def _shots(*sources: object, scene: str | None = None, frames: int | None = None) -> list[Shot]:
+    """The shots, each read out at its time, as a stream does."""
+    shots = []
+    with _film(list(sources), scene=scene, frames=frames) as filming:
+        period_us = filming.timing.frame_period_us or 1e6
+        for number, shot in enumerate(filming.shots()):
+            shots.append(shot)
+            list(shot.reader(number, number * period_us) if shot.reader else ())
+    return shots
+
+
+def _names(*sources: object, scene: str | None = None, frames: int | None = None) -> list[str]:
+    return [shot.name for shot in _shots(*sources, scene=scene, frames=frames)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "folder"
+    (place / "deep").mkdir(parents=True)
+    for number in (2, 0, 1):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(place / f"{number}.png")
+    (place / "notes.txt").write_text("no picture")
+    Image.new("RGB", (8, 8)).save(place / "deep" / "3.png")
+    return place
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "people.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in range(PICTURES):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 40 * number, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_folder_is_a_sequence(folder: Path) -> None:
+    names = ["0.png", "1.png", "2.png"]
+    assert _names(folder) == _names(folder, scene="photo") == [*names, "3.png"]
+    assert _names(folder, frames=2) == names[:2]
+    assert _names(folder, frames=6) == [*names, "3.png", "0.png", "1.png"]
+    assert _names(folder / "*.png") == names
+    assert _names(folder / "**" / "*.png") == [*names, "3.png"]
+    cameras = [shot.reader for shot in _shots(folder, frames=3)]
+    assert [camera.frame()[0, 0, 0] for camera in cameras if isinstance(camera, Camera)] == [0, 1, 2]
+
+
+def test_what_a_source_is_is_found_out(folder: Path, video: Path) -> None:
+    film = [f"people.mp4 {number}" for number in range(PICTURES)]
+    assert _names(video) == _names(video, scene="video") == _names(video.with_name("*.mp4")) == film
+    assert _names(folder / "0.png", video, folder / "1.png") == ["0.png", *film, "1.png"]
+    assert _names(video, frames=2) == film[:2]
+
+
+def test_a_film_sets_the_frame_rate_unless_told_another(folder: Path, video: Path) -> None:
+    with _film([video]) as filming:
+        assert filming.timing.frame_period_us == pytest.approx(1e6 / RATE)
+    with _film([folder]) as filming:
+        assert filming.timing.frame_period_us is None
+    sensor = SensorChoice(frame_rate=20)
+    with Filming(SceneChoice([str(video)]), sensor, geometry_of(SMALL.name, sensor)) as filming:
+        assert filming.timing.frame_period_us == pytest.approx(1e6 / 20)
+
+
+def test_a_broken_file_is_named_and_the_others_go_on(folder: Path, video: Path) -> None:
+    (folder / "1.png").write_bytes(picture()[:-300])
+    cut = video.with_name("cut.mp4")
+    cut.write_bytes(b"no film")
+    shots = _shots(folder / "0.png", folder / "1.png", cut, folder / "2.png")
+    assert [bool(shot.reader) for shot in shots] == [True, False, False, True]
+    assert "1.png" in shots[1].fault
+    assert "cut.mp4" in shots[2].fault
+
+
+def test_sources_that_are_not_there(tmp_path: Path) -> None:
+    for source, complaint in (
+        ("missing.png", "no such file"),
+        ("missing.mp4", "no such file"),
+        ("*.jpg", "nothing matches"),
+    ):
+        with pytest.raises(SourceError, match=complaint):
+            _film([tmp_path / source])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SceneError, match="no pictures in"):
+        _shots(tmp_path / "empty")
+    with pytest.raises(SceneError, match="no pictures in"), _film([tmp_path / "empty"], repeat=True) as filming:
+        next(filming.shots())
+    with pytest.raises(SceneError, match="name photographs"):
+        _film([])
+
+
+def test_a_sprite_may_be_a_picture(folder: Path, tmp_path: Path) -> None:
+    sprite = tmp_path / "sprite.png"
+    Image.new("RGB", (20, 20), (1, 2, 3)).save(sprite)
+    (shot,) = _shots(folder / "0.png", sprite, scene="sprite")
+    assert isinstance(shot.reader, Camera)
+    assert ((shot.reader.frame() == (1, 2, 3)).all(axis=2)).sum() == 15 * 15
