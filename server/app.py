@@ -17,9 +17,10 @@ from model.picture import PictureLimits
 from sensor_sim.wire import SUBPROTOCOL
 from server.http import openapi, upgrade
 from server.http.access import Access
-from server.http.body_limit import BodyLimit
+from server.http.compression import Unpacked
 from server.http.head import HeadAsGet
 from server.http.problem import tell_problems
+from server.http.request_limit import RequestLimit
 from server.http.security import Guard
 from server.info import health, models, samples
 from server.networks import Networks
@@ -70,7 +71,8 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(BodyLimit, limit_bytes=settings.request_bytes, total_bytes=settings.bodies_bytes)
+    app.add_middleware(RequestLimit, limit_bytes=settings.request_bytes, total_bytes=settings.bodies_bytes)
+    app.add_middleware(Unpacked)
     app.add_middleware(Guard, access=access, refused=metrics.refused)
     tell_problems(app)
     openapi.describe(app, (ImageDecision, ImageError, InferRequest, InferResponse))

@@ -180,7 +180,7 @@ class ServiceError(Exception):
     def __init__(self, code: str, message: str) -> None:
         if code not in REFUSALS:
             raise ValueError(f"{code!r} is not in the catalogue of refusals (server/errors.py)")
-        super().__init__(message)
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())  # what was quoted may not be text
         self.code = code
 
     @property

@@ -1,6 +1,7 @@
 """Bodies of the Open Inference Protocol to arrays and back, with the binary tensor extension. No I/O."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.errors import ServiceError
+from server.tensors.numbers import read_numbers, split_numbers
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 JSON: Final = "application/json"
@@ -21,24 +23,37 @@ _NAMES: Final = {np.dtype(kind): name for name, kind in DATATYPES.items()}
 Parameters = dict[str, str | int | float | bool]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
+MOST_HEADER_BYTES: Final = 65_536
+"""Of a request as JSON, without the numbers of its tensor."""
+
+MOST_NUMBER_BYTES: Final = 16
+"""Of a number in JSON, with what stands around it: blanks, a line end, its share of the brackets."""
+
+REQUEST_PARAMETERS: Final = frozenset({"binary_data_output", "priority", "timeout"})
+"""Of every request; the last two are taken and mean nothing here. What a model takes comes beside them."""
+INPUT_PARAMETERS: Final = frozenset({"binary_data_size"})
+OUTPUT_PARAMETERS: Final = frozenset({"binary_data"})
+
+_Given = dict[str, str | int | float | bool | None]
+
 
 class _Input(msgspec.Struct):
     name: str
     shape: list[int]
     datatype: str
-    parameters: Parameters = {}
-    data: msgspec.Raw = msgspec.Raw()  # empty: not given
+    parameters: _Given | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Output(msgspec.Struct):
     name: str
-    parameters: Parameters = {}
+    parameters: _Given | None = None
 
 
 class _Request(msgspec.Struct):
     inputs: list[_Input]
     id: str | None = None
-    parameters: Parameters = {}
+    parameters: _Given | None = None
     outputs: list[_Output] | None = None
 
 
@@ -71,27 +86,50 @@ class Tensors:
     wanted: dict[str, bool]
 
 
-def read_tensors(body: bytes, header_length: str | None, takes: TensorSpec, gives: tuple[str, ...]) -> Tensors:
-    """Understands the body of an infer request.
+def most_json_bytes(takes: TensorSpec, most: int) -> int:
+    """Bytes of the largest request as JSON that can mean something.
+
+    Args:
+        takes: the model's input.
+        most: the size that the request chooses, at most.
+    """
+    return MOST_HEADER_BYTES + MOST_NUMBER_BYTES * most * int(np.prod(takes.shape[1:]))
+
+
+def read_tensors(
+    body: bytes, header_length: str | None, takes: TensorSpec, gives: tuple[str, ...], known: Set[str]
+) -> Tensors:
+    """Parses the body of an infer request.
 
     Args:
         body: JSON, or JSON and then the bytes of binary tensors.
         header_length: bytes of the JSON, from the HTTP header; 0: the body is the input tensor and nothing else.
         takes: the model's input, UINT8.
         gives: the names of the model's outputs.
+        known: the model's own request parameters.
 
     Raises:
-        ServiceError: `bad_request`, `bad_tensor`.
+        ServiceError: `bad_request`, `bad_tensor`, `request_too_large`.
     """
     length = _header_length(header_length, len(body))
     if length == 0:
         return Tensors(_raw(body, takes), None, {}, dict.fromkeys(gives, True))
+    header, numbers = split_numbers(body[:length] if length is not None else body)
+    if numbers is not None and numbers.count(b"[") != numbers.count(b"]"):  # cut where something else began
+        raise ServiceError("bad_tensor", f"the data of {takes.name!r} must be whole numbers of 0..255")
+    if len(header) > MOST_HEADER_BYTES:
+        raise ServiceError(
+            "request_too_large",
+            f"a request as JSON has at most {MOST_HEADER_BYTES} bytes beside the numbers of its one tensor, "
+            f"not {len(header)}",
+        )
     try:
-        request = _DECODER.decode(body[:length] if length is not None else body)
+        request = _DECODER.decode(header)
     except msgspec.ValidationError as error:
         raise ServiceError("bad_request", f"not an infer request: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ServiceError("bad_request", f"the body is not JSON: {error}") from error
+    parameters = present(request.parameters, known | REQUEST_PARAMETERS, "the model")
     if [each.name for each in request.inputs] != [takes.name]:
         names = ", ".join(repr(each.name[:40]) for each in request.inputs[:5]) or "none"
         raise ServiceError("bad_tensor", f"the model takes one input, {takes.name!r}, not {names}")
@@ -102,8 +140,22 @@ def read_tensors(body: bytes, header_length: str | None, takes: TensorSpec, give
         )
     _check_shape(given.shape, takes)
     blob = memoryview(body)[length:] if length is not None else memoryview(b"")
-    array = _array(given, blob).reshape(given.shape)
-    return Tensors(array, request.id, request.parameters, _wanted(request, gives))
+    array = _array(given, numbers, blob).reshape(given.shape)
+    return Tensors(array, request.id, parameters, _wanted(request, parameters, gives))
+
+
+def present(given: _Given | None, known: Set[str], taker: str) -> Parameters:
+    """The parameters that were given; null stands for one that was not.
+
+    Raises:
+        ServiceError: `bad_request`: one that is not known.
+    """
+    found = {name: value for name, value in (given or {}).items() if value is not None}
+    if unknown := sorted(found.keys() - known):
+        raise ServiceError(
+            "bad_request", f"{taker} takes no parameter {unknown[0][:40]!r}; it takes {', '.join(sorted(known))}"
+        )
+    return found
 
 
 def _header_length(text: str | None, body_bytes: int) -> int | None:
@@ -132,42 +184,48 @@ def _check_shape(shape: list[int], takes: TensorSpec) -> None:
         )
 
 
-def _array(given: _Input, blob: memoryview) -> npt.NDArray[np.uint8]:
-    values = int(np.prod(given.shape, dtype=object))
-    size = given.parameters.get("binary_data_size")
+def _array(given: _Input, numbers: bytes | None, blob: memoryview) -> npt.NDArray[np.uint8]:
+    values = math.prod(given.shape)
+    size = present(given.parameters, INPUT_PARAMETERS, f"the input {given.name!r}").get("binary_data_size")
+    has_data = bytes(given.data) != b"null"
     if size is not None:
-        if bytes(given.data):
+        if has_data:
             raise ServiceError("bad_tensor", f"the input {given.name!r} has both data and binary_data_size")
         if size != values or len(blob) != values:
             raise ServiceError(
                 "bad_tensor",
-                f"the input {given.name!r} of shape {given.shape} has {values} bytes; binary_data_size says {size}, "
-                f"{len(blob)} follow the header",
+                f"the input {given.name!r} of shape {given.shape} has {values} bytes; binary_data_size says "
+                f"{str(size)[:40]}, {len(blob)} follow the header",
             )
         return np.frombuffer(blob, np.uint8)
-    if not bytes(given.data) or len(blob):
+    if not has_data or len(blob):
         raise ServiceError(
             "bad_tensor", f"the input {given.name!r} comes either as data or as binary with binary_data_size"
         )
-    try:
-        found = np.array(msgspec.json.decode(given.data))
-    except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
-        raise ServiceError("bad_tensor", f"the input {given.name!r} is not an array of numbers: {error}") from error
-    if found.size != values or found.dtype.kind not in "iu" or found.min() < 0 or found.max() > 255:
+    if numbers is None:
         raise ServiceError("bad_tensor", f"the data of {given.name!r} must be {values} whole numbers of 0..255")
-    return found.astype(np.uint8)
+    return read_numbers(numbers, tuple(given.shape), given.name)
 
 
-def _wanted(request: _Request, gives: tuple[str, ...]) -> dict[str, bool]:
-    binary = request.parameters.get("binary_data_output") is True
-    if request.outputs is None:
+def _wanted(request: _Request, parameters: Parameters, gives: tuple[str, ...]) -> dict[str, bool]:
+    """The outputs that are asked for, all of them if none is named, and whether each travels in binary."""
+    binary = _flag(parameters, "binary_data_output", default=False)
+    if not request.outputs:
         return dict.fromkeys(gives, binary)
     wanted = {}
     for output in request.outputs:
         if output.name not in gives:
             raise ServiceError("bad_tensor", f"there is no output {output.name[:40]!r}; there is {', '.join(gives)}")
-        wanted[output.name] = output.parameters.get("binary_data", binary) is True
+        asked = present(output.parameters, OUTPUT_PARAMETERS, f"the output {output.name!r}")
+        wanted[output.name] = _flag(asked, "binary_data", default=binary)
     return wanted
+
+
+def _flag(parameters: Parameters, name: str, *, default: bool) -> bool:
+    found = parameters.get(name, default)
+    if not isinstance(found, bool):
+        raise ServiceError("bad_request", f"the parameter {name!r} must be true or false, not {str(found)[:40]!r}")
+    return found
 
 
 def write_tensors(

@@ -31,6 +31,7 @@ from server.tensors.codec import (
     Parameters,
     Tensors,
     TensorSpec,
+    most_json_bytes,
     read_tensors,
     write_tensors,
 )
@@ -52,7 +53,6 @@ SMALL_BODY_BYTES: Final = 65_536
 """Up to here reading a body is quicker than handing it to a thread."""
 MAX_ID_LENGTH: Final = 200
 
-IGNORED: Final = {"binary_data_output", "priority", "timeout"}
 POLICY: Final = {"policy", "exit_threshold", "skip_threshold"}
 SEQUENCE_PARAMETERS: Final = {"sequence_id", "sequence_start", "sequence_end", "burst_index"}
 
@@ -223,19 +223,18 @@ class TensorEndpoint:
         ```
         """
         model, work = _Model(self._networks, name, version), self._work
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise ServiceError("unsupported_media_type", "compressed bodies are not taken")
         with work.request():
             deadline = work.deadline()
-            try:
-                body = await work.in_time(deadline, request.body())
-            except ClientDisconnect:
-                raise ServiceError("bad_request", "the client left before its request was there") from None
+            header_length = request.headers.get(HEADER_LENGTH)
+            most = model.config.bursts_per_frame if model.sequences else self._max_frames
+            most_bytes = most_json_bytes(model.takes, most) if header_length is None else None
+            body = await work.in_time(deadline, _body(request, most_bytes))
             arguments = (
                 body,
-                request.headers.get(HEADER_LENGTH),
+                header_length,
                 model.takes,
                 tuple(spec.name for spec in model.gives),
+                POLICY | SEQUENCE_PARAMETERS,
             )
             small = len(body) <= SMALL_BODY_BYTES
             tensors = read_tensors(*arguments) if small else await work.run(deadline, read_tensors, *arguments)
@@ -248,10 +247,11 @@ class TensorEndpoint:
 
     async def _run_frames(self, model: _Model, tensors: Tensors, deadline: float) -> Arrays:
         frames, most = tensors.array, self._max_frames
-        parameters = {
-            key: value for key, value in tensors.parameters.items() if key not in SEQUENCE_PARAMETERS or value
-        }
-        _check_parameters(parameters, POLICY, model.name)
+        parameters = tensors.parameters
+        if asked := sorted(key for key in SEQUENCE_PARAMETERS if parameters.get(key)):  # clients send false and 0
+            raise ServiceError(
+                "bad_request", f"{asked[0]!r} is of a sequence, which goes to the model {model.variant}{SEQUENCE}"
+            )
         if len(frames) > most:
             raise ServiceError("too_many_images", f"at most {most} frames a request are taken, not {len(frames)}")
         policy = _policy(parameters, model.served, WHOLE_PICTURE_POLICY)
@@ -270,7 +270,6 @@ class TensorEndpoint:
     def _advance_sequence(self, model: _Model, tensors: Tensors) -> Arrays:
         """The step runs inline, as a stream's does."""
         parameters = tensors.parameters
-        _check_parameters(parameters, SEQUENCE_PARAMETERS | POLICY, model.name)
         key = (model.name, _sequence_id(parameters))
         start, end = _flag(parameters, "sequence_start"), _flag(parameters, "sequence_end")
         first = parameters.get("burst_index")
@@ -324,11 +323,24 @@ def _policy(parameters: Parameters, served: ServedNetwork, unnamed: Policy) -> P
     return policy_from(named, {key: parameters.get(key) for key in POLICY - {"policy"}}, served, unnamed)
 
 
-def _check_parameters(parameters: Parameters, known: set[str], model: str) -> None:
-    if unknown := sorted(set(parameters) - known - IGNORED):
-        raise ServiceError(
-            "bad_request", f"{model} takes no parameter {unknown[0][:40]!r}; it takes {', '.join(sorted(known))}"
-        )
+async def _body(request: Request, most_bytes: int | None) -> bytes:
+    """The request's body; None: any that the service takes.
+
+    Raises:
+        ServiceError: `request_too_large`, `bad_request`.
+    """
+    body = bytearray()
+    try:
+        async for part in request.stream():
+            body += part
+            if most_bytes is not None and len(body) > most_bytes:
+                raise ServiceError(
+                    "request_too_large",
+                    f"a request as JSON for this model has at most {most_bytes} bytes; send the tensor in binary",
+                )
+    except ClientDisconnect:
+        raise ServiceError("bad_request", "the client left before its request was there") from None
+    return bytes(body)
 
 
 def _scan_frames(

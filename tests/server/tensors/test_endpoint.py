@@ -191,7 +191,8 @@ BURST = FRAME[:, :5]
     ("document", "model", "status", "code", "complaint"),
     [
         (b"{", SMALL.name, 400, "bad_request", "not JSON"),
-        (b'{"inputs": ' + b"[" * 100_000, SMALL.name, 400, "bad_request", "not"),
+        (b'{"inputs": ' + b"[" * 50_000, SMALL.name, 400, "bad_request", "not"),
+        (b'{"inputs": ' + b"[" * 90_000, SMALL.name, 413, "request_too_large", "beside the numbers"),
         ({}, SMALL.name, 400, "bad_request", "inputs"),
         ({"inputs": []}, SMALL.name, 400, "bad_tensor", "takes one input, 'frames', not none"),
         (_document(FRAME, "other"), SMALL.name, 400, "bad_tensor", "not 'other'"),
@@ -203,7 +204,7 @@ BURST = FRAME[:, :5]
         (_document(FRAME, policy=3), SMALL.name, 422, "bad_policy", "name or a JSON object"),
         (_document(FRAME, exit_threshold=2), SMALL.name, 422, "bad_policy", "'exit_threshold' must be in 0..1"),
         (_document(FRAME, wish=1), SMALL.name, 400, "bad_request", "no parameter 'wish'"),
-        (_document(FRAME, sequence_id=1), SMALL.name, 400, "bad_request", "no parameter 'sequence_id'"),
+        (_document(FRAME, sequence_id=1), SMALL.name, 400, "bad_request", "'sequence_id' is of a sequence"),
         (_document(FRAME) | {"outputs": [{"name": "other"}]}, SMALL.name, 400, "bad_tensor", "no output 'other'"),
         (_document(FRAME), "other", 404, "unknown_model", "30x32-sequence"),
         (_document(BURST, "bursts"), "30x32-sequence", 400, "bad_request", "sequence_id"),
@@ -227,11 +228,11 @@ BURST = FRAME[:, :5]
         ),
         (_document(BURST, "bursts", sequence_id=5, sequence_start=1), "30x32-sequence", 400, "bad_request", "true"),
         (
-            _document(np.zeros((65, 5, 32, 3), np.uint8), "bursts", sequence_id=5, sequence_start=True),
+            _document(np.zeros((7, 5, 32, 3), np.uint8), "bursts", sequence_id=5, sequence_start=True),
             "30x32-sequence",
             409,
             "out_of_order",
-            "a frame has 6 bursts; number 64 is beyond it",
+            "a frame has 6 bursts; number 6 is beyond it",
         ),
         (
             _document(FRAME, policy='{"name": "patience", "bursts": 18446744073709551616}'),
@@ -298,9 +299,60 @@ def test_sequences_are_bounded(start: Callable[..., str]) -> None:
     assert int(answers[1].headers["retry-after"]) > 0
 
 
-def test_compressed_bodies_are_refused(service_url: str) -> None:
-    answer = _infer(service_url, _document(FRAME), **{"Content-Encoding": "gzip"})
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+def test_more_bursts_than_a_message_has_are_refused_in_binary_too(service_url: str) -> None:
+    bursts = triton.InferInput("bursts", [65, 5, 32, 3], "UINT8")
+    bursts.set_data_from_numpy(np.zeros((65, 5, 32, 3), np.uint8))
+    with triton.InferenceServerClient(service_url.removeprefix("http://")) as client:
+        with pytest.raises(InferenceServerException, match="a frame has 6 bursts; number 64 is beyond it") as refused:
+            client.infer("30x32-sequence", [bursts], sequence_id=9, sequence_start=True)
+        assert refused.value.status() == "409"
+
+
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_compressed_requests_of_tritonclient(service_url: str, algorithm: str) -> None:
+    frames = triton.InferInput("frames", list(FRAME.shape), "UINT8")
+    frames.set_data_from_numpy(FRAME)
+    with triton.InferenceServerClient(service_url.removeprefix("http://")) as client:
+        plain = client.infer(SMALL.name, [frames]).as_numpy("logits")
+        packed = client.infer(SMALL.name, [frames], request_compression_algorithm=algorithm).as_numpy("logits")
+    np.testing.assert_array_equal(packed, plain)
+
+
+@pytest.mark.parametrize("nothing", [{"parameters": None}, {"outputs": None}, {"outputs": []}, {"id": None}])
+def test_an_optional_member_that_is_null_is_absent(service_url: str, nothing: dict[str, Any]) -> None:
+    document = _document(FRAME, policy=None, sequence_start=None)
+    expected = _infer(service_url, document).json()["outputs"]
+    assert len(expected) == 9
+    for input_nothing in ({}, {"parameters": None}, {"parameters": {"binary_data_size": None}}):
+        document["inputs"][0] |= input_nothing
+        answer = _infer(service_url, document | nothing)
+        assert (answer.status_code, answer.json()["outputs"]) == (200, expected)
+    outputs = [{"name": "p_person", "parameters": None}, {"name": "person", "parameters": {"binary_data": None}}]
+    names = [each["name"] for each in _infer(service_url, document | {"outputs": outputs}).json()["outputs"]]
+    assert names == ["p_person", "person"]
+
+
+@pytest.mark.parametrize(
+    ("place", "taker"),
+    [("request", "the model"), ("input", "the input 'frames'"), ("output", "the output 'logits'")],
+)
+def test_unknown_parameters_are_refused_everywhere(service_url: str, place: str, taker: str) -> None:
+    for name in ("classification", "shared_memory_region", "wish"):
+        document = _document(FRAME) | {"outputs": [{"name": "logits"}]}
+        {"request": document, "input": document["inputs"][0], "output": document["outputs"][0]}[place]["parameters"] = {
+            name: 1
+        }
+        answer = _infer(service_url, document)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+        assert f"{taker} takes no parameter '{name}'" in answer.json()["error"]
+
+
+def test_json_that_can_not_mean_anything_is_refused_by_its_size(service_url: str) -> None:
+    answer = _infer(service_url, _document(FRAME) | {"id": "x" * 300_000})
+    assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+    assert "send the tensor in binary" in answer.json()["error"]
+    answer = _infer(service_url, _document(FRAME) | {"id": "x" * 70_000})
+    assert "beside the numbers" in answer.json()["error"]
 
 
 TAKES = TensorSpec("frames", "UINT8", (-1, 2, 2))
@@ -328,6 +380,6 @@ def test_any_body_is_read_or_refused(tensor: dict[str, Any], blob: bytes, length
     header = json.dumps({"inputs": [tensor]}).encode()
     declared = None if length is None else str(len(header) if length > 100 else length)
     with suppress(ServiceError):
-        tensors = read_tensors(header + blob, declared, TAKES, ("logits",))
+        tensors = read_tensors(header + blob, declared, TAKES, ("logits",), frozenset())
         assert tensors.array.dtype == np.uint8
         assert tensors.array.shape[1:] == (2, 2)

@@ -1,13 +1,26 @@
-"""Bounds request bodies, announced or not: each of them, and all that are under way together."""
+"""Bounds what a request brings: options in its query, its body, announced or not, and all bodies that are under way."""
+
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import ServiceError
 from server.http.problem import problem
 
+MOST_OPTIONS: Final = 64
+"""In a query. Each one that is unknown is looked at, and told of."""
 
-class BodyLimit:
-    """ASGI middleware that refuses HTTP bodies: over `limit_bytes` with 413, past `total_bytes` in all with 429."""
+MOST_DIGITS: Final = 18
+"""Of a `Content-Length`; Python refuses to read numbers of more than 4,300."""
+
+
+class RequestLimit:
+    """ASGI middleware that refuses HTTP requests before anything is done for them.
+
+    Args:
+        limit_bytes: of a body; over it 413.
+        total_bytes: of all bodies that are under way; past it 429.
+    """
 
     def __init__(self, app: ASGIApp, limit_bytes: int, total_bytes: int) -> None:
         self._app, self._limit, self._total = app, limit_bytes, total_bytes
@@ -17,8 +30,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = int(dict(scope["headers"]).get(b"content-length", b"0"))  # the HTTP parser let digits alone pass
         try:
+            options = scope["query_string"].count(b"&") + 1
+            if options > MOST_OPTIONS:
+                raise ServiceError("bad_option", f"a request has at most {MOST_OPTIONS} options, not {options}")
+            announced = announced_bytes(dict(scope["headers"]).get(b"content-length", b"0"))
             self._check(announced, self._held + announced)
         except ServiceError as refusal:
             await problem(refusal, scope["path"])(scope, receive, send)
@@ -46,3 +62,15 @@ class BodyLimit:
             raise ServiceError(
                 "too_many_requests", f"the bodies of all requests have at most {self._total} bytes; try again later"
             )
+
+
+def announced_bytes(content_length: bytes) -> int:
+    """The number in a `Content-Length` header; a number past all reason is as good as any other.
+
+    Raises:
+        ServiceError: `bad_request`.
+    """
+    if not content_length.isdigit():
+        raise ServiceError("bad_request", "the header Content-Length must be a number of bytes")
+    digits = content_length.lstrip(b"0") or b"0"
+    return int(digits) if len(digits) < MOST_DIGITS else 10**MOST_DIGITS

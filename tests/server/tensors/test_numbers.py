@@ -1,0 +1,52 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.errors import ServiceError
+from server.tensors.numbers import SLICE_BYTES, read_numbers, split_numbers
+
+SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 30), st.integers(1, 20), st.just(3))
+
+
+@given(
+    SHAPES, st.booleans(), st.sampled_from([None, 1]), st.sampled_from([(",", ":"), (", ", ": ")]), st.integers(0, 99)
+)
+def test_numbers_are_those_that_json_reads(
+    shape: tuple[int, ...], flat: bool, indent: int | None, separators: tuple[str, str], seed: int
+) -> None:
+    array = np.random.default_rng(seed).integers(0, 256, shape)
+    document = {"a": '"data": [1]', "data": (array.ravel() if flat else array).tolist(), "b": [2]}
+    text = json.dumps(document, indent=indent, separators=separators).encode()
+    header, numbers = split_numbers(text)
+    assert json.loads(header) == document | {"data": []}
+    assert numbers is not None
+    np.testing.assert_array_equal(read_numbers(numbers, shape, "frames"), array.ravel())
+
+
+@given(st.binary(max_size=60).map(lambda end: b'{"data": [1, 2' + end), st.integers(0, 4))
+def test_whatever_follows_is_kept_or_refused(text: bytes, values: int) -> None:
+    header, numbers = split_numbers(text)
+    assert numbers is not None
+    assert len(header) == len(text) - len(numbers) + 2
+    try:
+        found = read_numbers(numbers, (values,), "frames")
+    except ServiceError as error:
+        assert error.code == "bad_tensor"  # noqa: PT017 - or it is none
+    else:
+        assert json.loads(numbers) == found.tolist()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1 2,3]", "[1][2,3]", "[1,2,3", "1,2,3]", "[1,2,3]]", "[[1,2,3]]", "[1,,3]", "[,1,3]", "[1,2,]", "[1,2]", "[]",
+        "[1,2,3,4]", "[01,2,3]", "[256,2,3]", "[1,2,99999999999999999999999]", "[[1],[2],[3]]",
+        "[1,2,3" + " " * SLICE_BYTES + "4]",
+    ],
+)  # fmt: skip
+def test_what_is_refused(text: str) -> None:
+    with pytest.raises(ServiceError, match=r"3 whole numbers of 0..255, flat or nested as the shape \[3\]"):
+        read_numbers(text.encode(), (3,), "frames")
