@@ -173,7 +173,7 @@ class Certificate:
             altered = certificate.digest != digest
             if not altered:
                 certificate.check()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, PolicyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, PolicyError) as error:
             raise CertificateError(f"{path}: not a certificate that `rascanet calibrate` wrote ({error})") from error
         if altered:
             raise CertificateError(f"{path}: the certificate was altered after it was made; make it anew")

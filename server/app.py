@@ -26,7 +26,9 @@ from server.info import health, models, samples
 from server.networks import Networks
 from server.pictures import endpoint as pictures
 from server.pictures.entries import ImageDecision, ImageError
+from server.process.clock import ServiceClock
 from server.process.metrics import Metrics
+from server.process.registry import Registry
 from server.process.work import Work
 from server.settings import Settings
 from server.stream import asyncapi
@@ -48,10 +50,14 @@ class _Page(Mount):
 def create_app(settings: Settings, networks: Networks) -> FastAPI:
     """The application of one process.
 
-    Its lifespan state has `streams` (`Streams`) and `access` (`Access`), for whoever serves connections or ends the
-    process.
+    Its lifespan state has `streams` (`Streams`) and `access` (`Access`), for whoever serves streams or ends the process,
+    and `connections` (`Registry`), for the protocol of the connections.
+
+    Raises:
+        TlsError: a certificate or a key that cannot be used.
     """
-    metrics = Metrics()
+    metrics, clock = Metrics(), ServiceClock()
+    connections = Registry(settings, metrics, clock)
     streams = Streams(settings, networks, metrics)
     work = Work(settings.max_requests, settings.request_s)
     access = Access.of(settings)
@@ -62,11 +68,12 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        measuring = asyncio.create_task(streams.measure())
+        watching = [asyncio.create_task(each) for each in (streams.measure(), connections.watch())]
         gc.freeze()  # what was loaded stays: a full collection, which holds every stream up, need not look at it again
-        yield {"streams": streams, "access": access}
-        measuring.cancel()
-        await asyncio.gather(measuring, return_exceptions=True)
+        yield {"streams": streams, "access": access, "connections": connections}
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         work.close()
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)

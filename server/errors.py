@@ -110,7 +110,15 @@ _ALL: Final = (
     Refusal("server_full", "`max_streams` are open", None, 503, asked=Asked.UPGRADE),
     Refusal("address_full", "`max_streams_per_address` are open", None, 503, asked=Asked.UPGRADE),
     Refusal("server_busy", "the process works more than `busy_limit` of the time", None, 503, asked=Asked.UPGRADE),
-    Refusal("draining", "the service is stopping", None, 503, asked=Asked.UPGRADE),
+    Refusal("draining", "the service is stopping", None, 503, asked=EITHER),
+    Refusal(
+        "head_too_large",
+        "a head of more than 64 KiB or 128 lines, or an upgrade with a line, cookies aside, of more than 8 KiB",
+        None,
+        431,
+        asked=EITHER,
+    ),
+    Refusal("too_many_connections", "`max_connections` are open; health alone is told", None, 503, asked=EITHER),
     # what refuses a request
     Refusal("bad_tensor", "a tensor of another name, type, shape or size than the model's", None, 400),
     Refusal("unknown_model", "a model that is not served", None, 404),
@@ -118,7 +126,13 @@ _ALL: Final = (
     Refusal("unknown_sample", "a sample picture that is not offered", None, 404),
     Refusal("unknown_recording", "a recording that is not offered", None, 404),
     Refusal("method_not_allowed", "the path takes other methods, named in `Allow`", None, 405),
-    Refusal("request_timeout", "the body took longer than `request_s`", None, 408),
+    Refusal(
+        "request_timeout",
+        "the head took longer than `handshake_s`, or the body longer than `request_s` or at less than "
+        "`min_bytes_per_s` over `send_s`",
+        None,
+        408,
+    ),
     Refusal(
         "sequence_in_use", "a start with the id of a sequence that is under way, perhaps another client's", None, 409
     ),

@@ -1,11 +1,11 @@
 """The networks that a service offers: loaded once, found by variant."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from model.certificate import certified_policy
-from model.checkpoint import load_checkpoint, shipped_weights
+from model.checkpoint import Checkpoint, load_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.exit_policy import CalibratedPolicy
 from model.runtime import load_runtime
@@ -49,19 +49,48 @@ def choose(networks: Networks, variant: str | None) -> ServedNetwork:
     return networks[variant]
 
 
-def load_networks(settings: Settings) -> dict[str, ServedNetwork]:
-    """Loads the networks that the settings name.
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a network is made of, once and for all: the processes of a service share it, whatever becomes of the files.
+
+    Attributes:
+        checkpoint: the weights.
+        certified: the policy of the certificate beside them, if there is one.
+    """
+
+    checkpoint: Checkpoint
+    certified: CalibratedPolicy | None
+
+
+def read_weights(settings: Settings) -> list[Weights]:
+    """Reads the files that the settings name.
 
     Raises:
         CheckpointError: a file of weights that cannot be used.
         CertificateError: a certificate beside the weights that was altered or is for others.
-        RuntimeUnavailableError: nothing to run them on.
     """
-    networks = {}
+    found = []
     for path in settings.weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]:
         checkpoint = load_checkpoint(path)
-        runtime = load_runtime(checkpoint, settings.runtime)
-        certified = certified_policy(path, checkpoint.digest)
-        networks[checkpoint.config.name] = ServedNetwork(runtime, checkpoint.digest, certified)
+        found.append(Weights(checkpoint, certified_policy(path, checkpoint.digest)))
         log.info("serving %s from %s", checkpoint.config.name, path)
-    return networks
+    return found
+
+
+def make_networks(found: Iterable[Weights], runtime: str | None) -> dict[str, ServedNetwork]:
+    """Networks that run, by variant.
+
+    Raises:
+        RuntimeUnavailableError: nothing to run them on.
+    """
+    return {
+        each.checkpoint.config.name: ServedNetwork(
+            load_runtime(each.checkpoint, runtime), each.checkpoint.digest, each.certified
+        )
+        for each in found
+    }
+
+
+def load_networks(settings: Settings) -> dict[str, ServedNetwork]:
+    """Reads the weights that the settings name and makes networks of them; raises what these two raise."""
+    return make_networks(read_weights(settings), settings.runtime)

@@ -1,9 +1,14 @@
 """The service's settings: one table of name, default and help; environment and command line come from it."""
 
+<<<<<<< HEAD
 import json
 import re
 from pathlib import Path
 from typing import Any, Literal, Self
+=======
+from pathlib import Path
+from typing import Literal, Self, get_args
+>>>>>>> d708a90 (Every connection in a state with a deadline; connections counted before TLS; a supervisor of our own)
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +37,9 @@ class Limits(BaseModel):
     resume_s: float
     ping_s: float
     max_connections: int
+    max_connections_per_address: int
+    keep_alive_s: float
+    min_bytes_per_s: int
     max_images: int
     request_bytes: int
     bodies_bytes: int
@@ -47,6 +55,7 @@ class Settings(BaseSettings):
     """Settings of `python -m server`; each is also an environment variable with the prefix RASCANET_."""
 
     model_config = SettingsConfigDict(
+<<<<<<< HEAD
         env_prefix="RASCANET_",
         cli_prog_name="python -m server",
         cli_kebab_case=True,
@@ -54,6 +63,11 @@ class Settings(BaseSettings):
         extra="forbid",
         hide_input_in_errors=True,  # it may be a secret
     )
+=======
+        env_prefix="RASCANET_", cli_prog_name="python -m server", cli_kebab_case=True, frozen=True, extra="forbid",
+        hide_input_in_errors=True,  # secrets are among it
+    )  # fmt: skip
+>>>>>>> d708a90 (Every connection in a state with a deadline; connections counted before TLS; a supervisor of our own)
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
@@ -74,6 +88,13 @@ class Settings(BaseSettings):
     stream_frames: int = Field(1_000_000, ge=1, description="frames after which a stream is asked to go on elsewhere")
     stream_s: float = Field(86_400.0, gt=0, description="seconds after which a stream is asked to go on elsewhere")
     max_connections: int = Field(1000, ge=1, description="connections of any kind; more are closed at once")
+    max_connections_per_address: int = Field(
+        500, ge=1, description="of these, from one client address (IPv6: one /64) that is no trusted proxy"
+    )
+    keep_alive_s: float = Field(75.0, gt=0, description="a connection without a request for this long is closed")
+    min_bytes_per_s: int = Field(
+        500, ge=0, description="a body that comes more slowly, or an answer that is taken so, over send_s is given up"
+    )
     handshake_s: float = Field(10.0, gt=0, description="seconds for a request's head, and for a stream's first message")
     ping_s: float = Field(20.0, gt=0, description="seconds between pings, and for the answer to one")
     idle_s: float = Field(30.0, gt=0, description="a stream from which nothing comes for this long is closed")
@@ -179,13 +200,8 @@ class Settings(BaseSettings):
         """What of this a client meets."""
         return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
 
-    def environment(self) -> dict[str, str]:
-        """These settings as environment variables."""
-        values = self.model_dump(mode="json", exclude_none=True)
-        values |= {
-            name: secret.get_secret_value() for name in values if isinstance(secret := getattr(self, name), SecretStr)
-        }
-        return {
-            f"RASCANET_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in values.items()
-        }
+    @classmethod
+    def secret_variables(cls) -> set[str]:
+        """Environment variables that hold secrets, in capitals."""
+        secret = (name for name, field in cls.model_fields.items() if SecretStr in get_args(field.annotation))
+        return {f"{cls.model_config['env_prefix']}{name}".upper() for name in secret}

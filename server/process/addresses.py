@@ -40,11 +40,12 @@ class Proxies:
         """
         hops = [_without_port(hop.strip()) for value in forwarded for hop in value.split(",") if hop.strip()]
         client = peer
-        while hops and self._trusts(client):
+        while hops and self.trusts(client):
             client = hops.pop()
         return client
 
-    def _trusts(self, host: str) -> bool:
+    def trusts(self, host: str) -> bool:
+        """Whether the host is one of the proxies."""
         if self._all or host in self._names:
             return True
         address = _address(host)

@@ -1,24 +1,17 @@
 """uvicorn's connections, bounded: in number, in time until a request, in unread answers, and in silence."""
 
-import asyncio
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # the fastest there is
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.streams import StreamReader
 
-from server.http.problem import problem
+from server.process.http_connection import HttpConnection
 from server.settings import Settings
-from server.stream.endpoint import STREAM_PATH, WOKEN
-from server.stream.streams import Streams
-
-HEAD_BYTES: Final = 65_536
-"""Most bytes of a request's head; a read more may have come before it is refused."""
+from server.stream.endpoint import WOKEN
 
 WHOLE_BINARY: Final = 0x82
 MASKED: Final = 0x80
@@ -59,69 +52,6 @@ def lone_message(data: bytes, start: int) -> tuple[int, int] | None:
     else:
         return None
     return (first, first + length) if first + length <= size else None
-
-
-class BoundedHttp(HttpToolsProtocol):
-    """Closes connections over `max_connections`, and those whose request's head takes over `handshake_s`."""
-
-    _hurry: asyncio.TimerHandle | None = None
-    _head_bytes = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
-        super().connection_made(transport)
-        if len(self.connections) > self._settings.max_connections:
-            transport.abort()
-        else:
-            self._await_head()
-
-    @property
-    def _settings(self) -> Settings:
-        settings: Settings = self.app_state["streams"].settings
-        return settings
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._await_head()
-
-    def on_headers_complete(self) -> None:
-        self._head_came()
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._hurry is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response(f"A request's head has at most {HEAD_BYTES} bytes.")
-
-    def handle_websocket_upgrade(self) -> None:
-        """Refuses a stream that would not be admitted before anything is built for it, at a tenth of the cost."""
-        streams: Streams = self.app_state["streams"]
-        refusal = streams.admission.refusal() if self.url.partition(b"?")[0] == STREAM_PATH.encode() else None
-        if refusal is None:
-            super().handle_websocket_upgrade()
-            return
-        streams.metrics.refused(refusal.code)
-        answer = problem(refusal)
-        status = HTTPStatus(answer.status_code)
-        head = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), b"connection: close"]
-        head += [name + b": " + value for name, value in answer.raw_headers]
-        self.transport.write(b"\r\n".join((*head, b"", answer.body)))
-        self.transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
-        super().connection_lost(exc)
-
-    def _await_head(self) -> None:
-        if self._hurry is None:
-            self._head_bytes = 0
-            self._hurry = self.loop.call_later(self._settings.handshake_s, self.transport.abort)
-
-    def _head_came(self) -> None:
-        if self._hurry is not None:
-            self._hurry.cancel()
-            self._hurry = None
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
@@ -227,9 +157,9 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """Arguments of `uvicorn.Config` for such connections, behind which proxies, and with which certificate."""
+    """Arguments of `uvicorn.Config` for such connections, and behind which proxies."""
     return {
-        "http": BoundedHttp,
+        "http": HttpConnection,
         "ws": BoundedWebSocket,
         "ws_max_size": settings.message_bytes,
         "ws_per_message_deflate": False,  # raw pixels hardly shrink, and it would cost every burst
@@ -237,6 +167,4 @@ def connection_options(settings: Settings) -> dict[str, Any]:
         "ws_ping_timeout": settings.ping_s,
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies,
-        "ssl_certfile": settings.tls_certificate,
-        "ssl_keyfile": settings.tls_key,
     }

@@ -1,90 +1,78 @@
-"""A uvicorn server that lets streams finish before it cuts connections."""
+"""A uvicorn server that accepts by `Listener`, and lets streams finish before it cuts connections."""
 
 import asyncio
-import logging
+import multiprocessing
 import socket
+from collections.abc import Callable
 from time import monotonic
+from typing import Final
 
 import uvicorn
-from uvicorn.supervisors import multiprocess
 
+from server.process.http_connection import HttpConnection
+from server.process.listener import Listener, listening_sockets
+from server.process.registry import Registry
 from server.stream.streams import Streams
 
-POLL_S = 0.05
-LAST_S = 10.0  # beyond `drain_s`, for uvicorn's own shutdown: a worker that takes longer hangs
-
-log = logging.getLogger(__name__)
+POLL_S: Final = 0.05
 
 
 class DrainingServer(uvicorn.Server):
     """On a signal: no more streams, `going_away` to each, `drain_s` for their frames, then uvicorn's own shutdown.
 
-    The application's lifespan gives the streams; uvicorn's lifespan hook itself comes after the sockets are cut.
+    The application's lifespan gives the streams and the connections; uvicorn's lifespan hook itself comes after the
+    sockets are cut. A worker also ends when its parent does.
+
+    Args:
+        config: of uvicorn.
+        beat: called several times a second while the event loop turns.
     """
+
+    def __init__(self, config: uvicorn.Config, beat: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._beat = beat
+        self._listeners: list[Listener] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to listen: on the sockets given, else on the configuration's address.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        if sockets is None:
+            sockets = listening_sockets(self.config.host, self.config.port)
+        await super().startup(sockets=[])
+        state = self.lifespan.state
+        registry: Registry = state["connections"]
+        settings = registry.settings
+
+        def connection() -> HttpConnection:
+            return HttpConnection(self.config, self.server_state, state)
+
+        self._listeners = [
+            Listener(each, connection, registry.tls, settings.handshake_s, settings.send_s) for each in sockets
+        ]
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            asyncio.get_running_loop().add_reader(parent.sentinel, self._orphaned)
+
+    def _orphaned(self) -> None:
+        self.should_exit = True
+        asyncio.get_running_loop().remove_reader(multiprocessing.parent_process().sentinel)  # type: ignore[union-attr]
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn's, ten times a second."""
+        self._beat()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drains, then shuts down."""
-        streams: Streams | None = self.lifespan.state.get("streams")
-        if streams is not None:
-            seconds = streams.settings.drain_s
-            streams.drain()
-            deadline = monotonic() + seconds + 1
-            while len(streams) and monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - a signal may change it
-                await asyncio.sleep(POLL_S)
-        await super().shutdown(sockets)
-
-
-class _Worker(multiprocess.Process):
-    """One process of several, with our server."""
-
-    _asked_at: float | None = None
-
-    @property
-    def server(self) -> uvicorn.Server:
-        if self._server is None:
-            self._server = DrainingServer(self.config)
-        return self._server
-
-    def is_alive(self, timeout: float = 5) -> bool:
-        """Whether it runs and has left no ping unanswered for `timeout` seconds.
-
-        uvicorn's own waits for the answer, and the parent acts on no signal meanwhile: not while a worker starts or
-        hangs, nor for the whole `timeout` after one was killed before it answered, as the parent holds both ends of
-        the pipe, which then does not break.
-        """
-        if not self.process.is_alive():
-            return False
-        try:
-            while self.parent_conn.poll():
-                self.parent_conn.recv()
-                self._asked_at = None
-            if self._asked_at is None:
-                self.parent_conn.send(b"ping")
-                self._asked_at = monotonic()
-        except (OSError, EOFError):
-            return False
-        return monotonic() - self._asked_at < timeout
-
-
-class _Workers(multiprocess.Multiprocess):
-    """The parent of several processes."""
-
-    def __init__(self, config: uvicorn.Config, drain_s: float) -> None:
-        super().__init__(config, sockets=[config.bind_socket()])
-        self._drain_s = drain_s
-
-    def join_all(self) -> None:
-        """Waits for workers that were told to end; kills those that do not."""
-        deadline = monotonic() + self._drain_s + LAST_S
-        for worker in self.processes:
-            worker.process.join(max(0.0, deadline - monotonic()))
-            if worker.exitcode is None:
-                log.error("worker %s did not end in time and is killed", worker.pid)
-                worker.kill()
-                worker.process.join()
-
-
-def run_workers(config: uvicorn.Config, drain_s: float) -> None:
-    """Serves with `config.workers` processes on one port; one that dies is replaced."""
-    multiprocess.Process = _Worker  # type: ignore[misc]  # uvicorn has no argument for it
-    _Workers(config, drain_s).run()
+        streams: Streams = self.lifespan.state["streams"]
+        streams.drain()
+        deadline = monotonic() + streams.settings.drain_s + 1
+        while len(streams) and monotonic() < deadline and not self.force_exit:  # a signal may change it
+            self._beat()
+            await asyncio.sleep(POLL_S)
+        for listener in self._listeners:
+            listener.close()
+        await super().shutdown()

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from sensor_sim.wire import Decision
+from server.process.states import State
 from server.stream.session import Phase, StreamSession
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -44,6 +45,12 @@ class Metrics:
         self.loop_delay = Histogram(
             "rascanet_loop_delay_seconds", "Delay of the event loop's ticks", buckets=LATENCY_S, registry=registry
         )
+        self._connections = Gauge(
+            "rascanet_connections", "Open connections", ["state"], registry=registry, multiprocess_mode="livesum"
+        )
+        self._cut = Counter(
+            "rascanet_connections_cut", "Connections ended by the service", ["reason"], registry=registry
+        )
         self._ended = Counter("rascanet_streams_ended", "Streams by why they ended", ["reason"], registry=registry)
         self._refused = Counter("rascanet_streams_refused", "Upgrades refused", ["reason"], registry=registry)
         self._bursts = Counter("rascanet_bursts", "Bursts of decided frames", ["outcome"], registry=registry)
@@ -64,6 +71,16 @@ class Metrics:
             registry=registry,
         )
         self._counted: dict[StreamSession, tuple[int, int, int]] = {}
+
+    def connected(self, states: Iterable[State]) -> None:
+        """Takes in the states of the open connections."""
+        found = Tally(states)
+        for state in State:
+            self._connections.labels(state).set(found[state])
+
+    def cut(self, reason: str) -> None:
+        """Counts a connection that had to end: the state whose time was up, a limit, or the code of a refusal."""
+        self._cut.labels(reason).inc()
 
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()

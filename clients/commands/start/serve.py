@@ -29,7 +29,7 @@ def serve(
     from model.checkpoint import CheckpointError
     from model.step import RuntimeUnavailableError
     from sensor_sim.scene import sample_photos
-    from server.__main__ import run
+    from server.service import run
     from server.settings import Settings
 
     with failing_on(CheckpointError, RuntimeUnavailableError, ValueError):

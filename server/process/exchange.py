@@ -1,0 +1,163 @@
+"""One request and its answer, between a connection and an ASGI application."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+import h11
+
+from server.errors import ServiceError
+from server.http.problem import problem
+
+log = logging.getLogger(__name__)
+
+BODY_BUFFER_BYTES: Final = 65_536
+"""Of a body that came and that the application did not take yet; more is not read."""
+
+Event = MutableMapping[str, Any]
+Application = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]]
+
+
+class Connection(Protocol):
+    """Where the request comes from, and where its answer goes."""
+
+    def transmit(self, event: h11.Event) -> None:
+        """Sends a part of the answer."""
+
+    async def taken(self) -> None:
+        """Waits while the client takes too little of what was sent."""
+
+    def want_body(self) -> None:
+        """Reads on."""
+
+    def answered(self) -> None:
+        """The answer is complete."""
+
+    def abort(self) -> None:
+        """Drops the connection: an answer that stops in the middle must not look whole."""
+
+
+class Exchange:
+    """A request under way.
+
+    Args:
+        connection: the two ends of the application's pipes.
+        scope: of ASGI, type `http`.
+
+    Attributes:
+        whole: whether all of the body came.
+        started, complete: of the answer.
+    """
+
+    def __init__(self, connection: Connection, scope: Event) -> None:
+        self._connection, self.scope = connection, scope
+        self._body = bytearray()
+        self._arrived = asyncio.Event()
+        self._end_told = self._gone = self._bodiless = False
+        self._failure: ServiceError | None = None
+        self.whole = self.started = self.complete = False
+
+    @property
+    def full(self) -> bool:
+        """Whether no more of the body should be read for now."""
+        return len(self._body) >= BODY_BUFFER_BYTES
+
+    def feed(self, data: bytes) -> None:
+        """Takes a part of the body; one that comes after the answer is dropped."""
+        if not self.complete:
+            self._body += data
+            self._arrived.set()
+
+    def end_body(self) -> None:
+        """Notes that the body is whole."""
+        self.whole = True
+        self._arrived.set()
+
+    def fail(self, error: ServiceError) -> None:
+        """Lets the application's next `receive` raise the error, which it answers."""
+        self._failure = error
+        self._arrived.set()
+
+    def leave(self) -> None:
+        """Notes that the client is gone."""
+        self._gone = True
+        self._arrived.set()
+
+    async def run(self, application: Application) -> None:
+        """Calls the application; whatever it does, the request is answered or its connection dropped."""
+        try:
+            await application(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            self._give_up(ServiceError("draining", "the service is stopping; try another replica"))
+            raise
+        except Exception as error:
+            if not self.complete:  # otherwise the application has logged it with its answer
+                log.error("a request failed", exc_info=error)
+        if not self.complete:
+            self._give_up(ServiceError("internal", "the server failed on this request; it is not the client's fault"))
+
+    async def receive(self) -> Event:
+        """The next part of the body, or `http.disconnect` once there is nothing more to wait for.
+
+        Raises:
+            ServiceError: the body did not come as it should.
+        """
+        while True:
+            if self._gone or self.complete:
+                return {"type": "http.disconnect"}
+            if self._failure is not None and not self.whole:
+                raise self._failure
+            if self._body or (self.whole and not self._end_told):
+                data, self._body = bytes(self._body), bytearray()
+                self._end_told = self.whole
+                return {"type": "http.request", "body": data, "more_body": not self.whole}
+            self._connection.want_body()
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    async def send(self, message: Event) -> None:
+        """Sends a part of the answer, and returns when the client has taken enough of it.
+
+        Raises:
+            RuntimeError: a message that is out of order.
+            h11.LocalProtocolError: headers or a body that do not make a legal answer.
+        """
+        await self._connection.taken()
+        if self._gone:
+            return
+        kind = message["type"]
+        if self.complete or kind != ("http.response.body" if self.started else "http.response.start"):
+            raise RuntimeError(f"an answer cannot go on with {kind!r}")
+        if not self.started:
+            self._start(message["status"], list(message.get("headers", [])))
+        else:
+            self._go_on(message.get("body", b""), more=message.get("more_body", False))
+            await self._connection.taken()
+
+    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._bodiless = self.scope["method"] == "HEAD" or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+        self._connection.transmit(h11.Response(status_code=status, headers=headers))
+        self.started = True
+
+    def _go_on(self, data: bytes, *, more: bool) -> None:
+        if data and not self._bodiless:
+            self._connection.transmit(h11.Data(data=data))
+        if not more:
+            self._connection.transmit(h11.EndOfMessage())
+            self.complete = True
+            self._body.clear()
+            self._arrived.set()
+            self._connection.answered()
+
+    def _give_up(self, error: ServiceError) -> None:
+        """Answers with a refusal, if nothing was answered yet."""
+        if self._gone:
+            return
+        if self.started:
+            self._connection.abort()
+            return
+        answer = problem(error, self.scope["path"])
+        self._start(answer.status_code, answer.raw_headers)
+        self._go_on(bytes(answer.body), more=False)

@@ -1,0 +1,487 @@
+"""HTTP/1.1 on one connection, given to uvicorn as `http=`.
+
+h11 does the protocol: it is pulled, so that a turn of the loop ends when its time is up, however many heads or chunks
+came in one read; and its states are documented, so that nothing here has to reach into a parser. This class moves
+bytes between the transport, h11 and the `Exchange` under way, and keeps the connection's `Life` up to date.
+"""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import h11
+import uvicorn
+from uvicorn.server import ServerState
+
+from server.errors import ServiceError
+from server.http.problem import problem
+from server.process.exchange import BODY_BUFFER_BYTES, Event, Exchange
+from server.process.places import Place
+from server.process.registry import Registry
+from server.process.states import End, Life, State
+
+log = logging.getLogger(__name__)
+
+HEAD_BYTES: Final = 65_536
+"""Most bytes of a request's head, and of the trailers of a chunked body."""
+HEAD_LINES: Final = 128
+LINE_BYTES: Final = 8_192
+"""Of an upgrade's head, but for its cookies: websockets, which reads it again, takes as many and no more."""
+SLICE_BYTES: Final = 2_048
+"""Of a head that h11 is given at a time: so many bytes may come over the bounds before they are refused."""
+TURN_S: Final = 0.002
+"""How long one connection may hold the event loop before the others have their turn."""
+
+HEALTH: Final = "/healthz/"
+PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
+
+
+class HttpConnection(asyncio.Protocol):
+    """Reads requests one after the other; hands the connection on at a websocket upgrade.
+
+    Args:
+        config, server_state, app_state: as uvicorn gives them; `app_state` has `connections` (`Registry`).
+
+    Attributes:
+        life: in which state the connection is, and until when.
+    """
+
+    transport: asyncio.Transport
+    life: Life
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if not config.loaded:
+            config.load()
+        self._config, self._server, self._app_state = config, server_state, app_state
+        self._connections: Registry = app_state["connections"]
+        self._loop = _loop or asyncio.get_event_loop()
+        self._inbox = bytearray()  # what came and h11 was not given yet
+        self._exchange: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stream: Any = None  # the protocol that took over
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._turn_due = self._paused = self._deaf = self._last = False
+        self._place = Place.NONE_LEFT
+        self._sent_bytes = self._taken_bytes = 0
+        self._new_request()
+
+    # What the transport calls
+
+    def admit(self, address: str, *, secured: bool) -> bool:
+        """Takes a place, before a TLS handshake if there is to be one; whether there was a place."""
+        place = self._connections.enter(self, address)
+        self._last = place is Place.RESERVED
+        self._place = place
+        self.life = Life(
+            self._connections.settings,
+            State.TLS_HANDSHAKE if secured else State.BEFORE_HEAD,
+            self._connections.clock(),
+        )
+        return place in (Place.ORDINARY, Place.RESERVED)
+
+    def securing(self, task: asyncio.Task[None]) -> None:
+        """Takes the task that secures the connection; to end the handshake is to cancel it."""
+        self._task = task
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is one that reads
+        self.transport, self._task = transport, None
+        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self._client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
+        self._address = (str(own[0]), int(own[1])) if isinstance(own, tuple) else None
+        if self._place is Place.NONE_LEFT and not self.admit(self._client[0], secured=False):
+            transport.abort()
+            return
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own classes alone
+        self._enter(State.BEFORE_HEAD)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._inbox += data
+        if not self._turn_due:
+            self._turn()
+
+    def eof_received(self) -> None:
+        """The client has nothing more to say: the transport closes the connection."""
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+        self._turn_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._connections.leave(self):
+            return
+        self._server.connections.discard(self)
+        self._writable.set()
+        if self._exchange is not None:
+            self._exchange.leave()
+
+    # What the server and the registry call
+
+    def shutdown(self) -> None:
+        """Ends the connection once its answer is sent."""
+        self._last = True
+        if self._exchange is None:
+            self.transport.close()
+
+    def look(self, now: float) -> None:
+        """Ends the state if its time is up."""
+        if self.life.state is State.TLS_HANDSHAKE:
+            pass
+        elif self.transport.is_closing():
+            if self.life.state is not State.CLOSING:
+                self._enter(State.CLOSING)
+        elif self._stream is not None:
+            if self.life.state is State.UPGRADING and getattr(self._stream, "handshake_complete", True):
+                self._enter(State.STREAMING)
+        else:
+            self._look_at_bytes(now)
+        end = self.life.end(now)
+        if end is not None:
+            self._end(end)
+
+    def _look_at_bytes(self, now: float) -> None:
+        unread = self.transport.get_write_buffer_size()
+        taken, self._taken_bytes = self._taken_bytes, self._sent_bytes - unread
+        state = self.life.state
+        if state is State.UNREAD:
+            self.life.moved(self._taken_bytes - taken)
+            if not unread:
+                self._enter(State.IDLE if self._exchange is None else State.ANSWERING)
+        elif unread and state in (State.ANSWERING, State.IDLE):
+            self._enter(State.UNREAD)
+        elif state is State.IN_BODY and self._waits_for_us:
+            self.life.hold(now)
+
+    @property
+    def _waits_for_us(self) -> bool:
+        """Whether it is the application that takes no more of a body."""
+        full = self._exchange is not None and self._exchange.full
+        return full or self._paused or bool(self._http.they_are_waiting_for_100_continue)
+
+    def _end(self, end: End) -> None:
+        self._connections.cut(self.life.state)
+        if end is End.REFUSE:
+            self._time_out()
+        elif end is End.CLOSE:
+            self._close()
+        else:
+            if self.life.state is State.ANSWERING:
+                log.error("a request is given up: nothing was answered in time", extra={"facts": self._facts()})
+            self.abort()
+
+    def _time_out(self) -> None:
+        state, settings = self.life.state, self._connections.settings
+        if state is State.IN_HEAD or self._exchange is None:
+            self._refuse(ServiceError("request_timeout", f"the head did not arrive within {settings.handshake_s:g} s"))
+            return
+        self._exchange.fail(
+            ServiceError(
+                "request_timeout",
+                f"the body did not arrive within {settings.request_s:g} s, at {settings.min_bytes_per_s} bytes a second"
+                f" or more over every {settings.send_s:g} s",
+            )
+        )
+        self._enter(State.ANSWERING)
+
+    def _facts(self) -> dict[str, Any]:
+        exchange = self._exchange
+        return {} if exchange is None else {"method": exchange.scope["method"], "path": exchange.scope["path"][:200]}
+
+    # What an exchange calls
+
+    def transmit(self, event: h11.Event) -> None:
+        """Sends a part of an answer; the last answer of a connection says so."""
+        if isinstance(event, h11.Response):
+            own = [*self._server.default_headers, *([(b"connection", b"close")] if self._last else [])]
+            event = h11.Response(
+                status_code=event.status_code,
+                headers=[*own, *event.headers.raw_items()],
+                reason=PHRASES.get(event.status_code, b""),
+            )
+        data = self._http.send(event)
+        if data and not self.transport.is_closing():
+            self._sent_bytes += len(data)
+            self.transport.write(data)
+        if self.life.state is State.ANSWERING:
+            self._enter(State.ANSWERING)
+
+    async def taken(self) -> None:
+        """Returns when the client has taken enough of what was sent, or is gone."""
+        await self._writable.wait()
+
+    def want_body(self) -> None:
+        """Reads on, and lets the client begin if it waits for that (`Expect: 100-continue`)."""
+        if self._http.they_are_waiting_for_100_continue and not self.transport.is_closing():
+            self.transmit(h11.InformationalResponse(status_code=100, headers=[]))
+        self._turn_later()
+
+    def answered(self) -> None:
+        """Goes on to the next request, or ends the connection."""
+        self._exchange = self._task = None
+        if self._http.our_state is h11.MUST_CLOSE:
+            if self._http.their_state in (h11.SEND_BODY, h11.ERROR):
+                self._linger()
+            else:
+                self.transport.close()
+        elif self._http.their_state is h11.SEND_BODY:
+            self._enter(State.REFUSED)  # what is left of the body is dropped
+            self._turn_later()
+        else:
+            self._next_request()
+
+    def abort(self) -> None:
+        """Drops the connection with whatever was not taken yet, and gives up the work for it."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._exchange is not None:
+            self._exchange.leave()
+        if self.life.state is not State.TLS_HANDSHAKE:
+            self.transport.abort()
+
+    # Reading
+
+    def _new_request(self) -> None:
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
+        self._head_bytes = self._head_lines = 0
+
+    def _next_request(self) -> None:
+        """Begins anew with what came behind the last request: one parser a request keeps nothing of the one before."""
+        self._inbox[:0] = self._http.trailing_data[0]
+        self._new_request()
+        self._enter(State.IDLE)
+        self._turn_later()
+
+    def _turn_later(self) -> None:
+        if not self._turn_due and self._stream is None:
+            self._turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Works off what came, for as long as a turn lasts; the rest is for the next turn."""
+        self._turn_due = False
+        until = perf_counter() + TURN_S
+        while not self.transport.is_closing() and self._step():
+            if perf_counter() > until:
+                self._turn_later()
+                break
+        if self._stream is None and not self.transport.is_closing():
+            self._pace_reading()
+
+    def _pace_reading(self) -> None:
+        """Reads no more while there is enough to do."""
+        enough = self._turn_due or len(self._inbox) >= BODY_BUFFER_BYTES
+        if enough and not self._paused:
+            self.transport.pause_reading()
+        elif self._paused and not enough:
+            self.transport.resume_reading()
+        self._paused = enough
+
+    def _step(self) -> bool:
+        """Takes one event of the parser; whether there may be another."""
+        exchange = self._exchange
+        if self._deaf or (exchange is not None and (exchange.whole or exchange.full)):
+            return False
+        try:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                return self._feed()
+        except h11.RemoteProtocolError as error:
+            self._refuse_head("head_too_large" if error.error_status_hint == 431 else "bad_request", str(error)[:100])
+            return False
+        if isinstance(event, h11.Request):
+            return self._begin(event)
+        if isinstance(event, h11.Data):
+            size = len(event.data)
+            self.life.moved(size)
+            if exchange is not None:
+                exchange.feed(bytes(event.data))
+        elif isinstance(event, h11.EndOfMessage):  # its headers are trailers: nothing that a request may be judged by
+            if exchange is None:
+                self._next_request()
+            else:
+                exchange.end_body()
+                self._enter(State.ANSWERING)
+            return False
+        else:  # PAUSED, ConnectionClosed: there is nothing more to read
+            return False
+        return True
+
+    def _feed(self) -> bool:
+        """Gives the parser more; whether there was more."""
+        in_head = self._http.their_state is h11.IDLE
+        if in_head and not self._head_bytes:
+            self._inbox = self._inbox.lstrip(b"\r\n")  # RFC 9112, 2.2: an empty line before a request is nothing
+        if not self._inbox:
+            return False
+        data = bytes(self._inbox[: SLICE_BYTES if in_head else BODY_BUFFER_BYTES])
+        if in_head:
+            if not self._head_bytes:
+                self._enter(State.IN_HEAD)
+            elif self._head_bytes > HEAD_BYTES or self._head_lines > HEAD_LINES:
+                self._refuse_head("head_too_large", "too much of it")
+                return False
+            self._head_bytes += len(data)
+            self._head_lines += data.count(b"\n")
+        del self._inbox[: len(data)]
+        self._http.receive_data(data)
+        return True
+
+    # Requests
+
+    def _begin(self, request: h11.Request) -> bool:
+        """Starts a request's exchange; whether the parser may go on."""
+        names = {name for name, _ in request.headers}
+        self._enter(State.IN_BODY)
+        if {b"content-length", b"transfer-encoding"} <= names:
+            self._refuse_head("bad_request", "both Content-Length and Transfer-Encoding")
+            return False
+        scope = self._scope(request)
+        if scope is None:
+            self._refuse_head("bad_request", "the request target is neither a path nor a URL of http or https")
+            return False
+        if self._place is Place.RESERVED and not scope["path"].startswith(HEALTH):
+            most = self._connections.settings.max_connections
+            self._refuse(ServiceError("too_many_connections", f"all {most} connections are taken; try again later"))
+            return False
+        if self._upgrades(request) and not {b"content-length", b"transfer-encoding"} & names:
+            self._hand_over(request)
+            return False
+        self._exchange = Exchange(self, scope)
+        self._task = self._loop.create_task(self._exchange.run(self._config.loaded_app))
+        self._task.add_done_callback(self._server.tasks.discard)
+        self._server.tasks.add(self._task)
+        return True
+
+    def _scope(self, request: h11.Request) -> Event | None:
+        """The request as ASGI wants it; None if its target is not one."""
+        target = request.target
+        if not target.startswith(b"/") and target != b"*":
+            url = urlsplit(target) if target.lower().startswith((b"http://", b"https://")) else None
+            if url is None:
+                return None
+            target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
+        raw_path, _, query = target.partition(b"#")[0].partition(b"?")
+        return {
+            "type": "http",
+            "asgi": {"version": self._config.asgi_version, "spec_version": "2.3"},
+            "http_version": request.http_version.decode(),
+            "method": request.method.decode(),
+            "scheme": "https" if self._secure else "http",
+            "server": self._address,
+            "client": self._client,
+            "root_path": self._config.root_path,
+            "path": unquote(raw_path.decode("ascii")),
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": list(request.headers),
+            "state": self._app_state.copy(),
+        }
+
+    def _upgrades(self, request: h11.Request) -> bool:
+        """Whether the request asks for a websocket as RFC 6455 wants it; others are ignored (RFC 9110, 7.8).
+
+        A body announced beside it is the caller's to look at.
+        """
+        if request.method != b"GET" or request.http_version != b"1.1":
+            return False
+        asked = {
+            name: b",".join(value for found, value in request.headers if found == name).lower()
+            for name in (b"upgrade", b"connection")
+        }
+        tokens = {name: {token.strip() for token in value.split(b",")} for name, value in asked.items()}
+        return b"websocket" in tokens[b"upgrade"] and b"upgrade" in tokens[b"connection"]
+
+    def _hand_over(self, request: h11.Request) -> None:
+        """Lets the websocket's protocol go on, with the head as it has to be read again.
+
+        Cookies are left out: this service has none, and those of others on the same host may be long.
+        """
+        lines = [b"GET " + request.target + b" HTTP/1.1"]
+        lines += [name + b": " + value for name, value in request.headers if name != b"cookie"]
+        if len(lines) > HEAD_LINES or max(map(len, lines)) + 2 > LINE_BYTES:
+            self._refuse_head("head_too_large", f"an upgrade has lines of {LINE_BYTES} bytes, {HEAD_LINES} of them")
+            return
+        rest = self._http.trailing_data[0] + bytes(self._inbox)
+        self._inbox.clear()
+        self._server.connections.discard(self)
+        self._enter(State.UPGRADING)
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        make: Any = self._config.ws_protocol_class
+        self._stream = make(config=self._config, server_state=self._server, app_state=self._app_state)
+        self._stream.connection_made(self.transport)
+        self.transport.set_protocol(_HandedOver(self._stream, self))
+        self._stream.data_received(b"\r\n".join((*lines, b"", b"")))
+        if rest and not self.transport.is_closing():
+            self._stream.data_received(rest)
+
+    # Ending
+
+    def _refuse_head(self, code: str, why: str) -> None:
+        if code == "head_too_large":
+            text = f"a request's head has at most {HEAD_BYTES} bytes and {HEAD_LINES} lines: {why}"
+        else:
+            text = f"this is not HTTP as it is spoken here: {why}"
+        self._refuse(ServiceError(code, text))
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answers a request that no application sees, or whose body is broken; the connection ends."""
+        self._connections.refused(error.code)
+        self._last = True
+        if self._exchange is not None:
+            self._exchange.fail(error)  # the application answers it, or has begun to
+            self._deaf = True
+            self._enter(State.ANSWERING)
+            return
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            answer = problem(error)
+            self.transmit(h11.Response(status_code=answer.status_code, headers=answer.raw_headers))
+            self.transmit(h11.Data(data=bytes(answer.body)))
+            self.transmit(h11.EndOfMessage())
+        self._linger()
+
+    def _linger(self) -> None:
+        """Reads and drops what still comes, so that the answer arrives before the connection is reset."""
+        self._deaf = True
+        self._inbox.clear()
+        self._enter(State.REFUSED)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._enter(State.CLOSING)
+
+    def _enter(self, state: State) -> None:
+        self.life.enter(state, self._connections.clock())
+
+
+class _HandedOver(asyncio.Protocol):
+    """Gives a transport's calls to the protocol that took over; the registry keeps the connection until it is lost."""
+
+    def __init__(self, stream: Any, connection: HttpConnection) -> None:
+        self.data_received = stream.data_received  # type: ignore[method-assign]  # at no cost a message
+        self.eof_received = stream.eof_received  # type: ignore[method-assign]
+        self.pause_writing = stream.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = stream.resume_writing  # type: ignore[method-assign]
+        self._stream, self._connection = stream, connection
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+        self._stream.connection_lost(exc)

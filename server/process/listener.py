@@ -1,0 +1,130 @@
+"""Accepts connections: counted first, then secured, then spoken with.
+
+`loop.create_server` would make the protocol only once TLS is agreed on, so that connections which never come so far
+were in nobody's count.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from server.process.http_connection import HttpConnection
+
+log = logging.getLogger(__name__)
+
+ACCEPTED_A_TURN: Final = 16
+"""Connections accepted before the others have their turn; workers on the same socket share what comes."""
+SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+SCARCE_S: Final = 0.5
+"""Pause after the system had no descriptor or memory for a connection."""
+RESET: Final = struct.pack("ii", 1, 0)
+
+
+class ListenError(ValueError):
+    """An address that cannot be listened on; the message says why."""
+
+
+class Listener:
+    """One listening socket on the running loop.
+
+    Args:
+        listening: non-blocking.
+        make: a new connection.
+        tls: what connections are secured with; None if they are not.
+        handshake_s, send_s: for the beginning and the end of TLS.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        make: Callable[[], HttpConnection],
+        tls: ssl.SSLContext | None,
+        handshake_s: float,
+        send_s: float,
+    ) -> None:
+        self._socket, self._make, self._tls = listening, make, tls
+        # The loop's own timer is for a registry that sweeps no more; the connection's state ends first.
+        self._times: dict[str, Any] = (
+            {}
+            if tls is None
+            else {"ssl": tls, "ssl_handshake_timeout": 2 * handshake_s, "ssl_shutdown_timeout": send_s}
+        )
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pausing: asyncio.TimerHandle | None = None
+        self._listen()
+
+    def close(self) -> None:
+        """Accepts nothing more; handshakes under way are given up."""
+        if self._pausing is not None:
+            self._pausing.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def _listen(self) -> None:
+        self._pausing = None
+        self._loop.add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED_A_TURN):
+            try:
+                client, address = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in SCARCE:
+                    raise
+                log.error("no connection can be accepted for now: %s", error.strerror)
+                self._loop.remove_reader(self._socket)
+                self._pausing = self._loop.call_later(SCARCE_S, self._listen)
+                return
+            connection = self._make()
+            if connection.admit(str(address[0]), secured=self._tls is not None):
+                client.setblocking(False)
+                task = self._loop.create_task(self._connect(connection, client))
+                connection.securing(task)
+                task.add_done_callback(self._tasks.discard)
+                self._tasks.add(task)
+            else:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                client.close()
+
+    async def _connect(self, connection: HttpConnection, client: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: connection, client, **self._times)
+        except (OSError, asyncio.CancelledError):
+            client.close()
+            connection.connection_lost(None)
+
+
+def listening_sockets(host: str, port: int, backlog: int = 2048) -> list[socket.socket]:
+    """Sockets that listen on every address of a host name, on the same port.
+
+    Raises:
+        ListenError: an address that is taken, forbidden or not this machine's, or a name that has none.
+    """
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        with contextlib.ExitStack() as undo:
+            sockets: list[socket.socket] = []
+            for family, _, _, _, address in dict.fromkeys(found):
+                own = (address[0], sockets[0].getsockname()[1], *address[2:]) if sockets and not port else address
+                listening = socket.create_server(own, family=family, backlog=backlog)
+                undo.callback(listening.close)
+                listening.setblocking(False)
+                sockets.append(listening)
+            undo.pop_all()
+            return sockets
+    except (OSError, UnicodeError) as error:  # a host name may be none
+        why = getattr(error, "strerror", None) or str(error)
+        raise ListenError(
+            f"cannot listen on {host} port {port}: {why}; choose another host or port, or end what listens there"
+        ) from None

@@ -1,0 +1,100 @@
+"""The service: one process, or several on one port."""
+
+import os
+import pickle
+import secrets
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from socket import socket
+from typing import Any
+
+import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
+from pydantic import SecretStr
+
+from server.app import create_app
+from server.networks import Weights, make_networks, read_weights
+from server.process.connections import connection_options
+from server.process.drain import DrainingServer
+from server.process.listener import listening_sockets
+from server.process.logs import log_as_json
+from server.process.metrics import FOLDER as METRICS_FOLDER
+from server.process.tls import tls_context
+from server.process.workers import SPAWN, run_workers
+from server.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Serves until interrupted.
+
+    Raises:
+        CheckpointError: weights that cannot be used.
+        CertificateError: a certificate beside them that was altered or is for others.
+        RuntimeUnavailableError: nothing to run them on.
+        TlsError: a certificate or a key that cannot be used.
+        ListenError: an address that cannot be listened on.
+    """
+    signal.signal(signal.SIGTERM, _stopped)  # uvicorn raises it again once it has stopped
+    log_as_json()
+    weights = read_weights(settings)
+    tls_context(settings)  # here, so that it is said once and not by every worker
+    make_networks(weights, settings.runtime)
+    sockets = listening_sockets(settings.host, settings.port)
+    with ExitStack() as held:
+        for each in sockets:
+            held.enter_context(each)
+        held.enter_context(suppress(KeyboardInterrupt))
+        if settings.workers == 1:
+            _serve(settings, weights, sockets)
+        else:
+            _serve_by_workers(settings, weights, sockets)
+
+
+def _serve_by_workers(settings: Settings, weights: list[Weights], sockets: list[socket]) -> None:
+    key = settings.resume_key or SecretStr(secrets.token_hex())  # the same for every worker
+    with tempfile.TemporaryDirectory(prefix="rascanet-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        # Shared memory, not an argument: a child that dies before it has read more than a pipe holds stops its parent.
+        pickled = SPAWN.Array("c", pickle.dumps(weights), lock=False)
+        run_workers(
+            settings.workers,
+            worker,
+            (settings.model_copy(update={"resume_key": key}), pickled, sockets),
+            settings.drain_s,
+            lambda pid: mark_process_dead(pid, folder),
+        )
+
+
+def worker(settings: Settings, pickled: Any, sockets: list[socket], beats: Any) -> None:
+    """One process of several, with the weights that its parent read; adds to `beats.value` while its loop turns."""
+    signal.signal(signal.SIGTERM, _stopped)
+    log_as_json()
+
+    def beat() -> None:
+        beats.value += 1
+
+    with suppress(KeyboardInterrupt):
+        _serve(settings, pickle.loads(pickled.raw), sockets, beat)  # noqa: S301 - written by the parent
+
+
+def _serve(
+    settings: Settings, weights: Iterable[Weights], sockets: list[socket], beat: Callable[[], None] = lambda: None
+) -> None:
+    app = create_app(settings, make_networks(weights, settings.runtime))
+    config = uvicorn.Config(
+        app,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        lifespan="on",
+        timeout_graceful_shutdown=5,  # for what is left after the streams are drained
+        access_log=False,
+        log_config=None,
+        **connection_options(settings),
+    )
+    DrainingServer(config, beat).run(sockets=sockets)
+
+
+def _stopped(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
