@@ -1,14 +1,8 @@
 """The service's settings: one table of name, default and help; environment and command line come from it."""
 
-<<<<<<< HEAD
-import json
 import re
 from pathlib import Path
-from typing import Any, Literal, Self
-=======
-from pathlib import Path
-from typing import Literal, Self, get_args
->>>>>>> d708a90 (Every connection in a state with a deadline; connections counted before TLS; a supervisor of our own)
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -55,7 +49,6 @@ class Settings(BaseSettings):
     """Settings of `python -m server`; each is also an environment variable with the prefix RASCANET_."""
 
     model_config = SettingsConfigDict(
-<<<<<<< HEAD
         env_prefix="RASCANET_",
         cli_prog_name="python -m server",
         cli_kebab_case=True,
@@ -63,11 +56,6 @@ class Settings(BaseSettings):
         extra="forbid",
         hide_input_in_errors=True,  # it may be a secret
     )
-=======
-        env_prefix="RASCANET_", cli_prog_name="python -m server", cli_kebab_case=True, frozen=True, extra="forbid",
-        hide_input_in_errors=True,  # secrets are among it
-    )  # fmt: skip
->>>>>>> d708a90 (Every connection in a state with a deadline; connections counted before TLS; a supervisor of our own)
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")

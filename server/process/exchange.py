@@ -92,6 +92,9 @@ class Exchange:
         except asyncio.CancelledError:
             self._give_up(ServiceError("draining", "the service is stopping; try another replica"))
             raise
+        except ServiceError as refusal:
+            if not self.complete:
+                self._give_up(refusal)
         except Exception as error:
             if not self.complete:  # otherwise the application has logged it with its answer
                 log.error("a request failed", exc_info=error)
