@@ -50,7 +50,7 @@ class _Page(Mount):
 def create_app(settings: Settings, networks: Networks) -> FastAPI:
     """The application of one process.
 
-    Its lifespan state has `streams` (`Streams`) and `access` (`Access`), for whoever serves streams or ends the process,
+    Its lifespan state has `streams` (`Streams`) and `access` (`Access`), for who serves streams or ends the process,
     and `connections` (`Registry`), for the protocol of the connections.
 
     Raises:

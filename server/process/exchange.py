@@ -80,7 +80,7 @@ class Exchange:
         self._failure = error
         self._arrived.set()
 
-    def leave(self) -> None:
+    def depart(self) -> None:
         """Notes that the client is gone."""
         self._gone = True
         self._arrived.set()

@@ -77,20 +77,15 @@ class HttpConnection(asyncio.Protocol):
 
     # What the transport calls
 
-    def admit(self, address: str, *, secured: bool) -> bool:
-        """Takes a place, before a TLS handshake if there is to be one; whether there was a place."""
-        place = self._connections.enter(self, address)
-        self._last = place is Place.RESERVED
-        self._place = place
-        self.life = Life(
-            self._connections.settings,
-            State.TLS_HANDSHAKE if secured else State.BEFORE_HEAD,
-            self._connections.clock(),
-        )
-        return place in (Place.ORDINARY, Place.RESERVED)
+    def admit(self, address: str) -> bool:
+        """Takes a place for a connection that is accepted and not made yet; whether there was one."""
+        self._place = self._connections.enter(self, address)
+        self._last = self._place is Place.RESERVED
+        self.life = Life(self._connections.settings, State.TLS_HANDSHAKE, self._connections.clock())
+        return self._place in (Place.ORDINARY, Place.RESERVED)
 
     def securing(self, task: asyncio.Task[None]) -> None:
-        """Takes the task that secures the connection; to end the handshake is to cancel it."""
+        """Takes the task that makes the connection; to end the handshake is to cancel it."""
         self._task = task
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is one that reads
@@ -98,7 +93,7 @@ class HttpConnection(asyncio.Protocol):
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         self._client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
         self._address = (str(own[0]), int(own[1])) if isinstance(own, tuple) else None
-        if self._place is Place.NONE_LEFT and not self.admit(self._client[0], secured=False):
+        if self._place is Place.NONE_LEFT and not self.admit(self._client[0]):
             transport.abort()
             return
         self._secure = transport.get_extra_info("sslcontext") is not None
@@ -123,12 +118,12 @@ class HttpConnection(asyncio.Protocol):
         self._turn_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._connections.leave(self):
+        if not self._connections.remove(self):
             return
         self._server.connections.discard(self)
         self._writable.set()
         if self._exchange is not None:
-            self._exchange.leave()
+            self._exchange.depart()
 
     # What the server and the registry call
 
@@ -249,7 +244,7 @@ class HttpConnection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         if self._exchange is not None:
-            self._exchange.leave()
+            self._exchange.depart()
         if self.life.state is not State.TLS_HANDSHAKE:
             self.transport.abort()
 

@@ -87,7 +87,7 @@ class Listener:
                 self._pausing = self._loop.call_later(SCARCE_S, self._listen)
                 return
             connection = self._make()
-            if connection.admit(str(address[0]), secured=self._tls is not None):
+            if connection.admit(str(address[0])):
                 client.setblocking(False)
                 task = self._loop.create_task(self._connect(connection, client))
                 connection.securing(task)

@@ -1,6 +1,7 @@
 """The connections of one process, and the one timer that ends those whose time is up."""
 
 import asyncio
+import logging
 import ssl
 from typing import Final, Protocol
 
@@ -11,6 +12,8 @@ from server.process.places import Place, Places
 from server.process.states import Life, State
 from server.process.tls import tls_context
 from server.settings import Settings
+
+log = logging.getLogger(__name__)
 
 SWEEP_S: Final = 0.25
 """Between two looks at all connections: by so much a deadline may be late."""
@@ -23,6 +26,9 @@ class Connection(Protocol):
 
     def look(self, now: float) -> None:
         """Ends its state if the time for it is up."""
+
+    def abort(self) -> None:
+        """Drops it."""
 
 
 class Registry:
@@ -62,7 +68,7 @@ class Registry:
             self._metrics.cut(place)
         return place
 
-    def leave(self, connection: Connection) -> bool:
+    def remove(self, connection: Connection) -> bool:
         """Counts a connection out; whether it was in."""
         address = self._open.pop(connection, None)
         if address is None:
@@ -83,7 +89,11 @@ class Registry:
         self.clock.beat()
         now = self.clock()
         for connection in tuple(self._open):
-            connection.look(now)
+            try:
+                connection.look(now)
+            except Exception:  # a fault with one connection must not keep the others for ever
+                log.exception("a connection failed")
+                connection.abort()
         self._metrics.connected(connection.life.state for connection in self._open)
 
     async def watch(self) -> None:

@@ -9,6 +9,9 @@ nothing, by doing it slowly, or by doing something that nobody thought of:
                                        +--> UPGRADING -> STREAMING
     every state -> CLOSING -> gone
 
+Without TLS, TLS_HANDSHAKE is the turn of the loop between the moment a connection is accepted and counted, and the
+moment it can be read from.
+
 Two kinds of deadlines: the time in a state, and the pace of the bytes in it. A state with a pace is cut into windows
 of `send_s`; each window has to bring `min_bytes_per_s` on average. So a body that comes byte by byte ends after the
 first window, and does not hold its place for all of `request_s`.

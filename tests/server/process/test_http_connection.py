@@ -63,7 +63,7 @@ async def never_reads(_scope: dict[str, Any], _receive: Receive, send: Send) -> 
 
 
 async def _tls_handshake(client: Client) -> None:
-    assert client.connection.admit("192.0.2.1", secured=True)
+    assert client.connection.admit("192.0.2.1")
     client.connection.securing(asyncio.create_task(asyncio.Event().wait()))  # type: ignore[arg-type]  # any task
 
 
@@ -290,6 +290,21 @@ def test_a_head_that_cannot_be_is_refused_and_counted(data: bytes, code: int) ->
     assert f'rascanet_connections_cut_total{{reason="{reason}"}} 1.0' in client.metrics.text().decode()
 
 
+def test_a_fault_with_one_connection_is_not_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    async def steps(client: Client) -> None:
+        broken = client.another()
+        assert broken.admit("192.0.2.2")
+        broken.look = lambda now: 1 / 0  # type: ignore[assignment, method-assign]
+        client.now += LIMITS.handshake_s
+        client.registry.sweep()
+        assert client.transport.closed
+        broken.connection_lost(None)
+
+    with caplog.at_level(logging.ERROR):
+        under_way(hello, steps)
+    assert "a connection failed" in caplog.text
+
+
 def test_trailers_are_dropped() -> None:
     seen: list[Any] = []
 
@@ -409,7 +424,7 @@ def test_time_that_the_service_slept_counts_against_nobody(
 def test_a_connection_of_the_reserve_is_for_health_alone() -> None:
     async def steps(client: Client) -> None:
         for number in range(2, 4):
-            assert client.another().admit(f"192.0.2.{number}", secured=False)
+            assert client.another().admit(f"192.0.2.{number}")
         for path, code in ((b"/healthz/live", 200), (b"/a", 503)):
             connection, transport = client.another(), FakeTransport("192.0.2.4")
             connection.connection_made(transport)
@@ -418,8 +433,8 @@ def test_a_connection_of_the_reserve_is_for_health_alone() -> None:
             assert transport.written.startswith(b"HTTP/1.1 %d " % code)
             assert b"connection: close" in transport.written
         for number in range(5, 5 + RESERVE - 2):
-            assert client.another().admit(f"192.0.2.{number}", secured=False)
-        assert not client.another().admit("192.0.2.5", secured=False)
+            assert client.another().admit(f"192.0.2.{number}")
+        assert not client.another().admit("192.0.2.5")
         for other in list(client.registry._open):
             if other is not client.connection:
                 other.connection_lost(None)  # type: ignore[attr-defined]
