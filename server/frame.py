@@ -28,7 +28,7 @@ A frame is over when it is *decided* (the policy exits, or its last burst is pro
 *given up*, by the client or by a service that is behind; then nothing is concluded.
 """
 
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -40,20 +40,9 @@ from model.step import Hidden, Pixels, StepResult, StepRuntime
 from sensor_sim.burst import PixelFormat, Rows
 from server.errors import ServiceError
 
-
-class BurstOutcome(NamedTuple):
-    """What became of a burst that was processed.
-
-    Attributes:
-        burst_index: which one.
-        p_person, confidence: what the network says after it, 0..1.
-        skipped: the burst that is not looked at in consequence; None if there is none.
-    """
-
-    burst_index: int
-    p_person: float
-    confidence: float
-    skipped: int | None
+BurstOutcome = tuple[int, float, float, int | None]
+"""A burst that was processed: its index, P(person) and the confidence after it (0..1), and the burst that is skipped in
+consequence, if one is. A plain tuple: one is made for every burst of every stream."""
 
 
 class FrameState(msgspec.Struct, frozen=True):
@@ -86,14 +75,15 @@ class FrameInProgress:
         scan: how far the frame has been read.
         hidden: the network's state, (C, Wh) float32; `runtime.step` advances it.
         received: the burst after the last one that came.
-        given_up: whether the frame ended without a decision.
+        over: whether no more bursts are looked at.
+        given_up: whether it ended without a decision.
         compute_us: time that the network took over the frame's bursts.
         last: what the network said last; None before the first burst.
     """
 
     __slots__ = (
         "_burst_rows", "_first", "_name", "_rows", "_turn_rows", "_width",
-        "compute_us", "given_up", "hidden", "last", "received", "scan",
+        "compute_us", "given_up", "hidden", "last", "over", "received", "scan",
     )  # fmt: skip
 
     def __init__(self, runtime: StepRuntime, policy: ExitPolicy) -> None:
@@ -101,7 +91,7 @@ class FrameInProgress:
         self.scan = FrameScan(config.bursts_per_frame, policy)
         self.hidden: Hidden = runtime.initial_hidden()
         self.received = 0
-        self.given_up = False
+        self.over = self.given_up = False
         self.compute_us = 0.0
         self.last: StepResult | None = None
         self._name, self._width, self._burst_rows = config.name, config.width, config.BURST_ROWS
@@ -112,12 +102,7 @@ class FrameInProgress:
     @property
     def decided(self) -> bool:
         """Whether something was concluded."""
-        return self.scan.decided and not self.given_up
-
-    @property
-    def over(self) -> bool:
-        """Whether no more bursts are looked at."""
-        return self.given_up or self.scan.decided
+        return self.over and not self.given_up
 
     @property
     def next_burst(self) -> int:
@@ -131,7 +116,9 @@ class FrameInProgress:
             ServiceError: `wrong_geometry`, `out_of_order`; nothing has changed.
         """
         count, width, _ = rows.rows.shape
-        count -= 2 * rows.pixel_format.halo_rows
+        raw = rows.pixel_format is not PixelFormat.RGB8
+        if raw:
+            count -= 2 * rows.pixel_format.halo_rows
         if width != self._width or count != rows.bursts * self._burst_rows:
             raise ServiceError(
                 "wrong_geometry",
@@ -150,9 +137,7 @@ class FrameInProgress:
             raise ServiceError("out_of_order", f"burst {first} of frame {rows.frame_id} came, burst {wanted} is next")
         self.received = end
         self._first = first
-        self._rows = rows.rows
-        if rows.pixel_format is not PixelFormat.RGB8:
-            self._rows = rgb_rows(rows.rows, rows.pixel_format, first * self._burst_rows)
+        self._rows = rgb_rows(rows.rows, rows.pixel_format, first * self._burst_rows) if raw else rows.rows
 
     def rows_to_step(self) -> Pixels | None:
         """The rows that the network is to see next, (n * burst_rows, W, 3) uint8; None when there are none.
@@ -163,10 +148,12 @@ class FrameInProgress:
         if rows is None:
             return None
         start = (self.scan.next_burst - self._first) * self._burst_rows
+        end = start + self._turn_rows
+        if self.over or end >= len(rows):
+            self._rows = None  # after these there are none
         if self.over or start >= len(rows):
-            self._rows = None
             return None
-        return rows[start : start + self._turn_rows] if start or len(rows) > self._turn_rows else rows
+        return rows[start:end] if start or end < len(rows) else rows
 
     def advance(self, result: StepResult, compute_us: float = 0.0) -> list[BurstOutcome]:
         """What becomes of the bursts of `rows_to_step`, from the network's answer to them and the time that it took."""
@@ -176,12 +163,14 @@ class FrameInProgress:
         outcomes = []
         for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
             skipped = scan.advance(p_person, confidence)
-            outcomes.append(BurstOutcome(scan.last_burst, p_person, confidence, skipped))
+            outcomes.append((scan.last_burst, p_person, confidence, skipped))
+        self.over = scan.decided
         return outcomes
 
     def give_up(self) -> None:
         """Ends the frame without a decision; one that is decided stays so."""
         self.given_up = not self.scan.decided
+        self.over = True
         self._rows = None
 
     def state(self) -> FrameState | None:

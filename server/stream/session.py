@@ -185,7 +185,7 @@ class StreamSession:
             if skipped is not None:
                 replies.append(Skip(frame_id, skipped))
         every = self._checkpoint_every
-        if frame.decided:
+        if frame.over:
             replies.append(self._decide(frame))
         elif every and frame.scan.processed // every > before // every:
             replies.append(Checkpoint(frame_id, frame.scan.last_burst, self._grant(), self._seal()))
@@ -286,7 +286,7 @@ class StreamSession:
                 frame.give_up()
                 self.shed += 1
                 replies.append(Shed(message.frame_id))
-        if 2 * self.credits_left <= self._limits.credit_bursts:
+        if 2 * (self._credit_limit - self.bursts) <= self._limits.credit_bursts:
             replies.append(Credit(self._grant()))
         return replies
 
