@@ -5,6 +5,7 @@ FROM node:20-bookworm-slim AS page
 WORKDIR /page/clients/browser
 COPY clients/browser/package.json clients/browser/package-lock.json ./
 RUN npm ci --no-audit --no-fund
+COPY MODEL_CARD.md PROTOCOL.md /page/
 COPY clients/browser ./
 RUN npm run build
 

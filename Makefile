@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PAGE := clients/browser
-PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts -type f 2>/dev/null)
+PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts MODEL_CARD.md PROTOCOL.md -type f 2>/dev/null)
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,7 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_network
 	$(BIN)/python -m tests.vectors.make_resize
 	$(BIN)/python -m tests.vectors.make_presence
+	$(BIN)/python -m tests.vectors.make_exit_lines
 	$(BIN)/python -m tests.vectors.make_page_facts
 	$(BIN)/python -m tests.vectors.make_protocol
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { defineConfig, type Plugin } from "vite";
 
 const service = `http://127.0.0.1:${process.env.RASCANET_PORT ?? "8000"}`;
@@ -23,8 +24,21 @@ const contentSecurityPolicy: Plugin = {
   ],
 };
 
+/** Documents that the page links to, as they stand, so that a page without a way to the outside has them too. */
+const DOCUMENTS = { "model-card.txt": "../../MODEL_CARD.md", "protocol.txt": "../../PROTOCOL.md" };
+
+const documents: Plugin = {
+  name: "documents",
+  apply: "build",
+  generateBundle() {
+    for (const [fileName, path] of Object.entries(DOCUMENTS)) {
+      this.emitFile({ type: "asset", fileName, source: readFileSync(new URL(path, import.meta.url)) });
+    }
+  },
+};
+
 export default defineConfig({
-  plugins: [contentSecurityPolicy],
+  plugins: [contentSecurityPolicy, documents],
   worker: { format: "es" },
   build: {
     target: "es2022",

@@ -20,7 +20,7 @@ MOST_BUFFERED_BYTES = 65_536 + 262_144
 def watch(page: Page, url: str, seconds: float) -> list[dict[str, float]]:
     """The page's frame pacing once a second."""
     page.goto(f"{url}/?mode=live&variant=210x240&policy=never&sensor=hm01b0-qvga")
-    page.click("#webcam")
+    page.click("#go")
     page.wait_for_selector("#rate[data-read]", timeout=20_000)
     reports = []
     for _ in range(round(seconds)):

@@ -31,7 +31,7 @@ def test_axe_finds_nothing(new_page: NewPage, service: Service, scheme: str, que
         for summary in page.locator("summary:visible").all():
             summary.click()
     elif "live" in query:
-        page.click("#webcam")
+        page.click("#go")
         expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=SCAN_MS)
         page.click("#go")
     else:

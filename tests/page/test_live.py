@@ -16,7 +16,8 @@ def test_the_webcam_keeps_pace_at_the_large_network(page: Page, service: Service
         watch(page, service.url, seconds=10), least_fps=2
     )  # the processor may be busy with other things; the soak asks for more
     page.click("#go")
-    expect(page.locator("#go")).to_be_hidden()
+    expect(page.locator("#go")).to_have_text("Use the webcam")
+    expect(page.locator("#way-on")).to_have_text("Go on")
 
 
 def test_the_webcam_is_asked_for_only_after_a_click(page: Page, service: Service) -> None:
@@ -25,9 +26,9 @@ def test_the_webcam_is_asked_for_only_after_a_click(page: Page, service: Service
         "(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))"
     )
     page.goto(f"{service.url}/?mode=live")
-    expect(page.locator("#webcam")).to_be_visible()
+    expect(page.locator("#camera")).to_be_visible()
     assert not page.evaluate("window.asked === true")
-    page.click("#webcam")
+    page.click("#go")
     expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=WAIT_MS)
     assert page.evaluate("window.asked === true")
     expect(page.locator("#rate dt")).to_have_count(8)
@@ -41,7 +42,7 @@ def test_a_background_tab_is_told_of(page: Page, service: Service) -> None:
     """Where the page takes the pictures itself; a camera's go to the worker, background or not."""
     page.add_init_script("delete window.MediaStreamTrackProcessor")
     page.goto(f"{service.url}/?mode=live")
-    page.click("#webcam")
+    page.click("#go")
     expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=WAIT_MS)
     for hidden in ("true", "false"):
         page.evaluate(
@@ -62,7 +63,7 @@ def test_a_camera_granted_after_turning_away_is_let_go(page: Page, service: Serv
         "(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))"
     )
     page.goto(f"{service.url}/?mode=live")
-    page.click("#webcam")
+    page.click("#go")
     page.wait_for_function("() => typeof window.grant === 'function'")
     page.click("label[for=mode-scan]")
     page.evaluate("window.grant()")
@@ -72,7 +73,7 @@ def test_a_camera_granted_after_turning_away_is_let_go(page: Page, service: Serv
 
 def test_hysteresis_says_who_appeared(page: Page, service: Service) -> None:
     page.goto(f"{service.url}/?mode=live&policy=published&exit_threshold=0.6")
-    page.click("#webcam")
+    page.click("#go")
     expect(page.locator("#events li").first).to_contain_text("Person appeared", timeout=WAIT_MS)
 
 
@@ -83,7 +84,7 @@ def test_hysteresis_says_who_appeared(page: Page, service: Service) -> None:
 def test_a_camera_that_cannot_be_had(page: Page, service: Service, error: str, words: str) -> None:
     page.add_init_script(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{error}'))")
     page.goto(f"{service.url}/?mode=live")
-    page.click("#webcam")
+    page.click("#go")
     expect(page.locator("#status")).to_contain_text(words)
     expect(page.locator("#way-on")).to_have_text("Try again")
 
@@ -91,7 +92,7 @@ def test_a_camera_that_cannot_be_had(page: Page, service: Service, error: str, w
 def test_a_camera_refused_by_the_browser(new_page: NewPage, service: Service) -> None:
     page = new_page()
     page.goto(f"{service.url}/?mode=live")
-    page.click("#webcam")
+    page.click("#go")
     expect(page.locator("#status")).to_contain_text("The camera was refused", timeout=WAIT_MS)
 
 

@@ -3,7 +3,7 @@
 import json
 
 from sensor_sim.wire import TYPES
-from tests.vectors import make_page_facts, make_presence, make_protocol, make_resize
+from tests.vectors import make_exit_lines, make_page_facts, make_presence, make_protocol, make_resize
 
 
 def test_resize_vectors_are_pillows() -> None:
@@ -26,3 +26,7 @@ def test_the_protocols_tables_are_the_codes() -> None:
 def test_every_field_of_a_message_says_its_meaning_and_no_other() -> None:
     for kind in TYPES.values():
         assert list(make_protocol.meanings_of(kind)) == list(kind.__struct_fields__)
+
+
+def test_exit_lines_are_the_policies() -> None:
+    assert json.loads(make_exit_lines.FILE.read_text()) == make_exit_lines.vectors()

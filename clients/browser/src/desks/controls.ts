@@ -2,7 +2,7 @@
 
 import { contradiction, parameterRange, policiesFor, policyLabel, policyWords } from "../service/policies";
 import { type SensorTiming, sensorsFor } from "../service/sensors";
-import type { Model, Models, PolicyKind } from "../service/service";
+import { defaultPolicy, type Model, type Models, type PolicyKind } from "../service/service";
 import {
   type Choices,
   CUSTOM_SENSOR,
@@ -37,11 +37,21 @@ export class Controls {
     query: string,
     private readonly onChange: (change: Change) => void,
   ) {
-    this.settings = defaultSettings(this.choices(offer.models[0]?.variant ?? ""));
-    const wanted = new URLSearchParams(query).get("variant") ?? this.settings.variant;
-    this.settings = settingsFromQuery(query, this.choices(wanted));
+    this.settings = this.settingsOf(query);
     this.fill();
     this.listen();
+  }
+
+  /** Takes the settings of another address, as after going back. */
+  take(query: string): void {
+    this.settings = this.settingsOf(query);
+    this.fill();
+  }
+
+  private settingsOf(query: string): Settings {
+    const first = defaultSettings(this.choices(this.offer.models[0]?.variant ?? ""));
+    const wanted = new URLSearchParams(query).get("variant") ?? first.variant;
+    return settingsFromQuery(query, this.choices(wanted));
   }
 
   get model(): Model {
@@ -80,6 +90,7 @@ export class Controls {
     return {
       variants: this.offer.models.map((one) => one.variant),
       policies: model ? policiesFor(model, this.offer) : [],
+      defaultPolicy: model ? defaultPolicy(model) : "",
       sensors: model ? sensorsFor(model.height, model.width) : [],
     };
   }
@@ -100,6 +111,7 @@ export class Controls {
     this.tiles.value = String(settings.tiles);
     this.fillSensors();
     this.fillPolicies();
+    byId<HTMLInputElement>("beside").checked = settings.compare !== "";
     this.setMode(settings.mode);
     this.showPace();
   }
@@ -174,7 +186,6 @@ export class Controls {
   }
 
   private listen(): void {
-    const { settings } = this;
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
       input.onchange = () => {
         this.setMode(input.value as Mode);
@@ -182,15 +193,15 @@ export class Controls {
       };
     }
     this.variant.onchange = () => {
-      settings.variant = this.variant.value;
+      this.settings.variant = this.variant.value;
       this.fillSensors();
-      const preset = this.sensors.find(({ name }) => name === settings.sensor);
-      if (preset === undefined) settings.sensor = CUSTOM_SENSOR;
-      else settings.lineTimeUs = preset.lineTimeUs;
+      const preset = this.sensors.find(({ name }) => name === this.settings.sensor);
+      if (preset === undefined) this.settings.sensor = CUSTOM_SENSOR;
+      else this.settings.lineTimeUs = preset.lineTimeUs;
       // Not every network has a certificate.
       const known = (name: string) => name === "" || this.policies.some((policy) => policy.name === name);
-      if (!known(settings.policy)) this.setPolicy(false, this.policies[0]?.name ?? "");
-      if (!known(settings.compare)) this.setPolicy(true, this.policies[0]?.name ?? "");
+      if (!known(this.settings.policy)) this.setPolicy(false, defaultPolicy(this.model));
+      if (!known(this.settings.compare)) this.setPolicy(true, defaultPolicy(this.model));
       this.fillPolicies();
       this.showPace();
       this.onChange("variant");
@@ -203,33 +214,32 @@ export class Controls {
     this.policy.onchange = () => choosePolicy(false, this.policy.value);
     this.compare.onchange = () => choosePolicy(true, this.compare.value);
     this.sensor.onchange = () => {
-      settings.sensor = this.sensor.value;
-      const preset = this.sensors.find(({ name }) => name === settings.sensor);
-      if (preset) settings.lineTimeUs = preset.lineTimeUs;
+      this.settings.sensor = this.sensor.value;
+      const preset = this.sensors.find(({ name }) => name === this.settings.sensor);
+      if (preset) this.settings.lineTimeUs = preset.lineTimeUs;
       this.showPace();
       this.onChange("pace");
     };
     this.lineTime.oninput = () => {
       const us = LINE_TIME_RANGE_US[0] * RANGE_RATIO ** (this.lineTime.valueAsNumber / SLIDER_STEPS);
-      settings.lineTimeUs = Number(us.toPrecision(2));
-      settings.sensor = CUSTOM_SENSOR;
+      this.settings.lineTimeUs = Number(us.toPrecision(2));
+      this.settings.sensor = CUSTOM_SENSOR;
       this.showPace();
       this.onChange("pace");
     };
     this.slow.onchange = () => {
-      settings.slow = Number(this.slow.value);
+      this.settings.slow = Number(this.slow.value);
       this.showPace();
       this.onChange("pace");
     };
     this.tiles.oninput = () => {
-      settings.tiles = this.tiles.valueAsNumber;
+      this.settings.tiles = this.tiles.valueAsNumber;
       this.showPace();
       this.onChange("tiles");
     };
-    byId<HTMLInputElement>("beside").checked = settings.compare !== "";
     byId<HTMLInputElement>("beside").onchange = (event) => {
       const on = (event.target as HTMLInputElement).checked;
-      const other = this.policies.find(({ name }) => name !== settings.policy) ?? this.policies[0];
+      const other = this.policies.find(({ name }) => name !== this.settings.policy) ?? this.policies[0];
       this.compare.value = on ? (other?.name ?? "") : "";
       choosePolicy(true, this.compare.value);
     };

@@ -1,6 +1,6 @@
 /** The page's side of the worker: begins tasks and hands their reports on. */
 
-import type { FromWorker, PaceOrder, Report, Task, ToWorker } from "../worker/messages";
+import type { FromWorker, PaceOrder, Report, ServiceAddress, Task, ToWorker } from "../worker/messages";
 
 /** The part of a Worker that is used here. */
 export interface WorkerPort {
@@ -15,11 +15,18 @@ export interface Running {
   stop(): void;
 }
 
+/** A task without the service's address, which is the same for all. */
+type Order<T> = T extends Task ? Omit<T, keyof ServiceAddress> : never;
+
 export class Engine {
   private readonly tasks = new Map<number, (report: Report) => void>();
   private next = 1;
 
-  constructor(private readonly port: WorkerPort) {
+  /** `address`: where the service is, and the token that it asks for. */
+  constructor(
+    private readonly port: WorkerPort,
+    private readonly address: () => ServiceAddress,
+  ) {
     port.onmessage = ({ data: { id, report } }) => {
       const listen = this.tasks.get(id);
       if (report.kind === "done" || report.kind === "fault") this.tasks.delete(id);
@@ -28,10 +35,10 @@ export class Engine {
   }
 
   /** Begins a task; nothing is reported any more once it is stopped. */
-  begin(task: Task, listen: (report: Report) => void, transfer: Transferable[] = []): Running {
+  begin(order: Order<Task>, listen: (report: Report) => void, transfer: Transferable[] = []): Running {
     const id = this.next++;
     this.tasks.set(id, listen);
-    this.port.postMessage({ id, task }, transfer);
+    this.port.postMessage({ id, task: { ...order, ...this.address() } }, transfer);
     return {
       pace: (order) => this.port.postMessage({ id, pace: order }, []),
       picture: (picture) => this.port.postMessage({ id, picture }, [picture]),

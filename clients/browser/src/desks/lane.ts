@@ -1,12 +1,10 @@
-/** One policy over the frame at hand: what was streamed, and what another threshold would make of it. */
+/** One policy over the frame at hand: what was streamed, and what other parameters would make of it. */
 
-import type { Thresholds } from "../view/plot";
-import { type Curve, emptyCurve, meetsSkip, type Point, type Verdict, verdictAt, verdictRows } from "../worker/curve";
+import { type ExitLine, exitLines, exitsAt, toldByLines } from "../service/exit-lines";
+import type { Beyond } from "../view/panel";
+import { type Curve, emptyCurve, meetsSkip, type Verdict, verdictAt, verdictRows } from "../worker/curve";
 import type { FrameResult } from "../worker/stream";
 import type { Policy } from "../worker/wire";
-
-/** The rule whose exit can be told from a curve read without exit (model/exit_policy.py). */
-const PUBLISHED = "published";
 
 /** The published rule at its highest exit threshold reads on as long as any lower one would have to be asked. */
 const NO_EXIT = 1;
@@ -16,20 +14,25 @@ export class LaneState {
   verdict: Verdict | null = null;
   result: FrameResult | null = null;
   /** A curve read with the skip threshold in force and without exit. */
-  private whatIf: { skip: number; curve: Curve } | null = null;
+  private whatIf: { skip: number | undefined; curve: Curve } | null = null;
 
+  /** `certificate`: of the weights at hand; the policy *calibrated* has its lines from there. */
   constructor(
     readonly policy: string,
     public parameters: Record<string, number>,
+    private readonly certificate: Readonly<Record<string, unknown>> | null,
     burstsPerFrame: number,
     burstRows: number,
   ) {
     this.curve = emptyCurve(burstsPerFrame, burstRows);
   }
 
-  get thresholds(): Thresholds {
-    const { exit_threshold: exit, skip_threshold: skip } = this.parameters;
-    return { ...(exit !== undefined && { exit }), ...(skip !== undefined && { skip }) };
+  get lines(): ExitLine[] {
+    return exitLines(this.policy === this.certificate?.name ? this.certificate : this.parameters);
+  }
+
+  private get skip(): number | undefined {
+    return this.lines.find(({ kind }) => kind === "skip")?.at(0);
   }
 
   /** Takes what the service decided. */
@@ -39,17 +42,17 @@ export class LaneState {
     this.verdict = result.decision;
   }
 
-  /** Takes the frame's curve under the policy *never*; good for every exit threshold unless a skip is met. */
+  /** Takes the frame's curve under the policy *never*; good for every exit unless a skip is met. */
   learn(full: Curve): void {
-    const { exit, skip } = this.thresholds;
-    if (this.policy !== PUBLISHED || exit === undefined || skip === undefined) return;
-    if (!meetsSkip(full, skip)) this.whatIf = { skip, curve: full };
+    const { skip } = this;
+    if (!toldByLines(this.policy)) return;
+    if (skip === undefined || !meetsSkip(full, skip)) this.whatIf = { skip, curve: full };
   }
 
   /** Takes the curve of a rerun under `rerunPolicy`. */
   learnRerun(result: FrameResult): void {
-    const { skip } = this.thresholds;
-    if (this.policy === PUBLISHED && skip !== undefined) {
+    const { skip } = this;
+    if (toldByLines(this.policy) && skip !== undefined) {
       this.whatIf = { skip, curve: result.curve };
       this.reevaluate();
     } else {
@@ -59,18 +62,19 @@ export class LaneState {
 
   /** What has to be run again from the kept rows to know the decision, or null if the curves at hand say it. */
   rerunPolicy(): Policy | null {
-    if (this.policy !== PUBLISHED) return { name: this.policy, ...this.parameters };
-    if (this.whatIf !== null && this.whatIf.skip === this.thresholds.skip) return null;
-    return { name: PUBLISHED, ...this.parameters, exit_threshold: NO_EXIT };
+    const { skip } = this;
+    if (this.whatIf !== null && this.whatIf.skip === skip) return null;
+    const policy = { name: this.policy, ...this.parameters };
+    return toldByLines(this.policy) && skip !== undefined ? { ...policy, exit_threshold: NO_EXIT } : policy;
   }
 
-  /** The verdict at the thresholds in force, from the curve without exit. */
+  /** The verdict at the parameters in force, from the curve without exit. */
   reevaluate(): void {
-    const { exit } = this.thresholds;
-    if (this.whatIf === null || exit === undefined) return;
-    this.verdict = verdictAt(this.whatIf.curve, exit);
-    const last = this.verdict.exited ? this.verdict.burst_index : this.curve.burstsPerFrame;
+    if (this.whatIf === null) return;
     const { curve } = this.whatIf;
+    const { lines } = this;
+    this.verdict = verdictAt(curve, (point) => exitsAt(lines, point, curve.burstsPerFrame));
+    const last = this.verdict.exited ? this.verdict.burst_index : curve.burstsPerFrame;
     this.curve = {
       ...curve,
       points: curve.points.filter(({ burst }) => burst <= last),
@@ -78,9 +82,11 @@ export class LaneState {
     };
   }
 
-  /** What the network would have thought after the decision. */
-  beyond(full: Curve | null): readonly Point[] {
-    return this.whatIf?.skip === this.thresholds.skip ? (this.whatIf?.curve.points ?? []) : (full?.points ?? []);
+  /** What the network would have thought after the decision; `full`: its curve under the policy *never*. */
+  beyond(full: Curve | null): Beyond {
+    if (this.whatIf !== null && this.whatIf.skip === this.skip)
+      return { points: this.whatIf.curve.points, whole: false };
+    return { points: full?.points ?? [], whole: this.curve.skipped.length > 0 };
   }
 
   /** Rows after which it is decided; null before. */

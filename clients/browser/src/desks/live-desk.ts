@@ -1,13 +1,15 @@
 /** Live sources: webcam, video file, recording. Frames scanned as they come, a strip of decisions, who came and left. */
 
+import { exitLines } from "../service/exit-lines";
 import { latencyOf } from "../service/latency";
-import { costOf, savingsOf } from "../service/savings";
-import { streamUrl } from "../service/service";
+import { policyLabel } from "../service/policies";
+import { costOf, NOTHING_SAVED, type Savings, savingsOf } from "../service/savings";
 import { policyOf } from "../service/settings";
-import { byId, make } from "../view/dom";
+import { byId, calm, make } from "../view/dom";
 import type { Meters } from "../view/meters";
 import { chooseAnother, headline, tell, tellFault, type WayOn } from "../view/notice";
-import { Panel } from "../view/panel";
+import { NOTHING_BEYOND, Panel } from "../view/panel";
+import type { SavingsCards } from "../view/savings-cards";
 import { Strip } from "../view/strip";
 import { amountWords, decisionWords, detailWords, timeWords } from "../view/words";
 import { emptyCurve, verdictRows } from "../worker/curve";
@@ -17,14 +19,18 @@ import type { Report } from "../worker/messages";
 import type { FrameResult } from "../worker/stream";
 import type { Controls } from "./controls";
 import type { Engine, Running } from "./engine";
-import { cameraWords, ViewFinder } from "./viewfinder";
+import { CameraChoice, cameraWords, INSECURE, ViewFinder } from "./viewfinder";
 
 /** Frames come faster than eyes can follow figures. */
 const DRAW_MS = 80;
+const WEBCAM = "the webcam";
 
 export class LiveDesk {
   private readonly panel: Panel;
   private readonly finder = new ViewFinder();
+  private readonly cameras = new CameraChoice(() => {
+    if (this.active && this.name === WEBCAM) void this.openCamera();
+  });
   private readonly strip = new Strip();
   private running: Running | null = null;
   /** Begins the source at hand anew. */
@@ -32,25 +38,28 @@ export class LiveDesk {
   private name = "";
   private recording: Uint8Array<ArrayBuffer> | undefined;
   private latest: { frame: Frame; result: FrameResult } | null = null;
+  private saved: Savings = NOTHING_SAVED;
   private drawDue = 0;
   /** The page takes the pictures itself, which it can't in the background. */
   private takesPictures = false;
   private rested = false;
+  /** The desk was left with its source running. */
+  private left = false;
 
   constructor(
     private readonly engine: Engine,
     private readonly controls: Controls,
     private readonly meters: Meters,
+    private readonly cards: SavingsCards,
     private readonly onChange: () => void,
   ) {
     this.panel = new Panel("panel-live", (name, value, done) => {
-      controls.setParameter(false, `${name}_threshold`, value);
+      controls.setParameter(false, name, value);
       if (done) this.restream();
       else this.draw();
     });
     this.panel.name("Live");
     byId("live-panel").append(this.panel.element);
-    byId("webcam").onclick = () => void this.openCamera();
     document.addEventListener("visibilitychange", () => this.hidden());
   }
 
@@ -69,9 +78,10 @@ export class LiveDesk {
       rows: 0,
       reading: false,
       verdict: null,
-      beyond: [],
-      thresholds: {},
+      beyond: NOTHING_BEYOND,
+      lines: [],
     });
+    this.cards.clear();
   }
 
   layOut(anew = false): void {
@@ -86,9 +96,28 @@ export class LiveDesk {
     this.onChange();
   }
 
-  /** Begins the source at hand again, after a fault. */
-  again(): void {
-    this.source?.();
+  /** Another desk is turned to: a camera is let go, a film stops, and both can be come back to. */
+  leave(): void {
+    this.left = this.active;
+    this.stop();
+  }
+
+  /** Goes on with what ran when the desk was left; a camera waits for a click. */
+  comeBack(): void {
+    if (!this.left || this.source === null) return;
+    if (this.name === WEBCAM) tell("The webcam was let go meanwhile.", "calm", this.wayOn("Use it again"));
+    else this.source();
+  }
+
+  /** The person at the page stops it. */
+  end(): void {
+    this.stop();
+    headline("Stopped", "none");
+    tell(`Stopped ${this.name}.`, "calm", this.wayOn("Go on"));
+  }
+
+  private wayOn(label: string): WayOn {
+    return { label, go: () => this.source?.() };
   }
 
   /** The settings changed: a new stream, the same source. */
@@ -105,13 +134,13 @@ export class LiveDesk {
     const again: WayOn = { label: "Try again", go: () => void this.openCamera() };
     const devices = navigator.mediaDevices as MediaDevices | undefined;
     if (devices === undefined) {
-      tell("A browser gives cameras to secure pages alone: open this page by https, or on localhost.", "fault");
+      tell(INSECURE, "fault");
       return;
     }
     tell("Waiting for the camera; the browser may ask for your leave.");
     let open: boolean;
     try {
-      open = await this.finder.openCamera(devices, () => {
+      open = await this.finder.openCamera(devices, this.cameras.wanted, () => {
         this.stop();
         tell("The camera was taken away. Plug it in again, then go on.", "fault", again);
       });
@@ -121,7 +150,9 @@ export class LiveDesk {
       headline("No camera", "none");
       return;
     }
-    if (open) this.begin("the webcam");
+    if (!open) return;
+    void this.cameras.list(devices);
+    this.begin(WEBCAM);
   }
 
   async openVideo(file: File): Promise<void> {
@@ -150,13 +181,13 @@ export class LiveDesk {
     this.recording = recording;
     const { settings, model } = this.controls;
     this.strip.clear();
+    byId("stage").scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "nearest" });
     headline("Watching …", "reading");
     tell(`Reading frames of ${name}.`);
     const pictures = recording === undefined ? this.finder.stream() : null;
     const running = this.engine.begin(
       {
         kind: "live",
-        url: streamUrl(location),
         variant: settings.variant,
         height: model.height,
         width: model.width,
@@ -177,7 +208,7 @@ export class LiveDesk {
   private hear(report: Report): void {
     switch (report.kind) {
       case "live":
-        this.take(report.frame, report.result);
+        this.take(report.frame, report.result, report.atMs);
         break;
       case "rate":
         showRate(report.rate);
@@ -196,18 +227,19 @@ export class LiveDesk {
       case "fault":
         this.stop();
         headline("Stopped", "none");
-        tellFault(report, () => this.again());
+        tellFault(report, () => this.source?.());
         break;
     }
   }
 
-  private take(frame: Frame, result: FrameResult): void {
-    const { decision, curve, rowsSent, rowBytesSent } = result;
+  private take(frame: Frame, result: FrameResult, atMs: number): void {
+    const { decision, curve, rowsSent } = result;
     const { settings } = this.controls;
     const cost = costOf(settings, curve, frame);
-    this.meters.count(savingsOf(decision, cost, { rows: rowsSent, bytes: rowBytesSent }));
+    this.saved = savingsOf(decision, cost, rowsSent);
+    this.meters.count(this.saved);
     this.meters.addLatency(latencyOf(result, settings.lineTimeUs));
-    this.strip.add(curve, decision);
+    this.strip.add(curve, decision, atMs);
     this.latest = { frame, result };
     if (this.drawDue === 0) this.drawDue = window.setTimeout(() => this.draw(), DRAW_MS);
   }
@@ -217,8 +249,8 @@ export class LiveDesk {
     if (this.latest === null) return;
     const { frame, result } = this.latest;
     const { decision, curve } = result;
-    const { parameters } = this.controls.settings;
-    const { exit_threshold: exit, skip_threshold: skip } = parameters;
+    const { settings, model } = this.controls;
+    const lines = exitLines(settings.policy === model.calibrated?.name ? model.calibrated : settings.parameters);
     this.panel.show({
       height: frame.height,
       width: frame.width,
@@ -227,12 +259,14 @@ export class LiveDesk {
       rows: verdictRows(curve, decision),
       reading: false,
       verdict: decision,
-      beyond: [],
-      thresholds: { ...(exit !== undefined && { exit }), ...(skip !== undefined && { skip }) },
+      beyond: NOTHING_BEYOND,
+      lines,
     });
     const { present } = this.strip;
     headline(present ? "A person is there" : "Nobody is there", present ? "person" : "no-person");
-    byId("live-words").textContent = `${decisionWords(curve, decision)}. ${detailWords(curve, decision)}`;
+    byId("live-words").textContent =
+      `${decisionWords(curve, decision)}. ${detailWords(curve, decision, result.rowsSent)}`;
+    this.cards.show([{ name: policyLabel(settings.policy), saved: this.saved }]);
     this.meters.show();
     this.strip.draw();
   }

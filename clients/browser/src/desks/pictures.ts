@@ -1,7 +1,9 @@
 /** The pictures to choose from: the server's samples and one's own, dropped, pasted or picked. */
 
-import { fetchPhoto, type Sample } from "../service/service";
+import { fetchPhoto, type Sample, ServiceFault } from "../service/service";
 import { byId, make } from "../view/dom";
+import type { Chip } from "../view/results";
+import { uprightBitmap } from "../worker/photo";
 
 export interface Picture {
   name: string;
@@ -16,29 +18,27 @@ const THUMB_PX = 160;
 export class Pictures {
   readonly all: Picture[] = [];
   private readonly list = byId("samples");
-  private chosen: Picture | null = null;
+  private readonly buttons = new Map<Picture, HTMLButtonElement>();
+  /** One thumbnail is made at a time: pictures may be large, and many. */
+  private thumbnails: Promise<void> = Promise.resolve();
 
   constructor(private readonly onChoose: (picture: Picture) => void) {}
 
+  get own(): Picture[] {
+    return this.all.filter(({ sample }) => !sample);
+  }
+
   addSamples(samples: Sample[]): void {
-    for (const sample of samples) {
-      const image = make("img", { src: sample.url, alt: "", loading: "lazy" });
-      this.add({ name: sample.name, sample: true, open: () => fetchPhoto(sample) }, image);
-    }
+    for (const sample of samples) this.add({ name: sample.name, sample: true, open: () => fetchPhoto(sample) });
     byId("no-samples").hidden = samples.length > 0;
   }
 
   /** Adds files; those beyond the limit are left out. The pictures added. */
   addFiles(files: readonly File[]): Picture[] {
-    const room = MAX_OWN_PICTURES - this.all.filter(({ sample }) => !sample).length;
-    return files.slice(0, Math.max(0, room)).map((file) => {
-      const canvas = make("canvas", { width: THUMB_PX, height: THUMB_PX * 0.875, "aria-hidden": "true" });
-      void thumbnail(file, canvas);
-      return this.add(
-        { name: file.name || "pasted picture", sample: false, open: () => Promise.resolve(file) },
-        canvas,
-      );
-    });
+    const room = MAX_OWN_PICTURES - this.own.length;
+    return files
+      .slice(0, Math.max(0, room))
+      .map((file) => this.add({ name: file.name || "pasted picture", sample: false, open: async () => file }));
   }
 
   named(name: string): Picture | undefined {
@@ -46,38 +46,70 @@ export class Pictures {
   }
 
   mark(chosen: Picture | null): void {
-    this.chosen = chosen;
-    for (const [index, button] of [...this.list.querySelectorAll("button")].entries()) {
-      button.setAttribute("aria-pressed", String(this.all[index] === chosen));
+    for (const [picture, button] of this.buttons) {
+      button.setAttribute("aria-pressed", String(picture === chosen));
+      if (picture === chosen) this.show(button);
     }
   }
 
-  private add(picture: Picture, image: HTMLElement): Picture {
-    const attributes = { type: "button", class: "sample", "aria-pressed": String(picture === this.chosen) };
-    const button = make("button", attributes, image, make("span", {}, picture.name));
+  /** Says on a picture's thumbnail how it fared; null takes that back. */
+  label(picture: Picture, chip: Chip | null): void {
+    const label = this.buttons.get(picture)?.querySelector<HTMLElement>(".chip");
+    if (!label) return;
+    label.hidden = chip === null;
+    label.textContent = chip?.words ?? "";
+    label.dataset.kind = chip?.kind ?? "";
+  }
+
+  /** Scrolls the list, and nothing else, until a thumbnail is seen. */
+  private show(button: HTMLElement): void {
+    const [inner, outer] = [button.getBoundingClientRect(), this.list.getBoundingClientRect()];
+    if (inner.top < outer.top) this.list.scrollTop -= outer.top - inner.top;
+    else if (inner.bottom > outer.bottom) this.list.scrollTop += inner.bottom - outer.bottom;
+    if (inner.left < outer.left) this.list.scrollLeft -= outer.left - inner.left;
+    else if (inner.right > outer.right) this.list.scrollLeft += inner.right - outer.right;
+  }
+
+  private add(picture: Picture): Picture {
+    const canvas = make("canvas", { width: THUMB_PX, height: THUMB_PX * 0.875, "aria-hidden": "true" });
+    const label = make("span", { class: "chip", hidden: true });
+    const name = make("span", { class: "sample-name" }, picture.name);
+    const button = make("button", { type: "button", class: "sample", "aria-pressed": "false" }, canvas, name, label);
     button.dataset[picture.sample ? "sample" : "own"] = picture.name;
+    button.title = picture.name;
     button.onclick = () => this.onChoose(picture);
     this.all.push(picture);
+    this.buttons.set(picture, button);
     this.list.append(make("li", {}, button));
+    this.thumbnails = this.thumbnails.then(() => thumbnail(picture, canvas));
     return picture;
   }
 }
 
-async function thumbnail(file: Blob, canvas: HTMLCanvasElement): Promise<void> {
+async function thumbnail(picture: Picture, canvas: HTMLCanvasElement): Promise<void> {
+  let bitmap: ImageBitmap;
   try {
-    const picture = await createImageBitmap(file);
-    const scale = Math.max(canvas.width / picture.width, canvas.height / picture.height);
-    const [width, height] = [picture.width * scale, picture.height * scale];
-    const context = canvas.getContext("2d");
-    context?.drawImage(picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
-    picture.close();
-  } catch {
-    // no picture: choosing it says so
+    bitmap = await uprightBitmap(await picture.open());
+  } catch (error) {
+    // No picture, or none to be had now: choosing it says so.
+    if (error instanceof ServiceFault || error instanceof DOMException) return;
+    throw error;
   }
+  const scale = Math.max(canvas.width / bitmap.width, canvas.height / bitmap.height);
+  const [width, height] = [bitmap.width * scale, bitmap.height * scale];
+  const context = canvas.getContext("2d");
+  context?.drawImage(bitmap, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+  bitmap.close();
 }
 
-/** Hears of files that are dropped anywhere, pasted, or picked with the field. */
-export function listenForFiles(heard: (files: File[]) => void): void {
+export interface DropListener {
+  files(files: File[]): void;
+  /** Something else was dropped, such as a picture of another page: an address, and no file. */
+  address(): void;
+}
+
+/** Hears of what is dropped anywhere, pasted, or picked with the field. */
+export function listenForFiles({ files: heard, address }: DropListener): void {
   const input = byId<HTMLInputElement>("file");
   input.onchange = () => {
     heard([...(input.files ?? [])]);
@@ -94,7 +126,9 @@ export function listenForFiles(heard: (files: File[]) => void): void {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     dragging(-depth);
-    heard([...(event.dataTransfer?.files ?? [])]);
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length > 0) heard(files);
+    else address();
   });
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];

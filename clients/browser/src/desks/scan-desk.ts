@@ -1,22 +1,22 @@
 /**
  * Scanning pictures: one frame under one or two policies, with pause, steps, replay, and thresholds to move.
  *
- * The life of a frame in one place, from choosing to deciding; what can stand alone does (lane, what-if, playhead,
- * transport, panel).
+ * The desk takes a frame through its life (scan-life.ts) and hears of the worker's reports; what can stand alone does
+ * (screen, lane, what-if, playhead, transport, panel).
  */
 
 import { latencyOf } from "../service/latency";
 import { policyLabel } from "../service/policies";
 import { costOf, savingsOf } from "../service/savings";
-import { ServiceFault, streamUrl } from "../service/service";
+import { type Model, ServiceFault } from "../service/service";
 import { policyOf, shownLineTimeMs } from "../service/settings";
 import { byId } from "../view/dom";
 import type { Meters } from "../view/meters";
 import { headline, tell, tellFault } from "../view/notice";
-import { Panel } from "../view/panel";
-import type { ThresholdName } from "../view/threshold-handle";
+import type { Panel } from "../view/panel";
+import type { SavingsCards } from "../view/savings-cards";
 import { decisionWords, detailWords, fullFrameWords } from "../view/words";
-import { type Curve, emptyCurve } from "../worker/curve";
+import type { Curve } from "../worker/curve";
 import type { Frame } from "../worker/frame";
 import type { Report } from "../worker/messages";
 import type { FrameResult } from "../worker/stream";
@@ -24,70 +24,101 @@ import type { Controls } from "./controls";
 import type { Engine, Running } from "./engine";
 import { LaneState } from "./lane";
 import type { Picture } from "./pictures";
-import { Playhead } from "./playhead";
-import { Transport } from "./transport";
+import { EMPTY, next, type Phase, type ScanEvent, type ScanState } from "./scan-life";
+import { ScanScreen, type Shown } from "./scan-screen";
+import type { Transportable } from "./transport";
 import { WhatIf } from "./what-if";
 
-export type Phase = "empty" | "opening" | "reading" | "decided";
+/** How a picture fared. */
+export type Outcome =
+  | { kind: "decided"; lane: LaneState; full: Curve }
+  | { kind: "fault"; fault: Extract<Report, { kind: "fault" }> };
 
-export class ScanDesk {
-  readonly panels: Panel[];
+export interface DeskListener {
+  /** What can be done has changed. */
+  changed(): void;
+  /** A picture is decided, or came to nothing. */
+  over(picture: Picture, outcome: Outcome): void;
+}
+
+export class ScanDesk implements Shown, Transportable {
   lanes: LaneState[] = [];
   picture: Picture | null = null;
   frame: Frame | null = null;
-  phase: Phase = "empty";
-  paused = false;
-  private readonly transport = new Transport(this);
-  private readonly whatIf: WhatIf;
-  private readonly head = new Playhead();
-  private full: Curve | null = null;
+  full: Curve | null = null;
+  state: ScanState = EMPTY;
+  /** Whose frame is on the screen, while another picture is opened. */
+  private shownPicture: Picture | null = null;
+  /** Without the slow motion. */
+  private realTime = false;
   private running: Running | null = null;
-  private drawDue = 0;
+  private readonly whatIf: WhatIf;
+  private readonly screen: ScanScreen;
 
   constructor(
     private readonly engine: Engine,
     private readonly controls: Controls,
     private readonly meters: Meters,
-    /** Hears when a frame is decided or has failed, and what can be done changes. */
-    private readonly onPhase: (over: boolean) => void,
+    private readonly cards: SavingsCards,
+    private readonly listener: DeskListener,
   ) {
-    this.panels = [false, true].map(
-      (beside) =>
-        new Panel(beside ? "panel-beside" : "panel", (name, value, done) =>
-          this.moveThreshold(beside, name, value, done),
-        ),
-    );
     this.whatIf = new WhatIf(engine, (lane, how) => this.conclude(lane, how));
-    byId("panels").append(...this.panels.map(({ element }) => element));
+    this.screen = new ScanScreen(
+      this,
+      (...move) => this.moveThreshold(...move),
+      () => this.changed(),
+    );
+  }
+
+  get model(): Model {
+    return this.controls.model;
+  }
+
+  get lineMs(): number {
+    const { settings } = this.controls;
+    return this.realTime ? settings.lineTimeUs / 1000 : shownLineTimeMs(settings);
+  }
+
+  get phase(): Phase {
+    return this.state.phase;
+  }
+
+  get panels(): Panel[] {
+    return this.screen.panels;
+  }
+
+  get replaying(): boolean {
+    return this.screen.replaying;
+  }
+
+  layOut(anew = false): void {
+    this.screen.layOut(anew);
   }
 
   /** Shows an empty frame of the network's size. */
   clear(): void {
     this.stop();
     this.frame = null;
-    this.full = null;
-    this.phase = "empty";
-    this.head.reset();
+    this.follow("clear");
     this.prepare();
     headline(this.picture ? "Ready" : "Choose a picture", "none");
-    byId("full-frame").textContent = "";
-    this.meters.clearFrame();
-    this.draw();
+    this.changed();
   }
 
   stop(): void {
     this.running?.stop();
     this.running = null;
     this.whatIf.stop();
-    this.head.hold(performance.now());
+    this.screen.freeze();
   }
 
-  /** Scans the picture chosen. */
-  async scan(picture: Picture, paused = false): Promise<void> {
-    this.clear();
+  /** Scans a picture; what is on the screen stays until the picture's frame is there. */
+  async scan(picture: Picture, { paused = false, realTime = false } = {}): Promise<void> {
+    this.stop();
     this.picture = picture;
-    this.paused = paused;
-    this.phase = "opening";
+    this.follow("open");
+    if (paused) this.follow("pause");
+    this.realTime = realTime;
     this.changed();
     headline("Reading …", "reading");
     tell(`Scanning ${picture.name}.`);
@@ -100,7 +131,7 @@ export class ScanDesk {
       return;
     }
     if (this.picture !== picture || this.phase !== "opening") return;
-    const { height, width } = this.controls.model;
+    const { height, width } = this.model;
     this.running = this.engine.begin({ kind: "expose", file, label: picture.name, height, width }, (report) => {
       if (report.kind === "exposed") this.read(report.frame);
       else if (report.kind === "fault") this.fail(report);
@@ -110,78 +141,65 @@ export class ScanDesk {
   /** Reads the frame at hand out again, from the rows the page keeps. */
   again(): void {
     const { frame, picture } = this;
-    if (frame === null || frame.height !== this.controls.model.height) {
-      if (picture) void this.scan(picture);
+    if (picture === null) return;
+    if (frame === null || frame.height !== this.model.height) {
+      void this.scan(picture);
       return;
     }
     this.stop();
-    this.paused = false;
+    this.realTime = false;
+    this.follow("open");
     this.read(frame);
   }
 
   pauseOrGo(): void {
     if (this.phase === "reading") {
-      this.paused = !this.paused;
-      this.freeze();
-      this.running?.pace({ order: this.paused ? "pause" : "go" });
-      tell(this.paused ? "Paused; the service waits for the next burst." : "Reading on.");
+      this.follow(this.state.paused ? "go" : "pause");
+      const { paused } = this.state;
+      this.screen.freeze();
+      this.running?.pace({ order: paused ? "pause" : "go" });
+      tell(paused ? "Paused; the service waits for the next burst." : "Reading on.");
     } else if (this.phase === "decided") {
-      if (this.replaying) this.freeze();
-      else this.replay(this.head.rows >= this.endRows() ? 0 : this.head.rows);
+      if (this.replaying) this.screen.freeze();
+      else this.replay(this.screen.rows >= this.screen.endRows ? 0 : this.screen.rows);
     }
     this.changed();
   }
 
   /** One burst on, or back where that is possible; a picture that was not begun begins, held at its first burst. */
   step(bursts: 1 | -1): void {
-    const { burst_rows: burstRows } = this.controls.model;
+    const { burst_rows: burstRows } = this.model;
     if (this.phase === "empty" && this.picture !== null) {
-      void this.scan(this.picture, true);
+      void this.scan(this.picture, { paused: true });
       return;
     }
     if (this.phase === "reading" && bursts > 0) {
-      this.paused = true;
-      this.freeze();
+      this.follow("pause");
+      this.screen.freeze();
       this.running?.pace({ order: "step", burstRows });
     } else if (this.phase === "decided") {
-      this.freeze();
-      const at = Math.round(this.head.rows / burstRows) * burstRows;
-      this.seek(Math.min(this.endRows(), Math.max(0, at + bursts * burstRows)));
+      this.screen.freeze();
+      const at = Math.round(this.screen.rows / burstRows) * burstRows;
+      this.seek(Math.min(this.screen.endRows, Math.max(0, at + bursts * burstRows)));
     }
     this.changed();
   }
 
   replay(from = 0): void {
     if (this.phase !== "decided") return;
-    this.head.replay(from, performance.now());
-    this.animate();
+    this.realTime = false;
+    this.screen.replay(from);
     this.changed();
   }
 
   /** Shows the decided frame as it was after so many rows. */
   seek(rows: number): void {
-    if (this.phase !== "decided") return;
-    this.head.seek(rows);
-    this.draw();
-  }
-
-  get replaying(): boolean {
-    return this.head.replaying;
-  }
-
-  /** What can be done has changed; `over`: the frame is decided, or has failed. */
-  private changed(over = false): void {
-    this.transport.offer();
-    this.onPhase(over);
-  }
-
-  endRows(): number {
-    return Math.max(0, ...this.lanes.map((lane) => lane.decidedRows() ?? 0));
+    if (this.phase === "decided") this.screen.seek(rows);
   }
 
   paceChanged(): void {
-    this.freeze();
-    this.running?.pace({ order: "line-time", lineTimeMs: shownLineTimeMs(this.controls.settings) });
+    this.screen.freeze();
+    this.running?.pace({ order: "line-time", lineTimeMs: this.lineMs });
     this.showSavings(false);
   }
 
@@ -193,21 +211,32 @@ export class ScanDesk {
     this.settle(beside);
   }
 
-  private moveThreshold(beside: boolean, name: ThresholdName, value: number, done: boolean): void {
+  private follow(event: ScanEvent): void {
+    this.state = next(this.state, event);
+  }
+
+  /** What can be done has changed. */
+  private changed(): void {
+    this.screen.offer(this.picture !== null);
+    this.listener.changed();
+  }
+
+  private moveThreshold(beside: boolean, parameter: string, value: number, done: boolean): void {
     const lane = this.lanes[Number(beside)];
     if (!lane) return;
-    const before = lane.parameters[`${name}_threshold`];
-    lane.parameters[`${name}_threshold`] = value;
-    this.controls.setParameter(beside, `${name}_threshold`, value);
-    if (name === "exit" || done) this.settle(beside, before !== value || done);
-    else this.draw();
+    const before = lane.parameters[parameter];
+    lane.parameters[parameter] = value;
+    this.controls.setParameter(beside, parameter, value);
+    const atOnce = lane.rerunPolicy() === null;
+    if ((atOnce && before !== value) || done) this.settle(beside);
+    else this.screen.draw();
   }
 
   /** Works out the decision at the parameters in force: at once if the curves at hand say it, else by a rerun. */
-  private settle(beside: boolean, changed = true): void {
+  private settle(beside: boolean): void {
     const lane = this.lanes[Number(beside)];
-    if (!lane || !this.frame || this.full === null || !changed) {
-      this.draw();
+    if (!lane || !this.frame || this.full === null || this.phase === "opening") {
+      this.screen.draw();
       return;
     }
     this.stop();
@@ -217,55 +246,46 @@ export class ScanDesk {
   /** A decision that was worked out, not streamed. */
   private conclude(lane: LaneState, how: string): void {
     for (const other of this.lanes) {
-      if (other.verdict === null && this.full) {
-        other.learn(this.full);
-        other.reevaluate();
-      }
+      if (other.verdict !== null || this.full === null) continue;
+      other.learn(this.full);
+      other.reevaluate();
     }
-    this.phase = "decided";
-    this.head.seek(this.endRows());
-    this.say(lane);
-    tell(`${lane.verdict ? detailWords(lane.curve, lane.verdict) : ""} ${how}`);
+    lane.result = null;
+    this.follow("decide");
+    this.say(how);
     this.showSavings(false);
-    this.draw();
+    this.screen.seek(this.screen.endRows);
     this.changed();
   }
 
   private prepare(): void {
     const { settings, model } = this.controls;
     const lane = (policy: string, parameters: Record<string, number>) =>
-      new LaneState(policy, { ...parameters }, model.bursts_per_frame, model.burst_rows);
+      new LaneState(policy, { ...parameters }, model.calibrated, model.bursts_per_frame, model.burst_rows);
     this.lanes = [lane(settings.policy, settings.parameters)];
     if (settings.compare !== "") this.lanes.push(lane(settings.compare, settings.compareParameters));
-    byId("panels").dataset.panels = String(this.lanes.length);
-    for (const [index, panel] of this.panels.entries()) {
-      panel.element.hidden = index >= this.lanes.length;
-      panel.name(policyLabel(this.lanes[index]?.policy ?? ""));
-    }
+    this.full = null;
+    byId("full-frame").textContent = "";
+    this.cards.clear();
+    this.screen.reset();
   }
 
   private read(frame: Frame): void {
     const { settings } = this.controls;
     this.frame = frame;
-    this.full = null;
-    this.head.reset();
+    this.shownPicture = this.picture;
+    this.follow("expose");
     this.prepare();
-    byId("full-frame").textContent = "";
     headline("Reading …", "reading");
-    this.meters.clearFrame();
-    const never = { policy: { name: "never" }, paced: false };
+    const lanes = this.lanes.map(({ policy, parameters }) => ({ policy: policyOf(policy, parameters), paced: true }));
     this.running = this.engine.begin(
       {
         kind: "scan",
-        url: streamUrl(location),
         variant: settings.variant,
         frame,
-        lanes: [
-          ...this.lanes.map(({ policy, parameters }) => ({ policy: policyOf(policy, parameters), paced: true })),
-          never,
-        ],
-        lineTimeMs: shownLineTimeMs(settings),
-        paused: this.paused,
+        lanes: [...lanes, { policy: { name: "never" }, paced: false }],
+        lineTimeMs: this.lineMs,
+        paused: this.state.paused,
       },
       (report) => this.hear(report),
     );
@@ -274,14 +294,12 @@ export class ScanDesk {
   private hear(report: Report): void {
     switch (report.kind) {
       case "started":
-        if (this.phase === "reading") break; // each stream says so
-        this.phase = "reading";
-        this.head.begin(performance.now());
+        if (this.phase === "opening") this.screen.begin();
+        this.follow("start"); // each stream says so
         this.changed();
-        this.animate();
         break;
       case "rows":
-        this.head.heard(report.rows, performance.now());
+        this.screen.heard(report.rows);
         break;
       case "curve": {
         const lane = this.lanes[report.lane];
@@ -289,11 +307,9 @@ export class ScanDesk {
         break;
       }
       case "reconnecting": {
-        const wait = `${(report.delayMs / 1000).toFixed(1)} s`;
-        tell(
-          `The connection was lost. Trying again in ${wait} (attempt ${report.attempt}); the rows are kept.`,
-          "fault",
-        );
+        const seconds = (report.delayMs / 1000).toFixed(1);
+        const attempt = `attempt ${report.attempt}`;
+        tell(`The connection was lost. Trying again in ${seconds} s (${attempt}); the rows are kept.`, "fault");
         break;
       }
       case "reconnected":
@@ -321,89 +337,54 @@ export class ScanDesk {
       if (this.full) lane.learn(this.full);
       if (index === 0) this.meters.addLatency(latencyOf(result, this.controls.settings.lineTimeUs));
     }
-    if (this.lanes.some(({ verdict }) => verdict === null) || this.full === null) return;
-    this.phase = "decided";
-    this.head.seek(this.endRows());
-    const [first] = this.lanes as [LaneState];
-    this.say(first);
-    const lost = Math.max(...this.lanes.map(({ result }) => result?.reconnections ?? 0));
-    const how = lost > 0 ? " The connection was lost on the way; the frame went on from the rows kept." : "";
-    if (first.verdict) tell(detailWords(first.curve, first.verdict) + how);
-    this.showSavings(true);
-    this.draw();
-    this.changed(true);
-  }
-
-  private say(lane: LaneState): void {
     const [first] = this.lanes;
-    const said = first?.verdict ? first : lane;
-    if (said.verdict) headline(decisionWords(said.curve, said.verdict), said.verdict.person ? "person" : "no-person");
-    if (this.full && said.verdict) byId("full-frame").textContent = fullFrameWords(this.full, said.verdict);
+    if (this.lanes.some(({ verdict }) => verdict === null) || this.full === null || first === undefined) return;
+    this.follow("decide");
+    const lost = Math.max(...this.lanes.map((each) => each.result?.reconnections ?? 0));
+    this.say(lost > 0 ? "The connection was lost on the way; the frame went on from the rows kept." : "");
+    this.showSavings(true);
+    this.screen.seek(this.screen.endRows);
+    this.changed();
+    if (this.picture) this.listener.over(this.picture, { kind: "decided", lane: first, full: this.full });
   }
 
-  private fail(report: Extract<Report, { kind: "fault" }>): void {
+  /** The first lane's decision in words, and how it came about. */
+  private say(how: string): void {
+    const [lane] = this.lanes;
+    if (!lane?.verdict) return;
+    const { curve, verdict, result } = lane;
+    headline(decisionWords(curve, verdict), verdict.person ? "person" : "no-person");
+    if (this.full) byId("full-frame").textContent = fullFrameWords(this.full, verdict);
+    tell(`${detailWords(curve, verdict, result?.rowsSent)} ${how}`.trim());
+  }
+
+  private fail(fault: Extract<Report, { kind: "fault" }>): void {
     this.running = null;
-    this.phase = this.frame ? "decided" : "empty";
-    if (this.lanes.every(({ verdict }) => verdict === null)) this.phase = "empty";
-    headline("No decision", "none");
+    this.follow("fail");
     const { picture } = this;
-    tellFault(report, () => picture && void this.scan(picture));
-    this.draw();
-    this.changed(true);
+    if (this.state.shown) {
+      this.picture = this.shownPicture;
+      this.say("");
+    } else headline("No decision", "none");
+    tellFault(fault, () => picture && void this.scan(picture));
+    this.screen.draw();
+    this.changed();
+    if (picture) this.listener.over(picture, { kind: "fault", fault });
   }
 
   private showSavings(streamed: boolean): void {
-    const [lane] = this.lanes;
-    if (!lane?.verdict || !this.frame) return;
-    const sent = streamed && lane.result ? { rows: lane.result.rowsSent, bytes: lane.result.rowBytesSent } : undefined;
-    const saved = savingsOf(lane.verdict, costOf(this.controls.settings, lane.curve, this.frame), sent);
-    if (streamed) {
-      this.meters.count(saved);
-      this.meters.show();
-    } else this.meters.showFrame(saved);
-  }
-
-  /** Takes the place of the readout as it is now; used before the pace changes. */
-  private freeze(): void {
-    this.head.hold(performance.now());
-  }
-
-  private animate(): void {
-    if (this.drawDue !== 0) return;
-    const frame = () => {
-      this.drawDue = 0;
-      const { settings, model } = this.controls;
-      const lineMs = shownLineTimeMs(settings);
-      const now = performance.now();
-      if (this.phase === "reading") {
-        this.head.follow(now, this.paused ? Number.POSITIVE_INFINITY : lineMs, model.burst_rows, model.height);
-      } else if (!this.replaying) {
-        return;
-      } else if (!this.head.advance(now, lineMs, this.endRows())) {
-        this.changed();
-      }
-      this.draw();
-      this.animate();
-    };
-    this.drawDue = requestAnimationFrame(frame);
-  }
-
-  draw(): void {
-    const { height, width, burst_rows: burstRows } = this.controls.model;
-    const { rows } = this.head;
-    for (const [index, lane] of this.lanes.entries()) {
-      this.panels[index]?.show({
-        height,
-        width,
-        frame: this.frame,
-        curve: lane.curve.burstsPerFrame > 0 ? lane.curve : emptyCurve(1, height),
-        rows: Math.min(rows, lane.decidedRows() ?? rows),
-        reading: this.phase === "reading" || this.replaying,
-        verdict: lane.verdict,
-        beyond: lane.beyond(this.full),
-        thresholds: lane.thresholds,
-      });
-    }
-    this.transport.show(rows, height, this.phase === "decided" ? this.endRows() : height, burstRows);
+    const { frame } = this;
+    if (frame === null) return;
+    const spent = this.lanes.flatMap(({ policy, curve, verdict, result }) => {
+      if (verdict === null) return [];
+      const cost = costOf(this.controls.settings, curve, frame);
+      return [{ name: policyLabel(policy), saved: savingsOf(verdict, cost, result?.rowsSent) }];
+    });
+    const [first] = spent;
+    if (first === undefined) return;
+    this.cards.show(spent);
+    if (!streamed) return;
+    this.meters.count(first.saved);
+    this.meters.show();
   }
 }

@@ -1,14 +1,11 @@
-/** The buttons of a scan: replay, back, pause, step, the slider of rows, and what they can do now. */
+/** The buttons of a scan: replay, back, pause, step, the slider of rows. */
 
 import { byId } from "../view/dom";
 import { percent } from "../view/words";
+import type { Abilities } from "./scan-life";
 
 /** What the buttons move. */
 export interface Transportable {
-  readonly phase: "empty" | "opening" | "reading" | "decided";
-  readonly paused: boolean;
-  readonly replaying: boolean;
-  readonly picture: object | null;
   pauseOrGo(): void;
   step(bursts: 1 | -1): void;
   replay(): void;
@@ -22,7 +19,7 @@ export class Transport {
   private readonly on = byId<HTMLButtonElement>("step");
   private readonly scrub = byId<HTMLInputElement>("scrub");
 
-  constructor(private readonly desk: Transportable) {
+  constructor(desk: Transportable) {
     this.replay.onclick = () => desk.replay();
     this.back.onclick = () => desk.step(-1);
     this.pause.onclick = () => desk.pauseOrGo();
@@ -31,14 +28,11 @@ export class Transport {
   }
 
   /** Says what can be done now. */
-  offer(): void {
-    const { phase, paused, replaying, picture } = this.desk;
-    const decided = phase === "decided";
-    const moving = (phase === "reading" && !paused) || replaying;
-    this.pause.textContent = moving ? "Pause" : decided ? "Play" : "Go on";
-    this.pause.disabled = phase !== "reading" && !decided;
-    this.on.disabled = phase === "opening" || (phase === "empty" && picture === null);
-    for (const control of [this.replay, this.back, this.scrub]) control.disabled = !decided;
+  offer({ pause, pauseEnabled, step, wind }: Abilities): void {
+    this.pause.textContent = pause;
+    this.pause.disabled = !pauseEnabled;
+    this.on.disabled = !step;
+    for (const control of [this.replay, this.back, this.scrub]) control.disabled = !wind;
   }
 
   /** Shows so many rows, of which the slider goes up to `end`. */

@@ -24,18 +24,18 @@ export class ViewFinder {
   private watching: object | null = null;
 
   /**
-   * Asks for the camera and shows it; `taken` hears when it is taken away. False when it was closed meanwhile: whoever
+   * Asks for the camera `wanted` and shows it; `taken` hears when it is taken away. False when it was closed meanwhile: whoever
    * answers the browser's question after turning away gets no camera.
    *
    * @throws {DOMException} when there is none to be had.
    */
-  async openCamera(devices: MediaDevices, taken: () => void): Promise<boolean> {
+  async openCamera(devices: MediaDevices, wanted: MediaTrackConstraints, taken: () => void): Promise<boolean> {
     this.close();
     const { turn } = this;
     let camera: MediaStream;
     try {
       camera = await devices.getUserMedia({
-        video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } },
+        video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 }, ...wanted },
       });
     } catch (error) {
       if (this.turn === turn) throw error;
@@ -106,6 +106,36 @@ export class ViewFinder {
       else picture.close();
     };
     next();
+  }
+}
+
+/** Why a page may not have a camera, and what helps. */
+export const INSECURE =
+  "A browser gives cameras to secure pages alone. Open this page on the machine that serves it, as http://localhost:…, " +
+  "or over https, for which a proxy with a certificate stands before the service.";
+
+/** Which camera: the front or back one of a phone, or one of those there are, once the browser tells their names. */
+export class CameraChoice {
+  private readonly select = byId<HTMLSelectElement>("camera");
+
+  constructor(changed: () => void) {
+    this.select.onchange = changed;
+    byId("insecure").textContent = INSECURE;
+    byId("insecure").hidden = window.isSecureContext;
+  }
+
+  get wanted(): MediaTrackConstraints {
+    const { value } = this.select;
+    return value === "user" || value === "environment" ? { facingMode: value } : { deviceId: { exact: value } };
+  }
+
+  /** Adds the cameras' names, which a browser gives after the first one was allowed. */
+  async list(devices: MediaDevices): Promise<void> {
+    const known = new Set([...this.select.options].map(({ value }) => value));
+    for (const { kind, deviceId, label } of await devices.enumerateDevices()) {
+      if (kind === "videoinput" && label !== "" && !known.has(deviceId))
+        this.select.append(new Option(label, deviceId));
+    }
   }
 }
 

@@ -1,16 +1,25 @@
 /** Many sensors at once: a wall of frames, each over a socket of its own from one worker. */
 
-import { streamUrl } from "../service/service";
 import { policyOf, shownLineTimeMs } from "../service/settings";
 import { byId, make } from "../view/dom";
 import { FrameView } from "../view/frame-view";
 import { headline, tell, tellFault } from "../view/notice";
 import { counted, percent, probabilityWords } from "../view/words";
-import type { Frame } from "../worker/frame";
+import { aspectOf, type Frame } from "../worker/frame";
 import type { Report, Tile, WallTotals } from "../worker/messages";
 import type { Controls } from "./controls";
 import type { Engine, Running } from "./engine";
 import type { Picture } from "./pictures";
+
+interface WallView {
+  view: FrameView;
+  item: HTMLElement;
+  screen: HTMLElement;
+  words: HTMLElement;
+  counts: HTMLElement;
+  /** Which of the frames it shows. */
+  frame: number;
+}
 
 const MAX_FRAMES = 64;
 const LEAST_TILE_PX = 92;
@@ -20,7 +29,7 @@ export class WallDesk {
   private running: Running | null = null;
   private opening = 0;
   private frames: Frame[] = [];
-  private views: { view: FrameView; item: HTMLElement; words: HTMLElement; counts: HTMLElement }[] = [];
+  private views: WallView[] = [];
 
   constructor(
     private readonly engine: Engine,
@@ -58,11 +67,10 @@ export class WallDesk {
       return;
     }
     this.build(settings.tiles);
-    tell(settings.tiles === 1 ? "It has a stream of its own." : "Each has a stream of its own, all in one worker.");
+    tell(settings.tiles === 1 ? "It has a stream of its own." : "Each has a stream of its own.");
     this.running = this.engine.begin(
       {
         kind: "wall",
-        url: streamUrl(location),
         variant: model.variant,
         policy: policyOf(settings.policy, settings.parameters),
         frames: this.frames,
@@ -78,7 +86,16 @@ export class WallDesk {
     const { height, width } = this.controls.model;
     const most = Math.max(2, Math.floor(this.grid.clientWidth / LEAST_TILE_PX));
     this.grid.style.setProperty("--columns", String(Math.min(most, Math.ceil(Math.sqrt(this.views.length)))));
-    for (const { view, item } of this.views) view.fit(item.clientWidth, width, height);
+    for (const { view, screen } of this.views) {
+      screen.style.height = `${(screen.clientWidth * height) / width}px`; // whatever picture it shows
+      this.fit(view, screen);
+    }
+  }
+
+  /** A picture in its own shape. */
+  private fit(view: FrameView, screen: HTMLElement, frame = this.frames[0]): void {
+    const { height, width } = this.controls.model;
+    view.fit(screen.clientWidth, width, height, frame ? aspectOf(frame) : width / height);
   }
 
   private expose(picture: Picture): Promise<Frame | null> {
@@ -100,8 +117,9 @@ export class WallDesk {
       const canvas = make("canvas", { role: "img", "aria-label": `Sensor ${index + 1}` });
       const words = make("span", { class: "tile-words" }, "–");
       const counts = make("span", { class: "tile-words tile-counts" });
-      const item = make("li", { class: "wall-tile" }, canvas, words, counts);
-      return { view: new FrameView(canvas), item, words, counts };
+      const screen = make("div", { class: "tile-screen" }, canvas);
+      const item = make("li", { class: "wall-tile" }, screen, words, counts);
+      return { view: new FrameView(canvas), item, screen, words, counts, frame: -1 };
     });
     this.grid.replaceChildren(...this.views.map(({ item }) => item));
     this.layOut();
@@ -121,7 +139,11 @@ export class WallDesk {
     for (const [index, tile] of tiles.entries()) {
       const shown = this.views[index];
       if (!shown) continue;
-      const { view, item, words, counts } = shown;
+      const { view, item, screen, words, counts } = shown;
+      if (shown.frame !== tile.frame) {
+        shown.frame = tile.frame;
+        this.fit(view, screen, this.frames[tile.frame]);
+      }
       view.show({
         height,
         width,
@@ -142,7 +164,7 @@ export class WallDesk {
     headline(counted(tiles.length, "sensor"), "none");
     const work = bursts > 0 ? `, ${percent(processed / bursts)} of the bursts computed` : "";
     byId("wall-totals").textContent =
-      `${framesPerSecond.toFixed(1)} frames a second. ` +
+      `${framesPerSecond.toFixed(1)} frames a second${this.controls.settings.slow > 1 ? ` (${this.controls.settings.slow} × slow motion)` : ""}. ` +
       `${counted(frames, "frame")}, ${persons} with a person, ${counted(exits, "exit")}${work}.`;
     byId("wall-totals").dataset.frames = String(frames);
   }

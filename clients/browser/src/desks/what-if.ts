@@ -1,6 +1,5 @@
 /** Other thresholds for a frame that was read: told from the curve without exit, or run again from the rows kept. */
 
-import { streamUrl } from "../service/service";
 import { tell, tellFault } from "../view/notice";
 import type { Curve } from "../worker/curve";
 import type { Frame } from "../worker/frame";
@@ -27,16 +26,15 @@ export class WhatIf {
     const policy = lane.rerunPolicy();
     if (policy === null) {
       lane.reevaluate();
-      this.settled(lane, "Re-evaluated on the never-exit curve; nothing was streamed again.");
+      this.settled(lane, "Worked out from the frame’s whole curve; nothing was sent again.");
       return;
     }
-    tell("Rerunning the frame from the rows kept.");
+    tell("Reading the frame again, from the rows kept.");
     this.stop();
     const why = lane.policy === "published" ? ": a skip changes the hidden state." : ", with these parameters.";
     this.running = this.engine.begin(
       {
         kind: "scan",
-        url: streamUrl(location),
         variant,
         frame,
         lanes: [{ policy, paced: false }],
@@ -47,7 +45,7 @@ export class WhatIf {
         if (report.kind === "fault") tellFault(report, () => this.settle(lane, full, frame, variant));
         if (report.kind !== "result") return;
         lane.learnRerun(report.result);
-        this.settled(lane, `Rerun from the rows kept${why}`);
+        this.settled(lane, `Read again from the rows kept${why}`);
       },
     );
   }

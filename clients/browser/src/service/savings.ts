@@ -2,7 +2,6 @@
 
 import type { Curve, Verdict } from "../worker/curve";
 import { type Frame, rowBytes } from "../worker/frame";
-import { HEADER_BYTES } from "../worker/wire";
 import { macsPerBurst } from "./sensors";
 
 export interface Savings {
@@ -10,7 +9,10 @@ export interface Savings {
   persons: number;
   exits: number;
   rowsSent: number;
+  /** Of those, the ones that no decision needed: they were sent before the answer came back. */
+  rowsLate: number;
   rows: number;
+  /** Of pixels: how many rows share a message, and with it a header, is the link's affair. */
   bytesSent: number;
   bytes: number;
   macs: number;
@@ -23,8 +25,7 @@ export interface Savings {
 export interface FrameCost {
   burstsPerFrame: number;
   burstRows: number;
-  /** Of one burst's message, header included. */
-  burstBytes: number;
+  rowBytes: number;
   macsPerBurst: number;
   lineTimeUs: number;
 }
@@ -34,7 +35,7 @@ export function costOf(settings: { variant: string; lineTimeUs: number }, curve:
   return {
     burstsPerFrame: curve.burstsPerFrame,
     burstRows: curve.burstRows,
-    burstBytes: HEADER_BYTES + curve.burstRows * rowBytes(frame),
+    rowBytes: rowBytes(frame),
     macsPerBurst: macsPerBurst(settings.variant) ?? 0,
     lineTimeUs: settings.lineTimeUs,
   };
@@ -45,6 +46,7 @@ export const NOTHING_SAVED: Savings = {
   persons: 0,
   exits: 0,
   rowsSent: 0,
+  rowsLate: 0,
   rows: 0,
   bytesSent: 0,
   bytes: 0,
@@ -54,18 +56,21 @@ export const NOTHING_SAVED: Savings = {
   readoutFullMs: 0,
 };
 
-/** Of one frame; `sent`: what went out, where more was on its way when the decision came. */
-export function savingsOf(verdict: Verdict, cost: FrameCost, sent?: { rows: number; bytes: number }): Savings {
+/** Of one frame; `rowsSent`: what went out, where more was on its way when the decision came. */
+export function savingsOf(verdict: Verdict, cost: FrameCost, rowsSent?: number): Savings {
   const rows = cost.burstsPerFrame * cost.burstRows;
   const readRows = (verdict.exited ? verdict.burst_index + 1 : cost.burstsPerFrame) * cost.burstRows;
+  const needed = verdict.processed * cost.burstRows;
+  const sent = rowsSent ?? needed;
   return {
     frames: 1,
     persons: Number(verdict.person),
     exits: Number(verdict.exited),
-    rowsSent: sent?.rows ?? verdict.processed * cost.burstRows,
+    rowsSent: sent,
+    rowsLate: Math.max(0, sent - needed),
     rows,
-    bytesSent: sent?.bytes ?? verdict.processed * cost.burstBytes,
-    bytes: cost.burstsPerFrame * cost.burstBytes,
+    bytesSent: sent * cost.rowBytes,
+    bytes: rows * cost.rowBytes,
     macs: verdict.processed * cost.macsPerBurst,
     macsFull: cost.burstsPerFrame * cost.macsPerBurst,
     readoutMs: (readRows * cost.lineTimeUs) / 1000,
@@ -76,4 +81,13 @@ export function savingsOf(verdict: Verdict, cost: FrameCost, sent?: { rows: numb
 export function addSavings(one: Savings, other: Savings): Savings {
   const keys = Object.keys(one) as (keyof Savings)[];
   return Object.fromEntries(keys.map((key) => [key, one[key] + other[key]])) as unknown as Savings;
+}
+
+/** The link that the everyday figure is about; about what Bluetooth Low Energy puts on the air. */
+export const LINK_BITS_PER_S = 1_000_000;
+
+/** Frames a second that such a link carries: whole ones, and as many rows of them as were sent. */
+export function linkFrames({ frames, bytes, bytesSent }: Savings): { whole: number; sent: number } {
+  const perSecond = (total: number) => (frames * LINK_BITS_PER_S) / (total * 8);
+  return { whole: perSecond(bytes), sent: perSecond(bytesSent) };
 }

@@ -1,5 +1,8 @@
 /** What the service offers, asked over HTTP. */
 
+import type { ServiceAddress } from "../worker/messages";
+import { access } from "./access";
+
 export interface Model {
   variant: string;
   height: number;
@@ -11,6 +14,11 @@ export interface Model {
   calibrated: ({ name: string } & Record<string, number | string>) | null;
   /** The policy of streams that name none. */
   stream_policy: string;
+}
+
+/** The policy of streams that name none (PROTOCOL.md): that of the certificate where the weights have one. */
+export function defaultPolicy({ calibrated }: Model): string {
+  return calibrated?.name ?? "published";
 }
 
 export interface PolicyKind {
@@ -41,6 +49,13 @@ export class ServiceFault extends Error {
   override readonly name = "ServiceFault";
 }
 
+/** The service asks for a token, or for another one. */
+export class TokenFault extends ServiceFault {
+  constructor(given: boolean) {
+    super(given ? "This is not the service’s token." : "This service answers those alone who have its token.");
+  }
+}
+
 export async function fetchModels(): Promise<Models> {
   const models = (await fetchJson("/v1/models")) as Models;
   if (models.models.length === 0) throw new ServiceFault("This server has no network loaded, so it can’t scan.");
@@ -63,9 +78,21 @@ export async function fetchRecording(url: string): Promise<Uint8Array<ArrayBuffe
   return new Uint8Array(await (await get(url)).arrayBuffer());
 }
 
-/** Where the websocket is: on the server that sent the page. */
-export function streamUrl(page: Location): string {
-  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/v1/stream`;
+/** Where streams are opened: on the server that sent the page. */
+export function serviceAddress(page: Location): ServiceAddress {
+  const url = `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/v1/stream`;
+  return { url, bearer: access.token };
+}
+
+/** Why a websocket was refused, which a browser doesn't say: the answers to plain requests tell the reasons apart. */
+export async function whyRefused(): Promise<ServiceFault> {
+  try {
+    await get("/v1/models");
+    return new ServiceFault("The server is there but takes no more streams now; it is probably full. Wait a moment.");
+  } catch (error) {
+    if (error instanceof TokenFault) return error;
+    return new ServiceFault("The server can’t be reached. It may have stopped, or the network is down.");
+  }
 }
 
 async function fetchJson(path: string): Promise<unknown> {
@@ -80,10 +107,11 @@ async function fetchJson(path: string): Promise<unknown> {
 async function get(path: string): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { signal: AbortSignal.timeout(LIMIT_MS) });
+    response = await fetch(path, { headers: access.headers, signal: AbortSignal.timeout(LIMIT_MS) });
   } catch {
     throw new ServiceFault("The server can’t be reached.");
   }
+  if (response.status === 401) throw new TokenFault(access.token !== "");
   if (!response.ok) throw new ServiceFault(`The server refused ${path} with HTTP status ${response.status}.`);
   return response;
 }

@@ -33,11 +33,14 @@ export interface Settings {
 export interface Choices {
   variants: string[];
   policies: PolicyKind[];
+  /** Of `policies`, the one that the service takes where none is named. */
+  defaultPolicy: string;
   sensors: { name: string; lineTimeUs: number }[];
 }
 
-export function defaultSettings({ variants, policies, sensors }: Choices): Settings {
-  const policy = policies[0] ?? { name: "published", parameters: {} };
+export function defaultSettings({ variants, policies, defaultPolicy, sensors }: Choices): Settings {
+  const policy = policies.find(({ name }) => name === defaultPolicy) ??
+    policies[0] ?? { name: "published", parameters: {} };
   const sensor = sensors.find(({ name }) => name === "hm01b0-qvga") ?? sensors[0];
   return {
     mode: "scan",

@@ -27,13 +27,17 @@ export class FrameView {
     this.draw();
   }
 
-  /** Fits the canvas into `available` CSS pixels, each of the frame's pixels a whole number of the screen's if it can. */
-  fit(available: number, width: number, height: number): { width: number; height: number } {
+  /**
+   * Fits the canvas into `available` CSS pixels at a width over height of `aspect`. Each of the frame's rows is a whole
+   * number of the screen's pixels if it can be, and as high as in a picture that has the network's own aspect.
+   */
+  fit(available: number, width: number, height: number, aspect: number): { width: number; height: number } {
     const ratio = window.devicePixelRatio || 1;
     const room = Math.max(1, (available * ratio) / width);
-    const scale = room >= 2 ? Math.floor(room) : room;
-    this.canvas.width = Math.round(width * scale);
-    this.canvas.height = Math.round(height * scale);
+    const tall = Math.round(height * (room >= 2 ? Math.floor(room) : room));
+    const wide = Math.min(Math.round(tall * aspect), Math.floor(available * ratio));
+    this.canvas.width = Math.max(1, wide);
+    this.canvas.height = Math.max(1, Math.min(tall, Math.round(wide / aspect)));
     const size = { width: this.canvas.width / ratio, height: this.canvas.height / ratio };
     this.canvas.style.width = `${size.width}px`;
     this.canvas.style.height = `${size.height}px`;

@@ -1,10 +1,11 @@
-/** Savings and latency, per frame and in total. */
+/** Savings of all frames so far, and where the time to their decisions went. */
 
 import { type Latency, LatencyLog, PARTS, type Part } from "../service/latency";
 import { addSavings, NOTHING_SAVED, type Savings } from "../service/savings";
 import { histogram, quantiles } from "../worker/quantiles";
 import { byId, make, makeTable } from "./dom";
-import { amountWords, counted, percent, timeWords } from "./words";
+import { totalWords } from "./savings-words";
+import { counted, timeWords } from "./words";
 
 const PART_LABELS: Record<Part | "total", string> = {
   readout: "Sensor readout",
@@ -18,7 +19,6 @@ const SVG = "http://www.w3.org/2000/svg";
 
 export class Meters {
   private total: Savings = NOTHING_SAVED;
-  private latest: Savings | null = null;
   private readonly log = new LatencyLog();
   private drawDue = 0;
 
@@ -26,49 +26,16 @@ export class Meters {
     byId("reset-totals").onclick = () => {
       this.total = NOTHING_SAVED;
       this.log.clear();
-      this.showTotal();
+      this.show();
       this.drawLatency();
     };
     byId<HTMLDetailsElement>("latency").ontoggle = () => this.drawLatency();
     this.drawLatency();
   }
 
-  clearFrame(): void {
-    for (const name of ["rows", "bytes", "time", "macs"]) {
-      byId(`saved-${name}`).textContent = "–";
-      byId(`saved-${name}-of`).textContent = "";
-      byId(`saved-${name}-hint`).textContent = "nothing read yet";
-      byId(`bar-${name}`).style.width = "0";
-    }
-  }
-
   /** Adds a streamed frame to the total; `show` shows it. */
   count(saved: Savings): void {
     this.total = addSavings(this.total, saved);
-    this.latest = saved;
-  }
-
-  /** Shows the latest frame counted, and the total. */
-  show(): void {
-    if (this.latest) this.showFrame(this.latest);
-    this.showTotal();
-  }
-
-  /** Shows one frame's savings: each figure is what was spent, the line below it what was not. */
-  showFrame(saved: Savings): void {
-    const show = (name: string, used: number, all: number, words: (amount: number) => string, left: string) => {
-      const known = all > 0;
-      byId(`saved-${name}`).textContent = known ? words(used) : "–";
-      byId(`saved-${name}-of`).textContent = known ? `of ${words(all)}` : "";
-      byId(`bar-${name}`).style.width = `${known ? Math.min(1, used / all) * 100 : 0}%`;
-      byId(`saved-${name}-hint`).textContent = known
-        ? `${words(all - used)} ${left} (${percent(1 - used / all)})`
-        : "unknown for this network";
-    };
-    show("rows", saved.rowsSent, saved.rows, String, "never sent");
-    show("bytes", saved.bytesSent, saved.bytes, (bytes) => amountWords(bytes, "B"), "saved");
-    show("macs", saved.macs, saved.macsFull, (macs) => amountWords(macs, ""), "saved");
-    show("time", saved.readoutMs, saved.readoutFullMs, timeWords, "saved");
   }
 
   addLatency(latency: Latency): void {
@@ -76,17 +43,9 @@ export class Meters {
     if (this.drawDue === 0) this.drawDue = window.setTimeout(() => this.drawLatency(), 250);
   }
 
-  private showTotal(): void {
-    const { frames, persons, exits, rows, rowsSent, bytes, bytesSent, macs, macsFull, readoutMs, readoutFullMs } =
-      this.total;
-    byId("totals").textContent =
-      frames === 0
-        ? "Nothing streamed yet."
-        : `${counted(frames, "frame")}, ${persons} with a person, ${counted(exits, "exit")}: ` +
-          `${percent(rowsSent / rows)} of the rows sent, ${amountWords(bytes - bytesSent, "B")}, ` +
-          `${amountWords(macsFull - macs, "")} multiply-accumulates and ` +
-          `${timeWords(readoutFullMs - readoutMs)} of readout saved.`;
-    byId<HTMLButtonElement>("reset-totals").hidden = frames === 0;
+  show(): void {
+    byId("totals").textContent = totalWords(this.total);
+    byId<HTMLButtonElement>("reset-totals").hidden = this.total.frames === 0;
   }
 
   private drawLatency(): void {

@@ -1,6 +1,6 @@
 /** What the page says in words: the decision in large, and a line of status with a way on. */
 
-import { ServiceFault } from "../service/service";
+import { ServiceFault, TokenFault, whyRefused } from "../service/service";
 import type { Report } from "../worker/messages";
 import { byId } from "./dom";
 
@@ -39,34 +39,28 @@ export function headline(text: string, verdict: "person" | "no-person" | "readin
 
 /** A fault that the worker reports, each kind with its own way on. */
 export function tellFault(report: Extract<Report, { kind: "fault" }>, again: () => void): void {
-  const { fault, message, code } = report;
+  const { fault, message } = report;
   if (fault === "page") {
     console.error(message);
-    tell("Something went wrong in this page.", "fault", { label: "Reload the page", go: () => location.reload() });
+    tell("Something went wrong in this page.", "fault", reload("Reload the page"));
   } else if (fault === "input") {
     tell(message, "fault", chooseAnother);
   } else if (fault === "refused") {
-    void whyRefused().then((words) => tell(words, "fault", { label: "Try again", go: again }));
-  } else if (code === "unauthorized") {
-    tell(message, "fault", { label: "Reload the page", go: () => location.reload() });
+    void whyRefused().then((why) => tellServiceFault(why, again));
   } else {
     tell(message, "fault", { label: "Try again", go: again });
   }
 }
 
-/** A browser does not say why a websocket was refused; whether the server still answers tells the two reasons apart. */
-async function whyRefused(): Promise<string> {
-  try {
-    const answer = await fetch("/healthz", { signal: AbortSignal.timeout(5_000) });
-    if (answer.ok) return "The server is there but takes no more streams now; it is probably full. Wait a moment.";
-  } catch {
-    // it does not answer, which is what was asked
-  }
-  return "The server can’t be reached. It may have stopped, or the network is down.";
-}
+const reload = (label: string): WayOn => ({ label, go: () => location.reload() });
 
 /** A fault of something asked over HTTP. */
 export function tellServiceFault(error: unknown, again: () => void): void {
   if (!(error instanceof ServiceFault)) throw error;
-  tell(error.message, "fault", { label: "Try again", go: again });
+  // The page asks for a token when it is loaded.
+  tell(
+    error.message,
+    "fault",
+    error instanceof TokenFault ? reload("Enter a token") : { label: "Try again", go: again },
+  );
 }

@@ -7,10 +7,9 @@
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import type { ExitLine, LineKind } from "../service/exit-lines";
 import type { Point } from "../worker/curve";
-import { type OnThreshold, ThresholdHandle, type ThresholdName } from "./threshold-handle";
-
-export type Thresholds = Partial<Record<ThresholdName, number>>;
+import { type OnThreshold, ThresholdHandle } from "./threshold-handle";
 
 export interface PlotPicture {
   frameRows: number;
@@ -18,7 +17,7 @@ export interface PlotPicture {
   points: readonly Point[];
   /** What the network would have thought, had the scan gone on. */
   beyond: readonly Point[];
-  thresholds: Thresholds;
+  lines: readonly ExitLine[];
 }
 
 export interface PlotPlace {
@@ -28,31 +27,32 @@ export interface PlotPlace {
   height: number;
 }
 
-const AXIS_PX = 34;
-const ROW_AXIS_PX = 38;
+const AXIS_PX = 28;
+const ROW_AXIS_PX = 34;
+const TITLE_PX = 18;
 const LEAST_GAP = 0.001;
+const KINDS: readonly LineKind[] = ["exit", "empty", "skip"];
 
 export class ProbabilityPlot {
   private chart: uPlot | null = null;
   private place: PlotPlace | null = null;
-  private picture: PlotPicture = { frameRows: 105, burstRows: 5, points: [], beyond: [], thresholds: {} };
-  private readonly handles: Record<ThresholdName, ThresholdHandle>;
+  private picture: PlotPicture = { frameRows: 105, burstRows: 5, points: [], beyond: [], lines: [] };
+  private readonly handles: Record<LineKind, ThresholdHandle>;
 
-  /** `onPoint` hears the values under the pointer, or the latest ones. */
+  /** `onPoint`: another point is under the pointer, or came. */
   constructor(
     private readonly parent: HTMLElement,
-    private readonly onPoint: (p_person: number | null, confidence: number | null) => void,
+    private readonly onPoint: () => void,
     onThreshold: OnThreshold,
   ) {
-    const handle = (name: ThresholdName) => new ThresholdHandle(name, (event) => this.valueAt(event), onThreshold);
-    this.handles = { exit: handle("exit"), skip: handle("skip") };
+    const handle = (kind: LineKind) => new ThresholdHandle(kind, (event) => this.valueAt(event), onThreshold);
+    this.handles = { exit: handle("exit"), empty: handle("empty"), skip: handle("skip") };
   }
 
   show(picture: PlotPicture): void {
     this.picture = picture;
     this.chart?.setData(this.data());
     this.placeHandles();
-    this.tell();
   }
 
   /** Lays the plot out, unless it stands so already: whoever holds a threshold must not lose it. */
@@ -63,7 +63,7 @@ export class ProbabilityPlot {
     this.place = place;
     this.chart?.destroy();
     this.chart = new uPlot(this.options(place), this.data(), this.parent);
-    this.chart.over.append(this.handles.exit.element, this.handles.skip.element);
+    this.chart.over.append(...KINDS.map((kind) => this.handles[kind].element));
     this.placeHandles();
   }
 
@@ -85,10 +85,14 @@ export class ProbabilityPlot {
     ];
   }
 
-  private tell(): void {
+  /** The point under the pointer, or the latest one. */
+  get point(): Point | undefined {
     const { points } = this.picture;
-    const point = points[this.chart?.cursor.idx ?? points.length - 1] ?? points.at(-1);
-    this.onPoint(point?.p_person ?? null, point?.confidence ?? null);
+    return points[this.chart?.cursor.idx ?? points.length - 1] ?? points.at(-1);
+  }
+
+  get lastBurst(): number | undefined {
+    return this.picture.points.at(-1)?.burst;
   }
 
   private valueAt(event: PointerEvent): number {
@@ -98,21 +102,22 @@ export class ProbabilityPlot {
     return this.chart.posToVal(at, "y");
   }
 
+  /** A line of one parameter can be taken hold of; one that falls over the rows only shows. */
   private placeHandles(): void {
-    const { exit, skip } = this.picture.thresholds;
-    for (const [name, value] of [
-      ["exit", exit],
-      ["skip", skip],
-    ] as const) {
-      const { element } = this.handles[name];
-      element.hidden = value === undefined;
-      if (value === undefined || this.chart === null || this.place === null) continue;
-      const bounds: [number, number] =
-        name === "exit" ? [(skip ?? 0 - LEAST_GAP) + LEAST_GAP, 1] : [0, (exit ?? 1 + LEAST_GAP) - LEAST_GAP];
-      this.handles[name].set(value, ...bounds);
+    const { lines } = this.picture;
+    const height = (kinds: LineKind[]) => lines.find((line) => line.parameter && kinds.includes(line.kind))?.at(0);
+    const [upper, lower] = [height(["exit"]), height(["empty", "skip"])];
+    for (const kind of KINDS) {
+      const line = lines.find((one) => one.kind === kind && one.parameter !== null);
+      const { element } = this.handles[kind];
+      element.hidden = line === undefined;
+      if (!line?.parameter || this.chart === null || this.place === null) continue;
+      const low = kind === "exit" && lower !== undefined ? lower + LEAST_GAP : 0;
+      const high = kind !== "exit" && upper !== undefined ? upper - LEAST_GAP : 1;
+      this.handles[kind].set(line.parameter, line.at(0), low, high);
       element.classList.toggle("threshold-upright", this.place.beside);
       element.setAttribute("aria-orientation", this.place.beside ? "horizontal" : "vertical");
-      const at = `${this.chart.valToPos(value, "y")}px`;
+      const at = `${this.chart.valToPos(line.at(0), "y")}px`;
       element.style.left = this.place.beside ? at : "0";
       element.style.top = this.place.beside ? "0" : at;
     }
@@ -122,14 +127,15 @@ export class ProbabilityPlot {
     const colours = getComputedStyle(this.parent);
     const colour = (name: string) => colours.getPropertyValue(name).trim();
     const font = `12px ${colours.fontFamily}`;
-    const axis = { stroke: colour("--muted"), font, labelFont: font, ticks: { show: false } };
+    const title = { labelFont: font, labelSize: TITLE_PX, labelGap: 2 };
+    const axis = { stroke: colour("--muted"), font, ticks: { show: false }, gap: 4, ...title };
     // Beside the frame the label of row 0 would be cut off at the top.
     const rowLabels = (_chart: uPlot, splits: number[]) =>
       splits.map((row) => (row === 0 && place.beside ? "" : `${row}`));
     const grid = { stroke: colour("--grid"), width: 1 };
     return {
       width: place.width,
-      height: place.height + AXIS_PX,
+      height: place.height + AXIS_PX + TITLE_PX,
       padding: place.beside ? [0, 14, 0, 0] : [8, 14, 0, 0],
       legend: { show: false },
       cursor: { drag: { x: false, y: false, setScale: false }, points: { size: 8 } },
@@ -145,6 +151,7 @@ export class ProbabilityPlot {
       axes: [
         {
           ...axis,
+          label: "row",
           side: place.beside ? 3 : 2,
           size: place.beside ? ROW_AXIS_PX : AXIS_PX,
           grid,
@@ -153,6 +160,7 @@ export class ProbabilityPlot {
         },
         {
           ...axis,
+          label: "P(person)",
           scale: "y",
           side: place.beside ? 2 : 3,
           size: place.beside ? AXIS_PX : ROW_AXIS_PX,
@@ -174,31 +182,31 @@ export class ProbabilityPlot {
         { scale: "y", stroke: colour("--p"), width: 1.25, dash: [3, 4], spanGaps: true, points: { show: false } },
       ],
       hooks: {
-        drawClear: [(chart) => this.drawThresholds(chart, colour)],
-        setCursor: [() => this.tell()],
+        drawClear: [(chart) => this.drawLines(chart, colour)],
+        setCursor: [() => this.onPoint()],
       },
     };
   }
 
-  private drawThresholds(chart: uPlot, colour: (name: string) => string): void {
+  /** Each line from the frame's first row to its last, as far as it lies in the plot. */
+  private drawLines(chart: uPlot, colour: (name: string) => string): void {
     const { ctx, bbox } = chart;
-    const { thresholds } = this.picture;
+    const { lines, frameRows } = this.picture;
     ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
     ctx.lineWidth = 1.5 * devicePixelRatio;
     ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
-    for (const name of ["exit", "skip"] as const) {
-      const value = thresholds[name];
-      if (value === undefined) continue;
-      const at = chart.valToPos(value, "y", true);
-      ctx.strokeStyle = colour(`--${name}`);
+    const place = (row: number, value: number): [number, number] => {
+      const [along, across] = [chart.valToPos(row, "x", true), chart.valToPos(value, "y", true)];
+      return this.place?.beside ? [across, along] : [along, across];
+    };
+    for (const line of lines) {
+      ctx.strokeStyle = colour(line.kind === "exit" ? "--exit" : "--skip");
       ctx.beginPath();
-      if (this.place?.beside) {
-        ctx.moveTo(at, bbox.top);
-        ctx.lineTo(at, bbox.top + bbox.height);
-      } else {
-        ctx.moveTo(bbox.left, at);
-        ctx.lineTo(bbox.left + bbox.width, at);
-      }
+      ctx.moveTo(...place(0, line.at(0)));
+      ctx.lineTo(...place(frameRows, line.at(1)));
       ctx.stroke();
     }
     ctx.restore();

@@ -10,7 +10,12 @@ const STRIP_FRAMES = 240;
 const TABLE_FRAMES = 40;
 const EVENTS = 50;
 
+/** Ticks of the time axis, at most. */
+const TICKS = 6;
+const AXIS_PX = 16;
+
 interface Past {
+  atMs: number;
   p_person: number;
   person: boolean;
   exited: boolean;
@@ -41,16 +46,16 @@ export class Strip {
     byId("events").replaceChildren();
   }
 
-  add(curve: Curve, { p_person, person, exited, ...verdict }: Verdict): void {
+  add(curve: Curve, { p_person, person, exited, ...verdict }: Verdict, atMs: number): void {
     const rows = verdictRows(curve, { p_person, person, exited, ...verdict });
     const share = rows / (curve.burstsPerFrame * curve.burstRows);
     const turn = this.presence.add(p_person);
-    this.past.push({ p_person, person, exited, share, turn });
+    this.past.push({ atMs, p_person, person, exited, share, turn });
     if (this.past.length > STRIP_FRAMES) this.past.shift();
     if (turn !== null) note(turn);
   }
 
-  /** A column a frame: as high as the share of rows that was read, its colour the decision, a dot at P(person). */
+  /** A column a frame, seconds below: as high as the share of rows that was read, its colour the decision, a dot at P(person). */
   draw(): void {
     const { canvas } = this;
     const ratio = devicePixelRatio || 1;
@@ -61,7 +66,7 @@ export class Strip {
     const colours = getComputedStyle(canvas);
     const colour = (name: string) => colours.getPropertyValue(name);
     const step = canvas.width / STRIP_FRAMES;
-    const { height } = canvas;
+    const height = canvas.height - AXIS_PX * ratio;
     context.fillStyle = colour("--grid");
     context.fillRect(0, height / 2, canvas.width, ratio);
     this.past.forEach(({ p_person, person, share, turn }, index) => {
@@ -76,7 +81,32 @@ export class Strip {
       context.fillStyle = colour("--ink");
       context.fillRect(x, 0, 2 * ratio, height);
     });
+    this.drawTimes(context, colour("--muted"), colours.fontFamily, step, ratio);
     this.fillTable();
+  }
+
+  /** How long ago the frames were decided. */
+  private drawTimes(
+    context: CanvasRenderingContext2D,
+    colour: string,
+    family: string,
+    step: number,
+    ratio: number,
+  ): void {
+    const { height } = context.canvas;
+    const last = this.past.at(-1);
+    if (last === undefined) return;
+    context.fillStyle = colour;
+    context.font = `${11 * ratio}px ${family}`;
+    context.textBaseline = "bottom";
+    const every = Math.ceil(STRIP_FRAMES / TICKS);
+    for (let index = this.past.length - 1; index >= 0; index -= every) {
+      const agoS = (last.atMs - (this.past[index] as Past).atMs) / 1000;
+      const words = agoS === 0 ? "now" : `−${agoS < 10 ? agoS.toFixed(1) : Math.round(agoS)} s`;
+      const wide = context.measureText(words).width;
+      const x = Math.min(context.canvas.width - wide, Math.max(0, (index + 0.5) * step - wide / 2));
+      context.fillText(words, x, height - ratio);
+    }
   }
 
   private fillTable(): void {

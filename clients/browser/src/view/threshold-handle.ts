@@ -1,11 +1,16 @@
 /** A threshold of the plot as something to take hold of: by pointer, or as a slider by the keyboard. */
 
+import type { LineKind } from "../service/exit-lines";
 import { make } from "./dom";
 
-export type ThresholdName = "exit" | "skip";
+/** Hears of a parameter's new value; `done`: let go of; before, it is still moving. */
+export type OnThreshold = (parameter: string, value: number, done: boolean) => void;
 
-/** `done`: let go of; before, it is still moving. */
-export type OnThreshold = (name: ThresholdName, value: number, done: boolean) => void;
+const LABELS: Record<LineKind, string> = {
+  exit: "Exit threshold for a person, P(person)",
+  empty: "Exit threshold for nobody, P(person)",
+  skip: "Skip threshold, P(person)",
+};
 
 const KEYS: Record<string, number> = {
   ArrowRight: 0.005,
@@ -18,21 +23,22 @@ const KEYS: Record<string, number> = {
 
 export class ThresholdHandle {
   readonly element: HTMLElement;
+  private parameter = "";
   private value = 0;
   private low = 0;
   private high = 1;
 
   constructor(
-    private readonly name: ThresholdName,
+    kind: LineKind,
     /** P(person) at a place of the screen. */
     private readonly valueAt: (event: PointerEvent) => number,
     private readonly heard: OnThreshold,
   ) {
     this.element = make("div", {
-      class: `threshold threshold-${name}`,
+      class: `threshold threshold-${kind}`,
       role: "slider",
       tabindex: 0,
-      "aria-label": name === "exit" ? "Exit threshold, P(person)" : "Skip threshold, P(person)",
+      "aria-label": LABELS[kind],
     });
     let moved = false;
     this.element.onpointerdown = (event) => {
@@ -59,8 +65,9 @@ export class ThresholdHandle {
     };
   }
 
-  set(value: number, low: number, high: number): void {
-    Object.assign(this, { value, low, high });
+  /** Stands at a parameter's value, and lets it be moved between `low` and `high`. */
+  set(parameter: string, value: number, low: number, high: number): void {
+    Object.assign(this, { parameter, value, low, high });
     this.element.setAttribute("aria-valuemin", String(low));
     this.element.setAttribute("aria-valuemax", String(high));
     this.element.setAttribute("aria-valuenow", String(value));
@@ -68,6 +75,6 @@ export class ThresholdHandle {
 
   private change(wanted: number, done: boolean): void {
     const value = Math.round(Math.min(this.high, Math.max(this.low, wanted)) * 1000) / 1000;
-    this.heard(this.name, value, done);
+    this.heard(this.parameter, value, done);
   }
 }

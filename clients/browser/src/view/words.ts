@@ -10,23 +10,39 @@ export function decisionWords(curve: Curve, verdict: Verdict): string {
   return `${person} — decided after ${rows} of ${all} rows (${percent(rows / all)})`;
 }
 
-/** What the decision rests on, beside the decision itself. */
-export function detailWords(curve: Curve, verdict: Verdict): string {
+/** What the decision rests on, beside the decision itself; `rowsSent`: where it was streamed. */
+export function detailWords(curve: Curve, verdict: Verdict, rowsSent = 0): string {
   const p = probabilityWords(verdict.p_person);
   const skipped = verdict.skipped > 0 ? `; ${verdict.skipped} of ${curve.burstsPerFrame} bursts skipped` : "";
   if (!verdict.exited) return `P(person) came to ${p} at the last row${skipped}.`;
   const unread = verdict.unread * curve.burstRows;
-  return `P(person) came to ${p} at burst ${verdict.burst_index}; the remaining ${unread} rows are not needed${skipped}.`;
+  const late = Math.min(unread, rowsSent - verdict.processed * curve.burstRows);
+  const sent = late > 0 ? `, ${late === unread ? "though they" : `though ${late} of them`} ${SENT_LATE}` : "";
+  const burst = `burst ${verdict.burst_index + 1} of ${curve.burstsPerFrame}`;
+  return `P(person) came to ${p} at ${burst}; the remaining ${unread} rows are not needed${sent}${skipped}.`;
 }
+
+/** Said of rows that a decision did not need and that went out all the same. */
+export const SENT_LATE = "were sent before the answer came back";
 
 /** What the whole frame says, read without exit, and whether the verdict agrees with it. */
 export function fullFrameWords(full: Curve, verdict: Verdict): string {
   const last = full.points.at(-1);
   if (last === undefined) return "";
+  // A frame that was read whole agrees with itself.
+  if (!verdict.exited && verdict.skipped === 0) return "Every row was read: nothing was left out.";
   const person = last.p_person >= PERSON_THRESHOLD;
   const agrees = person === verdict.person ? "it agrees" : "it disagrees";
   const p = probabilityWords(last.p_person);
   return `What the full frame says: ${person ? "person" : "no person"}, P(person) ${p}; ${agrees}.`;
+}
+
+/** What a picture of another shape comes to at the network; empty where the shape is the network's. */
+export function aspectWords(aspect: number, width: number, height: number): string {
+  const change = aspect / (width / height);
+  if (Math.abs(change - 1) < 0.03) return "";
+  const squeezed = change > 1 ? "from the sides" : "from top and bottom";
+  return `Shown in the picture’s own shape. The network gets ${width} × ${height} pixels, squeezed ${squeezed}.`;
 }
 
 export function percent(share: number): string {

@@ -7,6 +7,7 @@ import {
   type Hello,
   type Resume,
   type ServerControl,
+  SUBPROTOCOL,
   type Welcome,
   WireError,
 } from "./wire";
@@ -23,7 +24,17 @@ export interface Socket {
   close(code?: number): void;
 }
 
-export type OpenSocket = (url: string, subprotocol: string) => Socket;
+export type OpenSocket = (url: string, subprotocols: string[]) => Socket;
+
+const BEARER_SUBPROTOCOL = "rascanet.bearer.";
+
+/** The subprotocols to offer; a browser's websocket has no header for the service's token, so one of them carries it. */
+export function subprotocols(bearer: string): string[] {
+  if (bearer === "") return [SUBPROTOCOL];
+  const bytes = String.fromCharCode(...new TextEncoder().encode(bearer));
+  const encoded = btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return [SUBPROTOCOL, BEARER_SUBPROTOCOL + encoded];
+}
 
 /** `refused`: no connection came about; `lost`: it ended too early; `silent`: no answer in time. */
 export type StreamFault = "refused" | "lost" | "silent" | "server" | "protocol" | "stopped";

@@ -39,13 +39,13 @@ export function addPoint(curve: Curve, point: Point): void {
 }
 
 /**
- * The verdict of the published rule at another exit threshold, from a curve read with the same skip threshold and
- * no exit: up to the exit the hidden state is the same, so nothing has to be computed again.
+ * The verdict of a policy that exits at the first point for which `exits` holds, from a curve read with the same skips
+ * and no exit: up to the exit the hidden state is the same, so nothing has to be computed again.
  */
-export function verdictAt(curve: Curve, exitThreshold: number): Verdict {
+export function verdictAt(curve: Curve, exits: (point: Point) => boolean): Verdict {
   const { points, skipped, burstsPerFrame } = curve;
-  // Nothing is left to save at the last burst, so the rule does not ask there.
-  const index = points.findIndex(({ burst, p_person }) => burst < burstsPerFrame - 1 && p_person >= exitThreshold);
+  // Nothing is left to save at the last burst, so no policy is asked there.
+  const index = points.findIndex((point) => point.burst < burstsPerFrame - 1 && exits(point));
   const last = points[index < 0 ? points.length - 1 : index];
   if (last === undefined) throw new Error("a curve without points has no verdict");
   const exited = index >= 0;

@@ -8,6 +8,13 @@ export interface Frame {
   width: number;
   format: PixelFormat;
   samples: Uint8Array<ArrayBuffer>;
+  /** Width over height of the picture that the frame was made of; without one the frame's own. */
+  aspect?: number;
+}
+
+/** Width over height at which a frame looks as its picture does. */
+export function aspectOf({ aspect, width, height }: Frame): number {
+  return aspect ?? width / height;
 }
 
 /** Bytes of one row as it is sent. */

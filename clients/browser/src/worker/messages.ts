@@ -7,15 +7,21 @@ import type { FrameRateReport } from "./frame-rate";
 import type { FrameResult } from "./stream";
 import type { PixelFormat, Policy, Welcome } from "./wire";
 
+/** Where streams are opened. */
+export interface ServiceAddress {
+  url: string;
+  /** The token that the service asks for; empty where it asks for none. */
+  bearer: string;
+}
+
 /** One stream over the same frame as others; `paced` ones follow the sensor, the rest gets all rows at once. */
 export interface Lane {
   policy: Policy;
   paced: boolean;
 }
 
-export interface ScanTask {
+export interface ScanTask extends ServiceAddress {
   kind: "scan";
-  url: string;
   variant: string;
   frame: Frame;
   lanes: Lane[];
@@ -24,9 +30,8 @@ export interface ScanTask {
 }
 
 /** Frames of a camera, a video or a recording: from `pictures`, from the recording's bytes, or one by one as `picture`. */
-export interface LiveTask {
+export interface LiveTask extends ServiceAddress {
   kind: "live";
-  url: string;
   variant: string;
   height: number;
   width: number;
@@ -36,9 +41,8 @@ export interface LiveTask {
   pictures?: ReadableStream<VideoFrame>;
 }
 
-export interface WallTask {
+export interface WallTask extends ServiceAddress {
   kind: "wall";
-  url: string;
   variant: string;
   policy: Policy;
   frames: Frame[];
@@ -46,7 +50,7 @@ export interface WallTask {
   lineTimeMs: number;
 }
 
-export interface ExposeTask {
+export interface ExposeTask extends ServiceAddress {
   kind: "expose";
   file: Blob;
   label: string;

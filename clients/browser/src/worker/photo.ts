@@ -2,6 +2,7 @@
 
 import { decode } from "fast-png";
 import type { Frame } from "./frame";
+import { liesOnItsSide, type Orientation, orientationOf, uprightMatrix } from "./orientation";
 import { resize } from "./resize";
 
 export const MAX_PHOTO_BYTES = 50_000_000;
@@ -22,7 +23,7 @@ interface Pixels {
 }
 
 /**
- * The picture in a file as a frame at the network's size.
+ * The picture in a file as a frame at the network's size, upright as the file says.
  *
  * @throws {PhotoError} when it is too large or cannot be read.
  */
@@ -30,24 +31,33 @@ export async function exposeFile(file: Blob, label: string, height: number, widt
   if (file.size > MAX_PHOTO_BYTES) {
     throw new PhotoError(`${label} is larger than ${MAX_PHOTO_BYTES / 1e6} MB. Choose a smaller photo.`);
   }
+  const bytes = new Uint8Array(await file.arrayBuffer());
   let pixels: Pixels;
   try {
-    pixels = (await decodePng(file, label)) ?? (await decodeAny(file, label));
+    pixels = decodePng(bytes, label) ?? (await decodeAny(file, label));
   } catch (error) {
     if (error instanceof PhotoError) throw error;
-    throw new PhotoError(`${label} can’t be read as a picture. Choose a JPEG, PNG or WebP photo.`);
+    throw new PhotoError(`${label} can’t be read as a picture. ${wayOut(bytes)}`);
   }
-  return reduce(pixels, height, width);
+  return reduce(upright(pixels, await orientationOf(bytes)), height, width);
+}
+
+/** Pictures of iPhones come in a format that few browsers read. */
+function wayOut(bytes: Uint8Array): string {
+  const brand = new TextDecoder("latin1").decode(bytes.subarray(4, 12));
+  return /^ftyp(hei|hev|mif1|msf1)/.test(brand)
+    ? "It is a HEIC picture, which this browser doesn’t read: export it as JPEG."
+    : "Choose a JPEG, PNG or WebP photo.";
 }
 
 /** A canvas rounds half-transparent colours in its own way, so PNG with 8 bits a sample is decoded here. */
-async function decodePng(file: Blob, label: string): Promise<Pixels | null> {
-  const head = new DataView(await file.slice(0, PNG_HEAD_BYTES).arrayBuffer());
+function decodePng(bytes: Uint8Array, label: string): Pixels | null {
+  const head = new DataView(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, PNG_HEAD_BYTES));
   if (head.byteLength < PNG_HEAD_BYTES || head.getUint32(0) !== PNG_SIGNATURE) return null;
   const [width, height, depth] = [head.getUint32(16), head.getUint32(20), head.getUint8(24)];
   checkSize(height, width, label);
   if (depth !== 8) return null;
-  const { data, channels, palette, transparency } = decode(await file.arrayBuffer());
+  const { data, channels, palette, transparency } = decode(bytes);
   if (transparency !== undefined) return null; // one colour stands for nothing: a canvas does that exactly
   const rgba = new Uint8Array(width * height * 4).fill(255);
   for (let pixel = 0; pixel < width * height; pixel++) {
@@ -62,6 +72,21 @@ async function decodePng(file: Blob, label: string): Promise<Pixels | null> {
   return { height, width, data: rgba };
 }
 
+/** Turned or mirrored until it is upright. */
+function upright({ data, height, width }: Pixels, orientation: Orientation): Pixels {
+  if (orientation === 1) return { data, height, width };
+  const [a, b, c, d, e, f] = uprightMatrix(orientation, width - 1, height - 1);
+  const wide = liesOnItsSide(orientation) ? height : width;
+  const from = new Uint32Array(data.buffer, data.byteOffset, width * height);
+  const to = new Uint32Array(width * height);
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, at++) {
+      to[(b * x + d * y + f) * wide + a * x + c * y + e] = from[at] as number;
+    }
+  }
+  return { height: (width * height) / wide, width: wide, data: new Uint8Array(to.buffer) };
+}
+
 /** As Pillow's `alpha_composite` rounds it. */
 function onWhite(value: number, alpha: number): number {
   if (alpha === 255) return value;
@@ -69,9 +94,31 @@ function onWhite(value: number, alpha: number): number {
   return ((sum >> 8) + sum) >> 15;
 }
 
+/** A browser turns some formats and leaves others as they are: all are turned here. */
+const AS_STORED: ImageBitmapOptions = { imageOrientation: "none" };
+
+/**
+ * The picture in a file, upright, to be shown.
+ *
+ * @throws {DOMException} when it can't be read.
+ */
+export async function uprightBitmap(file: Blob): Promise<ImageBitmap> {
+  const stored = await createImageBitmap(file, AS_STORED);
+  const orientation = await orientationOf(new Uint8Array(await file.arrayBuffer()));
+  if (orientation === 1) return stored;
+  const { width, height } = stored;
+  const [wide, tall] = liesOnItsSide(orientation) ? [height, width] : [width, height];
+  const turned = new OffscreenCanvas(wide, tall);
+  const context = turned.getContext("2d");
+  context?.setTransform(...uprightMatrix(orientation, width, height));
+  context?.drawImage(stored, 0, 0);
+  stored.close();
+  return turned.transferToImageBitmap();
+}
+
 async function decodeAny(file: Blob, label: string): Promise<Pixels> {
   // No conversion of colours: the service's other doors take the pixel values as they stand in the file.
-  const photo = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const photo = await createImageBitmap(file, { ...AS_STORED, colorSpaceConversion: "none", premultiplyAlpha: "none" });
   try {
     checkSize(photo.height, photo.width, label);
     return pixelsOf(photo);
@@ -102,7 +149,8 @@ function pixelsOf(photo: ImageBitmap | VideoFrame): Pixels {
 
 /** The aspect ratio is not kept, as the network was trained so. */
 function reduce({ data, height: from, width: wide }: Pixels, height: number, width: number): Frame {
-  return { height, width, format: "rgb8", samples: resize(data, from, wide, 4, height, width) };
+  const samples = resize(data, from, wide, 4, height, width);
+  return { height, width, format: "rgb8", samples, aspect: wide / from };
 }
 
 /** A picture of a camera or video as a frame at the network's size; the picture is used up. */

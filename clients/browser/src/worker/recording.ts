@@ -30,6 +30,11 @@ export interface Recording {
   frames: RecordedFrame[];
 }
 
+/** Whether a file's bytes begin as a recording's do, whatever its name. */
+export function isRecording(bytes: Uint8Array): boolean {
+  return new TextDecoder().decode(bytes.subarray(0, MAGIC.length)) === MAGIC;
+}
+
 /** A file that is not a whole, unaltered recording; the message says where it breaks. */
 export class RecordingError extends Error {
   override readonly name = "RecordingError";
@@ -41,7 +46,7 @@ export class RecordingError extends Error {
  * @throws {RecordingError} when it is truncated, altered or none at all.
  */
 export function readRecording(bytes: Uint8Array): Recording {
-  if (new TextDecoder().decode(bytes.subarray(0, MAGIC.length)) !== MAGIC) {
+  if (!isRecording(bytes)) {
     throw new RecordingError(`This is not a recording: it does not begin with ${MAGIC}.`);
   }
   let recording: Recording | null = null;

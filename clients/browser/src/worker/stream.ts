@@ -5,7 +5,7 @@
  */
 
 import { type Clock, pause } from "./clock";
-import { ANSWER_LIMIT_MS, Connection, type OpenSocket, StreamError } from "./connection";
+import { ANSWER_LIMIT_MS, Connection, type OpenSocket, StreamError, subprotocols } from "./connection";
 import { addPoint, type Curve, emptyCurve } from "./curve";
 import { type Frame, rowBytes, rowsOfBursts } from "./frame";
 import type { Pace } from "./pace";
@@ -18,13 +18,14 @@ import {
   type PixelFormat,
   type Policy,
   type ServerControl,
-  SUBPROTOCOL,
   type Summary,
   type Welcome,
 } from "./wire";
 
 export interface StreamSettings {
   url: string;
+  /** Token of the service; empty for none. */
+  bearer: string;
   variant: string;
   policy: Policy;
   format: PixelFormat;
@@ -46,7 +47,6 @@ export interface FrameResult {
   decision: Decision;
   curve: Curve;
   rowsSent: number;
-  rowBytesSent: number;
   /** From the last row that the decision needed leaving the sensor to the decision's arrival, ms. */
   roundTripMs: number;
   /** From the start of the readout to the arrival of the decision, as it passed here, ms. */
@@ -79,7 +79,6 @@ interface Reading {
   shed: boolean;
   skips: Set<number>;
   rowsSent: number;
-  bytesSent: number;
   /** When each burst left the sensor. */
   sentAtMs: Map<number, number>;
 }
@@ -158,7 +157,6 @@ export class FrameStream {
           decision,
           curve: reading.curve,
           rowsSent: reading.rowsSent,
-          rowBytesSent: reading.bytesSent,
           roundTripMs: Math.max(0, reading.decidedAtMs - neededMs),
           decisionMs: reading.decidedAtMs - startMs,
           reconnections,
@@ -191,7 +189,7 @@ export class FrameStream {
 
   private async connected(): Promise<Connection> {
     if (this.connection !== null) return this.connection;
-    const socket = this.openSocket(this.settings.url, SUBPROTOCOL);
+    const socket = this.openSocket(this.settings.url, subprotocols(this.settings.bearer));
     const connection = new Connection(socket, this.clock, this.stop, (message) => this.take(message));
     this.connection = connection;
     const { token } = this;
@@ -231,7 +229,6 @@ export class FrameStream {
       shed: false,
       skips: new Set(),
       rowsSent: 0,
-      bytesSent: 0,
       sentAtMs: new Map(),
     };
     return this.reading;
@@ -284,7 +281,6 @@ export class FrameStream {
         for (let burst = next; burst < next + count; burst++) sentAtMs.set(burst, nowMs);
         connection.sendRows(message, count);
         reading.rowsSent += count * burstRows;
-        reading.bytesSent += message.length;
         listener.sent?.(next, count);
         next += count;
       }

@@ -4,7 +4,7 @@ import { type Clock, pause } from "./clock";
 import type { OpenSocket } from "./connection";
 import type { Frame } from "./frame";
 import type { FrameRate } from "./frame-rate";
-import type { ExposeTask, LiveTask, Report, ScanTask, Tile, WallTask, WallTotals } from "./messages";
+import type { ExposeTask, LiveTask, Report, ScanTask, ServiceAddress, Tile, WallTask, WallTotals } from "./messages";
 import { Pace } from "./pace";
 import { exposeFile } from "./photo";
 import { MAX_RECORDING_BYTES, RecordingError, readRecording } from "./recording";
@@ -24,13 +24,13 @@ const REPORT_MS = 100;
 const WALL_REST_MS = 400;
 
 function streamOf(
-  task: { url: string; variant: string },
+  task: ServiceAddress & { variant: string },
   policy: Policy,
   format: PixelFormat,
   world: World,
   stop: AbortSignal,
 ): FrameStream {
-  const settings = { url: task.url, variant: task.variant, policy, format };
+  const settings = { url: task.url, bearer: task.bearer, variant: task.variant, policy, format };
   return new FrameStream(settings, world.openSocket, world.clock, world.chance, stop);
 }
 

@@ -19,7 +19,7 @@ interface Running {
 
 const running = new Map<number, Running>();
 const world: World = {
-  openSocket: (url, subprotocol) => new WebSocket(url, subprotocol),
+  openSocket: (url, subprotocols) => new WebSocket(url, subprotocols),
   clock: realClock,
   chance: Math.random,
 };

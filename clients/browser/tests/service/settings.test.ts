@@ -8,6 +8,7 @@ const choices = {
     { name: "published", parameters: { exit_threshold: 0.99, skip_threshold: 0.005 } },
     { name: "never", parameters: {} },
   ],
+  defaultPolicy: "published",
   sensors: sensorsFor(105, 120),
 };
 
@@ -44,5 +45,15 @@ describe("sensors", () => {
   it("are offered where they have the pixels, binned as far as they fit", () => {
     expect(sensorsFor(105, 120).find(({ name }) => name === "hm01b0-qvga")).toMatchObject({ binning: 2 });
     expect(sensorsFor(210, 240).map(({ name }) => name)).not.toContain("hm01b0-qqvga");
+  });
+
+  it("have the service's default policy where the address names none", () => {
+    const certified = {
+      ...choices,
+      policies: [...choices.policies, { name: "calibrated", parameters: {} }],
+      defaultPolicy: "calibrated",
+    };
+    expect(settingsFromQuery("", certified)).toMatchObject({ policy: "calibrated", parameters: {} });
+    expect(settingsFromQuery("?policy=never", certified).policy).toBe("never");
   });
 });

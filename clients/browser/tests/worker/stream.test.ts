@@ -4,7 +4,6 @@ import { Pace } from "../../src/worker/pace";
 import { FrameStream, MAX_ATTEMPTS, retryDelayMs } from "../../src/worker/stream";
 import {
   type Answer,
-  BURST_BYTES,
   BURSTS,
   decision,
   FakeSocket,
@@ -25,7 +24,13 @@ function start(lineTimeMs: number, answer: Answer) {
   const sockets: FakeSocket[] = [];
   const stop = new AbortController();
   const events: string[] = [];
-  const settings = { url: "ws://test", variant: "20x2", policy: { name: "never" }, format: "rgb8" } as const;
+  const settings = {
+    url: "ws://test",
+    bearer: "",
+    variant: "20x2",
+    policy: { name: "never" },
+    format: "rgb8",
+  } as const;
   const openSocket = () => {
     const socket = new FakeSocket(clock, answer);
     sockets.push(socket);
@@ -52,7 +57,7 @@ describe("a paced frame", () => {
     expect(socket.bursts.map(({ atMs }) => atMs)).toEqual([10, 20, 30, 40]);
     expect(socket.bursts.map(({ readoutUs }) => readoutUs)).toEqual([10_000, 20_000, 30_000, 40_000]);
     expect(socket.bursts.map(({ bytes }) => bytes[24])).toEqual([0, 1, 2, 3]);
-    expect(result).toMatchObject({ rowsSent: 20, rowBytesSent: 4 * (24 + BURST_BYTES), decisionMs: 40 });
+    expect(result).toMatchObject({ rowsSent: 20, decisionMs: 40 });
     expect(result.curve.points.map(({ burst }) => burst)).toEqual([0, 1, 2, 3]);
     expect(await stream.end()).toEqual(summary);
     expect(socket.closed).toBe(1000);

@@ -1,0 +1,394 @@
+/** The three desks, the pictures and files that go to them, and the buttons and addresses between them. */
+
+import { Batch, type Result } from "../service/batch";
+import { fetchRecording, type Models, type RecordingFile, type Sample, serviceAddress } from "../service/service";
+import { type Mode, queryOf } from "../service/settings";
+import { byId, calm, make } from "../view/dom";
+import { Meters } from "../view/meters";
+import { headline, tell, tellServiceFault } from "../view/notice";
+import { chipOf, showResults } from "../view/results";
+import { SavingsCards } from "../view/savings-cards";
+import { PERSON_THRESHOLD, verdictRows } from "../worker/curve";
+import { type Change, Controls } from "./controls";
+import { Engine } from "./engine";
+import { exportCsv, exportJson, exportPng } from "./export";
+import { sortFiles } from "./files";
+import { LiveDesk } from "./live-desk";
+import { listenForFiles, MAX_OWN_PICTURES, type Picture, Pictures } from "./pictures";
+import { type Outcome, ScanDesk } from "./scan-desk";
+import { abilities } from "./scan-life";
+import { TOUR_REST_MS, Tour } from "./tour";
+import { WallDesk } from "./wall-desk";
+
+export class Page {
+  private readonly controls: Controls;
+  private readonly scanDesk: ScanDesk;
+  private readonly liveDesk: LiveDesk;
+  private readonly wallDesk: WallDesk;
+  private readonly pictures = new Pictures((picture) => this.chosen(picture));
+  private readonly batch = new Batch<Picture>();
+  private readonly go = byId<HTMLButtonElement>("go");
+  private readonly tour: Tour<Picture>;
+  /** The desk that is shown. */
+  private mode: Mode;
+  private leftOut = 0;
+  private layOutDue = 0;
+
+  constructor(
+    offer: Models,
+    samples: Sample[],
+    private readonly recordings: RecordingFile[],
+  ) {
+    const worker = new Worker(new URL("../worker/worker.ts", import.meta.url), { type: "module" });
+    const engine = new Engine(worker, () => serviceAddress(location));
+    const meters = new Meters();
+    const cards = new SavingsCards();
+    const buttons = () => this.showButtons();
+    this.controls = new Controls(offer, location.search, (change) => this.changed(change));
+    this.scanDesk = new ScanDesk(engine, this.controls, meters, cards, {
+      changed: buttons,
+      over: (picture, outcome) => this.over(picture, outcome),
+    });
+    this.liveDesk = new LiveDesk(engine, this.controls, meters, cards, buttons);
+    this.wallDesk = new WallDesk(engine, this.controls, buttons);
+    this.mode = this.controls.settings.mode;
+    this.pictures.addSamples(samples);
+    // Only who comes by the bare address has chosen nothing; people are what there is to see, so theirs come first.
+    const first = this.pictures.named("astronaut");
+    const rest = this.pictures.all.filter((picture) => picture !== first);
+    this.tour = new Tour(location.search === "" ? [...(first ? [first] : []), ...rest] : []);
+  }
+
+  /** Shows what the address says, and listens. */
+  open(): void {
+    this.listen();
+    this.welcome();
+    this.layOut();
+    this.showButtons();
+    this.begin();
+  }
+
+  /** Begins what the settings name by themselves. */
+  private begin(): void {
+    const { mode, sample } = this.controls.settings;
+    const named = this.pictures.named(sample) ?? this.scanDesk.picture;
+    if (mode === "scan" && named) this.choose(named);
+    else if (mode === "scan") this.tourOn();
+    if (mode === "wall" && this.pictures.all.length > 0) void this.wallDesk.begin(this.pictures.all);
+  }
+
+  private tourOn(): void {
+    const picture = this.tour.next();
+    if (picture === undefined) return;
+    this.pictures.mark(picture);
+    this.controls.settings.sample = picture.name;
+    void this.scanDesk.scan(picture);
+  }
+
+  /** Where there is motion to be calm about, one sample is enough. */
+  private tourRests(): void {
+    if (calm()) return;
+    const go = () => {
+      if (!this.tour.going || this.scanDesk.phase !== "decided" || this.controls.settings.mode !== "scan") return;
+      if (document.hidden) document.addEventListener("visibilitychange", go, { once: true });
+      else this.tourOn();
+    };
+    setTimeout(go, TOUR_REST_MS);
+  }
+
+  /** A thumbnail was pressed. */
+  private chosen(picture: Picture): void {
+    this.batch.stop();
+    if (this.controls.settings.mode === "live") this.turnTo("scan");
+    if (this.controls.settings.mode === "wall") return void this.wallDesk.begin(this.pictures.all);
+    this.choose(picture);
+  }
+
+  private choose(picture: Picture, realTime = false): void {
+    if (!this.controls.sound()) return;
+    this.pictures.mark(picture);
+    this.controls.settings.sample = picture.sample ? picture.name : "";
+    this.remember();
+    this.showStage();
+    void this.scanDesk.scan(picture, { realTime });
+  }
+
+  /** A picture is decided, or came to nothing. */
+  private over(picture: Picture, outcome: Outcome): void {
+    const result = resultOf(outcome);
+    const input = outcome.kind === "decided" || outcome.fault.fault === "input";
+    if (input) {
+      this.batch.add(picture, result);
+      this.pictures.label(picture, chipOf(result));
+    } else this.batch.stop(); // the next one would fare no better
+    this.pictures.mark(this.scanDesk.picture);
+    this.showResults();
+    const next = this.batch.next();
+    if (next) this.choose(next, this.batch.left > 0);
+    else if (this.tour.going && input) this.tourRests();
+  }
+
+  private showResults(): void {
+    const own = new Map([...this.batch.results].filter(([picture]) => !picture.sample));
+    const words = `${this.leftOut} more ${this.leftOut === 1 ? "was" : "were"} left out: ${MAX_OWN_PICTURES} at most.`;
+    showResults(own, Batch.totals(own.values()), this.leftOut > 0 ? words : "", this.batch.left);
+    byId("scan-all").hidden = this.pictures.own.length < 2;
+  }
+
+  /** Results of other settings say nothing any more. */
+  private forgetResults(): void {
+    for (const picture of this.batch.results.keys()) this.pictures.label(picture, null);
+    this.batch.stop();
+    this.batch.forget();
+    this.showResults();
+  }
+
+  /** One's own pictures one after the other: in real time, as there may be many, but for the last, which stays. */
+  private scanAll(pictures: readonly Picture[]): void {
+    this.batch.begin(pictures);
+    const first = this.batch.next();
+    if (first) this.choose(first, this.batch.left > 0);
+  }
+
+  private remember(): void {
+    history.replaceState(null, "", queryOf(this.controls.settings));
+  }
+
+  /** Another desk has an address of its own, to go back from. */
+  private turnTo(mode: Mode): void {
+    this.controls.settings.mode = this.mode; // of the desk that is left
+    this.remember();
+    this.controls.setMode(mode);
+    history.pushState(null, "", queryOf(this.controls.settings));
+    this.arrive();
+  }
+
+  private arrive(): void {
+    this.mode = this.controls.settings.mode;
+    this.tour.end();
+    this.batch.stop();
+    this.scanDesk.stop();
+    this.liveDesk.leave();
+    this.wallDesk.stop();
+    this.layOut();
+    this.welcome();
+    this.showButtons();
+  }
+
+  /** Back or on among the addresses of this page. */
+  private travelled(): void {
+    this.controls.take(location.search);
+    this.forgetResults();
+    this.arrive();
+    if (this.controls.settings.mode === "live") this.liveDesk.comeBack();
+    else this.begin();
+  }
+
+  private changed(change: Change): void {
+    const { mode } = this.controls.settings;
+    if (change === "mode") {
+      this.turnTo(mode);
+      return;
+    }
+    this.remember();
+    if (change !== "pace" && change !== "tiles") this.forgetResults();
+    if (mode === "live") {
+      if (change === "variant") this.liveDesk.clear();
+      this.liveDesk.restream();
+    } else if (mode === "wall") {
+      if (this.wallDesk.active) void this.wallDesk.begin(this.pictures.all);
+    } else if (change === "pace") {
+      this.scanDesk.paceChanged();
+    } else if (change === "parameters" || change === "compare-parameters") {
+      this.scanDesk.parametersChanged(change === "compare-parameters");
+    } else {
+      const { picture } = this.scanDesk;
+      this.scanDesk.clear();
+      if (picture) void this.scanDesk.scan(picture);
+    }
+    this.showWeights();
+    this.showButtons();
+  }
+
+  private welcome(): void {
+    const { mode } = this.controls.settings;
+    tell("");
+    if (mode === "scan") {
+      this.scanDesk.clear();
+      if (!this.scanDesk.picture) tell("It is read row by row, and the scan stops as soon as the network is sure.");
+    }
+    if (mode === "live") {
+      this.liveDesk.clear();
+      headline("Choose a camera, a video or a recording", "none");
+    }
+    if (mode === "wall") headline("A wall of sensors", "none");
+    this.showWeights();
+  }
+
+  private showWeights(): void {
+    const { variant, weights } = this.controls.model;
+    byId("weights").textContent = `Network ${variant}, weights ${weights.slice(0, 12)}`;
+  }
+
+  private get busy(): boolean {
+    const { mode } = this.controls.settings;
+    if (mode === "live") return this.liveDesk.active;
+    if (mode === "wall") return this.wallDesk.active;
+    return abilities(this.scanDesk.state, this.scanDesk.replaying, true).stop;
+  }
+
+  private showButtons(): void {
+    const { mode } = this.controls.settings;
+    const { busy } = this;
+    const begin = { scan: this.scanDesk.picture ? "Scan again" : "Scan", live: "Use the webcam", wall: "Start" }[mode];
+    this.go.textContent = busy ? "Stop" : begin;
+    this.go.disabled = mode !== "live" && this.pictures.all.length === 0 && !busy;
+    for (const name of ["csv", "json", "png"]) {
+      byId<HTMLButtonElement>(`export-${name}`).disabled = !abilities(this.scanDesk.state, false, true).save;
+    }
+  }
+
+  /** The one button that begins and stops. */
+  private press(): void {
+    const { mode } = this.controls.settings;
+    const { busy } = this;
+    if (!this.controls.sound()) return;
+    if (mode === "live") {
+      if (busy) this.liveDesk.end();
+      else void this.liveDesk.openCamera();
+    } else if (mode === "wall") {
+      if (busy) this.wallDesk.stop();
+      else void this.wallDesk.begin(this.pictures.all);
+    } else {
+      this.batch.stop();
+      if (busy) {
+        this.scanDesk.clear();
+        tell("Stopped before a decision.");
+      } else if (this.scanDesk.picture) this.scanDesk.again();
+      else if (this.pictures.all[0]) this.choose(this.pictures.all[0]);
+    }
+    this.showButtons();
+  }
+
+  private async takeFiles(files: File[]): Promise<void> {
+    const { film, recording, pictures, others } = await sortFiles(files);
+    if (film) {
+      this.turnTo("live");
+      await this.liveDesk.openVideo(film);
+    } else if (recording) {
+      this.playRecording(recording.name, new Uint8Array(await recording.arrayBuffer()));
+    }
+    if (others > 0) tell(`One film or recording plays at a time; ${others} of the files were left out.`);
+    if (pictures.length === 0) return;
+    const added = this.pictures.addFiles(pictures);
+    this.leftOut = pictures.length - added.length;
+    this.showResults();
+    if (added.length === 0) tell(`There is no room for more pictures: ${MAX_OWN_PICTURES} at most.`, "fault");
+    if (this.controls.settings.mode === "wall") return this.wallDesk.begin(this.pictures.all);
+    if (film || recording || added.length === 0) return;
+    if (this.controls.settings.mode === "live") this.turnTo("scan");
+    this.scanAll(added);
+  }
+
+  private playRecording(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.controls.settings.mode !== "live") this.turnTo("live");
+    this.liveDesk.openRecording(name, bytes);
+  }
+
+  private layOut(anew = false): void {
+    this.scanDesk.layOut(anew);
+    this.liveDesk.layOut(anew);
+    this.wallDesk.layOut();
+  }
+
+  /** On a narrow screen the stage lies below the pictures: a scan must not run out of sight. */
+  private showStage(): void {
+    const stage = byId("stage");
+    const { top } = stage.getBoundingClientRect();
+    if (top >= 0 && top < innerHeight / 3) return;
+    stage.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+  }
+
+  private listen(): void {
+    byId<HTMLFormElement>("settings").onsubmit = (event) => {
+      event.preventDefault();
+      this.press();
+    };
+    byId("export-csv").onclick = () => exportCsv(this.scanDesk);
+    byId("export-json").onclick = () => exportJson(this.scanDesk, this.controls);
+    byId("export-png").onclick = () => exportPng(this.scanDesk, this.controls);
+    byId("share").onclick = () => void this.share();
+    byId("scan-all").onclick = () => this.scanAll(this.pictures.own);
+    this.listRecordings();
+    for (const box of document.querySelectorAll<HTMLElement>(".table-box")) box.tabIndex = 0; // they scroll
+    listenForFiles({
+      files: (files) => void this.takeFiles(files),
+      address: () =>
+        tell(
+          "That was an address, not a file, and this page fetches nothing from elsewhere. Save the picture first, " +
+            "or copy it and paste it here.",
+        ),
+    });
+    addEventListener("popstate", () => this.travelled());
+    for (const kind of ["pointerdown", "keydown", "paste", "drop"]) {
+      addEventListener(kind, () => this.tour.end(), { capture: true, once: true });
+    }
+    const layOutSoon = () => {
+      cancelAnimationFrame(this.layOutDue);
+      this.layOutDue = requestAnimationFrame(() => this.layOut());
+    };
+    new ResizeObserver(layOutSoon).observe(byId("stage"));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.layOut(true));
+  }
+
+  private async share(): Promise<void> {
+    this.remember();
+    const own = this.scanDesk.picture !== null && !this.scanDesk.picture.sample;
+    const without = own ? " Your own picture is not in it: whoever opens it chooses one of theirs." : "";
+    const say = (words: string) => {
+      byId("share-said").textContent = words + without;
+    };
+    try {
+      await navigator.clipboard.writeText(location.href);
+      say("The address with all settings is on the clipboard.");
+    } catch {
+      say("The address above holds all settings; copy it from there.");
+    }
+  }
+
+  private listRecordings(): void {
+    byId("recordings").replaceChildren(
+      ...this.recordings.map(({ name, url }) => {
+        const button = make("button", { type: "button", class: "choice" }, name);
+        button.dataset.recording = name;
+        button.onclick = async () => {
+          try {
+            this.playRecording(name, await fetchRecording(url));
+          } catch (error) {
+            tellServiceFault(error, () => button.click());
+          }
+        };
+        return make("li", {}, button);
+      }),
+    );
+    byId("no-recordings").hidden = this.recordings.length > 0;
+  }
+}
+
+function resultOf(outcome: Outcome): Result {
+  if (outcome.kind === "fault") return { kind: "failed", why: outcome.fault.message };
+  const { lane, full } = outcome;
+  const { curve, verdict } = lane;
+  if (verdict === null) return { kind: "failed", why: "no decision" };
+  const { person, p_person, exited, processed } = verdict;
+  const whole = full.points.at(-1);
+  return {
+    kind: "decided",
+    person,
+    p_person,
+    exited,
+    rows: verdictRows(curve, verdict),
+    saved: 1 - processed / curve.burstsPerFrame,
+    agrees: whole === undefined || whole.p_person >= PERSON_THRESHOLD === person,
+  };
+}

@@ -1,0 +1,84 @@
+/** Pictures scanned one after the other, and what came of each. Pure. */
+
+/** What a decided picture came to. */
+export interface Decided {
+  kind: "decided";
+  person: boolean;
+  p_person: number;
+  exited: boolean;
+  /** Rows after which the decision stood. */
+  rows: number;
+  /** Of the frame's bursts, those that were not computed, 0..1. */
+  saved: number;
+  /** Whether the whole frame says the same. */
+  agrees: boolean;
+}
+
+export interface Failed {
+  kind: "failed";
+  why: string;
+}
+
+export type Result = Decided | Failed;
+
+/** Sums over the pictures with a result. */
+export interface BatchTotals {
+  decided: number;
+  failed: number;
+  persons: number;
+  exits: number;
+  agreeing: number;
+  /** Of the decided ones, on average; 0 where there is none. */
+  saved: number;
+}
+
+export class Batch<P> {
+  private waiting: P[] = [];
+  private readonly found = new Map<P, Result>();
+
+  /** Pictures that wait for their turn. */
+  get left(): number {
+    return this.waiting.length;
+  }
+
+  get results(): ReadonlyMap<P, Result> {
+    return this.found;
+  }
+
+  /** These pictures are next, and no others. */
+  begin(pictures: readonly P[]): void {
+    this.waiting = [...pictures];
+  }
+
+  next(): P | undefined {
+    return this.waiting.shift();
+  }
+
+  stop(): void {
+    this.waiting = [];
+  }
+
+  add(picture: P, result: Result): void {
+    this.found.delete(picture); // the latest one comes last
+    this.found.set(picture, result);
+  }
+
+  /** Forgets every result, as they are of other settings. */
+  forget(): void {
+    this.found.clear();
+  }
+
+  static totals(found: Iterable<Result>): BatchTotals {
+    const results = [...found];
+    const decided = results.filter((result) => result.kind === "decided");
+    const count = (holds: (result: Decided) => boolean) => decided.filter(holds).length;
+    return {
+      decided: decided.length,
+      failed: results.length - decided.length,
+      persons: count(({ person }) => person),
+      exits: count(({ exited }) => exited),
+      agreeing: count(({ agrees }) => agrees),
+      saved: decided.length === 0 ? 0 : decided.reduce((sum, { saved }) => sum + saved, 0) / decided.length,
+    };
+  }
+}
