@@ -4,8 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from model.exit_policy import START, CalibratedPolicy, ExitPolicy, PerBurstPolicy, PublishedPolicy, Seen, TwoSidedPolicy
-from model.exit_policy import describe_policy, parse_policy
+from model.exit_policy import (
+    START,
+    PerBurstPolicy,
+    Policy,
+    PublishedPolicy,
+    Seen,
+    TwoSidedPolicy,
+    describe_policy,
+    parse_policy,
+)
 
 FILE = Path(__file__).parent / "exit_lines.json"
 
@@ -19,7 +27,7 @@ POLICIES: tuple[dict[str, Any], ...] = (
 """Of the kinds that the page draws: a level, two levels, lines that fall, that begin above 1, that rise never."""
 
 
-def _touching(policy: ExitPolicy, share: float) -> list[float]:
+def _touching(policy: Policy, share: float) -> list[float]:
     """P(person) on a grid, and where a line of the policy passes: a tie must fall the same way everywhere."""
     given = describe_policy(policy)
     wanted = [given[key] for key in ("exit_threshold", "skip_threshold", "exit_above", "exit_below") if key in given]
