@@ -185,9 +185,9 @@ def test_the_address_holds_the_settings(page: Page, service: Service) -> None:
     decided(page, "read to the end")
     page.select_option("#sensor", "hm0360-vga")
     page.goto(page.url)
-    assert page.locator("#policy").input_value() == "never"
-    assert page.locator("#sensor").input_value() == "hm0360-vga"
-    assert page.locator("#slow").input_value() == "10"
+    expect(page.locator("#policy")).to_have_value("never")
+    expect(page.locator("#sensor")).to_have_value("hm0360-vga")
+    expect(page.locator("#slow")).to_have_value("10")
     decided(page, "read to the end")
     expect(page.locator("[data-sample=two]")).to_have_attribute("aria-pressed", "true")
 

@@ -2,7 +2,7 @@
 
 import { contradiction, parameterRange, policiesFor, policyLabel, policyWords } from "../service/policies";
 import { type SensorTiming, sensorsFor } from "../service/sensors";
-import { defaultPolicy, type Model, type Models, type PolicyKind } from "../service/service";
+import type { Model, Models, PolicyKind } from "../service/service";
 import {
   type Choices,
   CUSTOM_SENSOR,
@@ -90,7 +90,7 @@ export class Controls {
     return {
       variants: this.offer.models.map((one) => one.variant),
       policies: model ? policiesFor(model, this.offer) : [],
-      defaultPolicy: model ? defaultPolicy(model) : "",
+      defaultPolicy: model?.stream_policy ?? "",
       sensors: model ? sensorsFor(model.height, model.width) : [],
     };
   }
@@ -200,8 +200,8 @@ export class Controls {
       else this.settings.lineTimeUs = preset.lineTimeUs;
       // Not every network has a certificate.
       const known = (name: string) => name === "" || this.policies.some((policy) => policy.name === name);
-      if (!known(this.settings.policy)) this.setPolicy(false, defaultPolicy(this.model));
-      if (!known(this.settings.compare)) this.setPolicy(true, defaultPolicy(this.model));
+      if (!known(this.settings.policy)) this.setPolicy(false, this.model.stream_policy);
+      if (!known(this.settings.compare)) this.setPolicy(true, this.model.stream_policy);
       this.fillPolicies();
       this.showPace();
       this.onChange("variant");

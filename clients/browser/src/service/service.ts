@@ -16,11 +16,6 @@ export interface Model {
   stream_policy: string;
 }
 
-/** The policy of streams that name none (PROTOCOL.md): that of the certificate where the weights have one. */
-export function defaultPolicy({ calibrated }: Model): string {
-  return calibrated?.name ?? "published";
-}
-
 export interface PolicyKind {
   name: string;
   parameters: Record<string, number>;

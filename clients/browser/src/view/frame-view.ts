@@ -33,7 +33,7 @@ export class FrameView {
    */
   fit(available: number, width: number, height: number, aspect: number): { width: number; height: number } {
     const ratio = window.devicePixelRatio || 1;
-    const room = Math.max(1, (available * ratio) / width);
+    const room = (available * ratio) / width;
     const tall = Math.round(height * (room >= 2 ? Math.floor(room) : room));
     const wide = Math.min(Math.round(tall * aspect), Math.floor(available * ratio));
     this.canvas.width = Math.max(1, wide);

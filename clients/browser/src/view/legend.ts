@@ -1,7 +1,7 @@
 /** What the lines of a plot are, in words: for the page and for the picture that is saved. Pure. */
 
 import type { ExitLine, LineKind } from "../service/exit-lines";
-import { probabilityWords } from "./words";
+import { percent, probabilityWords } from "./words";
 
 export type Swatch = "p" | "confidence" | "beyond" | LineKind;
 
@@ -17,11 +17,16 @@ const LINE_WORDS: Record<LineKind, string> = {
   skip: "skip, at or below",
 };
 
-/** Height of a line: one number, or that before the first row and that after the last. */
+/** Height of a line: one number, or where a line that falls or rises begins and ends. */
 function heightWords(line: ExitLine): string {
-  const words = (value: number) => (value < 0 || value > 1 ? "never" : String(Number(value.toFixed(3))));
-  const [first, last] = [line.at(0), line.at(1)].map(words);
-  return line.parameter === null ? `${first} → ${last}` : String(line.at(0));
+  const words = (value: number) => String(Number(value.toFixed(3)));
+  if (line.parameter !== null) return String(line.at(0));
+  const [first, last] = [line.at(0), line.at(1)];
+  const reached = Math.min(1, Math.max(0, first));
+  if (first === reached) return `${words(first)} → ${words(last)}`;
+  const from = (reached - first) / (last - first);
+  // Before that it asks for more than there can be.
+  return from > 0 && from <= 1 ? `${words(reached)} → ${words(last)}, from ${percent(from)} of the rows on` : "never";
 }
 
 /**

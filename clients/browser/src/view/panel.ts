@@ -42,7 +42,7 @@ export class Panel {
   private readonly title = make("h2", { class: "panel-title" });
   private readonly words = make("p", { class: "panel-words" });
   private readonly screen = make("div", { class: "screen" });
-  private readonly squashed = make("p", { class: "hint" });
+  private readonly squashed = make("p", { class: "hint squashed" });
   private readonly instruments = make("div", { class: "instruments" });
   private readonly plotBox = make("div", { class: "plot" });
   private readonly legendList = make("ul", { class: "legend legend-plot", "aria-label": "Lines of the plot" });

@@ -38,9 +38,9 @@ export function everydayWords(saved: Savings): string {
 /** Two policies over the same frame; empty for one alone. */
 export function comparisonWords([one, other]: readonly Spent[]): string {
   if (one === undefined || other === undefined) return "";
-  const [first, second] = [one.saved.rowsSent, other.saved.rowsSent];
-  if (first === second) return `${one.name} and ${other.name} sent the same ${first} rows.`;
-  const [less, more] = first < second ? [one, other] : [other, one];
-  const share = percent(1 - less.saved.rowsSent / more.saved.rowsSent);
-  return `${less.name} sent ${less.saved.rowsSent} rows, ${share} less than ${more.name} with ${more.saved.rowsSent}.`;
+  const needed = ({ saved }: Spent) => saved.rowsSent - saved.rowsLate;
+  if (needed(one) === needed(other)) return `${one.name} and ${other.name} needed the same ${needed(one)} rows.`;
+  const [less, more] = needed(one) < needed(other) ? [one, other] : [other, one];
+  const share = percent(1 - needed(less) / needed(more));
+  return `${less.name} needed ${needed(less)} rows, ${share} fewer than ${more.name} with ${needed(more)}.`;
 }
