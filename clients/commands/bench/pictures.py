@@ -26,6 +26,7 @@ from clients.commands.bench.processes import BenchError, as_installed, wait_for_
 from clients.commands.bench.subjects import checkpoint_of
 from clients.commands.ports import free_port
 from clients.commands.table import MISSING, Table, number, percent
+from model.exit_policy import PublishedPolicy
 
 SIZE_PX: Final = (640, 480)
 QUALITY: Final = 85
@@ -33,6 +34,7 @@ TORCH_SHARE: Final = 10
 """The torch loop, which is slower, gets one of so many pictures."""
 BATCH: Final = 64
 SAMPLE_S: Final = 0.2
+POLICY: Final = PublishedPolicy()
 
 HERE, THERE, ALONE, TORCH = "in process", "over HTTP", "decode, resize and kernel alone", "torch DataLoader loop"
 
@@ -107,12 +109,11 @@ def _alone(variant: str, files: Sequence[Path], count: int) -> dict[str, float]:
 
 
 def _loop(variant: str, contents: list[bytes], count: int, barrier: Any, answers: Any) -> None:
-    from model.exit_policy import PublishedPolicy
     from model.picture import decode_frame
     from model.runtime import load_runtime
     from model.scan import scan_frame
 
-    runtime, policy = load_runtime(checkpoint_of(variant)), PublishedPolicy()
+    runtime, policy = load_runtime(checkpoint_of(variant)), POLICY
     config = runtime.config
     barrier.wait()
     began, cpu = time.perf_counter(), time.process_time()
@@ -141,6 +142,7 @@ def _classify(place: Path, count: int, options: list[str], service: int | None =
     """One run of the command, with what its processes and the service's hold."""
     out = place / "out.ndjson"
     command = [sys.executable, "-m", "clients.commands.main", "classify", str(place / "pictures"), *options]
+    command += ["--policy", POLICY.name]
     began, cpu = time.perf_counter(), _cpu_s(service)
     with subprocess.Popen([*command, "--out", str(out), "--overwrite", "--quiet"], env=as_installed()) as process:
         memory = _Memory([process.pid, *([service] if service else [])])
@@ -282,7 +284,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     width, height = SIZE_PX
     notes = [
         f"{result['pictures']:,} generated JPEGs of {width} x {height} px, {result['bytes_each'] / 1e3:.0f} kB each, "
-        f"{result['cores']} cores, policy `published`; "
+        f"{result['cores']} cores, policy `{POLICY.name}`; "
         f"the torch loop has one in {TORCH_SHARE} of them, in batches of {BATCH}.",
         f"Alone, before, between and after: {', '.join(number(each['rate'], 4) for each in alone)} pictures/s; "
         "each run is compared with the mean of its two neighbours. CPU time is that of all processes, their start "
