@@ -82,7 +82,8 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     app.add_middleware(Unpacked)
     app.add_middleware(Guard, access=access, refused=metrics.refused)
     tell_problems(app)
-    openapi.describe(app, (ImageDecision, ImageError, InferRequest, InferResponse))
+    examples = {"variant": next(iter(networks))} if networks else {}
+    openapi.describe(app, (ImageDecision, ImageError, InferRequest, InferResponse), examples)
     picture_limits = PictureLimits(settings.image_bytes, settings.image_pixels)
     sequences = Sequences(settings.max_sequences, settings.sequence_idle_s)
     for router in (

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -135,18 +135,27 @@ def _add_everybodys(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(answers.items()))
 
 
+def _add_examples(operation: dict[str, Any], examples: Mapping[str, Any]) -> None:
+    form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
+    options = {each["name"]: each["schema"] for each in operation.get("parameters", ()) if each["in"] == "query"}
+    for fields in (options, form.get("properties", {})):
+        for name in fields.keys() & examples.keys():
+            fields[name]["examples"] = [examples[name]]
+
+
 def _drop_fastapis_own(answers: dict[str, Any]) -> None:
     """Takes out the 422 that FastAPI adds wherever there is a parameter; ours are named by `refusals`."""
     if "HTTPValidationError" in answers["422"]["content"]["application/json"]["schema"].get("$ref", ""):
         del answers["422"]
 
 
-def describe(app: FastAPI, schemas: Iterable[type[BaseModel]]) -> None:
+def describe(app: FastAPI, schemas: Iterable[type[BaseModel]], examples: Mapping[str, Any]) -> None:
     """Lets the application's document carry all of this.
 
     Args:
         app: the application.
         schemas: of bodies that the doors read and write by hand.
+        examples: of options, by name, that depend on what is served. The page of the API fills its forms with examples.
     """
     models: list[type[BaseModel]] = [Problem, InferError, *schemas]
 
@@ -165,6 +174,7 @@ def describe(app: FastAPI, schemas: Iterable[type[BaseModel]]) -> None:
                     if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                         _drop_fastapis_own(operation["responses"])
                     _add_everybodys(path, method, operation)
+                    _add_examples(operation, examples)
             app.openapi_schema = document
         return app.openapi_schema
 

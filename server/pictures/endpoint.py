@@ -4,14 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from io import BytesIO
+from time import monotonic
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -25,23 +22,16 @@ from server.http.problem import in_words
 from server.networks import Networks, ServedNetwork, choose
 from server.pictures.classify import classify_picture
 from server.pictures.entries import ImageDecision, ImageError
+from server.pictures.form import FILES, FormReader, Upload
 from server.pictures.schemas import Classified, ClassifyOptions
 from server.process.work import Work
 
 NDJSON = "application/x-ndjson"
-RAW_TYPES = (*MEDIA_TYPES, "application/octet-stream")
-FILES = "files"
-MAX_FIELD_BYTES = 4096
+FORM = "multipart/form-data"
+ANYTHING = "application/octet-stream"
+RAW_TYPES = (*MEDIA_TYPES, ANYTHING)
 
 Entry = ImageDecision | ImageError
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A picture that came; `read` gives its bytes, up to a number, from memory or from disk."""
-
-    name: str
-    read: Callable[[int], bytes]
 
 
 def _form_field(field: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +87,7 @@ _DESCRIBED: Final[dict[str, Any]] = {
         "requestBody": {
             "required": True,
             "content": {
-                "multipart/form-data": {
+                FORM: {
                     "schema": {
                         "type": "object",
                         "required": [FILES],
@@ -141,7 +131,7 @@ class ClassifyEndpoint:
         async with AsyncExitStack() as held:
             held.enter_context(work.request())
             deadline = work.deadline()
-            uploads, fields = await work.in_time(deadline, self._receive(request, options, held))
+            uploads, fields = await work.in_time(deadline, self._receive(request, options))
             if fields:
                 options = _merged(options, fields)
             served = choose(self._networks, options.variant)
@@ -149,7 +139,7 @@ class ClassifyEndpoint:
 
             def decide(index: int, upload: Upload) -> Entry:
                 return classify_picture(
-                    upload.read(limits.most_bytes + 1),
+                    upload.content,
                     served.runtime,
                     policy,
                     limits,
@@ -160,9 +150,15 @@ class ClassifyEndpoint:
 
             async def one(index: int, upload: Upload) -> Entry:
                 try:
-                    return await work.run(deadline, decide, index, upload)
+                    async with asyncio.timeout(deadline - monotonic()):
+                        return await work.run(deadline, decide, index, upload)
                 except ServiceError as error:  # its turn did not come
-                    return ImageError(index=index, name=upload.name, code=error.code, message=str(error))
+                    refusal = error
+                except TimeoutError:  # the thread goes on until it is through, which the bounds of a picture bound
+                    refusal = ServiceError(
+                        "out_of_time", "the picture took longer than a request may; send a smaller one"
+                    )
+                return ImageError(index=index, name=upload.name, code=refusal.code, message=str(refusal))
 
             entries = _as_they_are_done(one, uploads, 2 * work.threads)
             if NDJSON in request.headers.get("accept", ""):
@@ -175,30 +171,33 @@ class ClassifyEndpoint:
             raise ServiceError(results[0].code, results[0].message)
         return _document(served, policy, _top(results, options.top))
 
-    async def _receive(
-        self, request: Request, options: ClassifyOptions, held: AsyncExitStack
-    ) -> tuple[list[Upload], dict[str, Any]]:
-        """The pictures of a request, and the options among its form fields."""
-        kind = request.headers.get("content-type", RAW_TYPES[-1]).partition(";")[0].strip().lower()
-        if kind == "multipart/form-data":
-            form = await _form(request, self._max_images)
-            held.push_async_callback(form.close)
-            return _uploads(form)
-        if kind not in RAW_TYPES:
-            raise ServiceError(
-                "unsupported_media_type",
-                f"{kind[:80]!r} is not taken: send multipart/form-data with pictures in the field {FILES!r}, "
-                f"or one picture as {', '.join(RAW_TYPES)}",
-            )
-        body, most = bytearray(), self._limits.most_bytes
+    async def _receive(self, request: Request, options: ClassifyOptions) -> tuple[list[Upload], dict[str, str]]:
+        """The pictures of a request, and the options among its form fields.
+
+        Which kind of picture it is, its bytes say; the type of the body only tells a form from a picture.
+        """
+        content_type = request.headers.get("content-type", ANYTHING)
+        kind = content_type.partition(";")[0].strip().lower()
         try:
+            if kind == FORM:
+                form = FormReader(content_type, _FIELDS, self._max_images, self._limits.most_bytes)
+                async for part in request.stream():
+                    form.take(part)
+                return form.finish()
+            if not kind.startswith("image/") and kind not in ("", "*/*", ANYTHING):
+                raise ServiceError(
+                    "unsupported_media_type",
+                    f"{kind[:80]!r} is not taken: send {FORM} with pictures in the field {FILES!r}, "
+                    f"or one picture as image/* or {ANYTHING}",
+                )
+            body = bytearray()
             async for part in request.stream():
                 body += part
-                if len(body) > most:  # what follows can't make it smaller
+                if len(body) > self._limits.most_bytes:  # what follows can't make it smaller
                     break
         except ClientDisconnect:
-            raise ServiceError("bad_request", "the client left before the picture was there") from None
-        return [Upload(options.name, BytesIO(body).read)], {}
+            raise ServiceError("bad_request", "the client left before its pictures were there") from None
+        return [Upload(options.name, bytes(body))], {}
 
 
 def router(networks: Networks, work: Work, limits: PictureLimits, max_images: int) -> APIRouter:
@@ -269,37 +268,6 @@ async def _as_they_are_done(
     finally:
         for left in running:
             left.cancel()
-
-
-async def _form(request: Request, max_images: int) -> FormData:
-    try:
-        return await request.form(max_files=max_images, max_fields=len(_FIELDS), max_part_size=MAX_FIELD_BYTES)
-    except HTTPException as error:  # how Starlette tells of a MultiPartException
-        if "Too many files" in error.detail:
-            raise ServiceError("too_many_images", f"at most {max_images} pictures a request are taken") from error
-        raise ServiceError("bad_request", f"the multipart body can't be read: {error.detail}") from error
-    except ClientDisconnect:
-        raise ServiceError("bad_request", "the client left before its pictures were there") from None
-    except (UnicodeDecodeError, ValueError, KeyError) as error:  # of part headers that are not what they should be
-        raise ServiceError("bad_request", f"the multipart body can't be read ({type(error).__name__})") from error
-
-
-def _uploads(form: FormData) -> tuple[list[Upload], dict[str, Any]]:
-    uploads, fields = [], {}
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            if name != FILES:
-                raise ServiceError("bad_request", f"pictures belong in the field {FILES!r}, not {name[:80]!r}")
-            uploads.append(Upload(value.filename or "", value.file.read))
-        elif name == FILES:
-            raise ServiceError("bad_request", f"a part {FILES!r} has no file name, so it is no file")
-        elif name in fields:
-            raise ServiceError("bad_option", f"{name[:80]!r} came twice; send it once")
-        else:
-            fields[name] = value
-    if not uploads:
-        raise ServiceError("no_images", f"there is no picture in the field {FILES!r}")
-    return uploads, fields
 
 
 def _merged(options: ClassifyOptions, fields: dict[str, Any]) -> ClassifyOptions:

@@ -12,9 +12,7 @@ class ClassifyOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    variant: str | None = Field(
-        None, description="the network; the first one served if not named", examples=["105x120"]
-    )
+    variant: str | None = Field(None, description="the network; the first one served if not named")
     policy: str | None = Field(
         None,
         description="the exit policy: its name, or a JSON object with its parameters; `never` if not named, since the "
@@ -22,16 +20,21 @@ class ClassifyOptions(BaseModel):
         examples=["published", '{"name": "published", "exit_threshold": 0.9}'],
     )
     exit_threshold: float | None = Field(
-        None, description="parameter of the policy, of `published` if none is named; above `skip_threshold`, at most 1"
+        None,
+        description="parameter of the policy, of `published` if none is named; above `skip_threshold`, at most 1",
+        examples=[0.99],
     )
     skip_threshold: float | None = Field(
-        None, description="parameter of the policy, of `published` if none is named; 0 or more"
+        None, description="parameter of the policy, of `published` if none is named; 0 or more", examples=[0.005]
     )
     reports: Literal["decision", "curve"] = Field(
         "decision", description="`curve` adds P(person) after each burst to every entry"
     )
     top: int | None = Field(
-        None, ge=1, description="only so many pictures, those with the highest P(person), in the order of the request"
+        None,
+        ge=1,
+        description="only so many pictures, those with the highest P(person), in the order of the request",
+        examples=[64],
     )
     name: str = Field("", max_length=1000, description="of a picture that is sent as the body itself")
 
