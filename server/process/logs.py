@@ -33,6 +33,9 @@ def log_as_json() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(AsJson())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("python_multipart").setLevel(
+        logging.ERROR
+    )  # it warns of each form that is none; clients are told
     logging.getLogger("uvicorn.error").setLevel(
         logging.WARNING
     )  # it tells of every connection; streams tell when they end
