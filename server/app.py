@@ -32,8 +32,9 @@ from server.process.registry import Registry
 from server.process.work import Work
 from server.settings import Settings
 from server.stream import asyncapi
-from server.stream.endpoint import STREAM_PATH, StreamEndpoint
+from server.stream.endpoint import StreamEndpoint
 from server.stream.streams import Streams
+from server.stream.upgrade import STREAM_PATH
 from server.tensors import endpoint as tensors
 from server.tensors.schemas import InferRequest, InferResponse
 from server.tensors.sequences import Sequences
@@ -58,7 +59,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     """
     metrics, clock = Metrics(), ServiceClock()
     connections = Registry(settings, metrics, clock)
-    streams = Streams(settings, networks, metrics)
+    streams = Streams(settings, networks, metrics, clock)
     work = Work(settings.max_requests, settings.request_s)
     access = Access.of(settings)
 

@@ -128,10 +128,12 @@ _ALL: Final = (
     Refusal("method_not_allowed", "the path takes other methods, named in `Allow`", None, 405),
     Refusal(
         "request_timeout",
-        "the head took longer than `handshake_s`, or the body longer than `request_s` or at less than "
-        "`min_bytes_per_s` over `send_s`",
+        "the head took longer than `handshake_s`",
         None,
         408,
+        asked=EITHER,
+        requests="the head took longer than `handshake_s`, or the body longer than `request_s` or at less than "
+        "`min_bytes_per_s` over `send_s`",
     ),
     Refusal(
         "sequence_in_use", "a start with the id of a sequence that is under way, perhaps another client's", None, 409

@@ -2,12 +2,8 @@
 
 import json
 import logging
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
-
-STREAM: ContextVar[str | None] = ContextVar("STREAM", default=None)
-"""The name of the stream that is being served; whatever is logged meanwhile carries it."""
 
 
 class AsJson(logging.Formatter):
@@ -20,8 +16,6 @@ class AsJson(logging.Formatter):
             "level": record.levelname.lower(),
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
         }
-        if (stream := STREAM.get()) is not None:
-            entry["stream"] = stream
         entry |= getattr(record, "facts", {})
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)

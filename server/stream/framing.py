@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 try:
-    from server.stream._frames import unmask
+    from server.stream._frames import unmask as unmask
 except ImportError:  # built where there is a C compiler
 
     def unmask(data: bytes, start: int, stop: int) -> bytes:
@@ -100,18 +100,21 @@ class FrameGate:
         if not size:
             return None
         if size < 2:
-            return self._wait(2)
+            self._wait(2)
+            return None
         first, second = data[start], data[start + 1]
         length, head = second & 0x7F, 2
         if length == ONE_BYTE_LENGTHS:
             head = 4
             if size < head:
-                return self._wait(head)
+                self._wait(head)
+                return None
             length = data[start + 2] << 8 | data[start + 3]
         elif length > ONE_BYTE_LENGTHS:
             head = 10
             if size < head:
-                return self._wait(head)
+                self._wait(head)
+                return None
             length = int.from_bytes(data[start + 2 : start + head])
         if self._wrong or second < MASKED or length > self._most_bytes:
             self._wrong = True
@@ -120,10 +123,12 @@ class FrameGate:
         payload = start + head + KEY_BYTES
         end = payload + length
         if end > len(data):
-            return self._wait(end - start)
+            self._wait(end - start)
+            return None
         self._start = end
         if first == WHOLE_BINARY and not self._fragmented and head == _shortest_head(length):
-            return unmask(data, payload, end)
+            message: bytes = unmask(data, payload, end)
+            return message
         opcode = first & OPCODE
         if opcode < CLOSE:
             self._fragmented = first < FIN

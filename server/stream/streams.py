@@ -1,65 +1,141 @@
 """The open streams of one process: who is admitted, what is counted, how all of them leave."""
 
 import asyncio
+import logging
 import secrets
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
+from server.errors import ServiceError
 from server.networks import Networks
+from server.process.addresses import Proxies, shared_by
+from server.process.clock import ServiceClock
 from server.process.load import LoopLoad
 from server.process.metrics import Metrics
 from server.settings import Settings
 from server.stream.admission import Admission
+from server.stream.conversation import Conversation
 from server.stream.session import StreamSession
 from server.stream.tokens import Tokens
-from server.stream.watch import StreamWatch
+
+log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+class Shell(Protocol):
+    """Carries one conversation out."""
+
+    def leave(self, reason: str, seconds: float) -> None:
+        """Lets the conversation leave, and sends what it says."""
+
+
+def stream_name() -> str:
+    """A name that no other stream has."""
+    return secrets.token_hex(6)
+
+
+class OpenStream(NamedTuple):
+    """Who serves it, of which client (as `shared_by` names it), and since when by the clock."""
+
+    shell: Shell
+    client: str
+    began_at: float
+
+
 class Streams:
     """All that the streams of a process share.
 
-    Attributes:
+    Args:
         settings: bounds and times.
         networks: what a stream may ask for.
         metrics: where streams are counted.
+        clock: seconds that count against a client.
+
+    Attributes:
+        stopwatch: seconds that work takes.
         load: how busy the process is.
         admission: who may open a stream.
-        tokens: makes and reads resume tokens.
-        watches, sessions: of the open streams.
+        proxies: whose word about a client's address is believed.
+        open: the streams.
     """
 
-    settings: Settings
-    networks: Networks
-    metrics: Metrics
-    load: LoopLoad = field(init=False)
-    admission: Admission = field(init=False)
-    tokens: Tokens = field(init=False)
-    watches: set[StreamWatch] = field(init=False, default_factory=set)
-    sessions: set[StreamSession] = field(init=False, default_factory=set)
-
-    def __post_init__(self) -> None:
-        settings = self.settings
-        key = settings.resume_key.get_secret_value() if settings.resume_key else secrets.token_hex()
+    def __init__(self, settings: Settings, networks: Networks, metrics: Metrics, clock: ServiceClock) -> None:
+        self.settings, self.metrics = settings, metrics
+        self.limits = settings.limits
+        self.clock = clock
+        self.stopwatch: Callable[[], float] = time.perf_counter
         self.load = LoopLoad(settings.shed_s, settings.busy_limit)
-        self.admission = Admission(settings.limits, self.load)
-        self.tokens = Tokens(key.encode(), settings.resume_s, time.time)
+        self.admission = Admission(self.limits, self.load)
+        self.proxies = Proxies(settings.trusted_proxies)
+        key = settings.resume_key.get_secret_value() if settings.resume_key else secrets.token_hex()
+        self._tokens = Tokens(key.encode(), settings.resume_s, time.time)
+        self._networks = networks
+        self.open: dict[Conversation, OpenStream] = {}
 
     def __len__(self) -> int:
         """Open websocket streams."""
         return self.admission.streams
 
+    def begin(self, name: str, address: str, shell: Shell) -> Conversation:
+        """Counts a stream in; `finish` follows, whatever becomes of it.
+
+        Args:
+            name: under which the log knows the stream.
+            address: of the client.
+            shell: carries the conversation out.
+
+        Raises:
+            ServiceError: as `Admission.admit`.
+        """
+        client = shared_by(address)
+        self.admission.admit(client)
+        conversation = Conversation(
+            name=name,
+            session=StreamSession(self._networks, self.limits, self._tokens),
+            limits=self.limits,
+            clock=self.clock,
+            stopwatch=self.stopwatch,
+            behind=lambda: self.load.behind,
+            decided=self.metrics.decided,
+        )
+        self.open[conversation] = OpenStream(shell, client, self.clock())
+        return conversation
+
+    def finish(self, conversation: Conversation) -> None:
+        """Counts a stream out, once: its place is free."""
+        opened = self.open.pop(conversation, None)
+        if opened is None:
+            return
+        session = conversation.session
+        reason = conversation.ending.reason if conversation.ending else "internal"
+        self.admission.release(opened.client)
+        self.metrics.ended(reason, session)
+        facts = {
+            "stream": conversation.name,
+            "reason": reason,
+            "frame": session.frame_id,
+            "frames": session.frames,
+            "bursts": session.bursts,
+            "seconds": round(self.clock() - opened.began_at, 3),
+        }
+        log.info("stream ended", extra={"facts": facts})
+
+    def refused(self, error: ServiceError, address: str) -> None:
+        """Counts an upgrade that was refused."""
+        self.metrics.refused(error.code)
+        log.info("upgrade refused", extra={"facts": {"code": error.code, "address": address, "detail": str(error)}})
+
     def publish(self) -> None:
         """Brings counts and gauges up to date."""
-        self.metrics.follow(self.sessions)
+        self.metrics.follow([conversation.session for conversation in self.open])
         self.metrics.busy.set(self.load.busy_share)
         self.metrics.tasks.set(len(asyncio.all_tasks()))
 
     def drain(self) -> None:
         """Admits no more streams and asks the open ones to leave within `drain_s`."""
         self.admission.draining = True
-        for watch in list(self.watches):
-            watch.leave("drain", self.settings.drain_s)
+        for opened in list(self.open.values()):
+            opened.shell.leave("drain", self.settings.drain_s)
 
     async def measure(self) -> None:
         """Keeps load and gauges up to date until cancelled."""

@@ -2,11 +2,10 @@ import json
 import logging
 import subprocess
 import sys
-from contextvars import copy_context
 
 import pytest
 
-from server.process.logs import STREAM, AsJson
+from server.process.logs import AsJson
 
 
 def _said(*, facts: dict[str, object] | None = None, failed: bool = False) -> dict[str, object]:
@@ -32,17 +31,7 @@ def test_a_line_says_what_where_and_when() -> None:
         2,
     )
     assert str(said["timestamp"]).startswith("20")
-    assert "stream" not in said
     assert "exception" not in said
-
-
-def test_whatever_is_logged_for_a_stream_names_it() -> None:
-    def serve() -> dict[str, object]:
-        STREAM.set("abc")
-        return _said()
-
-    assert copy_context().run(serve)["stream"] == "abc"
-    assert "stream" not in _said()
 
 
 def test_a_failure_comes_with_its_traceback() -> None:

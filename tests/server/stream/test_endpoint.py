@@ -1,7 +1,5 @@
-import asyncio
 import json
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -27,10 +25,6 @@ from sensor_sim.wire import (
     encode,
 )
 from server.networks import ServedNetwork
-from server.process.metrics import Metrics
-from server.settings import Settings
-from server.stream.endpoint import StreamEndpoint
-from server.stream.streams import Streams
 from tests.networks import SMALL
 
 NEVER = {"name": "never"}
@@ -205,37 +199,3 @@ def test_a_stream_without_hello_is_closed(start: Callable[..., str]) -> None:
         error = _answer(connection)
         assert isinstance(error, Error)
         assert error.code == "handshake_timeout"
-
-
-@pytest.mark.parametrize("stuck_at", ["error", "websocket.close"])
-def test_last_words_that_nobody_takes(models: dict[str, ServedNetwork], stuck_at: str) -> None:
-    """A client that reads nothing more when it is told why its stream ends doesn't keep it."""
-    streams = Streams(Settings(idle_s=0.05, send_s=0.05), models, Metrics())
-    aborted: list[bool] = []
-    hello: Iterator[dict[str, Any]] = iter([{"type": "websocket.receive", "text": encode(Hello(SMALL.name))}])
-
-    async def receive() -> dict[str, Any]:
-        if not streams.watches:
-            return {"type": "websocket.connect"}
-        for message in hello:
-            return message
-        return {"type": str(await asyncio.Event().wait())}  # never
-
-    async def send(message: Any) -> None:
-        if message["type"] == stuck_at or f'"type":"{stuck_at}"' in (message.get("text") or ""):
-            await asyncio.Event().wait()
-
-    async def stream() -> None:
-        transport = SimpleNamespace(abort=lambda: aborted.append(True))
-        scope = {
-            "type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL],
-            "client": ("127.0.0.1", 1),
-            "extensions": {"connection": {"protocol": SimpleNamespace(transport=transport)}},
-        }  # fmt: skip
-        await asyncio.wait_for(StreamEndpoint(streams)(scope, receive, send), 5)
-        await asyncio.sleep(0)
-
-    asyncio.run(stream())
-    assert aborted
-    assert len(streams) == 0
-    assert b'rascanet_streams_ended_total{reason="slow_reader"} 1.0' in streams.metrics.text()

@@ -1,0 +1,92 @@
+"""The request that opens a stream, sans I/O: read, judged, and refused in a few bytes."""
+
+import logging
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote
+
+from websockets import Headers, InvalidHandshake, Request, ServerProtocol
+
+from sensor_sim.wire import SUBPROTOCOL
+from server.errors import ServiceError
+from server.http.problem import problem
+from server.http.security import HEADERS
+
+STREAM_PATH: Final = "/v1/stream"
+
+STREAM_HEADER: Final = "rascanet-stream"
+"""Header of the answer to an upgrade; its value is the name of the stream in the log."""
+
+HEAD_END: Final = b"\r\n\r\n"
+
+LIBRARY_LOG: Final = logging.getLogger("websockets.server")
+"""What the library logs of each connection, its beginning and its end, we log with more to it."""
+LIBRARY_LOG.setLevel(logging.WARNING)
+
+
+def read_head(head: bytes) -> Request:
+    """The request in a whole head, its final empty line included.
+
+    Raises:
+        ServiceError: `bad_request`: not a head, or one that announces a body.
+    """
+    first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    parts = first.split(" ")
+    headers = Headers()
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip():
+            raise ServiceError("bad_request", f"{line[:80]!r} is not a header")
+        headers[name] = value.strip()
+    if len(parts) != 3:
+        raise ServiceError("bad_request", f"{first[:80]!r} is not a method, a target and a version")
+    if "Transfer-Encoding" in headers or not set(headers.get_all("Content-Length")) <= {"0"}:
+        raise ServiceError("bad_request", "an upgrade has no body; send none, and no Content-Length but 0")
+    method, target, version = parts
+    return Request(target, headers, method, version)
+
+
+def path_of(request: Request) -> str:
+    """The path that is asked for, percent signs decoded."""
+    return unquote(request.path.partition("?")[0])
+
+
+def raw_headers(request: Request) -> list[tuple[bytes, bytes]]:
+    """The headers as ASGI has them: names in lower case."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.raw_items()]
+
+
+def answer_to(request: Request, stream: str) -> bytes:
+    """The answer that begins the stream of that name (RFC 6455, section 4.2).
+
+    Raises:
+        ServiceError: `wrong_subprotocol`; `bad_request`: it is not an upgrade to a websocket as RFC 6455 wants it.
+    """
+    offered = [name.strip() for value in request.headers.get_all("Sec-WebSocket-Protocol") for name in value.split(",")]
+    if SUBPROTOCOL not in offered:
+        raise wrong_subprotocol()
+    handshake = ServerProtocol(logger=LIBRARY_LOG)
+    response = handshake.accept(request)
+    if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        why = handshake.handshake_exc
+        said = str(why) if isinstance(why, InvalidHandshake) else "its headers can't be read"
+        raise ServiceError("bad_request", f"this is not an upgrade to a websocket: {said[:200]}")
+    response.headers["Sec-WebSocket-Protocol"] = SUBPROTOCOL
+    response.headers[STREAM_HEADER] = stream
+    handshake.send_response(response)
+    return b"".join(handshake.data_to_send())
+
+
+def wrong_subprotocol() -> ServiceError:
+    """The refusal of a client that does not speak the protocol."""
+    return ServiceError("wrong_subprotocol", f"offer the websocket subprotocol {SUBPROTOCOL!r}")
+
+
+def denial(error: ServiceError) -> bytes:
+    """A refusal as an HTTP answer, after which the connection ends."""
+    answer = problem(error)
+    status = HTTPStatus(answer.status_code)
+    head = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), b"connection: close"]
+    head += [f"{name}: {value}".encode() for name, value in HEADERS.items()]
+    head += [name + b": " + value for name, value in answer.raw_headers]
+    return b"\r\n".join((*head, b"", bytes(answer.body)))
