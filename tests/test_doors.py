@@ -28,7 +28,8 @@ from model.runtime import load_runtime
 from model.scan import scan_frame
 from model.step import StepResult
 from model.torch_runtime import network_from
-from model.training.photos import IndexRow, load_frames, read_photos, write_index
+from model.training.dataset import DataSet, IndexRow, write_index
+from model.training.photos import load_frames, read_photos
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import photo_frame, sample_photos
@@ -281,7 +282,7 @@ def _service(path: Path) -> Frames:
 
 
 def _training(path: Path) -> Frames:
-    write_index(path.parent, [IndexRow(path, "val", 1, "test", None)])
+    write_index(path.parent, DataSet([IndexRow(path, "val", 1, "test", None)]))
     frames = load_frames(read_photos(path.parent, "val"), GEOMETRY.height, GEOMETRY.width)
     return np.asarray(frames[0])
 

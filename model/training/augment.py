@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.training.photos import MIN_PERSON_AREA, Box
+from model.training.dataset import Box
+from model.training.photos import MIN_PERSON_AREA
 
 MIN_AREA_WITHOUT_BOXES = 0.8
 """Share of the picture that a crop keeps where nobody knows where the people are."""

@@ -1,32 +1,46 @@
 """Labelled photographs: a folder with an `index.csv`, its splits, labels and person boxes.
 
 The index has one row a picture with the columns `file`, `split`, `label` (1 person, 0 no person, empty: unlabelled),
-`source`, `person_boxes` (JSON list of [x, y, w, h] as fractions of the picture; empty field: not known). The label rule
-is that of the index: at least one person whose box covers `MIN_PERSON_AREA` of the picture.
+`source`, `person_boxes` (JSON list of [x, y, w, h] as fractions of the picture; empty field: not known).
 """
 
 import csv
 import hashlib
+import io
 import json
+import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from model.picture import PictureError, picture_fault, read_frame
+from model.picture import PictureError, read_frame
+from model.training.dataset import COLUMNS, INDEX, Box, Remark
+from model.training.splits import SPLITS
+from model.training.text_file import decoded
 
 MIN_PERSON_AREA = 0.005
 UNKNOWN = -1
 """The label of a picture that nobody has labelled."""
-LABEL_RULE = f"that of Visual Wake Words: a person whose box covers {MIN_PERSON_AREA:.1%} of the picture or more"
-SPLITS = ("train", "calibration", "val", "test", "unlabelled")
+"""Share of the picture, or of a crop, that a person's box has to cover to count."""
+LABEL_RULE = (
+    f"that of the index; `rascanet data vww` and `voc` ask for a person on {MIN_PERSON_AREA:.1%} of the picture"
+)
+NOT_KNOWN: Final = ("", "null", "none", "nan")
+"""Fields of an index that say nothing, as programs write them."""
+LABELS: Final = {"0": 0, "0.0": 0, "1": 1, "1.0": 1} | dict.fromkeys(NOT_KNOWN, UNKNOWN)
+"""Labels as an index spells them; a column with gaps is written with decimals by some programs."""
+BOX_REACH: Final = 0.5
+"""How far a box may reach past the picture, in sides of the picture: a box in pixels is none in fractions."""
+NAMED: Final = 20
+"""Lines left out that are named in the log; the others are counted."""
 
-Box = tuple[float, float, float, float]
-"""x, y, width, height as fractions of the picture."""
+log = logging.getLogger(__name__)
 
 
 class PhotosError(ValueError):
@@ -49,93 +63,143 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """The labelled pictures of one split, with the SHA-256 of the index they come from."""
+    """The labelled pictures of one split.
+
+    Attributes:
+        split: its name.
+        photos: the pictures.
+        index_digest: SHA-256 of the index that they come from.
+        split_counts: pictures of each split in that index, labelled ones or the others as `photos` are.
+        left_out: lines of that index that can't be used.
+    """
 
     split: str
     photos: tuple[Photo, ...]
     index_digest: str
+    split_counts: dict[str, int] = field(default_factory=dict)
+    left_out: int = 0
+
+    @property
+    def scope(self) -> str:
+        """Which part of the index these pictures are, in words."""
+        counts = ", ".join(f"{name} {self.split_counts[name]}" for name in SPLITS if self.split_counts.get(name))
+        left_out = f"; {self.left_out} lines can't be used" if self.left_out else ""
+        return f"{len(self.photos)} of the {sum(self.split_counts.values())} pictures of the index ({counts}){left_out}"
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) of 1, 0 and -1."""
         return np.array([photo.label for photo in self.photos], np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class IndexRow:
-    """A picture as a data set names it, on its way to an index."""
-
-    path: Path
-    split: str
-    label: int
-    source: str
-    boxes: tuple[Box, ...] | None
-
-
-def write_index(folder: Path, rows: Iterable[IndexRow], *, check: bool = True) -> tuple[int, list[str]]:
-    """Writes the index of pictures that may lie anywhere; those that can't be read are left out.
-
-    Args:
-        check: decode every picture; else only see that it is there.
-
-    Returns:
-        How many pictures the index names, and what is wrong with each of the others.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "index.csv.partial"
-    count, broken = 0, []
-    with partial.open("w", newline="") as file, ThreadPoolExecutor() as pool:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("file", "split", "label", "source", "person_boxes"))
-        rows = list(rows)
-        for row, fault in zip(rows, pool.map(lambda row: _fault(row.path, check), rows), strict=True):
-            if fault:
-                broken.append(f"{row.path}: {fault}")
-                continue
-            boxes = "" if row.boxes is None else json.dumps([[round(side, 6) for side in box] for box in row.boxes])
-            table.writerow((os.path.relpath(row.path, folder), row.split, row.label, row.source, boxes))
-            count += 1
-    partial.replace(folder / "index.csv")
-    return count, broken
-
-
-def _fault(path: Path, check: bool) -> str:
-    """What is wrong with a picture; nothing if empty."""
-    if not path.is_file():
-        return "no such file"
-    return picture_fault(path) if check else ""
 
 
 def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
     """The labelled pictures of a split, or those without a label, in the order of the index.
 
+    Lines that can't be used are left out, and named in the log.
+
     Raises:
-        PhotosError: no index, or a malformed row (named).
+        PhotosError: no index, or one without the columns that it has to have.
         EmptySplitError: no labelled picture in the split.
     """
-    index = folder / "index.csv"
-    if not index.is_file():
-        raise PhotosError(f"{index}: no such file; expected a folder of photographs with an index")
-    content = index.read_bytes()
-    photos = []
-    for number, row in enumerate(csv.DictReader(content.decode().splitlines()), start=2):
-        try:
-            if row["split"] != split or (row["label"] != "") != labelled:
-                continue
-            boxes = tuple(_box(box) for box in json.loads(row["person_boxes"])) if row["person_boxes"] else None
-            label = {"0": 0, "1": 1, "": UNKNOWN}[row["label"]]
-            path = Path(os.path.normpath(folder / row["file"]))
-            photos.append(Photo(path, label, row["source"], boxes))
-        except (KeyError, ValueError, TypeError) as error:
-            raise PhotosError(f"{index}, line {number}: {error!r}") from error
+    index = folder / INDEX
+    try:
+        content = index.read_bytes()
+    except OSError as error:
+        raise PhotosError(
+            f"{index}: {(error.strerror or str(error)).lower()}; expected a folder of photographs with an index, "
+            "which `rascanet data` makes"
+        ) from error
+    lines, left_out = _lines(index, content)
+    for remark in left_out[:NAMED]:
+        log.warning("%s", remark)
+    if len(left_out) > NAMED:
+        log.warning("%s: %d lines left out in all", index, len(left_out))
+    counts = Counter(line.split for line in lines if (line.photo.label != UNKNOWN) == labelled)
+    photos = tuple(line.photo for line in lines if line.split == split and (line.photo.label != UNKNOWN) == labelled)
     if not photos:
         wanted = "labelled picture" if labelled else "picture without label"
-        raise EmptySplitError(f"{index}: no {wanted} in the split {split!r}; splits are {', '.join(SPLITS)}")
-    return Photos(split, tuple(photos), hashlib.sha256(content).hexdigest())
+        there = ", ".join(f"{counts[name]} in {name!r}" for name in SPLITS if counts[name]) or "there is none at all"
+        raise EmptySplitError(f"{index}: no {wanted} in the split {split!r}; {there}")
+    return Photos(split, photos, hashlib.sha256(content).hexdigest(), dict(counts), len(left_out))
 
 
-def _box(box: Sequence[float]) -> Box:
-    x, y, width, height = map(float, box)
-    return x, y, width, height
+class _Line(NamedTuple):
+    split: str
+    photo: Photo
+
+
+def _lines(index: Path, content: bytes) -> tuple[list[_Line], list[Remark]]:
+    """The usable lines of an index, and what is wrong with each of the others.
+
+    Raises:
+        PhotosError: columns are missing.
+    """
+    table = csv.DictReader(io.StringIO(decoded(content), newline=""))
+    table.fieldnames = [(name or "").strip().lower() for name in table.fieldnames or ()]
+    missing = [column for column in COLUMNS if column not in table.fieldnames]
+    if missing:
+        raise PhotosError(f"{index}: the columns {', '.join(missing)} are missing; an index has {', '.join(COLUMNS)}")
+    found: dict[str, list[_Line]] = {}
+    left_out = []
+    try:
+        for row in table:
+            try:
+                line = _line(index.parent, row)
+                found.setdefault(os.fspath(line.photo.path), []).append(line)
+            except ValueError as error:
+                left_out.append(Remark(f"{index}, line {table.line_num}", "left out", str(error)))
+    except csv.Error as error:
+        left_out.append(Remark(f"{index}, line {table.line_num} and after", "left out", str(error)))
+    lines = []
+    for path, said in found.items():
+        if any(line != said[0] for line in said):
+            left_out.append(Remark(path, "left out", f"{index} names it again with another label, boxes or split"))
+        else:
+            lines.append(said[0])
+    return lines, left_out
+
+
+def _line(folder: Path, row: dict[str | Any, str | Any]) -> _Line:
+    """A line of the index.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    if None in row:
+        raise ValueError("it has more fields than the first line; a comma within a field needs quotes around it")
+    if any(row[column] is None for column in COLUMNS):
+        raise ValueError("it has fewer fields than the first line")
+    if not row["file"].strip() or "\0" in row["file"]:
+        raise ValueError("it names no file")
+    split, label = row["split"].strip().lower(), row["label"].strip().lower()
+    if split not in SPLITS:
+        raise ValueError(f"the split {row['split'][:40]!r} is not one of {', '.join(SPLITS)}")
+    if label not in LABELS:
+        raise ValueError(f"the label {row['label'][:40]!r} is not 1 (person), 0 (no person) or empty (not labelled)")
+    path = Path(os.path.normpath(folder / row["file"]))
+    return _Line(split, Photo(path, LABELS[label], row["source"], _boxes(row["person_boxes"].strip())))
+
+
+def _boxes(text: str) -> tuple[Box, ...] | None:
+    """The boxes in a field; None where it is empty or null.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if text.lower() in NOT_KNOWN:
+        return None
+    try:
+        boxes = json.loads(text)
+        if boxes is None:
+            return None
+        read = tuple((float(x), float(y), float(across), float(down)) for x, y, across, down in boxes)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"person_boxes is not a list of [x, y, width, height], but {text[:40]!r}") from error
+    for x, y, across, down in read:
+        sides = (x, y, across, down, x + across, y + down)
+        if not (min(across, down) >= 0 and all(-BOX_REACH <= side <= 1 + BOX_REACH for side in sides)):
+            raise ValueError(f"a box of person_boxes is not in fractions of the picture: {text[:40]!r}")
+    return read
 
 
 def load_frames(photos: Photos, height: int, width: int) -> npt.NDArray[np.uint8]:

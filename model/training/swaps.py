@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.training.augment import Boxes, Composition, Sample, paste, random_sample
-from model.training.photos import Box, Photos, PhotosError
+from model.training.dataset import Box
+from model.training.photos import Photos, PhotosError
 
 CROP = Composition(min_area=0.35, empty_crop_share=0.0)
 BESIDE = replace(CROP, empty_crop_share=1.0)

@@ -1,91 +1,167 @@
-"""Pictures of Pascal VOC (XML annotations), and plain folders of pictures, as labelled photographs."""
+"""Pictures of Pascal VOC, whose annotations are XML, as labelled photographs."""
 
-import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from xml.etree import ElementTree
 
+from model.picture import SUFFIXES
 from model.training.augment import label_of_crop
-from model.training.photos import SPLITS, Box, IndexRow, PhotosError
+from model.training.dataset import Box, BoxError, DataSet, IndexRow, UnclearError, box_between, own_size
+from model.training.photos import PhotosError
+from model.training.splits import split_by_name
+from model.training.text_file import read_text
 
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-LABELS = {"no_person": 0, "person": 1}
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-
-
-def split_by_name(name: str, val_share: float, calibration_share: float) -> str:
-    """A split drawn by the hash of a picture's name: the same on every machine, whatever else lies in the folder."""
-    drawn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
-    return "val" if drawn < val_share else "calibration" if drawn < val_share + calibration_share else "train"
+WHOLE: Final[Box] = (0.0, 0.0, 1.0, 1.0)
+NAMED_SPLITS: Final = ("train", "val", "test")
 
 
-def voc_rows(folder: Path, val_share: float = 0.1, calibration_share: float = 0.1) -> Iterator[IndexRow]:
+def read_voc(folder: Path, val_share: float = 0.1, calibration_share: float = 0.1) -> DataSet:
     """The pictures of a `VOC2007` or `VOC2012` folder; label 1 where a person's box covers 0.5 % or more.
 
     Splits are those of `ImageSets/Main/train.txt`, `val.txt` and `test.txt` where these name the picture, part of the
-    first kept for calibration; else drawn by name.
+    first kept for calibration; else drawn by name. The picture of an annotation is the one that it names; if that isn't
+    there, the one of the annotation's own name.
 
     Raises:
-        PhotosError: no annotations, or one that is malformed (named).
+        PhotosError: there are no annotations.
     """
-    annotations = sorted((folder / "Annotations").glob("*.xml"))
-    if not annotations:
+    data, annotations = DataSet(), folder / "Annotations"
+    paths = sorted(annotations.iterdir()) if annotations.is_dir() else []
+    found = [path for path in paths if path.suffix.lower() == ".xml"]
+    if not found:
         raise PhotosError(f"{folder}: no Annotations/*.xml; expected a folder like VOCdevkit/VOC2012")
-    named: dict[str, str] = {}
-    for split in ("train", "val", "test"):
-        file = folder / "ImageSets" / "Main" / f"{split}.txt"
-        if file.is_file():
-            named |= {line.split()[0]: split for line in file.read_text().splitlines() if line.strip()}
-    for path in annotations:
+    named = _named_splits(folder / "ImageSets" / "Main", {path.stem for path in found}, data)
+    pictures = _Pictures.of(folder / "JPEGImages")
+    for path in found:
+        splits = named.get(path.stem, set())
+        if len(splits) > 1:
+            data.leave_out(path, f"ImageSets/Main names it in {' and '.join(sorted(splits))}")
+            continue
         try:
-            root = ElementTree.parse(path).getroot()  # noqa: S314 - expat does not expand external entities
-            width, height = (float(_text(root, f"size/{side}")) for side in ("width", "height"))
-            boxes = tuple(
-                _voc_box(found, width, height)
-                for found in root.iterfind("object")
-                if _text(found, "name").strip() == "person"
-            )
-        except (ElementTree.ParseError, ValueError, ZeroDivisionError) as error:
-            raise PhotosError(f"{path}: not an annotation of Pascal VOC ({error})") from error
-        split = named.get(path.stem, "")
+            picture, boxes = _annotated(path, pictures, data)
+        except UnclearError as error:
+            data.leave_out(path, str(error))
+            continue
+        split = next(iter(splits), "")
+        data.drawn += not split
         if split in ("", "train"):
             split = split_by_name(path.stem, 0.0 if split else val_share, calibration_share)
-        yield IndexRow(
-            folder / "JPEGImages" / f"{path.stem}.jpg",
-            split,
-            label_of_crop(boxes, WHOLE),
-            "voc",
-            boxes,
-        )
+        data.rows.append(IndexRow(picture, split, label_of_crop(boxes, WHOLE), "voc", boxes))
+    return data
 
 
-def _voc_box(found: ElementTree.Element, width: float, height: float) -> Box:
-    left, top, right, bottom = (float(_text(found, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax"))
-    return (left - 1) / width, (top - 1) / height, (right - left + 1) / width, (bottom - top + 1) / height  # from 1
+def _named_splits(folder: Path, stems: set[str], data: DataSet) -> dict[str, set[str]]:
+    """The splits that the lists of a folder give to annotations, by stem."""
+    named: dict[str, set[str]] = {}
+    for split in NAMED_SPLITS:
+        file = folder / f"{split}.txt"
+        if not file.is_file():
+            continue
+        for number, line in enumerate(read_text(file).splitlines(), start=1):
+            whole, first = line.strip(), line.split(maxsplit=1)[0] if line.strip() else ""
+            names = [name for entry in (whole, first) for name in (entry, _stem(entry)) if name in stems]
+            if names:
+                named.setdefault(names[0], set()).add(split)
+            elif whole:
+                data.leave_out(f"{file}, line {number}", f"there is no annotation of {first!r}")
+    return named
 
 
-def _text(element: ElementTree.Element, path: str) -> str:
-    text = element.findtext(path)
-    if text is None:
-        raise ValueError(f"{path} is missing")
-    return text
+def _stem(name: str) -> str:
+    """A file's name without the ending of a picture."""
+    return Path(name).stem if name.lower().endswith(SUFFIXES) else name
 
 
-def folder_rows(folder: Path, val_share: float = 0.1, calibration_share: float = 0.1) -> Iterator[IndexRow]:
-    """The pictures in `person/` and `no_person/`, at any depth; in `train/person/` and so on where there are splits.
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """The pictures of a folder, by names and stems in small letters."""
+
+    folder: Path
+    names: dict[str, list[Path]]
+    stems: dict[str, list[Path]]
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Pictures":
+        pictures = cls(folder, {}, {})
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.suffix.lower() in SUFFIXES:
+                pictures.names.setdefault(path.name.lower(), []).append(path)
+                pictures.stems.setdefault(path.stem.lower(), []).append(path)
+        return pictures
+
+    def find(self, name: str, stem: str) -> Path:
+        """The picture of an annotation by its `filename` or, where there is none of that name, its stem."""
+        name = name.strip().replace("\\", "/").rpartition("/")[2]
+        for found, exact in (
+            (self.names.get(name.lower(), []), name),
+            (self.stems.get(_stem(name).lower(), []) if name else [], _stem(name)),
+            (self.stems.get(stem.lower(), []), stem),
+        ):
+            same = [path for path in found if exact in (path.name, path.stem)]
+            if len(found) == 1 or len(same) == 1:
+                return (same or found)[0]
+            if found:
+                places = ", ".join(path.name for path in found)
+                raise UnclearError(f"it may be of any of the pictures {places}")
+        raise UnclearError(f"{self.folder.name} has no picture {name or stem!r}")
+
+
+def _annotated(path: Path, pictures: _Pictures, data: DataSet) -> tuple[Path, tuple[Box, ...]]:
+    """The picture of an annotation and the people in it.
 
     Raises:
-        PhotosError: there is neither.
+        UnclearError: it doesn't say which picture, or who is where.
     """
-    found = False
-    for split in (None, *SPLITS):
-        for name, label in LABELS.items():
-            part = folder / name if split is None else folder / split / name
-            for path in sorted(part.rglob("*")) if part.is_dir() else ():
-                if path.suffix.lower() in PICTURES:
-                    found = True
-                    place = path.relative_to(folder).as_posix()
-                    drawn = split or split_by_name(place, val_share, calibration_share)
-                    yield IndexRow(path, drawn, label, folder.name, None if label else ())
-    if not found:
-        raise PhotosError(f"{folder}: no pictures in person/ and no_person/, nor in train/person/ and so on")
+    try:
+        root = ElementTree.parse(path).getroot()  # noqa: S314 - expat does not expand external entities
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+        raise UnclearError(f"not an annotation of Pascal VOC ({error})") from error
+    if root.tag.lower() != "annotation":
+        raise UnclearError(f"not an annotation of Pascal VOC, but <{root.tag}>")
+    if not len(root):
+        raise UnclearError("it says nothing")
+    picture = pictures.find(root.findtext("filename") or "", path.stem)
+    people = []
+    for number, found in enumerate(root.iterfind("object"), start=1):
+        name = (found.findtext("name") or "").strip().lower()
+        if not name:
+            raise UnclearError(f"object {number} has no name")
+        if name == "person":
+            people.append((number, found))
+    if not people:
+        return picture, ()
+    width, height = (_number(root.findtext(f"size/{side}")) for side in ("width", "height"))
+    if not (width > 0 and height > 0):
+        width, height = own_size(picture)
+        data.repair(path, f"its size is not given; that of {picture.name}, {width:.0f} x {height:.0f} px, is taken")
+    return picture, tuple(_boxes(path, people, (width, height), data))
+
+
+def _boxes(
+    path: Path, people: Iterable[tuple[int, ElementTree.Element]], size: tuple[float, float], data: DataSet
+) -> Iterator[Box]:
+    """The people's boxes; repairs are noted.
+
+    Raises:
+        UnclearError: a person without a usable box.
+    """
+    for number, found in people:
+        corners = [_number(found.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
+        try:
+            box, repaired = box_between(corners, *size, counted_from_one=True)
+        except BoxError as error:
+            raise UnclearError(f"object {number}, a person: {error}") from error
+        if repaired:
+            data.repair(path, f"object {number}, a person: {repaired}")
+        yield box
+
+
+def _number(text: str | None) -> float:
+    """A number; NaN where there is none."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

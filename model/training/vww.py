@@ -6,49 +6,107 @@ more. The public list of minival ids names the pictures to validate on, whatever
 are to train on (maxitrain). The ids of 2014 and 2017 are the same, the names of the files are not.
 """
 
-import contextlib
-import io
-from collections.abc import Collection, Iterable, Iterator
+import codecs
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final, TypeVar
 
-from pycocotools.coco import COCO
+import msgspec
 
-from model.training.photos import IndexRow, PhotosError
+from model.picture import SUFFIXES
+from model.training.dataset import Box, BoxError, DataSet, IndexRow, UnclearError, box_between, own_size
+from model.training.photos import PhotosError
+from model.training.text_file import read_text
 
 MIN_MASK_AREA: Final = 0.005
 """Share of the picture that a person's mask has to exceed."""
 
 YEARS: Final = ("2014", "2017")
+PARTS: Final = ("train", "val")
 MINIVAL_IDS: Final = "mscoco_minival_ids.txt"
 
 
-def vww_label(annotations: Iterable[dict[str, Any]], persons: Collection[int], width: int, height: int) -> int:
-    """1 if a person's mask covers more than `MIN_MASK_AREA` of a picture of width x height px, else 0.
+class Category(msgspec.Struct):
+    """A kind of thing that is annotated."""
 
-    Args:
-        annotations: of the picture, as in COCO's JSON; masks' `area` in px².
-        persons: ids of the categories that are persons.
-    """
-    areas = [each["area"] / (width * height) for each in annotations if each["category_id"] in persons]
-    return int(max(areas, default=0.0) > MIN_MASK_AREA)
+    id: int
+    name: str
+
+
+class Image(msgspec.Struct):
+    """A picture; width and height in px, of no account where they are missing or 0."""
+
+    id: int
+    file_name: Annotated[str, msgspec.Meta(min_length=1)]
+    width: float | None = None
+    height: float | None = None
+
+
+class Annotation(msgspec.Struct):
+    """A thing in a picture: its mask's area in px², its box (x, y, width, height in px)."""
+
+    image_id: int
+    category_id: int
+    area: float | None = None
+    bbox: list[float | None] | None = None
+
+
+class _OfPicture(msgspec.Struct):
+    """What tells the picture of an annotation that can't be read."""
+
+    image_id: int
+
+
+Entry = TypeVar("Entry", Image, Annotation)
+
+
+class Annotations(msgspec.Struct):
+    """A file of COCO's instances; its entries are looked at one by one, since one of them may be damaged."""
+
+    images: list[msgspec.Raw]
+    annotations: list[msgspec.Raw]
+    categories: list[Category]
+
+
+@dataclass(slots=True)
+class _Pictured:
+    """A picture of a file of annotations, and its people."""
+
+    image: Image
+    people: list[Annotation] = field(default_factory=list)
+    doubt: str = ""
+
+
+def vww_label(areas: Iterable[float], width: float, height: float) -> int:
+    """1 if one of the people's masks (`areas`, px²) covers more than `MIN_MASK_AREA` of width x height px, else 0."""
+    return int(max(areas, default=0.0) / (width * height) > MIN_MASK_AREA)
 
 
 def read_minival_ids(path: Path) -> frozenset[int]:
     """The ids of minival, one a line.
 
     Raises:
-        PhotosError: no such file, or a line that isn't an id.
+        PhotosError: no such file, or a line that isn't an id: its picture would be learned from.
     """
+    wanted = "expected the public list of minival ids, one a line"
     try:
-        return frozenset(int(line) for line in path.read_text().split())
+        lines = read_text(path).splitlines()
     except OSError as error:
-        raise PhotosError(f"{path}: {error.strerror}; expected the public list of minival ids, one a line") from error
-    except ValueError as error:
-        raise PhotosError(f"{path}: expected the public list of minival ids, one a line ({error})") from error
+        raise PhotosError(f"{path}: {error.strerror}; {wanted}") from error
+    ids = set()
+    for number, line in enumerate(lines, start=1):
+        try:
+            ids |= {int(word) for word in line.split()}
+        except ValueError as error:
+            raise PhotosError(f"{path}, line {number}: {line[:40]!r} is no id; {wanted}") from error
+    return frozenset(ids)
 
 
-def vww_rows(coco: Path, year: str | None = None, minival_ids: Path | None = None) -> Iterator[IndexRow]:
+def read_vww(coco: Path, year: str | None = None, minival_ids: Path | None = None) -> DataSet:
     """The pictures of Visual Wake Words, to train on (`train`) and to validate on (`val`).
 
     Args:
@@ -62,22 +120,29 @@ def vww_rows(coco: Path, year: str | None = None, minival_ids: Path | None = Non
     Raises:
         PhotosError: annotations or ids that are missing or malformed.
     """
-    folder = coco / "annotations"
-    split = {name: folder / f"instances_{name}.json" for name in ("train", "val")}
-    if year is None and all(path.is_file() for path in split.values()):
-        places = _places(coco, YEARS)
-        for name, path in split.items():
-            yield from _rows(path, places, name)
-        return
+    data, folder = DataSet(), coco / "annotations"
+    split_already = {part: folder / f"instances_{part}.json" for part in PARTS}
+    if year is None and all(path.is_file() for path in split_already.values()):
+        for part, path in split_already.items():
+            places = _Places([coco / f"{name}{each}" for name in (part, "all", *PARTS) for each in YEARS] + [coco])
+            _read_part(data, path, places, part)
+        return data
     year = year or _year_of(folder)
-    files = [folder / f"instances_{part}{year}.json" for part in ("train", "val")]
-    for path in files:
+    files = {part: folder / f"instances_{part}{year}.json" for part in PARTS}
+    for path in files.values():
         if not path.is_file():
             raise PhotosError(f"{path}: no such file; expected the annotations of COCO {year}")
-    minival = read_minival_ids(minival_ids or coco / MINIVAL_IDS)
-    places = _places(coco, (year,))
-    for path in files:
-        yield from _rows(path, places, minival)
+    minival_file = minival_ids or coco / MINIVAL_IDS
+    minival = read_minival_ids(minival_file)
+    seen = set()
+    for part, path in files.items():
+        places = _Places([coco / f"{name}{year}" for name in (part, "all", *PARTS)] + [coco])
+        seen |= _read_part(data, path, places, minival)
+    if minival - seen:
+        data.leave_out(
+            minival_file, f"no annotations of {len(minival - seen)} of its ids, {min(minival - seen)} for one"
+        )
+    return data
 
 
 def _year_of(folder: Path) -> str:
@@ -91,44 +156,130 @@ def _year_of(folder: Path) -> str:
     return found[0]
 
 
-def _places(coco: Path, years: Iterable[str]) -> dict[str, Path]:
-    """Where each picture lies, by name: one look into each folder instead of one for each picture."""
-    folders = [coco / f"{part}{year}" for year in years for part in ("train", "val", "all")]
-    return {
-        path.name: path
-        for folder in (coco, *folders)
-        if folder.is_dir()
-        for path in folder.iterdir()
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png")
-    }
+class _Places:
+    """Where pictures lie, by name: one look into each folder instead of one for each picture.
+
+    Args:
+        folders: in the order in which they are looked into; the first that has the name counts.
+    """
+
+    def __init__(self, folders: list[Path]) -> None:
+        self._folders = folders
+        self._exact: dict[str, Path] = {}
+        self._small: dict[str, Path] = {}
+        for folder in folders:
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if path.suffix.lower() in SUFFIXES:
+                    self._exact.setdefault(path.name, path)
+                    self._small.setdefault(path.name.lower(), path)
+
+    def find(self, name: str) -> Path:
+        """The picture of that name, in small letters or capitals; where it should be if it isn't there."""
+        name = name.replace("\\", "/").rpartition("/")[2]
+        return self._exact.get(name) or self._small.get(name.lower()) or self._folders[0] / name
 
 
-def _rows(path: Path, places: dict[str, Path], split: str | frozenset[int]) -> Iterator[IndexRow]:
-    """The pictures of a file of annotations; all of one split, or by the ids of minival."""
+def _read_part(data: DataSet, path: Path, places: _Places, split: str | frozenset[int]) -> set[int]:
+    """Adds the pictures of a file of annotations; all of one split, or by the ids of minival. Gives their ids."""
+    pictured = _pictured(data, path)
+    for image_id, each in sorted(pictured.items()):
+        picture = places.find(each.image.file_name)
+        try:
+            label, boxes = _shown(each, picture, data)
+        except UnclearError as error:
+            data.leave_out(picture, f"{path.name}: {error}")
+            continue
+        chosen = split if isinstance(split, str) else "val" if image_id in split else "train"
+        data.rows.append(IndexRow(picture, chosen, label, "coco", boxes))
+    return set(pictured)
+
+
+def _pictured(data: DataSet, path: Path) -> dict[int, _Pictured]:
+    """The pictures of a file of annotations by id, each with its people.
+
+    Raises:
+        PhotosError: another kind of file.
+    """
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its timings
-            annotated: Any = COCO(str(path))  # type: ignore[no-untyped-call]
-        persons = set(annotated.getCatIds(catNms=["person"]))
-        if not persons:
-            raise PhotosError(f"{path}: there is no category 'person'")
-        for image_id in sorted(annotated.getImgIds()):
-            image = annotated.imgs[image_id]
-            width, height = image["width"], image["height"]
-            annotations = annotated.imgToAnns[image_id]
-            boxes = tuple(
-                (x / width, y / height, across / width, down / height)
-                for each in annotations
-                if each["category_id"] in persons
-                for x, y, across, down in [each["bbox"]]
-            )
-            yield IndexRow(
-                places.get(image["file_name"], path.parent.parent / image["file_name"]),
-                split if isinstance(split, str) else ("val" if image_id in split else "train"),
-                vww_label(annotations, persons, width, height),
-                "coco",
-                boxes,
-            )
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, PhotosError):
-            raise
-        raise PhotosError(f"{path}: not the annotations of COCO instances ({error!r})") from error
+        content = msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=Annotations)
+    except OSError as error:
+        raise PhotosError(f"{path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise PhotosError(f"{path}: not the annotations of COCO instances ({error})") from error
+    persons = {category.id for category in content.categories if category.name.strip().lower() == "person"}
+    if not persons:
+        raise PhotosError(f"{path}: there is no category 'person'")
+    named: dict[int, list[Image]] = defaultdict(list)
+    for _, image in _entries(data, path, "images", content.images, Image):
+        named[image.id].append(image)
+    pictured = {}
+    for image_id, images in named.items():
+        if any(image != images[0] for image in images):
+            names = " and ".join(sorted({image.file_name for image in images}))
+            data.leave_out(path, f"the id {image_id} stands for different pictures: {names}")
+        else:
+            pictured[image_id] = _Pictured(images[0])
+    for number, annotation in _entries(data, path, "annotations", content.annotations, Annotation, pictured):
+        if annotation.image_id not in named:
+            data.leave_out(f"{path}, annotations[{number}]", f"there is no picture {annotation.image_id}")
+        elif annotation.category_id in persons and annotation.image_id in pictured:
+            pictured[annotation.image_id].people.append(annotation)
+    return pictured
+
+
+def _entries(
+    data: DataSet,
+    path: Path,
+    name: str,
+    entries: list[msgspec.Raw],
+    kind: type[Entry],
+    pictured: dict[int, _Pictured] | None = None,
+) -> Iterator[tuple[int, Entry]]:
+    """The entries that can be read, by their places; the others are noted, and raise doubts about their pictures."""
+    decoder = msgspec.json.Decoder(kind)
+    for number, entry in enumerate(entries):
+        try:
+            yield number, decoder.decode(entry)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            data.leave_out(f"{path}, {name}[{number}]", str(error))
+            with suppress(msgspec.MsgspecError, RecursionError):
+                doubtful = (pictured or {}).get(msgspec.json.decode(entry, type=_OfPicture).image_id)
+                if doubtful:
+                    doubtful.doubt = f"annotations[{number}] can't be read"
+
+
+def _shown(pictured: _Pictured, picture: Path, data: DataSet) -> tuple[int, tuple[Box, ...] | None]:
+    """The label of a picture, and the boxes of its people; None where one of them is not known.
+
+    Raises:
+        UnclearError: the annotations don't say.
+    """
+    if pictured.doubt:
+        raise UnclearError(pictured.doubt)
+    if not pictured.people:
+        return 0, ()
+    width, height = pictured.image.width or math.nan, pictured.image.height or math.nan
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        width, height = own_size(picture)
+        data.repair(picture, f"its annotated size is missing or 0; its own, {width:.0f} x {height:.0f} px, is taken")
+    areas = [math.nan if person.area is None else person.area for person in pictured.people]
+    known = [area for area in areas if 0 <= area < math.inf]
+    label = vww_label(known, width, height)
+    if not label and len(known) < len(areas):
+        raise UnclearError("the area of a person is missing")
+    boxes = []
+    for person in pictured.people:
+        corners = [math.nan if side is None else side for side in person.bbox or ()]
+        if len(corners) == 4:
+            corners[2:] = corners[0] + corners[2], corners[1] + corners[3]
+        try:
+            box, repaired = box_between(corners, width, height)
+        except BoxError as error:
+            if not label:  # a crop may show a person who is too small in the whole picture
+                raise UnclearError(f"a person: {error}") from error
+            data.repair(picture, f"a person: {error}; it is taken as a picture whose boxes are not known")
+            return label, None
+        if repaired:
+            data.repair(picture, f"a person: {repaired}")
+        boxes.append(box)
+    return label, tuple(boxes)

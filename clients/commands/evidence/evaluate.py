@@ -8,7 +8,7 @@ import typer
 
 from clients.commands.console import console, fail, failing_on
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
-from clients.commands.train.data import Coco, MinivalIds, Year
+from clients.commands.train.data import Coco, MinivalIds, Year, tell_remarks
 from clients.commands.weights import Weights, names_of
 
 
@@ -56,9 +56,10 @@ def evaluate(
     from model.checkpoint import CheckpointError
     from model.exit_policy import NeverExitPolicy, PolicyError, parse_policy
     from model.step import RuntimeUnavailableError
+    from model.training.dataset import write_index
     from model.training.evaluate import Evaluation
-    from model.training.photos import PhotosError, read_photos, write_index
-    from model.training.vww import vww_rows
+    from model.training.photos import PhotosError, read_photos
+    from model.training.vww import read_vww
 
     if (photos is None) == (data is None) or data not in (None, "vww") or (data is None) != (coco is None):
         fail("give either --photos FOLDER, or --data vww with --coco FOLDER")
@@ -70,7 +71,7 @@ def evaluate(
         others += [(used, parse_policy(policy_of(text, None, None), used.certified)) for text in compare or ()]
         with TemporaryDirectory() as made:
             if coco:
-                write_index(Path(made), vww_rows(coco, year, minival_ids), check=False)
+                tell_remarks(write_index(Path(made), read_vww(coco, year, minival_ids), check=False).remarks)
             pictures = read_photos(photos or Path(made), split)
             evaluations = {used.file: Evaluation(used.runtime, pictures)}
             for other, _ in others:
@@ -80,6 +81,7 @@ def evaluate(
     if not evaluation.sources:
         fail(f"the split {split!r} holds pictures of one class alone")
     where = f"{used.runtime.config.name} on {split}"
+    console.print(f"{split}: {pictures.scope}", highlight=False)
     tables = [whole_table(evaluation, f"{where}, whole frames"), reliability_table(evaluation, f"{where}, reliability")]
     if chosen != NeverExitPolicy():
         tables += [

@@ -1,6 +1,8 @@
 """`rascanet data`: data sets as folders of photographs that `train`, `evaluate` and `calibrate` read."""
 
-from collections.abc import Iterable
+import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +12,10 @@ from clients.commands.command_line import CommandLine
 from clients.commands.console import console, fail, failing_on
 
 if TYPE_CHECKING:
-    from model.training.photos import IndexRow
+    from model.training.dataset import DataSet, Remark
 
 SHOWN = 20
-"""Broken pictures that are named; the others are counted."""
+"""Remarks on standard error; the file of remarks has all of them."""
 
 Coco = Annotated[Path | None, typer.Option(help="folder of MS COCO: annotations/, train2017/, val2017/ (or 2014)")]
 Year = Annotated[str | None, typer.Option(help="2014 or 2017; the one that is there if not given")]
@@ -23,6 +25,7 @@ MinivalIds = Annotated[
 Folder = Annotated[Path, typer.Argument(help="the data set's folder")]
 Out = Annotated[Path | None, typer.Option(help="folder for index.csv; the data set's own if not given")]
 Check = Annotated[bool, typer.Option(help="decode every picture and leave out what can't be read")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace the index of an earlier run")]
 ValShare = Annotated[float, typer.Option(min=0, max=1, help="share of the pictures to validate on")]
 CalibrationShare = Annotated[float, typer.Option(min=0, max=1, help="share of the pictures to calibrate on")]
 
@@ -43,7 +46,12 @@ def register(app: typer.Typer) -> None:
 
 @group.command()
 def vww(
-    coco: Coco = None, year: Year = None, minival_ids: MinivalIds = None, out: Out = None, check: Check = True
+    coco: Coco = None,
+    year: Year = None,
+    minival_ids: MinivalIds = None,
+    out: Out = None,
+    check: Check = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Visual Wake Words from MS COCO: maxitrain (`train`) and minival (`val`), labels by mask area above 0.5 %.
 
@@ -51,14 +59,15 @@ def vww(
         rascanet data vww --coco coco
     """
     from model.training.photos import PhotosError
-    from model.training.vww import vww_rows
+    from model.training.vww import read_vww
 
     if coco is None:
         fail("say where MS COCO lies: --coco FOLDER")
     if year not in (None, "2014", "2017"):
         fail(f"--year is 2014 or 2017, not {year}")
     with failing_on(PhotosError, OSError):
-        _write(out or coco, vww_rows(coco, year, minival_ids), check)
+        _refuse_to_replace(out or coco, overwrite)
+        _write(out or coco, read_vww(coco, year, minival_ids), check)
 
 
 @group.command()
@@ -66,6 +75,7 @@ def voc(
     folder: Folder,
     out: Out = None,
     check: Check = True,
+    overwrite: Overwrite = False,
     val_share: ValShare = 0.1,
     calibration_share: CalibrationShare = 0.1,
 ) -> None:
@@ -75,10 +85,11 @@ def voc(
         rascanet data voc VOCdevkit
     """
     from model.training.photos import PhotosError
-    from model.training.voc import voc_rows
+    from model.training.voc import read_voc
 
     with failing_on(PhotosError, OSError):
-        _write(out or folder, voc_rows(folder, val_share, calibration_share), check)
+        _refuse_to_replace(out or folder, overwrite)
+        _write(out or folder, read_voc(folder, val_share, calibration_share), check)
 
 
 @group.command(name="folder")
@@ -86,6 +97,7 @@ def plain_folder(
     folder: Folder,
     out: Out = None,
     check: Check = True,
+    overwrite: Overwrite = False,
     val_share: ValShare = 0.1,
     calibration_share: CalibrationShare = 0.1,
 ) -> None:
@@ -95,29 +107,56 @@ def plain_folder(
         rascanet data folder pictures
     """
     from model.training.photos import PhotosError
-    from model.training.voc import folder_rows
+    from model.training.picture_folders import read_folders
 
     with failing_on(PhotosError, OSError):
-        _write(out or folder, folder_rows(folder, val_share, calibration_share), check)
+        _refuse_to_replace(out or folder, overwrite)
+        _write(out or folder, read_folders(folder, val_share, calibration_share), check)
 
 
-def _write(out: Path, rows: "Iterable[IndexRow]", check: bool) -> None:
-    from collections import Counter
+def _write(out: Path, data: "DataSet", check: bool) -> None:
+    from model.training.dataset import INDEX, REMARKS, write_index
 
-    from model.training.photos import write_index
-
-    counted: Counter[tuple[str, int]] = Counter()
-
-    def counting() -> "Iterable[IndexRow]":
-        for row in rows:
-            counted[row.split, row.label] += 1
-            yield row
-
-    count, broken = write_index(out, counting(), check=check)
-    for line in broken[:SHOWN]:
-        console.print(line, soft_wrap=True, highlight=False)
-    if len(broken) > SHOWN:
-        console.print(f"and {len(broken) - SHOWN} more")
+    if not data.rows:
+        tell_remarks(data.remarks)
+        print(f"rascanet: nothing usable: {len(data.remarks)} left out, no index written", file=sys.stderr)
+        raise typer.Exit(1)
+    summary = write_index(out, data, check=check)
+    tell_remarks(summary.remarks, out / REMARKS)
+    if not summary.rows:
+        print(f"rascanet: nothing usable: {len(summary.remarks)} left out", file=sys.stderr)
+        raise typer.Exit(1)
+    counted = Counter((row.split, row.label) for row in summary.rows)
     for split in sorted({split for split, _ in counted}):
-        console.print(f"{split}: {counted[split, 1]} with a person, {counted[split, 0]} without")
-    console.print(f"{count} pictures in {out / 'index.csv'}, {len(broken)} left out")
+        console.print(f"{split}: {counted[split, 1]} with a person, {counted[split, 0]} without", highlight=False)
+        lacking = [words for label, words in ((1, "with"), (0, "without")) if not counted[split, label]]
+        if lacking:
+            console.print(
+                f"{split} has no picture {' or '.join(lacking)} a person: commands that judge by it refuse it."
+            )
+    if summary.drawn:
+        console.print(
+            f"The splits of {summary.drawn} pictures were drawn by their names: a picture stays in its split when "
+            "others come. --val-share and --calibration-share say how many go where, folders or lists of splits which."
+        )
+    left_out, repaired = summary.counted("left out"), summary.counted("repaired")
+    console.print(
+        f"{len(summary.rows)} pictures in {out / INDEX}, {left_out} left out, {repaired} repaired",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def tell_remarks(remarks: "Sequence[Remark]", file: Path | None = None) -> None:
+    """Names what was left out or repaired: the first ones, and where all of them are."""
+    for remark in remarks[:SHOWN]:
+        print(f"rascanet: {remark}", file=sys.stderr)
+    if len(remarks) > SHOWN:
+        print(f"rascanet: and {len(remarks) - SHOWN} more{f', all of them in {file}' if file else ''}", file=sys.stderr)
+
+
+def _refuse_to_replace(folder: Path, overwrite: bool) -> None:
+    from model.training.dataset import INDEX
+
+    if (folder / INDEX).exists() and not overwrite:
+        fail(f"{folder / INDEX}: exists; --overwrite replaces it, --out FOLDER writes another one")

@@ -16,7 +16,8 @@ from model.training.augment import (
     random_crop,
     random_sample,
 )
-from model.training.photos import MIN_PERSON_AREA, Box
+from model.training.dataset import Box
+from model.training.photos import MIN_PERSON_AREA
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 ROUNDING = 1e-12

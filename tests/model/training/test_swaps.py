@@ -7,7 +7,8 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from model.training.augment import Sample
-from model.training.photos import Box, Photo, Photos, PhotosError
+from model.training.dataset import Box
+from model.training.photos import Photo, Photos, PhotosError
 from model.training.swaps import MAX_COVERED, OTHER, PEOPLE, SCENES, Swaps
 
 SIZE = (60, 64)

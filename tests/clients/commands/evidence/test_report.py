@@ -77,7 +77,7 @@ def test_a_report_holds_everything_in_itself(folder: Path, tmp_path: Path) -> No
     assert any(source.startswith("data:image/jpeg") for source in reader.sources)
     words = re.sub(r"<[^>]+>", " ", text)
     for said in (
-        "that of Visual Wake Words",
+        "ask for a person on 0.5% of the picture",
         "36 pictures",
         "18 with a person + 18 without",
         load_checkpoint(first).digest,

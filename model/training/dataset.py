@@ -1,0 +1,214 @@
+"""A data set on its way to an index: its pictures, and all that was left out or repaired.
+
+No picture gets a label or a split that its annotation doesn't say: what is unclear is left out, by name.
+"""
+
+import csv
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from model.picture import PictureError, picture_fault, read_picture
+from model.training.text_file import shown
+
+INDEX: Final = "index.csv"
+REMARKS: Final = "index_remarks.csv"
+COLUMNS: Final = ("file", "split", "label", "source", "person_boxes")
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height as fractions of the picture."""
+
+SLACK: Final = 0.02
+"""Share of the picture's side by which a box may reach past the picture without a remark: annotators round."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """A picture as a data set names it.
+
+    Attributes:
+        path: of the file.
+        split: one of `model.training.splits.SPLITS`.
+        label: 1 person, 0 no person, -1 unknown.
+        source: name of the data set.
+        boxes: of the people; None where they are not known by box.
+    """
+
+    path: Path
+    split: str
+    label: int
+    source: str
+    boxes: tuple[Box, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A file, or a line of one, that was left out or repaired, and the reason."""
+
+    file: str
+    what: Literal["left out", "repaired"]
+    reason: str
+
+    def __str__(self) -> str:
+        return shown(f"{self.file}: {self.what}: {self.reason}")
+
+
+@dataclass(slots=True)
+class DataSet:
+    """What a reader makes of a data set's files.
+
+    Attributes:
+        rows: the usable pictures.
+        remarks: everything else.
+        drawn: pictures whose split no file says, and which was drawn.
+    """
+
+    rows: list[IndexRow] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    drawn: int = 0
+
+    def leave_out(self, file: Path | str, reason: str) -> None:
+        """Notes that a file, or a line of one, is not used."""
+        self.remarks.append(Remark(str(file), "left out", reason))
+
+    def repair(self, file: Path | str, reason: str) -> None:
+        """Notes that a file is used otherwise than it stands."""
+        self.remarks.append(Remark(str(file), "repaired", reason))
+
+
+class BoxError(ValueError):
+    """A box that says nothing about where somebody is."""
+
+
+class UnclearError(ValueError):
+    """An annotation that doesn't say what a picture shows."""
+
+
+def own_size(picture: Path) -> tuple[float, float]:
+    """Width and height (px) of a picture, where its annotation doesn't say.
+
+    Raises:
+        UnclearError: it can't be read.
+    """
+    try:
+        return read_picture(picture).size
+    except PictureError as error:
+        raise UnclearError(f"its size is not given, and it can't be read: {error}") from error
+
+
+def box_between(
+    corners: Sequence[float], width: float, height: float, *, counted_from_one: bool = False
+) -> tuple[Box, str]:
+    """A box from two corners (px) in a picture of `width` x `height` px, cut to the picture.
+
+    Args:
+        corners: x and y of a corner, x and y of the opposite one; in any order.
+        counted_from_one: the first pixel is 1, and the corners are the first and the last pixels within.
+
+    Returns:
+        The box, and what was repaired (empty: nothing).
+
+    Raises:
+        BoxError: not four finite numbers, a box without an area, or one outside the picture.
+    """
+    if len(corners) != 4 or not all(math.isfinite(value) for value in corners):
+        raise BoxError("its box is not four numbers")
+    (left, right), (top, bottom) = sorted(corners[::2]), sorted(corners[1::2])
+    swapped = (left, top) != tuple(corners[:2])
+    if counted_from_one:
+        left, top = left - 1, top - 1
+    sides = (left / width, right / width), (top / height, bottom / height)
+    (x, x_end), (y, y_end) = ((min(max(value, 0.0), 1.0) for value in side) for side in sides)
+    if x >= x_end or y >= y_end:
+        raise BoxError("its box has no area within the picture")
+    cut = any(side[0] < -SLACK or side[1] > 1 + SLACK for side in sides)
+    repairs = [("its box has swapped corners", swapped), ("its box is cut to the picture", cut)]
+    return (x, y, x_end - x, y_end - y), " and ".join(word for word, done in repairs if done)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """What was written.
+
+    Attributes:
+        rows: in the index.
+        remarks: on everything that was left out or repaired.
+        drawn: pictures whose split was drawn.
+    """
+
+    rows: tuple[IndexRow, ...]
+    remarks: tuple[Remark, ...]
+    drawn: int
+
+    def counted(self, what: str) -> int:
+        """How many remarks say so."""
+        return sum(remark.what == what for remark in self.remarks)
+
+
+def write_index(folder: Path, data: DataSet, *, check: bool = True) -> IndexSummary:
+    """Writes the index of a data set's pictures, which may lie anywhere, and beside it the remarks.
+
+    Without a usable picture no index is written. Besides what the reader left out, pictures are left out that can't be
+    read, or that are named twice with different labels, boxes or splits.
+
+    Args:
+        check: decode every picture; else only see that it is there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remarks, rows = list(data.remarks), []
+    unique = list(_unique(data.rows, remarks))
+    with ThreadPoolExecutor() as pool:
+        for row, fault in zip(unique, pool.map(lambda row: _fault(row.path, check), unique), strict=True):
+            if fault:
+                remarks.append(Remark(str(row.path), "left out", fault))
+            else:
+                rows.append(row)
+    if rows:
+        _write(folder / INDEX, COLUMNS, (_fields(row, folder) for row in rows))
+    if remarks:
+        _write(folder / REMARKS, ("file", "what", "reason"), ((each.file, each.what, each.reason) for each in remarks))
+    else:
+        (folder / REMARKS).unlink(missing_ok=True)
+    return IndexSummary(tuple(rows), tuple(remarks), data.drawn)
+
+
+def _unique(rows: Iterable[IndexRow], remarks: list[Remark]) -> Iterator[IndexRow]:
+    """Each picture once; a picture of which different things are said, not at all."""
+    said: dict[str, list[IndexRow]] = {}
+    for row in rows:
+        said.setdefault(os.path.realpath(row.path), []).append(row)
+    for first, *others in said.values():
+        if any((other.split, other.label, other.boxes) != (first.split, first.label, first.boxes) for other in others):
+            remarks.append(Remark(str(first.path), "left out", "it is named again with another label, boxes or split"))
+            continue
+        if others:
+            remarks.append(Remark(str(first.path), "repaired", f"it is named {1 + len(others)} times, and taken once"))
+        yield first
+
+
+def _fields(row: IndexRow, folder: Path) -> tuple[str, ...]:
+    boxes = "" if row.boxes is None else json.dumps([[round(side, 6) for side in box] for box in row.boxes])
+    label = "" if row.label < 0 else str(row.label)
+    return os.path.relpath(row.path, folder), row.split, label, row.source, boxes
+
+
+def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """A CSV file, which appears whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(lines)
+    partial.replace(path)
+
+
+def _fault(path: Path, check: bool) -> str:
+    """Why a picture can't be read; empty where it can."""
+    if check:
+        return picture_fault(path)
+    return "" if path.is_file() else "no such file"
