@@ -99,10 +99,11 @@ def test_answers_to_other_views_are_refused(photo_folder: Path, tmp_path: Path) 
 
 def test_pictures_without_a_label_are_drawn_where_the_plan_says_so(photo_folder: Path, tmp_path: Path) -> None:
     lines = (photo_folder / "index.csv").read_text().splitlines()[1:]
-    lines.append("0.jpg,unlabelled,,street,")
+    lines.append("again.jpg,unlabelled,,street,")
     (tmp_path / "index.csv").write_text("\n".join((INDEX_HEADER, *lines)) + "\n")
     for number in range(12):
         (tmp_path / f"{number}.jpg").symlink_to(photo_folder / f"{number}.jpg")
+    (tmp_path / "again.jpg").symlink_to(photo_folder / "0.jpg")
     labels = load_views(tmp_path, replace(RECIPE.views, unlabelled_share=0.5)).render(np.arange(40), (15, 16)).labels
     assert set(labels) == {0, 1, UNKNOWN}
     assert UNKNOWN not in load_views(tmp_path, RECIPE.views).render(np.arange(40), (15, 16)).labels
