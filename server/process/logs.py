@@ -1,9 +1,37 @@
-"""The log: one JSON object a line on standard error, whoever writes it."""
+"""The log: one JSON object a line on standard error, whoever writes it; it never holds the event loop up.
+
+Who logs only formats the line and puts it into a queue; a thread writes it. When the reader of standard error is slow
+or gone, the queue is full, and lines are dropped and counted. And nobody can fill a disk: lines of one kind are
+bounded in rate, and those that were left out are told as a number.
+"""
 
 import json
 import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from time import monotonic
+from typing import Any, Final
+
+QUEUED_LINES: Final = 2_000
+LINE_BYTES: Final = 16_384
+"""Of a line; a longer one, a traceback perhaps, is cut."""
+FLUSH_S: Final = 1.0
+"""For what is queued when the process ends."""
+
+BURST_LINES: Final = 500
+LINES_A_SECOND: Final = 20.0
+"""Of one kind: so many at once, and so many a second in the long run (some 500 MB a day)."""
+KINDS: Final = 256
+SUMMARY_S: Final = 10.0
+"""Between two lines that say how many of a kind were left out."""
+
+Kind = tuple[str, str]
+"""Logger and message before its arguments are filled in."""
 
 
 class AsJson(logging.Formatter):
@@ -18,18 +46,129 @@ class AsJson(logging.Formatter):
         }
         entry |= getattr(record, "facts", {})
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+            exception = self.formatException(record.exc_info)
+            entry["exception"] = (
+                exception if len(exception) < LINE_BYTES // 2 else f"...{exception[-LINE_BYTES // 2 :]}"
+            )
         return json.dumps(entry, default=str)
 
 
+class Rates:
+    """A token bucket for each kind of line.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[Kind, tuple[float, float]] = {}
+        self._left_out: dict[Kind, int] = {}
+        self._told = clock()
+
+    def admits(self, kind: Kind) -> bool:
+        """Whether another line of the kind may be written; counts it if not."""
+        if kind not in self._buckets and len(self._buckets) >= KINDS:
+            kind = ("", "")  # kinds are messages in the source: so many that somebody makes them up
+        now = self._clock()
+        left, since = self._buckets.get(kind, (float(BURST_LINES), now))
+        left = min(float(BURST_LINES), left + (now - since) * LINES_A_SECOND)
+        self._buckets[kind] = (left - 1 if left >= 1 else left, now)
+        if left < 1:
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+        return left >= 1
+
+    def left_out(self) -> dict[Kind, int]:
+        """How many lines were left out since the last time; empty until `SUMMARY_S` have passed."""
+        now = self._clock()
+        if now - self._told < SUMMARY_S:
+            return {}
+        found, self._left_out, self._told = self._left_out, {}, now
+        return found
+
+
+class QueuedLines(logging.Handler):
+    """Writes lines from a thread of its own.
+
+    Args:
+        write: writes bytes; may take its time.
+        rates: of kinds of lines.
+
+    Attributes:
+        dropped: lines that found the queue full or that could not be written.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], rates: Rates) -> None:
+        super().__init__()
+        self._write, self._rates = write, rates
+        self._lines: queue.Queue[bytes | threading.Event | None] = queue.Queue(QUEUED_LINES)
+        self.dropped = 0
+        threading.Thread(target=self._work, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queues a line, or drops it."""
+        if self._rates.admits((record.name, str(record.msg))):
+            self._put(record)
+
+    def _put(self, record: logging.LogRecord) -> None:
+        line = self.format(record).encode(errors="backslashreplace")[:LINE_BYTES] + b"\n"
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self.dropped += 1
+
+    def _work(self) -> None:
+        while True:
+            try:
+                item = self._lines.get(timeout=SUMMARY_S / 2)
+            except queue.Empty:
+                item = b""
+            if item is None:
+                return
+            for (name, message), count in self._rates.left_out().items():
+                text = "%d lines were left out: %s"
+                self._put(logging.LogRecord(name, logging.WARNING, "", 0, text, (count, message), None))
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            try:
+                if item:
+                    self._write(item)
+            except OSError:  # the reader is gone, or the disk is full
+                self.dropped += 1
+
+    def flush(self) -> None:
+        """Waits until what is queued now is written, for no longer than `FLUSH_S`."""
+        written = threading.Event()
+        with suppress(queue.Full):
+            self._lines.put_nowait(written)
+            written.wait(FLUSH_S)
+
+    def close(self) -> None:
+        """Ends the thread, if it is not stuck."""
+        self.flush()
+        with suppress(queue.Full):
+            self._lines.put_nowait(None)
+        super().close()
+
+
+def write_to_descriptor(descriptor: int, data: bytes) -> None:
+    """Writes all of it, past the buffers of `sys.stderr`, which a thread that is stuck would keep locked at the end."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
 def log_as_json() -> None:
-    """Sets up the standard library's logging."""
-    handler = logging.StreamHandler()
+    """Sets up the standard library's logging, once a process; warnings go there too."""
+    descriptor = sys.stderr.fileno()
+    handler = QueuedLines(lambda data: write_to_descriptor(descriptor, data), Rates())
     handler.setFormatter(AsJson())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("python_multipart").setLevel(
-        logging.ERROR
-    )  # it warns of each form that is none; clients are told
-    logging.getLogger("uvicorn.error").setLevel(
-        logging.WARNING
-    )  # it tells of every connection; streams tell when they end
+    logging.captureWarnings(capture=True)
+    # uvicorn tells of every connection; streams tell when they end
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def lines_dropped() -> int:
+    """Lines that this process could not write."""
+    return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, QueuedLines))

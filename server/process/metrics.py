@@ -7,11 +7,10 @@ when they end: nothing is counted burst by burst.
 import os
 from collections import Counter as Tally
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from sensor_sim.wire import Decision
 from server.process.states import State
@@ -29,6 +28,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self._lines_seen = 0
         self.streams = Gauge(
             "rascanet_streams", "Open streams", ["phase"], registry=registry, multiprocess_mode="livesum"
         )
@@ -50,6 +50,9 @@ class Metrics:
         )
         self._cut = Counter(
             "rascanet_connections_cut", "Connections ended by the service", ["reason"], registry=registry
+        )
+        self._lines_dropped = Counter(
+            "rascanet_log_lines_dropped", "Lines of the log that were dropped", registry=registry
         )
         self._ended = Counter("rascanet_streams_ended", "Streams by why they ended", ["reason"], registry=registry)
         self._refused = Counter("rascanet_streams_refused", "Upgrades refused", ["reason"], registry=registry)
@@ -81,6 +84,11 @@ class Metrics:
     def cut(self, reason: str) -> None:
         """Counts a connection that had to end: the state whose time was up, a limit, or the code of a refusal."""
         self._cut.labels(reason).inc()
+
+    def dropped(self, lines: int) -> None:
+        """Takes in how many lines of the log were dropped so far."""
+        self._lines_dropped.inc(lines - self._lines_seen)
+        self._lines_seen = lines
 
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()
@@ -122,10 +130,6 @@ class Metrics:
         folder = os.environ.get(FOLDER)
         if folder is None:
             return generate_latest(self.registry)
-        for path in Path(folder).glob("gauge_live*_*.db"):
-            pid = int(path.stem.rpartition("_")[2])
-            if not Path(f"/proc/{pid}").exists():
-                mark_process_dead(pid, folder)
         registry = CollectorRegistry()
         MultiProcessCollector(registry, folder)
         return generate_latest(registry)

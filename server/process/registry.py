@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from server.process.addresses import Proxies
 from server.process.clock import ServiceClock
+from server.process.logs import lines_dropped
 from server.process.metrics import Metrics
 from server.process.places import Place, Places
 from server.process.states import Life, State
@@ -94,6 +95,7 @@ class Registry:
             except Exception:  # a fault with one connection must not keep the others for ever
                 log.exception("a connection failed")
                 connection.abort()
+        self._metrics.dropped(lines_dropped())
         self._metrics.connected(connection.life.state for connection in self._open)
 
     async def watch(self) -> None:
