@@ -60,7 +60,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     metrics, clock = Metrics(), ServiceClock()
     connections = Registry(settings, metrics, clock)
     streams = Streams(settings, networks, metrics, clock)
-    work = Work(settings.max_requests, settings.request_s)
+    work = Work(settings.max_requests, settings.request_s, clock)
     access = Access.of(settings)
 
     def metrics_text() -> bytes:

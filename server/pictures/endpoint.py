@@ -24,6 +24,7 @@ from server.pictures.classify import classify_picture
 from server.pictures.entries import ImageDecision, ImageError
 from server.pictures.form import FILES, FormReader, Upload
 from server.pictures.schemas import Classified, ClassifyOptions
+from server.process.addresses import client_of
 from server.process.work import Work
 
 NDJSON = "application/x-ndjson"
@@ -129,7 +130,7 @@ class ClassifyEndpoint:
         """
         work, limits = self._work, self._limits
         async with AsyncExitStack() as held:
-            held.enter_context(work.request())
+            held.enter_context(work.request(client_of(request.scope)))
             deadline = work.deadline()
             uploads, fields = await work.in_time(deadline, self._receive(request, options))
             if fields:

@@ -1,8 +1,8 @@
 """Whose connection it is: the client's address, behind proxies that are believed, and whom limits count as one."""
 
 import ipaddress
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 SHARED_BITS: Final = 64
 """Of an IPv6 address: a household or a machine has all addresses below it (RFC 6177)."""
@@ -60,6 +60,12 @@ def shared_by(host: str) -> str:
             return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((int(address), SHARED_BITS), strict=False))
     return host if address is None else str(address)
+
+
+def client_of(scope: Mapping[str, Any]) -> str:
+    """Under which name a limit per client counts a request or an upgrade (an ASGI scope)."""
+    client = scope.get("client")
+    return shared_by(client[0]) if client else ""
 
 
 def _address(host: str) -> _Address | None:

@@ -2,13 +2,17 @@
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from server.errors import ServiceError
+
+SHARE: Final = 3
+"""Requests that a client may have under way for each that there is room for."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,35 +28,53 @@ class Work:
 
     The threads are its own: a request that is given up leaves behind what they are at, and no thread beside them.
 
+    A client may have `SHARE` times as many requests under way as there is room left: one client alone gets three
+    quarters of the room, and there is always some for the next (dynamic thresholds, Choudhury and Hahne 1998).
+
     Args:
         max_requests: more at a time are refused.
         request_s: a request's body comes, and its work begins, within this time.
+        clock: seconds that count against a client.
     """
 
-    def __init__(self, max_requests: int, request_s: float) -> None:
+    def __init__(self, max_requests: int, request_s: float, clock: Callable[[], float] = monotonic) -> None:
         self.requests = 0
         self.threads = usable_cores()
-        self._max_requests, self._request_s = max_requests, request_s
+        self._of_client: Counter[str] = Counter()
+        self._max_requests, self._request_s, self._clock = max_requests, request_s, clock
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="work")
 
     @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self, client: str) -> Iterator[None]:
         """Room for one request.
+
+        Args:
+            client: whose it is (`server.process.addresses.client_of`).
 
         Raises:
             ServiceError: `too_many_requests`.
         """
-        if self.requests >= self._max_requests:
+        left = self._max_requests - self.requests
+        if left <= 0:
             raise ServiceError("too_many_requests", f"{self._max_requests} requests are under way; try again later")
+        if self._of_client[client] >= SHARE * left:
+            raise ServiceError(
+                "too_many_requests",
+                f"{self._of_client[client]} requests of yours are under way; wait for their answers",
+            )
         self.requests += 1
+        self._of_client[client] += 1
         try:
             yield
         finally:
             self.requests -= 1
+            self._of_client[client] -= 1
+            if not self._of_client[client]:
+                del self._of_client[client]
 
     def deadline(self) -> float:
-        """When the work of a request that comes now has to begin, on the monotonic clock."""
-        return monotonic() + self._request_s
+        """When the work of a request that comes now has to begin, on the clock."""
+        return self._clock() + self._request_s
 
     async def in_time(self, deadline: float, arriving: Awaitable[T]) -> T:
         """Waits for a request's body.
@@ -60,11 +82,15 @@ class Work:
         Raises:
             ServiceError: `request_timeout`.
         """
+        task = asyncio.ensure_future(arriving)
         try:
-            async with asyncio.timeout(deadline - monotonic()):
-                return await arriving
-        except TimeoutError:
-            raise ServiceError("request_timeout", f"the request did not arrive within {self._request_s:g} s") from None
+            while not task.done() and (left_s := deadline - self._clock()) > 0:
+                await asyncio.wait({task}, timeout=left_s)  # the clock may have stood still meanwhile
+            if task.done():
+                return task.result()
+            raise ServiceError("request_timeout", f"the request did not arrive within {self._request_s:g} s")
+        finally:
+            task.cancel()
 
     async def run(self, deadline: float, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Calls the function in a thread, once one is free.
@@ -74,7 +100,7 @@ class Work:
         """
 
         def begin() -> T:
-            if monotonic() >= deadline:
+            if self._clock() >= deadline:
                 raise ServiceError(
                     "out_of_time", f"no core was free within the {self._request_s:g} s of a request; try again later"
                 )

@@ -21,6 +21,7 @@ from server.frame import FrameInProgress
 from server.http.openapi import refusals, schema_of
 from server.http.policies import policy_from
 from server.networks import Networks, ServedNetwork
+from server.process.addresses import client_of
 from server.process.work import Work
 from server.tensors.codec import (
     DATATYPES,
@@ -223,7 +224,7 @@ class TensorEndpoint:
         ```
         """
         model, work = _Model(self._networks, name, version), self._work
-        with work.request():
+        with work.request(client_of(request.scope)):
             deadline = work.deadline()
             header_length = request.headers.get(HEADER_LENGTH)
             most = model.config.bursts_per_frame if model.sequences else self._max_frames

@@ -1,23 +1,70 @@
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from time import monotonic
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.errors import ServiceError
-from server.process.work import Work, usable_cores
+from server.process.work import SHARE, Work, usable_cores
+
+HERE = "192.0.2.1"
 
 
 def test_room_for_so_many_requests_and_no_more() -> None:
     work = Work(2, 1)
-    with work.request(), work.request(), pytest.raises(ServiceError) as refused, work.request():
+    with work.request(HERE), work.request(HERE), pytest.raises(ServiceError) as refused, work.request(HERE):
         pass
     assert (refused.value.code, refused.value.http_status) == ("too_many_requests", 429)
     assert work.requests == 0
-    with work.request():
+    with work.request(HERE):
         assert work.requests == 1
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=200), st.integers(1, 64))
+def test_nobody_takes_the_last_room_but_who_has_little(clients: list[str], most: int) -> None:
+    work, mine = Work(most, 1), Counter[str]()
+    with ExitStack() as held:
+        for client in clients:
+            left = most - work.requests
+            try:
+                held.enter_context(work.request(client))
+            except ServiceError:
+                assert not left or mine[client] >= SHARE * left
+            else:
+                assert mine[client] < SHARE * left
+                mine[client] += 1
+        assert work.requests == mine.total() <= most
+    assert work.requests == 0
+
+
+def test_one_client_alone_gets_three_quarters_of_the_room() -> None:
+    work = Work(64, 1)
+    with ExitStack() as held:
+        for _ in range(48):
+            held.enter_context(work.request(HERE))
+        with pytest.raises(ServiceError, match="of yours"), work.request(HERE):
+            pass
+        held.enter_context(work.request("elsewhere"))
+
+
+def test_time_that_the_service_slept_is_not_the_clients() -> None:
+    """A wait that the loop ends after a standstill goes on until the service's clock says so."""
+    moments = iter([0.0, 59.999, 59.9995, 60.0])
+
+    async def check() -> None:
+        work = Work(1, 60, lambda: next(moments))
+        with pytest.raises(ServiceError) as refused:
+            await work.in_time(work.deadline(), asyncio.get_running_loop().create_future())
+        assert refused.value.code == "request_timeout"
+
+    asyncio.run(check())
+    assert next(moments, None) is None
 
 
 def test_what_does_not_arrive_or_begin_in_time_is_told_so() -> None:
