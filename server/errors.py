@@ -113,7 +113,7 @@ _ALL: Final = (
     Refusal("draining", "the service is stopping", None, 503, asked=EITHER),
     Refusal(
         "head_too_large",
-        "a head of more than 64 KiB or 128 lines, or an upgrade with a line, cookies aside, of more than 8 KiB",
+        "a head of more than 64 KiB or 128 lines",
         None,
         431,
         asked=EITHER,

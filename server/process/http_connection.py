@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 HEAD_BYTES: Final = 65_536
 """Most bytes of a request's head, and of the trailers of a chunked body."""
 HEAD_LINES: Final = 128
-LINE_BYTES: Final = 8_192
-"""Of an upgrade's head, but for its cookies: websockets, which reads it again, takes as many and no more."""
 SLICE_BYTES: Final = 2_048
 """Of a head that h11 is given at a time: so many bytes may come over the bounds before they are refused."""
 TURN_S: Final = 0.002
@@ -141,7 +139,7 @@ class HttpConnection(asyncio.Protocol):
             if self.life.state is not State.CLOSING:
                 self._enter(State.CLOSING)
         elif self._stream is not None:
-            if self.life.state is State.UPGRADING and getattr(self._stream, "handshake_complete", True):
+            if self.life.state is State.UPGRADING and self._stream.handshake_complete:
                 self._enter(State.STREAMING)
         else:
             self._look_at_bytes(now)
@@ -345,6 +343,10 @@ class HttpConnection(asyncio.Protocol):
         if {b"content-length", b"transfer-encoding"} <= names:
             self._refuse_head("bad_request", "both Content-Length and Transfer-Encoding")
             return False
+        size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
+        if size > HEAD_BYTES or len(request.headers) >= HEAD_LINES:  # it was whole in the slice that was one too many
+            self._refuse_head("head_too_large", "too much of it")
+            return False
         scope = self._scope(request)
         if scope is None:
             self._refuse_head("bad_request", "the request target is neither a path nor a URL of http or https")
@@ -402,15 +404,9 @@ class HttpConnection(asyncio.Protocol):
         return b"websocket" in tokens[b"upgrade"] and b"upgrade" in tokens[b"connection"]
 
     def _hand_over(self, request: h11.Request) -> None:
-        """Lets the websocket's protocol go on, with the head as it has to be read again.
-
-        Cookies are left out: this service has none, and those of others on the same host may be long.
-        """
+        """Lets the websocket's protocol go on, with the head as it has to be read again."""
         lines = [b"GET " + request.target + b" HTTP/1.1"]
-        lines += [name + b": " + value for name, value in request.headers if name != b"cookie"]
-        if len(lines) > HEAD_LINES or max(map(len, lines)) + 2 > LINE_BYTES:
-            self._refuse_head("head_too_large", f"an upgrade has lines of {LINE_BYTES} bytes, {HEAD_LINES} of them")
-            return
+        lines += [name + b": " + value for name, value in request.headers]
         rest = self._http.trailing_data[0] + bytes(self._inbox)
         self._inbox.clear()
         self._server.connections.discard(self)

@@ -13,15 +13,13 @@ from websockets import Frame, Opcode, ServerProtocol, State
 
 from server.errors import ServiceError
 from server.http.access import Access
+from server.process.http_connection import HEAD_BYTES
 from server.stream.allowance import Allowance
 from server.stream.conversation import Conversation, Ending
 from server.stream.framing import FrameGate, Passed, text_frame
 from server.stream.keepalive import Keepalive
 from server.stream.streams import Streams, stream_name
 from server.stream.upgrade import HEAD_END, LIBRARY_LOG, STREAM_PATH, answer_to, denial, path_of, raw_headers, read_head
-
-HEAD_BYTES: Final = 65_536
-"""Most bytes of an upgrade's head; a read more may have come before it is refused."""
 
 TICK_S: Final = 0.001
 """The event loop's timers are no finer."""
