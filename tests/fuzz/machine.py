@@ -1,6 +1,7 @@
-"""The whole protocol as a Hypothesis state machine: any client against the session, beside a model of what it owes.
+"""The whole protocol as a Hypothesis state machine: any client against a stream, beside a model of what it owes.
 
-Legal and illegal messages in any order, drops, resumptions from any token ever given, and a server that falls behind.
+Legal and illegal messages in any order, drops, resumptions from any token ever given, and a server that falls behind;
+each connection by another of the ways in which a service takes a stream's bytes.
 """
 
 from collections import Counter
@@ -17,10 +18,10 @@ from sensor_sim.wire import (
     Abandon,
     Abandoned,
     Checkpoint,
-    Control,
     Credit,
     Decision,
     End,
+    Error,
     GoingAway,
     Hello,
     Message,
@@ -32,14 +33,13 @@ from sensor_sim.wire import (
     Summary,
     Sync,
     Welcome,
-    WireError,
-    decode,
     encode,
 )
 from server.errors import REFUSALS, ServiceError
 from server.stream.session import Phase
-from tests.fuzz.run import CERTIFIED, LIMITS, MODELS, RUNTIME, session
+from tests.fuzz.run import CERTIFIED, LIMITS, MODELS, RUNTIME
 from tests.networks import SMALL, person_curve
+from tests.server.stream.ways import WAYS, Directly, Way, new_streams
 
 BURSTS = SMALL.bursts_per_frame
 FRAMES = np.random.default_rng(5).integers(0, 256, (4, *SMALL.frame_shape), np.uint8)
@@ -56,6 +56,12 @@ SKIPPING = 2
 EXPECTED = [[scan_frame(RUNTIME, frame, parse_policy(policy, CERTIFIED)) for frame in FRAMES] for policy in POLICIES]
 
 
+NOT_FIRST: tuple[Message, ...] = (
+    Rows(0, 0, 1, 0, FRAMES[0][:5]), Rows(0, 0, BURSTS, 0, FRAMES[0]), End(), Sync(0), Abandon(0), Skip(0, 0),
+)  # fmt: skip
+"""Messages with which no stream begins."""
+
+
 class Conversation(RuleBasedStateMachine):
     """One client's view, over as many connections as it takes.
 
@@ -69,10 +75,13 @@ class Conversation(RuleBasedStateMachine):
         super().__init__()
         self.wild = False  # whether it says what is not legal
         self.tokens: list[tuple[str, int]] = []  # with the policy of their stream
-        self._connect()
+        self.streams = new_streams(MODELS, credit_bursts=LIMITS.credit_bursts, message_bursts=LIMITS.message_bursts)
+        self.way: Way | None = None
 
-    def _connect(self) -> None:
-        self.session = session()
+    def _connect(self, way: str) -> None:
+        self.teardown()
+        self.way = WAYS[way](self.streams)
+        self.session = self.way.conversation.session
         self.policy = 0
         self.sent = self.credits = 0
         self.frame_id = -1  # in progress or decided last
@@ -84,28 +93,26 @@ class Conversation(RuleBasedStateMachine):
     def streaming(self) -> bool:
         return self.session.phase is Phase.STREAMING and not self.over
 
-    def _say(self, message: Message, behind: bool = False) -> list[Control]:
+    def _say(self, message: Message, behind: bool = False) -> list[Message]:
         """What the service answers; it says the same to what went over the wire. A refusal ends the connection."""
-        before = self.session.token(), self.session.phase, self.session.bursts
-        try:
-            replies = self.session.receive(decode(encode(message)), behind=behind)
-        except (ServiceError, WireError) as error:
-            assert REFUSALS[error.code].close_code, error.code
+        assert self.way is not None
+        before = self.session.frame_id, self.session.phase, self.session.bursts
+        self.streams.load.delay_s = 2 * self.streams.settings.shed_s if behind else 0.0
+        replies = self.way.say(encode(message))
+        if replies and isinstance(error := replies[-1], Error):
+            assert self.way.closed == REFUSALS[error.code].close_code, error.code
             if not isinstance(message, Resume | Hello):
-                assert (self.session.token(), self.session.phase, self.session.bursts) == before
+                assert (self.session.frame_id, self.session.phase, self.session.bursts) == before
             self.over = True
-            raise
+            raise ServiceError(error.code, error.message)
         if isinstance(message, Rows):
             self.sent += message.bursts
-        while (rows := self.session.rows_to_step()) is not None:
-            replies = replies + self.session.advance(self.session.runtime.step(rows, self.session.hidden))
         for reply in replies:
-            assert decode(encode(reply)) == reply
             self.reached[type(reply).__name__] += 1
             self._hear(reply)
         return replies
 
-    def _hear(self, reply: Control) -> None:
+    def _hear(self, reply: Message) -> None:
         match reply:
             case Welcome():
                 self.credits = reply.credits
@@ -150,7 +157,7 @@ class Conversation(RuleBasedStateMachine):
     def _refused(self, message: Message, *codes: str) -> None:
         try:
             self._say(message)
-        except (ServiceError, WireError) as error:
+        except ServiceError as error:
             assert error.code in codes, error.code
             self.reached[error.code] += 1
         else:
@@ -165,8 +172,10 @@ class Conversation(RuleBasedStateMachine):
         checkpoint_every=st.integers(0, 3),
         progress=st.integers(0, 2),
         wild=st.booleans(),
+        way=st.sampled_from(sorted(WAYS)),
     )
-    def hello(self, policy: int, checkpoint_every: int, progress: int, wild: bool) -> None:
+    def hello(self, policy: int, checkpoint_every: int, progress: int, wild: bool, way: str) -> None:
+        self._connect(way)
         self.policy, self.wild = policy, wild
         (welcome,) = self._say(Hello(SMALL.name, POLICIES[policy], progress, PixelFormat.RGB8, checkpoint_every))
         assert isinstance(welcome, Welcome)
@@ -282,7 +291,10 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.session.phase is Phase.ENDED)
     @rule(message=st.sampled_from((End(), Sync(0), Hello(SMALL.name))))
     def after_the_end(self, message: Message) -> None:
-        self._refused(message, "out_of_phase")
+        """Its connection is closed: nothing is heard any more."""
+        assert self.way is not None
+        assert self.way.closed == 1000
+        assert self.way.say(encode(message)) == []
 
     @precondition(lambda self: self.streaming)
     @rule()
@@ -294,7 +306,7 @@ class Conversation(RuleBasedStateMachine):
     def drop_and_resume(self, data: st.DataObject) -> None:
         """From any token so far, the last one most often."""
         token, policy = data.draw(st.one_of(st.just(self.tokens[-1]), st.sampled_from(self.tokens)))
-        self._connect()
+        self._connect(data.draw(st.sampled_from(sorted(WAYS))))
         self.policy = policy
         (welcome,) = self._say(Resume(token))
         assert isinstance(welcome, Welcome)
@@ -304,19 +316,32 @@ class Conversation(RuleBasedStateMachine):
             self.reached["within a frame" if self.next_burst < BURSTS else "after a frame"] += 1
 
     @precondition(lambda self: self.wild)
-    @rule(cut=st.integers(0, 40))
-    def resume_with_a_damaged_token(self, cut: int) -> None:
+    @rule(cut=st.integers(0, 40), way=st.sampled_from(sorted(WAYS)))
+    def resume_with_a_damaged_token(self, cut: int, way: str) -> None:
         token = self.tokens[-1][0]
-        self._connect()
+        self._connect(way)
         self._refused(Resume(token[:cut] + token[cut + 1 :]), "bad_token")
 
-    @precondition(lambda self: self.wild and self.session.phase is Phase.OPENING and not self.over)
-    @rule(message=st.sampled_from((End(), Sync(0), Abandon(0))))
-    def before_hello(self, message: Message) -> None:
+    @precondition(lambda self: self.wild)
+    @rule(message=st.sampled_from(NOT_FIRST), way=st.sampled_from(sorted(WAYS)))
+    def before_hello(self, message: Message, way: str) -> None:
+        self._connect(way)
         self._refused(message, "out_of_phase")
+        self.reached["before hello"] += 1
 
     @invariant()
     def counts_agree(self) -> None:
         assert self.session.bursts == self.sent
         assert 0 <= self.session.credits_left <= LIMITS.credit_bursts
         assert set(MODELS) == {SMALL.name}
+        assert len(self.streams) == (not self.way_is_over)
+
+    @property
+    def way_is_over(self) -> bool:
+        return self.way is None or (self.way.over and not isinstance(self.way, Directly))
+
+    def teardown(self) -> None:
+        if self.way is not None:
+            self.way.done()
+            assert not len(self.streams), "its place is free"
+            self.way = None

@@ -26,8 +26,8 @@ def test_conversations_give_typed_errors() -> None:
     conversations(120)
     assert set(Conversation.reached) >= {
         "Welcome", "Progress", "Skip", "Decision", "Checkpoint", "Credit", "Shed", "Summary", "Sync", "Abandoned",
-        "within a frame", "after a frame", "out_of_order", "out_of_phase", "wrong_geometry", "too_many_bursts",
-        "bad_token",
+        "within a frame", "after a frame", "before hello", "out_of_order", "out_of_phase", "wrong_geometry",
+        "too_many_bursts", "bad_token",
     }, Conversation.reached  # fmt: skip
 
 

@@ -30,7 +30,8 @@ UPGRADE: Final = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode() + b"\r\n\r\n"
 )
-MASK: Final = b"\x12\x34\x56\x78"
+EDGE: Final = 40
+"""Bytes of a frame's head and of a message's header, and some of what follows."""
 
 
 class Anybody:
@@ -202,9 +203,12 @@ def whole(data: bytes | str) -> Iterator[bytes]:
 
 
 def byte_by_byte(data: bytes | str) -> Iterator[bytes]:
-    """A message in one frame, cut at every byte."""
-    for byte in _lone(data):
-        yield bytes([byte])
+    """A message in one frame, cut at every byte; of a long one, at every byte of its beginning and its end."""
+    sent, at = _lone(data), 0
+    while at < len(sent):
+        step = 1 if at < EDGE or at >= len(sent) - EDGE else min(EDGE, len(sent) - EDGE - at)
+        yield sent[at : at + step]
+        at += step
 
 
 def in_fragments(data: bytes | str) -> Iterator[bytes]:
