@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from sensor_sim.link import Link, LinkConditions, Passage
 from sensor_sim.readout import Reader, ReadoutTiming, read_bursts
 from sensor_sim.sensor import PRESETS, Sensor
 from sensor_sim.uplink import ANSWER_TIMEOUT_S, Backoff, StreamError, Uplink, bad_answer
-from sensor_sim.wire import Decision, End, Hello, Message, Progress, Shed, Skip, Summary, Sync
+from sensor_sim.wire import Abandon, Decision, End, Hello, Message, Progress, Shed, Skip, Summary, Sync
 
 Event = Rows | Progress | Skip | Decision
 T = TypeVar("T")
@@ -109,9 +109,25 @@ class Emitter:
             StreamError: the service refused a message or was lost.
             FrameLostError: the link's conditions lost the frame.
             ValueError: a frame of another shape or dtype.
+
+        Where reading fails, or the call is cancelled, the frame is given up; the stream goes on with the next one.
         """
-        reader = source if callable(source) else self._reader_of(source)
         pending = self._pending = _Pending(self._frame_id)
+        try:
+            return await self._read_out(source if callable(source) else self._reader_of(source), pending, start_us)
+        except (StreamError, FrameLostError):
+            raise
+        except BaseException:
+            await self._give_up(pending)
+            raise
+
+    async def _give_up(self, pending: "_Pending") -> None:
+        self._frame_id = pending.frame_id + 1
+        self._next_start_us = max(self._next_start_us, self._now_us())
+        with suppress(Exception):  # whatever has ended the stream is told to whoever uses it next
+            await self._send(Abandon(pending.frame_id))
+
+    async def _read_out(self, reader: Reader, pending: "_Pending", start_us: float | None) -> FrameReport:
         start_us = self.next_start_us if start_us is None else start_us
         lost = self._link.loses(pending.frame_id)
         outbox: deque[tuple[Passage, Rows]] = deque()
@@ -135,7 +151,7 @@ class Emitter:
             end_us = float(burst.readout_us)
             read += 1
             sent += 1
-            self._observer(burst)
+            self._tell(burst)
             if not lost:
                 passage = self._link.send(now_us, burst.rows.size, burst.frame_id, burst.first_burst)
                 outbox.append((passage, burst))
@@ -173,6 +189,13 @@ class Emitter:
             raise FrameLostError(account, "lost on the link" if lost else "not looked at: the service is behind")
         values = {name: getattr(account, name) for name in FrameLedger.__slots__}
         return FrameReport(**values, decision=decision, decision_us=pending.decided_us - start_us)
+
+    def _tell(self, burst: Rows) -> None:
+        try:
+            self._observer(burst)
+        except Exception as error:  # it may be any, and ends the stream as one of a message does
+            self._uplink.fail(error)
+            raise
 
     async def end(self) -> Summary:
         """Ends the stream; the service's account of it."""
@@ -225,7 +248,7 @@ class Emitter:
         await self._answer(self._synced, "the answer to sync")
         self._synced = None
 
-    async def _send(self, message: Rows | Sync | End) -> None:
+    async def _send(self, message: Rows | Abandon | Sync | End) -> None:
         await self._uplink.send(message)
 
     async def _answer(self, answer: "asyncio.Future[T]", what: str) -> T:

@@ -1,7 +1,8 @@
 """A connection to the service that minds its credits and, where asked to, outlives drops and drains.
 
-It keeps the rows of the frame in progress. After a drop it connects again with the last resume token and sends what
-that token does not cover; where the token is refused it begins anew with `hello` and the whole frame.
+It keeps the rows of the frame in progress until the frame is decided or given up. After a drop it connects again with
+the last resume token and sends what that token does not cover; where the token is refused it begins anew with `hello`
+and the whole frame.
 """
 
 import asyncio
@@ -17,7 +18,10 @@ from websockets.typing import Subprotocol
 
 from sensor_sim.wire import (
     SUBPROTOCOL,
+    Abandon,
+    Abandoned,
     Checkpoint,
+    ClientMessage,
     Credit,
     Decision,
     End,
@@ -104,9 +108,9 @@ class Uplink:
         self.resumed = 0
         self._token = ""
         self._kept: list[Rows] = []  # of the frame in progress; at most its bursts
-        self._owed: list[Sync | End] = []  # not answered yet
+        self._owed: list[Abandon | Sync | End] = []  # not answered yet
         self._up = True  # while not, what is sent is only kept
-        self._decided = -1
+        self._done = -1  # the last frame that is decided or given up
         self._sent = self._credits = 0
         self._more = asyncio.Event()
         self._turn = asyncio.Lock()  # whoever sends; held until rows are sent again
@@ -142,7 +146,7 @@ class Uplink:
         self._failure = self._failure or failure
         self._more.set()
 
-    async def send(self, message: Rows | Sync | End) -> None:
+    async def send(self, message: Rows | Abandon | Sync | End) -> None:
         """Sends a message, once there are credits for it.
 
         Raises:
@@ -150,16 +154,18 @@ class Uplink:
         """
         async with self._turn:
             if isinstance(message, Rows):
-                if message.frame_id > self._decided:
+                if message.frame_id > self._done:
                     self._kept.append(message)
             else:
                 self._owed.append(message)
+            if isinstance(message, Abandon):
+                self._forget(message.frame_id)
             if self._failure:
                 raise self._failure
             if self._up:
                 await self._put(message)
 
-    async def _put(self, message: Rows | Sync | End) -> None:
+    async def _put(self, message: Rows | Abandon | Sync | End) -> None:
         bursts = message.bursts if isinstance(message, Rows) else 0
         connected = self.resumed
         while bursts and self._sent + bursts > self._credits and not self._failure:
@@ -193,7 +199,7 @@ class Uplink:
                         message = _answer(data)
                         if isinstance(message, Error):
                             raise StreamError(message.code, message.message)
-                        if isinstance(message, Welcome | Hello | Resume | End | Rows):
+                        if isinstance(message, Welcome | ClientMessage | Rows) and not isinstance(message, Sync):
                             raise bad_answer(f"{type(message).__name__.lower()} is no answer within a stream")
                         if self._note(message):
                             yield message
@@ -209,21 +215,28 @@ class Uplink:
 
     def _note(self, message: Message) -> bool:
         """Takes tokens and credits; whether the message is news to the sensor."""
-        if isinstance(message, Decision | Shed):
+        if isinstance(message, Shed):
             self._kept = [rows for rows in self._kept if rows.frame_id != message.frame_id]
-        if isinstance(message, Decision | Checkpoint | GoingAway) and message.token:
+        if isinstance(message, Decision | Abandoned | Checkpoint | GoingAway) and message.token:
             self._token = message.token
-        if isinstance(message, Decision | Checkpoint | Credit) and message.credits > self._credits:
+        if isinstance(message, Decision | Abandoned | Checkpoint | Credit) and message.credits > self._credits:
             self._credits = message.credits
             self._more.set()
         if isinstance(message, Sync | Summary):
             kind = Sync if isinstance(message, Sync) else End
             self._owed = [owed for owed in self._owed if not isinstance(owed, kind)]
+        if isinstance(message, Abandoned):
+            self._owed = [owed for owed in self._owed if owed != Abandon(message.frame_id)]
         if isinstance(message, Decision):
-            news = message.frame_id > self._decided
-            self._decided = max(self._decided, message.frame_id)
+            news = message.frame_id > self._done
+            self._forget(message.frame_id)
             return news
-        return not isinstance(message, Credit | Checkpoint | GoingAway)
+        return not isinstance(message, Abandoned | Credit | Checkpoint | GoingAway)
+
+    def _forget(self, frame_id: int) -> None:
+        """Nothing of this frame is sent again."""
+        self._done = max(self._done, frame_id)
+        self._kept = [rows for rows in self._kept if rows.frame_id != frame_id]
 
     async def _connect_again(self, backoff: Backoff, failure: StreamError) -> None:
         self._up = False
@@ -255,7 +268,9 @@ class Uplink:
             async with self._turn:
                 self._up = True
                 known = (position.frame_id, position.next_burst) if position else (-1, 0)
-                for message in [*self._kept, *self._owed]:
+                given_up = [owed for owed in self._owed if isinstance(owed, Abandon)]  # before a later frame's rows
+                others = [owed for owed in self._owed if not isinstance(owed, Abandon)]
+                for message in [*given_up, *self._kept, *others]:
                     if not isinstance(message, Rows) or (message.frame_id, message.first_burst) >= known:
                         await self._put(message)
 

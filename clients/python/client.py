@@ -130,6 +130,8 @@ class AsyncClient:
     async def emit(self, frame: Frame | Reader, start_us: float | None = None) -> FrameReport:
         """Streams one frame: a picture (H, W, 3) uint8, or what reads bursts, such as a `Camera`.
 
+        Where reading fails, or the call is cancelled, the frame is given up and the next one can be emitted.
+
         Args:
             start_us: when its readout begins since the stream began; when the timing says if None.
         """

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ from PIL import Image
 from clients.python.client import AsyncClient, Client, stream_url
 from model.exit_policy import NeverExitPolicy
 from model.scan import scan_frame
+from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.clock import VirtualClock
 from sensor_sim.emitter import Event
-from sensor_sim.readout import ReadoutTiming
+from sensor_sim.readout import Reader, ReadoutTiming, read_bursts
 from sensor_sim.uplink import StreamError
 from sensor_sim.wire import Progress
 from server.networks import ServedNetwork
+from tests.model.random_networks import random_frames
 from tests.networks import SMALL, person_curve
 
 NEVER = {"name": "never"}
@@ -30,8 +33,9 @@ def _photos(folder: Path) -> list[Path]:
 
 def test_curve_equals_the_one_in_process(service_url: str, models: dict[str, ServedNetwork], tmp_path: Path) -> None:
     events: list[Event] = []
-    options = {"policy": NEVER, "progress_every": 1, "clock": VirtualClock(), "observer": events.append}
-    with Client(service_url, SMALL.name, **options) as client:
+    with Client(
+        service_url, SMALL.name, policy=NEVER, progress_every=1, clock=VirtualClock(), observer=events.append
+    ) as client:
         frames = [client.photo(path) for path in _photos(tmp_path)]
         reports = list(client.stream(frames))
         summary = client.end()
@@ -54,6 +58,65 @@ def test_async_client_gives_the_same(service_url: str, tmp_path: Path) -> None:
     with Client(service_url, SMALL.name, policy=NEVER, clock=VirtualClock()) as client:
         frames = [client.photo(path) for path in _photos(tmp_path)]
         assert asyncio.run(main()) == [report.decision.p_person for report in client.stream(frames)]
+
+
+def _failing(reader: Reader, after: int) -> Reader:
+    """A sensor that fails after so many bursts."""
+
+    def read(frame_id: int, start_us: float) -> Iterator[Rows]:
+        yield from islice(reader(frame_id, start_us), after)
+        raise OSError("the sensor is gone")
+
+    return read
+
+
+@pytest.mark.parametrize("after", range(SMALL.bursts_per_frame + 1))
+def test_a_sensors_fault_costs_its_frame_and_not_the_stream(
+    service_url: str, models: dict[str, ServedNetwork], after: int
+) -> None:
+    frames = random_frames(SMALL, 3, 5)
+    geometry = SensorGeometry(SMALL.height, SMALL.width, SMALL.BURST_ROWS)
+    with Client(service_url, SMALL.name, policy=NEVER, clock=VirtualClock()) as client:
+        first = client.emit(frames[0])
+        with pytest.raises(OSError, match="the sensor is gone"):
+            client.emit(
+                _failing(lambda number, start: read_bursts(frames[1], geometry, frame_id=number, start_us=start), after)
+            )
+        last = client.emit(frames[2])
+        summary = client.end()
+    for report, frame in ((first, frames[0]), (last, frames[2])):
+        scan = scan_frame(models[SMALL.name].runtime, frame, NeverExitPolicy())
+        assert report.decision.p_person == pytest.approx(scan.p_person, abs=1e-6)
+        assert report.decision.processed == SMALL.bursts_per_frame
+    assert last.frame_id == first.frame_id + 2
+    assert summary.frames == 2 + (after == SMALL.bursts_per_frame)
+
+
+def test_a_frame_that_is_cancelled_is_given_up(service_url: str, models: dict[str, ServedNetwork]) -> None:
+    frames = random_frames(SMALL, 2, 6)
+
+    async def main() -> float:
+        begun = asyncio.Event()
+
+        def observe(event: Event) -> None:
+            if isinstance(event, Rows) and event.first_burst == 1:
+                begun.set()
+
+        slow = ReadoutTiming(line_time_us=50_000)
+        async with AsyncClient(service_url, SMALL.name, policy=NEVER, timing=slow, observer=observe) as client:
+            emitting = asyncio.create_task(client.emit(frames[0]))
+            await begun.wait()
+            emitting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await emitting
+            report = await client.emit(
+                lambda number, start: read_bursts(frames[1], client.geometry, frame_id=number, start_us=start)
+            )
+            assert (await client.end()).frames == 1
+            return report.decision.p_person
+
+    scan = scan_frame(models[SMALL.name].runtime, frames[1], NeverExitPolicy())
+    assert asyncio.run(main()) == pytest.approx(scan.p_person, abs=1e-6)
 
 
 def test_refusals(service_url: str) -> None:
