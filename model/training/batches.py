@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -15,11 +14,13 @@ from torch import Tensor
 
 from model.preprocess import pixel_table
 from model.training.answers import Answers
+from model.training.detail import compress, soften
 from model.training.device import training_device
 from model.training.light import Dice, change_light
-from model.training.photos import EmptySplitError, Photos, load_frames, read_photos
+from model.training.photos import Photos, joined, load_frames, read_photos, read_train_side
+from model.training.picture_store import Pictures, stored_frames
 from model.training.recipe import Recipe
-from model.training.views import ViewPlan, Views, stored_views
+from model.training.views import STORED, ViewPlan, Views, stored_views
 
 
 class OtherViewsError(ValueError):
@@ -108,6 +109,7 @@ def load_training_data(
     recipe: Recipe,
     answers: Answers | None = None,
     *,
+    pictures: Path | None = None,
     store: Path | None = None,
     processes: int = 1,
     progress: Callable[[int, int], None] = lambda *_: None,
@@ -116,12 +118,13 @@ def load_training_data(
 
     Args:
         answers: a teacher's answers to the recipe's views; None: the labels alone.
+        pictures: folder for the decoded pictures, which are mapped from there; None: they are decoded into memory.
         store: folder for the frames of answered views, which are rendered once for each size.
         processes: that render.
-        progress: is told how many of how many views are rendered.
+        progress: is told how many of how many pictures are decoded, or views rendered.
 
     Raises:
-        OtherViewsError: the answers are to other views, or there is no `store` for them.
+        OtherViewsError: the answers are to other views, or there is no `store` for their frames.
     """
     size = (recipe.config.height, recipe.config.width)
     train = read_photos(folder, "train")
@@ -129,7 +132,8 @@ def load_training_data(
     if answers is None:
         if recipe.teacher_share or recipe.hint_loss:
             raise OtherViewsError("the recipe learns from a teacher; name its answers")
-        source = FreshViews(Views.load(recipe.views, train), recipe)
+        labelled = replace(recipe.views, unlabelled_share=0.0)
+        source = FreshViews(load_views(folder, labelled, pictures, progress), recipe)
     else:
         if answers.plan != recipe.views or answers.index_digest != train.index_digest:
             raise OtherViewsError(
@@ -137,7 +141,7 @@ def load_training_data(
             )
         if store is None:
             raise OtherViewsError("answered views need a folder to be stored in")
-        views = partial(load_views, folder, recipe.views)
+        views = partial(load_views, folder, recipe.views, pictures, progress)
         frames = stored_views(views, len(answers.p_person), size, store, progress, processes).frames
         targets = answers.targets(recipe.teacher_share)
         source = TaughtViews(_on_device(frames), _on_device(targets), recipe, answers.digest)
@@ -150,14 +154,20 @@ def _on_device(array: npt.NDArray[Any]) -> Tensor:
     return torch.from_numpy(array).to(training_device())
 
 
-def load_views(folder: Path, plan: ViewPlan) -> Views:
-    """The views of a plan over the training split and, where the plan draws some, the pictures without a label."""
-    photos = read_photos(folder, "train")
-    if plan.unlabelled_share:
-        with suppress(EmptySplitError):
-            more = read_photos(folder, "unlabelled", labelled=False)
-            photos = replace(photos, photos=photos.photos + more.photos)
-    return Views.load(plan, photos)
+def load_views(
+    folder: Path, plan: ViewPlan, pictures: Path | None = None, progress: Callable[[int, int], None] = lambda *_: None
+) -> Views:
+    """The views of a plan over the training split and, where the plan draws some, the pictures without a label.
+
+    Args:
+        pictures: folder for the decoded pictures; None: in memory.
+        progress: is told how many of how many pictures of a split are decoded.
+    """
+    splits = read_train_side(folder, unlabelled=bool(plan.unlabelled_share))
+    parts = [
+        stored_frames(each, STORED, pictures, progress) if pictures else load_frames(each, *STORED) for each in splits
+    ]
+    return Views(plan, joined(splits), Pictures(parts))
 
 
 @cache
@@ -177,7 +187,8 @@ def draw_batch(step: int, source: Source, recipe: Recipe) -> tuple[Tensor, Tenso
     frames, targets = source.batch(dice, step)
     mirrored = dice.uniform(0, 1, len(frames)) < 0.5
     frames = torch.where(mirrored[:, None, None, None], frames.flip(2), frames)
-    frames = change_light(dice, frames, recipe.light).permute(0, 3, 1, 2)
+    frames = change_light(dice, soften(dice, frames, recipe.detail), recipe.light)
+    frames = compress(dice, frames, recipe.detail).permute(0, 3, 1, 2)
     inputs = _inputs_of_pixels(dice.device)[frames.int()]
     targets[:, 0] = targets[:, 0] * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
     if recipe.mixup_share:

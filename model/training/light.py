@@ -54,6 +54,10 @@ class Dice:
         """float32, `low` to below `high`."""
         return torch.rand(shape, generator=self.generator, device=self.device) * (high - low) + low
 
+    def log_uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """float32, `low` to below `high`, each doubling as likely as the others."""
+        return self.uniform(math.log(low), math.log(high), *shape).exp()
+
     def normal(self, *shape: int) -> Tensor:
         """float32, mean 0, variance 1."""
         return torch.randn(shape, generator=self.generator, device=self.device)
@@ -74,9 +78,7 @@ def change_light(dice: Dice, frames: Tensor, light: Light) -> Tensor:
     pixels = torch.baddbmm(shift[:, None, None], frames.reshape(count, -1, 3).float(), colour).reshape(frames.shape)
     if light.noise_share:
         noisy = dice.some(count, light.noise_share)
-        least, largest = light.white_electrons
-        electrons = dice.uniform(math.log(least), math.log(largest), len(noisy)).exp()
-        pixels[noisy] = add_noise(dice, pixels[noisy], electrons)
+        pixels[noisy] = add_noise(dice, pixels[noisy], dice.log_uniform(*light.white_electrons, len(noisy)))
     if light.erase_share:
         erased = dice.some(count, light.erase_share)
         pixels[erased] = _erase(dice, pixels[erased])

@@ -11,8 +11,10 @@ import json
 import logging
 import os
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +37,8 @@ NOT_KNOWN: Final = ("", "null", "none", "nan")
 """Fields of an index that say nothing, as programs write them."""
 LABELS: Final = {"0": 0, "0.0": 0, "1": 1, "1.0": 1} | dict.fromkeys(NOT_KNOWN, UNKNOWN)
 """Labels as an index spells them; a column with gaps is written with decimals by some programs."""
+LIKENESS: Final = "likeness"
+"""Column that `rascanet data likeness` adds to an index."""
 BOX_REACH: Final = 0.5
 """How far a box may reach past the picture, in sides of the picture: a box in pixels is none in fractions."""
 NAMED: Final = 20
@@ -53,12 +57,20 @@ class EmptySplitError(PhotosError):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One picture, label 1 person, 0 no person, -1 unknown; `boxes` is None where the people are not known by box."""
+    """One picture.
+
+    Attributes:
+        label: 1 person, 0 no person, -1 unknown.
+        source: name of the data set that the picture is from.
+        boxes: of its people; None where they are not known by box.
+        likeness: to the pictures of one source, 0 to 1 (`model.training.likeness`); None where nobody measured it.
+    """
 
     path: Path
     label: int
     source: str
     boxes: tuple[Box, ...] | None
+    likeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,25 @@ def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
     return Photos(split, photos, hashlib.sha256(content).hexdigest(), dict(counts), len(left_out))
 
 
+def read_train_side(folder: Path, *, unlabelled: bool = True) -> list[Photos]:
+    """The split `train` and, if wanted and not empty, `unlabelled`.
+
+    Raises:
+        PhotosError: no index, or one without the columns that it has to have.
+        EmptySplitError: no labelled picture in `train`.
+    """
+    splits = [read_photos(folder, "train")]
+    if unlabelled:
+        with suppress(EmptySplitError):
+            splits.append(read_photos(folder, "unlabelled", labelled=False))
+    return splits
+
+
+def joined(splits: Sequence[Photos]) -> Photos:
+    """The pictures of several splits, one after the other, under the name of the first."""
+    return replace(splits[0], photos=tuple(photo for each in splits for photo in each.photos))
+
+
 class _Line(NamedTuple):
     split: str
     photo: Photo
@@ -177,7 +208,25 @@ def _line(folder: Path, row: dict[str | Any, str | Any]) -> _Line:
     if label not in LABELS:
         raise ValueError(f"the label {row['label'][:40]!r} is not 1 (person), 0 (no person) or empty (not labelled)")
     path = Path(os.path.normpath(folder / row["file"]))
-    return _Line(split, Photo(path, LABELS[label], row["source"], _boxes(row["person_boxes"].strip())))
+    boxes, likeness = _boxes(row["person_boxes"].strip()), _likeness((row.get(LIKENESS) or "").strip())
+    return _Line(split, Photo(path, LABELS[label], row["source"], boxes, likeness))
+
+
+def _likeness(text: str) -> float | None:
+    """The likeness in a field; None where there is none.
+
+    Raises:
+        ValueError: it is not a number from 0 to 1.
+    """
+    if text.lower() in NOT_KNOWN:
+        return None
+    try:
+        likeness = float(text)
+    except ValueError:
+        likeness = -1.0
+    if not 0 <= likeness <= 1:
+        raise ValueError(f"the likeness {text[:40]!r} is not a number from 0 to 1")
+    return likeness
 
 
 def _boxes(text: str) -> tuple[Box, ...] | None:
@@ -209,6 +258,17 @@ def load_frames(photos: Photos, height: int, width: int) -> npt.NDArray[np.uint8
         PhotosError: a file that is missing or not a picture, by name.
     """
     frames = np.empty((len(photos.photos), height, width, 3), np.uint8)
+    fill_frames(frames, photos, range(len(frames)))
+    return frames
+
+
+def fill_frames(frames: npt.NDArray[np.uint8], photos: Photos, numbers: range) -> None:
+    """Decodes pictures into their places among frames (N, height, width, 3) uint8.
+
+    Raises:
+        PhotosError: a file that is missing or not a picture, by name.
+    """
+    height, width = frames.shape[1:3]
 
     def load(index: int) -> None:
         try:
@@ -217,5 +277,4 @@ def load_frames(photos: Photos, height: int, width: int) -> npt.NDArray[np.uint8
             raise PhotosError(str(error)) from error
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(load, range(len(frames))))
-    return frames
+        list(pool.map(load, numbers))

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from model.config import VARIANTS, RaScaNetConfig
 from model.training.augment import Composition
+from model.training.detail import Detail
 from model.training.light import Light
 from model.training.views import ViewPlan
 
@@ -25,7 +26,8 @@ class Recipe:
         variant: name of the network.
         frame_size: rows and columns (px) of the frames trained on; the variant's own if None. No weight depends on it,
             so a network may begin on small frames.
-        epochs: passes; one draws as many views as the training split has pictures.
+        epochs: passes; one draws `epoch_views` views.
+        epoch_views: as many as the training split has pictures if None. Given, a run is as long whatever the pictures.
         batch: views a step.
         learning_rate: peak of the warm-up and cosine schedule (AdamW).
         burst_loss_share: weight of all bursts' losses (each by the square of the rows seen) beside the final one's.
@@ -38,12 +40,14 @@ class Recipe:
         mixup_share: how often two views are blended, with their targets (mixup, Zhang et al. 2018).
         views: how the training pictures are drawn and composed.
         light: how their light is changed, anew each time.
+        detail: how much detail they lose, anew each time.
     """
 
     variant: str = "105x120"
     frame_size: tuple[int, int] | None = None
     seed: int = 1
     epochs: int = 32
+    epoch_views: int | None = None
     batch: int = 128
     learning_rate: float = 4e-3
     warmup_share: float = 0.05
@@ -58,12 +62,15 @@ class Recipe:
     mixup_share: float = 0.0
     views: ViewPlan = field(default_factory=ViewPlan)
     light: Light = field(default_factory=Light)
+    detail: Detail = field(default_factory=Detail)
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
             raise RecipeError(f"variant must be one of {', '.join(VARIANTS)}, not {self.variant!r}")
         if self.epochs < 1 or self.batch < 2:
             raise RecipeError("epochs must be at least 1 and batch at least 2")
+        if self.epoch_views is not None and self.epoch_views < self.batch:
+            raise RecipeError(f"epoch_views must be at least a batch, {self.batch}")
         if not 0 <= self.views.swap_share <= 1:
             raise RecipeError("swap_share must be from 0 to 1")
 
@@ -77,7 +84,16 @@ class Recipe:
         return asdict(self)
 
 
-TABLES: dict[str, type] = {"views": ViewPlan, "composition": Composition, "light": Light}
+TABLES: dict[str, type] = {"views": ViewPlan, "composition": Composition, "light": Light, "detail": Detail}
+
+
+def recipe_from(values: dict[str, Any]) -> Recipe:
+    """A recipe from the tables of a TOML file or of `Recipe.to_dict`; fields that aren't named have their defaults.
+
+    Raises:
+        RecipeError: a field that a recipe doesn't have, or one that can't be used.
+    """
+    return _filled(Recipe, values)
 
 
 def _filled(known: type[T], values: dict[str, Any]) -> T:
@@ -100,7 +116,7 @@ def _filled(known: type[T], values: dict[str, Any]) -> T:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """A recipe from TOML: the fields of `Recipe`, with tables `views`, `views.composition` and `light`.
+    """A recipe from TOML: the fields of `Recipe`, with tables `views`, `views.composition`, `light` and `detail`.
 
     Raises:
         RecipeError: no such file, not TOML, or a field that a recipe doesn't have.
@@ -108,6 +124,6 @@ def read_recipe(path: Path) -> Recipe:
     if not path.is_file():
         raise RecipeError(f"{path}: no such file")
     try:
-        return _filled(Recipe, tomllib.loads(path.read_text()))
+        return recipe_from(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, RecipeError, TypeError) as error:
         raise RecipeError(f"{path}: {error}") from error

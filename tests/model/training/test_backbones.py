@@ -4,33 +4,54 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.training.backbones import EfficientNetLite, NanoDet, TeacherUnavailableError, together
+from model.training.backbones import (
+    CenterNet,
+    EfficientNetLite,
+    MoveNet,
+    NanoDet,
+    TeacherUnavailableError,
+    together,
+)
 from tests.model.training.graph_models import node, write_graph_model
 
 COLOUR = (200, 100, 50)
 
 
-@pytest.fixture
-def see_through(tmp_path: Path) -> Path:
-    """A graph with the detector's names that hands its picture on."""
-    nodes = [node("picture", "Placeholder"), *(node(name, "Identity", "picture") for name in NanoDet.NODES)]
-    return write_graph_model(tmp_path, nodes, {})
+def see_through(folder: Path, detector: type[NanoDet | CenterNet | MoveNet]) -> Path:
+    """A graph with a detector's names that hands its picture on."""
+    names = [*detector.NODES, *([detector.PICTURE] if detector is MoveNet else [])]
+    return write_graph_model(
+        folder, [node("picture", "Placeholder"), *(node(name, "Identity", "picture") for name in names)], {}
+    )
 
 
-def test_the_detector_sees_blue_first_in_its_own_scale(see_through: Path) -> None:
+@pytest.mark.parametrize(
+    ("detector", "seen"),
+    [
+        (
+            NanoDet,
+            [
+                (each - mean) / spread
+                for each, mean, spread in zip((50, 100, 200), NanoDet.MEAN, NanoDet.SPREAD, strict=True)
+            ],
+        ),
+        (CenterNet, [200, 100, 50]),
+        (MoveNet, [each / 127.5 - 1 for each in COLOUR]),
+    ],
+)
+def test_a_detector_sees_colours_in_its_own_order_and_scale(
+    tmp_path: Path, detector: type[NanoDet | CenterNet | MoveNet], seen: list[float]
+) -> None:
     frames = torch.tensor(COLOUR, dtype=torch.uint8)[None, :, None, None].expand(2, 3, 210, 240)
-    features = NanoDet(see_through)(frames)
-    blue_first = [
-        (value - mean) / spread for value, mean, spread in zip(COLOUR[::-1], NanoDet.MEAN, NanoDet.SPREAD, strict=True)
-    ]
-    assert features.shape == (2, len(NanoDet.NODES) * 2 * 3)
-    assert features[0].tolist() == pytest.approx(blue_first * 2 * len(NanoDet.NODES), abs=1e-4)
+    features = detector(see_through(tmp_path, detector))(frames)
+    assert features.shape == (2, len(detector.NODES) * 2 * 3)
+    assert features[0].tolist() == pytest.approx(seen * 2 * len(detector.NODES), abs=1e-4)
 
 
-def test_features_are_the_mean_and_the_maximum(see_through: Path) -> None:
+def test_features_are_the_mean_and_the_maximum(tmp_path: Path) -> None:
     frames = torch.zeros(1, 3, 210, 240, dtype=torch.uint8)
     frames[:, :, 100:110] = 255
-    mean, largest = NanoDet(see_through)(frames)[0, :6].reshape(2, 3)
+    mean, largest = NanoDet(see_through(tmp_path, NanoDet))(frames)[0, :6].reshape(2, 3)
     assert torch.all(largest > mean + 1)
 
 

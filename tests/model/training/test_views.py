@@ -9,8 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.training.augment import Composition
-from model.training.photos import UNKNOWN, Photo, Photos, read_photos
-from model.training.views import RenderedViews, View, ViewPlan, Views, sampling_weights, stored_views
+from model.training.photos import UNKNOWN, Photo, Photos, PhotosError, load_frames, read_photos
+from model.training.views import (
+    LEAST_LIKENESS,
+    STORED,
+    RenderedViews,
+    View,
+    ViewPlan,
+    Views,
+    sampling_weights,
+    stored_views,
+)
 
 PLAN = ViewPlan(composition=Composition(empty_crop_share=0.5, tilt_share=0.3, patch_share=0.5))
 SIZE = (15, 16)
@@ -18,7 +27,8 @@ SIZE = (15, 16)
 
 @pytest.fixture(scope="module")
 def views(photo_folder: Path) -> Views:
-    return Views.load(PLAN, read_photos(photo_folder, "train"))
+    photos = read_photos(photo_folder, "train")
+    return Views(PLAN, photos, load_frames(photos, *STORED))
 
 
 def test_a_view_depends_on_plan_and_number_alone(views: Views) -> None:
@@ -121,3 +131,17 @@ def test_labels_are_drawn_in_their_shares(
 def test_one_class_alone_is_drawn_all_the_same() -> None:
     weights = sampling_weights(made_up_photos(("one", 1, 4)), PLAN)
     assert weights.tolist() == pytest.approx([0.25] * 4)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.floats(0.1, 2))
+def test_what_is_more_alike_is_drawn_more_often(likeness: list[float], power: float) -> None:
+    photos = Photos("train", tuple(Photo(Path("x"), 0, "one", None, value) for value in likeness), "")
+    weights = sampling_weights(photos, ViewPlan(likeness_power=power))
+    asked = np.maximum(likeness, LEAST_LIKENESS) ** power
+    assert weights == pytest.approx(asked / asked.sum())
+
+
+def test_a_plan_that_weighs_by_likeness_asks_for_it() -> None:
+    with pytest.raises(PhotosError, match="the index tells that of 0 of 4; `rascanet data likeness` adds it"):
+        sampling_weights(made_up_photos(("one", 1, 4)), ViewPlan(likeness_power=0.5))

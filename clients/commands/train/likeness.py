@@ -1,0 +1,52 @@
+"""`rascanet data likeness`: which pictures to learn from look like those to be judged by."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clients.commands.console import console, fail, failing_on, need
+
+
+def likeness(
+    folder: Annotated[Path, typer.Argument(help="folder of photographs with an index.csv")],
+    store: Annotated[Path, typer.Option(help="folder for the pictures' features; interrupted work in it goes on")],
+    source: Annotated[str, typer.Option(help="the source whose likeness counts")] = "coco",
+    threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
+) -> None:
+    """Adds to an index how much each picture of `train` and `unlabelled` looks like those of one source.
+
+    Examples:
+        rascanet data likeness photos --store runs/likeness
+    """
+    need("torch")
+    import numpy as np
+    import torch
+    from rich.progress import Progress
+
+    from model.training.backbones import EfficientNetLite, TeacherUnavailableError
+    from model.training.likeness import likeness as measure
+    from model.training.likeness import picture_features, write_likeness
+    from model.training.photos import PhotosError, joined, read_train_side
+
+    torch.set_num_threads(threads)
+    with failing_on(PhotosError, TeacherUnavailableError, OSError):
+        photos = joined(read_train_side(folder))
+        sources = np.array([photo.source for photo in photos.photos])
+        if len(set((sources == source).tolist())) < 2:
+            fail(f"--source {source}: there must be pictures of it, and others; the sources are {sorted(set(sources))}")
+        store.mkdir(parents=True, exist_ok=True)
+        with Progress(console=console) as bar:
+            task = bar.add_task("features of pictures", total=len(sources))
+            features = picture_features(
+                photos, EfficientNetLite(), store / "features.npy", lambda done, _: bar.update(task, completed=done)
+            )
+        found = measure(features, sources == source)
+        paths = [photo.path for photo in photos.photos]
+        count = write_likeness(folder, dict(zip(paths, found.tolist(), strict=True)))
+    for name in sorted(set(sources), key=lambda name: -float(np.median(found[sources == name]))):
+        low, middle, high = np.quantile(found[sources == name], (0.1, 0.5, 0.9))
+        console.print(
+            f"{name}: {int((sources == name).sum())} pictures, likeness {middle:.2f} ({low:.2f} to {high:.2f})"
+        )
+    console.print(f"likeness of {count} pictures in {folder / 'index.csv'}")

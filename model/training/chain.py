@@ -1,0 +1,228 @@
+"""A chain of runs: from random weights to the file that is shipped, each run from the weights of the one before.
+
+A run that learns from a teacher has its views answered first. Every part of the work keeps its state in the chain's
+folder, so a chain that was interrupted anywhere goes on when it is started again.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.training.answers import Answers
+from model.training.backbones import Backbone
+from model.training.batches import load_training_data
+from model.training.recipe import Recipe, RecipeError, recipe_from
+from model.training.teacher import Taught, teach
+from model.training.train import Progress, RunError, train
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a chain.
+
+    Attributes:
+        name: of the run's folder.
+        recipe: what it does.
+        answered_views: views that the teacher answers for it; 0: it learns from labels alone.
+    """
+
+    name: str
+    recipe: Recipe
+    answered_views: int = 0
+
+    def __post_init__(self) -> None:
+        taught = bool(self.recipe.teacher_share or self.recipe.hint_loss)
+        if taught != bool(self.answered_views):
+            raise RecipeError(
+                f"run {self.name!r}: answered_views says how many views a teacher answers, "
+                "and goes with teacher_share or hint_loss"
+            )
+
+    @property
+    def teacher_folder(self) -> str:
+        """Name of the folder of the answers, the same for runs that learn from the same views."""
+        described = json.dumps({"plan": asdict(self.recipe.views), "count": self.answered_views}, sort_keys=True)
+        return hashlib.sha256(described.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Runs of one variant, in order."""
+
+    runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise RecipeError("a chain has at least one [[runs]]")
+        if len({run.recipe.variant for run in self.runs}) > 1:
+            raise RecipeError("all runs of a chain are of one variant")
+        if len({run.name for run in self.runs}) < len(self.runs):
+            raise RecipeError("the runs of a chain have different names")
+
+    @property
+    def variant(self) -> str:
+        return self.runs[0].recipe.variant
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The chain of a TOML document, or of the note in weights (`to_dict`).
+
+        Raises:
+            RecipeError: a field that there isn't, or one that can't be used.
+        """
+        surplus = values.keys() - {"runs"}
+        if surplus:
+            raise RecipeError(f"{sorted(surplus)[0]!r} is not a field of a chain; it has [[runs]] alone")
+        runs = []
+        for run in values.get("runs", ()):
+            surplus = run.keys() - {"name", "recipe", "answered_views"}
+            if surplus or not run.get("name"):
+                raise RecipeError(f"a run has name, recipe and answered_views, not {sorted(run)}")
+            runs.append(Run(run["name"], recipe_from(run.get("recipe", {})), run.get("answered_views", 0)))
+        return cls(tuple(runs))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"runs": [asdict(run) for run in self.runs]}
+
+
+def read_chain(path: Path) -> Chain:
+    """A chain from TOML: `[[runs]]` with `name`, `answered_views` and a table `recipe` (`Recipe`).
+
+    Raises:
+        RecipeError: no such file, not TOML, or a field that can't be used.
+    """
+    if not path.is_file():
+        raise RecipeError(f"{path}: no such file")
+    try:
+        return Chain.from_dict(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, RecipeError, TypeError, AttributeError) as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """What answers views: a backbone and its name, and the seed of its heads."""
+
+    name: str
+    backbone: Callable[[], Backbone]
+    seed: int = 1
+
+
+class Watcher:
+    """Is told how a chain goes on; tells nobody."""
+
+    def works(self, what: str, done: int, total: int) -> None:
+        """Pictures are decoded, views rendered or answered."""
+
+    def taught(self, run: Run, taught: Taught) -> None:
+        """The views of a run are answered."""
+
+    def training(self, run: Run) -> Progress:
+        """What is told of the steps of a run."""
+        del run
+        return lambda **_: None
+
+    def ended(self, run: Run, checkpoint: Checkpoint) -> None:
+        """A run is done, just now or before."""
+
+
+def run_chain(
+    chain: Chain,
+    photos: Path,
+    out: Path,
+    watcher: Watcher,
+    *,
+    teacher: Teacher | None,
+    threads: int,
+    processes: int = 1,
+) -> Checkpoint:
+    """Runs a chain, or goes on with the one kept in a folder.
+
+    Args:
+        out: gets `pictures` and `teachers`, which chains of several variants share, and a folder for the variant with
+            one for each run and, at the end, `weights.safetensors`.
+        teacher: answers the views of runs that learn from one; None: the chain has no such run.
+        threads: torch threads.
+        processes: that render views.
+
+    Returns:
+        The weights of the last run, which note the chain that they are from.
+
+    Raises:
+        RecipeError: the chain needs a teacher, and there is none.
+        RunError, TeachError, OtherViewsError: what lies in the folder is of another chain.
+        PhotosError: photographs that can't be used.
+    """
+    if teacher is None and any(run.answered_views for run in chain.runs):
+        raise RecipeError("the chain learns from a teacher; say where its networks are")
+    home = out / chain.variant
+    last: Checkpoint | None = None
+    for number, run in enumerate(chain.runs, start=1):
+        folder = home / f"{number}_{run.name}"
+        checkpoint = _finished(folder, run, last)
+        if checkpoint is None:
+            answers, store = None, None
+            if run.answered_views and teacher:
+                answers, store = _answers(run, photos, out, watcher, teacher, processes)
+            data = load_training_data(
+                photos,
+                run.recipe,
+                answers,
+                pictures=out / "pictures",
+                store=store,
+                processes=processes,
+                progress=lambda done, total: watcher.works("views", done, total),
+            )
+            checkpoint, _ = train(run.recipe, data, folder, watcher.training(run), threads=threads, start=last)
+        watcher.ended(run, checkpoint)
+        last = checkpoint
+    if last is None:
+        raise RecipeError("a chain has at least one run")
+    last = replace(last, provenance={**last.provenance, "chain": chain.to_dict()})
+    save_checkpoint(last, home / "weights.safetensors")
+    return last
+
+
+def _finished(folder: Path, run: Run, start: Checkpoint | None) -> Checkpoint | None:
+    """The weights of a run that is done; None if it isn't.
+
+    Raises:
+        RunError: they are of another run.
+    """
+    file = folder / "weights.safetensors"
+    if not file.is_file():
+        return None
+    checkpoint = load_checkpoint(file)
+    noted = checkpoint.provenance
+    if recipe_from(noted["recipe"]) != run.recipe or noted["start"] != (start.digest if start else None):
+        raise RunError(f"{file} is of another recipe, or of a run from other weights; name another folder")
+    return checkpoint
+
+
+def _answers(
+    run: Run, photos: Path, out: Path, watcher: Watcher, teacher: Teacher, processes: int
+) -> tuple[Answers, Path]:
+    """The teacher's answers to a run's views, and the folder that they lie in."""
+    folder = out / "teachers" / run.teacher_folder
+    file = folder / "answers.npz"
+    if not file.is_file():
+        taught = teach(
+            photos,
+            run.recipe.views,
+            teacher.backbone(),
+            folder,
+            watcher.works,
+            teacher=teacher.name,
+            count=run.answered_views,
+            seed=teacher.seed,
+            pictures=out / "pictures",
+            processes=processes,
+        )
+        taught.answers.save(file)
+        watcher.taught(run, taught)
+    return Answers.load(file), folder
