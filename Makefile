@@ -69,7 +69,7 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_protocol
 
 .PHONY: fuzz
-fuzz: .venv/dev.stamp ## a million damaged messages and tokens, 10,000 random conversations
+fuzz: .venv/dev.stamp ## a million damaged messages and tokens, 10,000 random conversations, 30,000 random requests
 	$(BIN)/python -m tests.fuzz.run
 
 .PHONY: schemathesis

@@ -1,6 +1,6 @@
-"""Damaged messages, damaged tokens and random conversations: nothing but typed errors may come of them.
+"""Damaged messages, damaged tokens, random conversations and requests: nothing but typed errors may come of them.
 
-make fuzz      a million inputs each by mutation and by coverage, and 10,000 conversations
+make fuzz      a million inputs each by mutation and by coverage, 10,000 conversations and 30,000 requests
 """
 
 import argparse
@@ -29,7 +29,9 @@ from server.networks import ServedNetwork
 from server.settings import Settings
 from server.stream.session import StreamSession
 from server.stream.tokens import Tokens
+from tests.fuzz import doors
 from tests.networks import SMALL, random_checkpoint
+from tests.service_process import service_process
 from tests.vectors.make_wire import MESSAGES
 
 KEY = b"k" * 32
@@ -143,6 +145,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--inputs", type=int, default=1_000_000)
     arguments.add_argument("--conversations", type=int, default=10_000)
+    arguments.add_argument("--requests", type=int, default=30_000)
     arguments.add_argument("--seed", type=int, default=0)
     options = arguments.parse_args()
     began = time.monotonic()
@@ -151,6 +154,13 @@ def main() -> None:
         guided(target, options.inputs, options.seed)
     conversations(options.conversations)
     print(f"{options.conversations} conversations of up to 30 messages: nothing but typed errors")
+    answers = doors.ask_at_random(doors.application(MODELS), options.requests)
+    print(
+        f"{options.requests} requests to the HTTP doors, none of whose answers is a 5xx:", dict(answers.most_common())
+    )
+    with service_process() as (url, _):
+        doors.send_at_random(url, options.requests // 10)
+    print(f"{options.requests // 10} requests as raw bytes: no 5xx")
     print(f"{time.monotonic() - began:.0f} s")
 
 

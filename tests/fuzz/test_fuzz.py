@@ -1,3 +1,5 @@
+import importlib
+import json
 import random
 
 import pytest
@@ -5,7 +7,9 @@ import pytest
 from model.exit_policy import ExitPolicy
 from model.step import StepRuntime
 from server.frame import FrameInProgress, FrameState
+from server.networks import ServedNetwork
 from server.stream.session import StreamSession
+from tests.fuzz import doors
 from tests.fuzz.machine import Conversation
 from tests.fuzz.run import conversations, guided, inputs
 
@@ -48,3 +52,30 @@ def test_conversations_find_a_session_that_forgets_its_state(monkeypatch: pytest
     monkeypatch.setattr(FrameInProgress, "resume", forgetful)
     with pytest.raises(AssertionError):
         conversations(120, shrink=False)
+
+
+def test_requests_to_the_doors_give_typed_errors(models: dict[str, ServedNetwork]) -> None:
+    answers = doors.ask_at_random(doors.application(models), 200)
+    assert set(answers) >= {"200", "bad_request", "bad_option", "bad_policy", "bad_tensor", "no_images", "not_found"}, (
+        answers
+    )
+
+
+def test_raw_bytes_to_a_service_give_no_5xx(service_url: str) -> None:
+    doors.send_at_random(service_url, 60)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "broken"),
+    [
+        ("server.pictures.form", "_text", lambda data: data.decode()),
+        ("server.tensors.endpoint", "read_tensors", lambda body, *_: json.loads(body)["inputs"][0]["data"]),
+    ],
+)
+def test_requests_find_a_door_that_breaks(
+    models: dict[str, ServedNetwork], monkeypatch: pytest.MonkeyPatch, module: str, name: str, broken: object
+) -> None:
+    app = doors.application(models)
+    monkeypatch.setattr(importlib.import_module(module), name, broken)
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever it breaks with
+        doors.ask_at_random(app, 400, shrink=False)
