@@ -156,9 +156,9 @@ def requests(draw: st.DrawFn) -> tuple[str, str, list[tuple[str, str]], bytes]:
     if not draw(st.integers(0, 5)):
         headers += draw(HEADERS)
     if not draw(st.integers(0, 5)):
-        coding, pack = draw(st.sampled_from([("gzip", gzip.compress), ("deflate", zlib.compress)]))
+        coding = draw(st.sampled_from(["gzip", "deflate"]))
         headers.append(("Content-Encoding", coding))
-        body = pack(body)
+        body = gzip.compress(body) if coding == "gzip" else zlib.compress(body)
     text = urlencode(query, errors="surrogatepass") + "&x=1" * (draw(st.integers(0, 300)) // 200 * 99)
     return method, path.encode().decode("latin-1") + (f"?{text}" if text else ""), headers, body
 
