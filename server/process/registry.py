@@ -101,5 +101,5 @@ class Registry:
     async def watch(self) -> None:
         """Sweeps until cancelled."""
         while True:
+            self.sweep()  # at once: from now on the clock tells a standstill
             await asyncio.sleep(SWEEP_S)
-            self.sweep()
