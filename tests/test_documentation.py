@@ -14,13 +14,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from model.exit_policy import DEFAULT_POLICY, NAMES
+from model.exit_policy import DEFAULT_POLICY, NAMES, PERSON_FROM
 from sensor_sim import wire
 from server.errors import REFUSALS, UNNAMED_CLOSES, closing
 from server.process.metrics import Metrics
 from server.settings import PAGE_FOLDER, Limits, Settings
 from server.stream.session import Phase
-from tests.vectors import make_refusals
+from tests.vectors import make_protocol, make_refusals
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text()
@@ -53,6 +53,10 @@ def test_policies() -> None:
     """PROTOCOL.md's table is generated; the guide says when to take which."""
     guide = (ROOT / "docs" / "early-exit.md").read_text()
     assert sorted(_first_cells(_section(guide, "Which policy?"))) == sorted(NAMES)
+
+
+def test_the_threshold_for_a_person_is_told() -> None:
+    assert make_protocol.meanings_of(wire.Decision)["person"] == f"whether `p_person` is at least {PERSON_FROM}."
 
 
 @pytest.mark.parametrize("page", ["PROTOCOL.md", "docs/early-exit.md", "docs/http.md", "sensor_sim/wire.py"])

@@ -45,7 +45,7 @@ from server.tensors.schemas import (
     ServerMetadata,
     TensorMetadata,
 )
-from server.tensors.sequences import Sequences, read_on
+from server.tensors.sequences import Key, Sequences, read_on
 
 EXTENSIONS: Final = ["binary_tensor_data", "sequence", "sequence(string_id)"]
 SEQUENCE: Final = "-sequence"
@@ -223,8 +223,8 @@ class TensorEndpoint:
         }
         ```
         """
-        model, work = _Model(self._networks, name, version), self._work
-        with work.request(client_of(request.scope)):
+        model, work, client = _Model(self._networks, name, version), self._work, client_of(request.scope)
+        with work.request(client):
             deadline = work.deadline()
             header_length = request.headers.get(HEADER_LENGTH)
             most = model.config.bursts_per_frame if model.sequences else self._max_frames
@@ -240,7 +240,7 @@ class TensorEndpoint:
             small = len(body) <= SMALL_BODY_BYTES
             tensors = read_tensors(*arguments) if small else await work.run(deadline, read_tensors, *arguments)
             if model.sequences:
-                outputs = self._advance_sequence(model, tensors)
+                outputs = self._advance_sequence(client, model, tensors)
             else:
                 outputs = await self._run_frames(model, tensors, deadline)
         content, headers = write_tensors(name, model.version, tensors, outputs)
@@ -268,10 +268,10 @@ class TensorEndpoint:
             name: np.array([values[name] for values, _ in scans], DATATYPES[datatype]) for name, datatype in _COMMON
         }
 
-    def _advance_sequence(self, model: _Model, tensors: Tensors) -> Arrays:
+    def _advance_sequence(self, client: str, model: _Model, tensors: Tensors) -> Arrays:
         """The step runs inline, as a stream's does."""
         parameters = tensors.parameters
-        key = (model.name, _sequence_id(parameters))
+        key = Key(client, model.name, _sequence_id(parameters))
         start, end = _flag(parameters, "sequence_start"), _flag(parameters, "sequence_end")
         first = parameters.get("burst_index")
         if first is not None and (type(first) is not int or not 0 <= first < model.config.bursts_per_frame):

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from model.step import Pixels
 from sensor_sim.burst import Rows
@@ -11,8 +11,20 @@ from server.errors import ServiceError
 from server.frame import FrameInProgress
 from server.networks import ServedNetwork
 
-Key = tuple[str, int | str]
-"""The model's name and the sequence's."""
+
+class Key(NamedTuple):
+    """Whose sequence, on which model, and under which id.
+
+    Attributes:
+        client: under which name limits count the client (`server.process.addresses.client_of`).
+        model: the model's name.
+        sequence_id: the client's own.
+    """
+
+    client: str
+    model: str
+    sequence_id: int | str
+
 
 FRAME_ID: Final = 0
 """A sequence is one frame."""
@@ -65,7 +77,7 @@ class Sequences:
         if key in self._live:
             raise ServiceError(
                 "sequence_in_use",
-                f"the sequence {str(key[1])[:80]!r} is under way; end it, choose another sequence_id, "
+                f"the sequence {str(key.sequence_id)[:80]!r} is under way; end it, choose another sequence_id, "
                 f"or wait until it had no request for {self._idle_s:g} s",
             )
         if len(self._live) >= self._most and self._done() is None:
@@ -99,10 +111,12 @@ class Sequences:
         if key in self._expired:
             raise ServiceError(
                 "sequence_expired",
-                f"the sequence {str(key[1])[:80]!r} had no request for {self._idle_s:g} s and was dropped",
+                f"the sequence {str(key.sequence_id)[:80]!r} was dropped: it had no request for {self._idle_s:g} s, "
+                "or was decided and another one needed its room",
             )
         raise ServiceError(
-            "unknown_sequence", f"there is no sequence {str(key[1])[:80]!r}; its first request has sequence_start"
+            "unknown_sequence",
+            f"there is no sequence {str(key.sequence_id)[:80]!r}; its first request has sequence_start",
         )
 
     def end(self, key: Key) -> None:

@@ -289,6 +289,21 @@ def test_two_clients_with_one_sequence_id_never_get_mixed(service_url: str, orde
     assert found == pytest.approx(expected, abs=1e-6)
 
 
+def test_clients_of_different_addresses_may_choose_the_same_id(start: Callable[..., str]) -> None:
+    url = start(trusted_proxies=["127.0.0.1"])
+    frames = random_frames(SMALL, 2, 18).reshape(2, 6, 5, 32, 3)
+    found = []
+    for client, frame in zip(("10.0.0.1", "10.0.0.2"), frames, strict=True):
+        document = _document(frame[:1], "bursts", sequence_id=1, sequence_start=True, policy="never")
+        assert _infer(url, document, "30x32-sequence", **{"X-Forwarded-For": client}).status_code == 200
+    for client, frame in zip(("10.0.0.1", "10.0.0.2"), frames, strict=True):
+        document = _document(frame[1:], "bursts", sequence_id=1, sequence_end=True)
+        answer = _infer(url, document, "30x32-sequence", **{"X-Forwarded-For": client}).json()
+        found += [output["data"][0] for output in answer["outputs"] if output["name"] == "p_person"]
+    alone = [_infer(url, _document(frame.reshape(1, 30, 32, 3))).json()["outputs"][1] for frame in frames]
+    assert found == pytest.approx([output["data"][0] for output in alone], abs=1e-6)
+
+
 def test_sequences_are_bounded(start: Callable[..., str]) -> None:
     url = start(max_sequences=1, sequence_idle_s=3600)
     answers = [

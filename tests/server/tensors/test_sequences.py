@@ -7,7 +7,7 @@ from model.exit_policy import PublishedPolicy
 from model.scan import scan_frame
 from server.errors import ServiceError
 from server.frame import FrameInProgress
-from server.tensors.sequences import Sequences, read_on
+from server.tensors.sequences import Key, Sequences, read_on
 from tests.conftest import served
 from tests.model.random_networks import random_frames, seeds
 from tests.networks import SMALL
@@ -67,7 +67,11 @@ def test_more_bursts_than_a_frame_has_are_the_clients_mistake(bursts: int) -> No
     assert sequence.received == 0
 
 
-def _code(sequences: Sequences, key: tuple[str, int | str]) -> str:
+def _key(sequence_id: int | str) -> Key:
+    return Key("10.0.0.1", "m", sequence_id)
+
+
+def _code(sequences: Sequences, key: Key) -> str:
     with pytest.raises(ServiceError) as refused:
         sequences.find(key)
     return refused.value.code
@@ -76,7 +80,7 @@ def _code(sequences: Sequences, key: tuple[str, int | str]) -> str:
 def test_expired_is_not_unknown_and_use_keeps_alive() -> None:
     now = [0.0]
     sequences = Sequences(2, 10, clock=lambda: now[0])
-    one, two, other = ("m", 1), ("m", 2), ("m", "1")
+    one, two, other = _key(1), _key(2), _key("1")
     sequences.start(one, _sequence())
     now[0] = 6
     sequences.start(two, _sequence())
@@ -98,9 +102,9 @@ def test_as_many_expired_ones_are_remembered_as_may_live() -> None:
     now = [0.0]
     sequences = Sequences(2, 10, clock=lambda: now[0])
     for index in range(3):
-        sequences.start(("m", index), _sequence())
+        sequences.start(_key(index), _sequence())
         now[0] += 20
-    assert [_code(sequences, ("m", index)) for index in range(3)] == [
+    assert [_code(sequences, _key(index)) for index in range(3)] == [
         "unknown_sequence",
         "sequence_expired",
         "sequence_expired",
@@ -110,27 +114,28 @@ def test_as_many_expired_ones_are_remembered_as_may_live() -> None:
 def test_decided_sequences_make_room_the_longest_idle_first() -> None:
     sequences = Sequences(3, 10, clock=lambda: 0.0)
     for index, bursts in enumerate((3, 6, 6)):
-        sequences.start(("m", index), sequence := _sequence())
+        sequences.start(_key(index), sequence := _sequence())
         read_on(NETWORK, sequence, random_frames(SMALL, 1, 0)[0][: 5 * bursts])
-    sequences.find(("m", 1))
-    sequences.start(("m", 3), _sequence())
-    assert _code(sequences, ("m", 2)) == "sequence_expired"
-    sequences.start(("m", 4), _sequence())
-    assert _code(sequences, ("m", 1)) == "sequence_expired"
+    sequences.find(_key(1))
+    sequences.start(_key(3), _sequence())
+    assert _code(sequences, _key(2)) == "sequence_expired"
+    sequences.start(_key(4), _sequence())
+    assert _code(sequences, _key(1)) == "sequence_expired"
     with pytest.raises(ServiceError, match="3 sequences are under way"):
-        sequences.start(("m", 5), _sequence())
-    assert sequences.find(("m", 0)).received == 3
+        sequences.start(_key(5), _sequence())
+    assert sequences.find(_key(0)).received == 3
 
 
 def test_a_start_never_takes_the_place_of_a_sequence_under_way() -> None:
     now = [0.0]
     sequences = Sequences(1, 10, clock=lambda: now[0])
     first, second = _sequence(), _sequence()
-    sequences.start(("m", 1), first)
+    sequences.start(_key(1), first)
     with pytest.raises(ServiceError, match="'1' is under way; end it, choose another") as refused:
-        sequences.start(("m", 1), second)
+        sequences.start(_key(1), second)
     assert (refused.value.code, refused.value.http_status) == ("sequence_in_use", 409)
-    assert sequences.find(("m", 1)) is first
+    assert sequences.find(_key(1)) is first
+    assert _code(sequences, _key(1)._replace(client="10.0.0.2")) == "unknown_sequence"
     now[0] = 11
-    sequences.start(("m", 1), second)
-    assert sequences.find(("m", 1)) is second
+    sequences.start(_key(1), second)
+    assert sequences.find(_key(1)) is second
