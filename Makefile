@@ -8,10 +8,12 @@ PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAG
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: help demo test check bench sanitize format page browser vectors lock clean
+.PHONY: help demo full test check bench sanitize format page browser vectors lock clean
 
 demo: .venv/demo.stamp $(PAGE)/dist/index.html ## the main job; ONCE=1 stops after the table
 	$(BIN)/rascanet demo $(if $(ONCE),--once)
+
+full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
 test: .venv/dev.stamp page-test browser ## every test
 	$(BIN)/python -m pytest

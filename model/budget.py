@@ -1,4 +1,4 @@
-"""What the network costs a device: weights, activations, arithmetic; counted on the network itself.
+"""What the network costs a device: weights, activations, arithmetic; worked out from its sizes, without torch.
 
 The published accounting, in the reading that gives the published figures of both variants:
 
@@ -14,20 +14,17 @@ Pools, gates and activations count as no operation. The published table cuts kil
 read 31.77 kB, where rounding half up would give 31.78) and rounds operations.
 """
 
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
+from itertools import pairwise
+from typing import Final
 
 from model.config import RaScaNetConfig
-from model.rascanet import RaScaNet
 
-BYTES_PER_VALUE = 1
-
-_WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Linear)
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-_IN_PLACE = (*_NORMS, nn.ReLU, nn.Hardswish)
+BYTES_PER_VALUE: Final = 1
+HEAD_KERNEL_ROWS: Final = (3, 1, 3, 1)
+KERNEL_COLUMNS: Final = 3
+"""Of the heads' and the projection's convolutions; all others are 1x1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +48,73 @@ class Budget:
     operations_per_frame: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One layer's share.
+
+    Attributes:
+        weights: of the layer, without its bias; each is used once a place.
+        places: columns and rows that the layer computes; 0 for a layer that computes nothing, such as a pool.
+        other_parameters: of bias and batch norm.
+        other_operations: one for each output of a batch norm or bias that counts.
+        activations: values of input and output.
+        published: whether its multiply-accumulates are in the published operations.
+    """
+
+    weights: int
+    places: int
+    other_parameters: int
+    other_operations: int
+    activations: int
+    published: bool = True
+
+
 def budget(config: RaScaNetConfig) -> Budget:
-    """Counts one step of a network of this shape (on torch's meta device: nothing is computed)."""
-    with torch.device("meta"):
-        network = RaScaNet(config).eval()
-        burst = torch.empty(1, config.INPUT_CHANNELS, config.BURST_ROWS, config.width)
-    macs: Counter[nn.Module] = Counter()
-    extras: Counter[nn.Module] = Counter()
-    activations: list[int] = []
-    counted_biases = {network.attention.squeeze, *network.gru.children()}
-
-    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        if isinstance(layer, _WEIGHTED):
-            macs[layer] += output.numel() * layer.weight[0].numel()
-        if layer in counted_biases or (isinstance(layer, _NORMS) and output.dim() > 2):  # the classifier's is (B, C)
-            extras[layer] += output.numel()
-        if not isinstance(layer, _IN_PLACE):
-            activations.append(sum(each.numel() for each in inputs) + output.numel())
-
-    for layer in network.modules():
-        if not any(layer.children()):
-            layer.register_forward_hook(count)
-    with torch.inference_mode():
-        network.step(burst, network.initial_hidden())
-
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    operations_per_burst = macs.total() - macs[network.confidence] + extras.total()
+    """Works out the cost of a network of this shape."""
+    layers = [*_head_layers(config), *_layers_after(config)]
+    parameters = sum(layer.weights + layer.other_parameters for layer in layers)
+    operations = sum(layer.weights * layer.places * layer.published + layer.other_operations for layer in layers)
     return Budget(
         variant=config.name,
         parameters=parameters,
         weight_bytes=parameters * BYTES_PER_VALUE,
-        peak_activation_bytes=max(activations) * BYTES_PER_VALUE,
-        macs_per_burst=macs.total(),
-        operations_per_frame=operations_per_burst * config.bursts_per_frame,
+        peak_activation_bytes=max(layer.activations for layer in layers) * BYTES_PER_VALUE,
+        macs_per_burst=sum(layer.weights * layer.places for layer in layers),
+        operations_per_frame=operations * config.bursts_per_frame,
     )
+
+
+def _head_layers(config: RaScaNetConfig) -> Iterator[_Layer]:
+    """Convolution with batch norm, and pool, of every block of both heads."""
+    for _ in range(config.HEADS):
+        rows, columns = config.BURST_ROWS, config.width
+        channels = (config.INPUT_CHANNELS, *config.head_channels)
+        for (inputs, outputs), kernel_rows in zip(pairwise(channels), HEAD_KERNEL_ROWS, strict=True):
+            values_in = inputs * rows * columns
+            rows -= kernel_rows - 1
+            values_out = outputs * rows * columns
+            weights = inputs * outputs * kernel_rows * KERNEL_COLUMNS
+            yield _Layer(weights, rows * columns, 2 * outputs, values_out, values_in + values_out)
+            columns //= 2
+            yield _Layer(0, 0, 0, 0, values_out + outputs * rows * columns)
+
+
+def _layers_after(config: RaScaNetConfig) -> Iterator[_Layer]:
+    """Attention, projection, recurrent cell, classifier and confidence head."""
+    columns, hidden, features = config.hidden_width, config.hidden_channels, config.feature_channels
+    narrow = hidden // config.REDUCTION
+
+    def pointwise(inputs: int, outputs: int, *, counted_bias: bool) -> _Layer:
+        bias_outputs = outputs * columns if counted_bias else 0
+        return _Layer(inputs * outputs, columns, outputs, bias_outputs, (inputs + outputs) * columns)
+
+    yield pointwise(features + hidden, narrow, counted_bias=True)  # attention: squeeze
+    yield pointwise(narrow, features, counted_bias=False)  # excite
+    for inputs in (features, hidden):  # projection, with batch norms
+        weights = inputs * hidden * KERNEL_COLUMNS
+        yield _Layer(weights, columns, 2 * hidden, hidden * columns, (inputs + hidden) * columns)
+    for _ in ("reset", "update", "candidate"):
+        yield pointwise(2 * hidden, hidden, counted_bias=True)
+    yield _Layer(hidden * narrow, 1, narrow + 2 * narrow, 0, hidden + narrow)  # classifier, with a batch norm
+    yield _Layer(narrow * config.CLASSES, 1, config.CLASSES, 0, narrow + config.CLASSES)
+    yield _Layer(hidden, 1, 1, 0, hidden + 1, published=False)  # confidence

@@ -26,6 +26,10 @@ PIPE_CLOSED: Final = 141
 EXTRAS: Final = {
     "av": "video",
     "matplotlib": "train",
+    "onnx": "bench",
+    "onnxruntime": "bench",
+    "onnxscript": "bench",
+    "openvino": "bench",
     "psutil": "bench",
     "pycocotools": "train",
     "skimage": "samples",
@@ -119,5 +123,9 @@ def _forget_output() -> None:
 def need(*packages: str) -> None:
     """Ends the command before it begins where a package of an extra is not installed; says how to install it."""
     for package in packages:
-        if importlib.util.find_spec(package) is None:
+        try:
+            found = importlib.util.find_spec(package)
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
             fail(install_hint(package))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clients.commands.console import fail
+from clients.commands.console import need
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -11,10 +11,9 @@ if TYPE_CHECKING:
 
 def new_figure(width_in: float, height_in: float, dpi: int = 100) -> "Figure":
     """An empty figure; ends the command with a line where matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        fail("pictures need matplotlib: pip install matplotlib")
+    need("matplotlib")
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width_in, height_in), dpi=dpi, layout="constrained")
 
 

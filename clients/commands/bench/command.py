@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clients.commands.console import console, fail, failing_on
+from clients.commands.console import console, fail, failing_on, need
 from clients.commands.table import PageError, refresh_page
 
 SUITES = ("step", "stream", "sustain", "frames", "pictures", "sensor", "start")
@@ -76,15 +76,13 @@ def _suite(name: str) -> ModuleType:
 
 
 def _measured(wanted: list[str], smoke: bool, asked: dict[str, Any]) -> dict[str, Any]:
-    try:
-        from clients.commands.bench.machine import describe_machine
-        from clients.commands.bench.plan import SMOKE, Plan
-        from clients.commands.bench.processes import BenchError
+    need("psutil")
+    from clients.commands.bench.machine import describe_machine
+    from clients.commands.bench.plan import SMOKE, Plan
+    from clients.commands.bench.processes import BenchError
 
-        results: dict[str, Any] = {"format": FORMAT, "smoke": smoke, "machine": describe_machine(), "suites": {}}
-        modules = {name: _suite(name) for name in wanted}
-    except ImportError as error:
-        fail(f"{error}; the kernel must be built and the extra 'bench' installed: pip install -e '.[bench]'")
+    results: dict[str, Any] = {"format": FORMAT, "smoke": smoke, "machine": describe_machine(), "suites": {}}
+    modules = {name: _suite(name) for name in wanted}
     plan = replace(SMOKE if smoke else Plan(), **{name: value for name, value in asked.items() if value})
     _show(results, "machine")
     with failing_on(BenchError, ArithmeticError):

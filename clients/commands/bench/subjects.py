@@ -11,10 +11,6 @@ def checkpoint_of(variant: str) -> Checkpoint:
     return load_checkpoint(path) if path.is_file() else random_checkpoint(VARIANTS[variant], seed=1)
 
 
-def macs_per_burst(variant: str) -> int | None:
-    """Multiply-accumulates of one step; None without torch, on which they are counted."""
-    try:
-        from model.budget import budget
-    except ImportError:
-        return None
-    return budget(VARIANTS[variant]).macs_per_burst
+def macs_per_burst(variant: str) -> int:
+    """Returns the multiply-accumulates of one step."""
+    return VARIANTS[variant].macs_per_burst

@@ -41,10 +41,9 @@ def report(
     Examples:
         rascanet report --photos folder --out report.html
     """
-    need("torch")  # the budget is counted on the network
+    need("matplotlib")
     from clients.commands.evidence.evaluation_tables import Contender, compare_table
     from clients.commands.html import Page
-    from clients.commands.plot import new_figure
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError, shipped_weights
     from model.config import VARIANTS
@@ -53,7 +52,6 @@ def report(
     from model.training.evaluate import Evaluation
     from model.training.photos import LABEL_RULE, PhotosError, read_photos
 
-    new_figure(1, 1)  # without matplotlib nothing is begun
     files = weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
         all_used = [Weights.load(file, "") for file in files]

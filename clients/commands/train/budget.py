@@ -2,7 +2,7 @@
 
 import typer
 
-from clients.commands.console import console, need
+from clients.commands.console import console
 
 
 def register(app: typer.Typer) -> None:
@@ -16,25 +16,28 @@ def budget() -> None:
     Examples:
         rascanet budget
     """
-    need("torch")
-    from rich.table import Table
-
+    from clients.commands.table import Table
     from model.budget import budget as budget_of
     from model.config import VARIANTS
 
-    table = Table(title="Budget")
-    for heading in ("variant", "weights", "peak activations", "multiply-accumulates a burst", "operations a frame"):
-        table.add_column(heading, justify="right")
-    for config in VARIANTS.values():
-        cost = budget_of(config)
-        table.add_row(
-            config.name,
+    rows = [
+        (
+            cost.variant,
             f"{_hundredths(cost.weight_bytes, 1_000)} kB",
             f"{_hundredths(cost.peak_activation_bytes, 1_000)} kB",
             f"{cost.macs_per_burst:,}",
             f"{_hundredths(cost.operations_per_frame, 1_000_000)} M",
         )
-    console.print(table)
+        for cost in map(budget_of, VARIANTS.values())
+    ]
+    headings = (
+        "variant",
+        "weights",
+        "peak\nactivations",
+        "multiply-accumulates\na burst",
+        "operations\na frame",
+    )
+    Table("Budget", headings, rows).show(console)
 
 
 def _hundredths(value: int, unit: int) -> str:
