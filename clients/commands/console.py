@@ -6,6 +6,7 @@ is missing or lost; 3 nothing was found to work on; 130 interrupted; 141 the rea
 
 import errno
 import importlib.util
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,9 @@ def ending() -> Iterator[None]:
     Raises:
         SystemExit: instead of a missing package, an error of the operating system, a closed pipe or an interruption.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no character of ours stops a command in another locale
     try:
         yield
         sys.stdout.flush()

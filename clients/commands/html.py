@@ -1,11 +1,12 @@
-"""A page of HTML in one file: text, tables, figures and photographs, all of it inside."""
+"""HTML that is escaped by construction, and a page in one file: text, tables, figures and photographs, all inside."""
 
 import base64
-import html
 import io
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
+from clients.commands.names import shown
 from clients.commands.table import Table
 
 if TYPE_CHECKING:
@@ -40,84 +41,126 @@ figcaption { font-size: .8rem; color: var(--soft); }
 """
 
 
+class Markup(str):
+    """Text that is HTML already: made by `markup` alone, or a constant of this project."""
+
+    __slots__ = ()
+
+
+def markup(template: str, **values: object) -> Markup:
+    """Returns a template with values in its `{fields}`: every value that is not `Markup` itself is escaped.
+
+    Args:
+        template: HTML of this project, never of a file or a service.
+        values: by the field's name; a `Markup` goes in as it is.
+    """
+    return Markup(
+        template.format(
+            **{name: value if isinstance(value, Markup) else escape(shown(value)) for name, value in values.items()}
+        )
+    )
+
+
+def joined(parts: Iterable[Markup]) -> Markup:
+    """Returns pieces of HTML one after the other."""
+    return Markup("".join(parts))
+
+
 class Page:
     """Grows part by part; `text` is the whole file. Every string is escaped."""
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._parts: list[str] = []
+        self._parts: list[Markup] = []
         self._sections: list[str] = []
 
     def section(self, title: str) -> None:
         """Begins a section that the page's head links to."""
         self._sections.append(title)
-        self._parts.append(f'<h2 id="{len(self._sections)}">{html.escape(title)}</h2>')
+        self._parts.append(markup('<h2 id="{number}">{title}</h2>', number=len(self._sections), title=title))
 
     def heading(self, title: str) -> None:
-        """A heading within a section."""
-        self._parts.append(f"<h3>{html.escape(title)}</h3>")
+        """Adds a heading within a section."""
+        self._parts.append(markup("<h3>{title}</h3>", title=title))
 
     def paragraph(self, text: str, *, note: bool = False) -> None:
-        """A paragraph, or small print."""
-        kind = ' class="note"' if note else ""
-        self._parts.append(f"<p{kind}>{html.escape(text)}</p>")
+        """Adds a paragraph, or small print."""
+        self._parts.append(markup('<p class="note">{text}</p>' if note else "<p>{text}</p>", text=text))
 
     def table(self, table: Table) -> None:
-        """A table with its title and notes."""
-        head = "".join(f"<th>{html.escape(heading)}</th>" for heading in table.headings)
-        rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in table.rows)
+        """Adds a table with its title and notes."""
+        head = joined(markup("<th>{heading}</th>", heading=heading.replace("\n", " ")) for heading in table.headings)
+        rows = joined(markup("<tr>{cells}</tr>\n", cells=joined(map(_cell, row))) for row in table.rows)
         self.heading(table.title)
         self._parts.append(
-            f'<div class="table"><table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>'
+            markup(
+                '<div class="table"><table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>',
+                head=head,
+                rows=rows,
+            )
         )
         for note in table.notes:
             self.paragraph(note, note=True)
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        """Names and what they stand for."""
-        rows = "".join(
-            f'<tr><td>{html.escape(name)}</td><td class="words">{html.escape(fact)}</td></tr>\n' for name, fact in facts
+        """Adds names and what they stand for."""
+        rows = joined(
+            markup('<tr><td>{name}</td><td class="words">{fact}</td></tr>\n', name=name, fact=fact)
+            for name, fact in facts
         )
-        self._parts.append(f'<div class="table"><table><tbody>{rows}</tbody></table></div>')
+        self._parts.append(markup('<div class="table"><table><tbody>{rows}</tbody></table></div>', rows=rows))
 
     def figure(self, figure: "Figure", words: str) -> None:
-        """A picture by matplotlib; `words` say what it shows to those who can't see it."""
+        """Adds a picture by matplotlib; `words` say what it shows to those who can't see it."""
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
-        self._parts.append(f'<img class="figure" alt="{html.escape(words)}" src="{_data("image/png", content)}">')
+        self._parts.append(
+            markup(
+                '<img class="figure" alt="{words}" src="{data}">', words=words, data=data_address("image/png", content)
+            )
+        )
 
     def photos(self, photos: "Sequence[tuple[npt.NDArray[np.uint8], str]]") -> None:
-        """Frames (H, W, 3) uint8 with a line below each."""
+        """Adds frames (H, W, 3) uint8 with a line below each."""
         from PIL import Image
 
-        shown = []
+        shots = []
         for frame, words in photos:
             content = io.BytesIO()
             Image.fromarray(frame).save(content, "JPEG", quality=85)
-            picture = f'<img alt="{html.escape(words)}" src="{_data("image/jpeg", content)}">'
-            shown.append(f"<figure>{picture}<figcaption>{html.escape(words)}</figcaption></figure>")
-        self._parts.append(f'<div class="photos">{"".join(shown)}</div>')
+            shots.append(
+                markup(
+                    '<figure><img alt="{words}" src="{data}"><figcaption>{words}</figcaption></figure>',
+                    words=words,
+                    data=data_address("image/jpeg", content),
+                )
+            )
+        self._parts.append(markup('<div class="photos">{shots}</div>', shots=joined(shots)))
 
     @property
     def text(self) -> str:
         """The file."""
-        title = html.escape(self._title)
-        links = " ".join(
-            f'<a href="#{number}">{html.escape(name)}</a>' for number, name in enumerate(self._sections, start=1)
+        links = joined(
+            markup('<a href="#{number}">{name}</a> ', number=number, name=name)
+            for number, name in enumerate(self._sections, start=1)
         )
-        body = "\n".join(self._parts)
-        return (
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{title}</title>\n<style>{STYLE}</style></head>\n"
-            f"<body><h1>{title}</h1>\n<nav>{links}</nav>\n{body}\n</body></html>\n"
+        return markup(
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            "<title>{title}</title>\n<style>{style}</style></head>\n"
+            "<body><h1>{title}</h1>\n<nav>{links}</nav>\n{body}\n</body></html>\n",
+            title=self._title,
+            style=Markup(STYLE),
+            links=links,
+            body=Markup("\n".join(self._parts)),
         )
 
 
-def _cell(text: str) -> str:
-    kind = ' class="words"' if len(text) > LONG_CELL else ""
-    return f"<td{kind}>{html.escape(text)}</td>"
+def _cell(text: str) -> Markup:
+    template = '<td class="words">{text}</td>' if len(text) > LONG_CELL else "<td>{text}</td>"
+    return markup(template, text=text)
 
 
-def _data(kind: str, content: io.BytesIO) -> str:
+def data_address(kind: str, content: io.BytesIO) -> str:
+    """Returns bytes as a `data:` address of a media type."""
     return f"data:{kind};base64,{base64.b64encode(content.getvalue()).decode()}"

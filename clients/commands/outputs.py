@@ -15,11 +15,12 @@ from clients.commands.names import open_text
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace files that are there already")]
 
 
-def check_outputs(*, overwrite: bool, **files: Path | None) -> None:
+def check_outputs(*, overwrite: bool, resumed: Path | None = None, **files: Path | None) -> None:
     """Ends the command before it begins where it would write over a file, or two outputs into one file.
 
     Args:
         overwrite: whether files may be replaced.
+        resumed: the file that an earlier run wrote and this one goes on with.
         files: by the name of their option; None for one that isn't asked for.
     """
     named = {name.replace("_", "-"): path for name, path in files.items() if path is not None}
@@ -31,7 +32,7 @@ def check_outputs(*, overwrite: bool, **files: Path | None) -> None:
         places[place] = name
         if path.is_dir():
             fail(f"{path}: is a folder; --{name} names a file")
-        if path.exists() and is_regular(path) and not overwrite:
+        if path.exists() and is_regular(path) and not overwrite and path != resumed:
             fail(f"{path}: exists; --overwrite replaces it")
 
 

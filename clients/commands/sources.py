@@ -3,15 +3,20 @@
 import fnmatch
 import glob
 import itertools
+import mmap
 import os
+import re
 import stat
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Final
+from typing import IO, Final
 
+from clients.commands.console import say
 from model.picture import SUFFIXES
 from server.errors import ServiceError
 
@@ -22,6 +27,10 @@ MAX_MEMBERS: Final = 1_000_000
 MAX_COMPRESSION: Final = 200
 """Times that a member of more than a megabyte may grow; pictures hardly do."""
 LARGE_BYTES: Final = 1_000_000
+
+
+_PICTURE_AFTER_PICTURE: Final = re.compile(rb"(?:\xff\xd9|IEND\xaeB`\x82)(?:\xff\xd8\xff|\x89PNG\r\n)")
+"""The end of a JPEG or PNG and, right after it, the start of another."""
 
 
 class SourceError(ValueError):
@@ -80,6 +89,27 @@ def _member(path: str, index: int, most_bytes: int) -> bytes:
             return file.read(most_bytes + 1)
     except Exception as error:  # broken archives raise what they like
         raise ServiceError("unreadable_image", f"the archive's entry is damaged ({type(error).__name__})") from error
+
+
+@contextmanager
+def spooled(stream: IO[bytes]) -> Iterator[str]:
+    """Keeps standard input in a file of its own, which goes with the run; gives the file's path.
+
+    Raises:
+        SourceError: it has no end within `MAX_INPUT_BYTES`.
+    """
+    with tempfile.NamedTemporaryFile(prefix="rascanet-") as file:
+        while part := stream.read(1 << 20):
+            file.write(part)
+            if file.tell() > MAX_INPUT_BYTES:
+                raise SourceError(f"-: more than the {MAX_INPUT_BYTES} bytes that are taken; give it as a file")
+        file.flush()
+        if file.tell() and not zipfile.is_zipfile(file.name):
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                several = _PICTURE_AFTER_PICTURE.search(content)
+            if several:
+                say("-: holds several pictures, the first alone is read; name the files, or send a ZIP archive")
+        yield file.name
 
 
 def check_paths(paths: Iterable[str]) -> None:

@@ -38,7 +38,7 @@ class Table:
         if widths is None:
             self._show_blocks(console)
         else:
-            table = RichTable(title=self.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+            table = RichTable(title=self.title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
             for index, heading in enumerate(self.headings):
                 table.add_column(heading, justify="right" if index else "left", width=widths[index])
             for row in self.rows:
@@ -88,6 +88,11 @@ class Table:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def counted(count: int, noun: str) -> str:
+    """Returns a count with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def number(value: float | None, digits: int = 3) -> str:

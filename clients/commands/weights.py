@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from model.exit_policy import CalibratedPolicy
     from model.step import StepRuntime
 
-WeightsFile = Annotated[Path | None, typer.Option(help="weights; those that come with the project if not given")]
+WeightsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="weights; those that come with the project if not given")
+]
 
 
 def names_of(files: Collection[Path]) -> dict[Path, str]:
@@ -42,9 +44,14 @@ class Weights:
             CheckpointError, CertificateError, RuntimeUnavailableError: files that can't be used, or no runtime.
         """
         from model.certificate import certified_policy
-        from model.checkpoint import load_checkpoint, shipped_weights
+        from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
+        from model.config import VARIANTS
         from model.runtime import load_runtime
 
+        if file is None and variant not in VARIANTS:
+            raise CheckpointError(
+                f"the network {variant[:40]!r} does not come with the project; there is {', '.join(VARIANTS)}"
+            )
         file = file or shipped_weights(variant)
         checkpoint = load_checkpoint(file)
         return cls(file, checkpoint, load_runtime(checkpoint), certified_policy(file, checkpoint.digest))

@@ -1,29 +1,31 @@
 """The command itself."""
 
-import json
 import sys
-import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
-from clients.commands.console import fail, failing_on
-from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
+from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, fail, failing_on, say
+from clients.commands.names import ENCODING, ERRORS, open_text
+from clients.commands.outputs import check_outputs, naming, whole_text
+from clients.commands.policy import PolicyChoice, Variant
+from clients.commands.service import PANEL as SERVICE
 from clients.commands.service import BearerToken
-from clients.commands.weights import Weights, WeightsFile
+from clients.commands.takes import takes
+from clients.commands.weights import WeightsFile
 
 if TYPE_CHECKING:
-    from clients.commands.classify.local import Done
-    from clients.commands.classify.remote import Service
+    from clients.commands.classify.engine import Engine
+    from clients.commands.classify.rows import Row, RowWriter
     from clients.commands.sources import Picture
 
-SOME_FAILED, NOTHING_FOUND, INTERRUPTED = 1, 3, 130
+RESULTS, LIMITS = "Results", "Limits"
+STANDARD_INPUT: Final = "-"
 
 HELP = """Classifies pictures: files, folders, globs, ZIP archives, or - for standard input.
 
@@ -39,208 +41,254 @@ Examples:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class ResultChoice:
+    """Where results go; see the options."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", rich_help_panel=RESULTS, help="file for the results; standard output if not given"
+        ),
+    ] = None
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            rich_help_panel=RESULTS,
+            help="text, csv, json or ndjson; by the name of --out if not given",
+        ),
+    ] = None
+    curve: Annotated[
+        bool,
+        typer.Option("--curve", rich_help_panel=RESULTS, help="add P(person) after each burst (json and ndjson)"),
+    ] = False
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", rich_help_panel=RESULTS, help="HTML page: a gallery that shows where each scan stopped"
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", rich_help_panel=RESULTS, help="go on with the file of an earlier run (csv, ndjson)"),
+    ] = False
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", rich_help_panel=RESULTS, help="replace files that are there already")
+    ] = False
+    quiet: Annotated[bool, typer.Option("--quiet", rich_help_panel=RESULTS, help="neither progress nor summary")] = (
+        False
+    )
+
+    def checked_kind(self) -> str:
+        """Returns the format; ends the command where options don't go together or a file would be lost."""
+        from clients.commands.classify.rows import BY_SUFFIX, FORMATS, RESUMABLE
+
+        kind = self.kind or (BY_SUFFIX.get(self.out.suffix.lower(), "text") if self.out else "text")
+        if kind not in FORMATS:
+            fail(f"there is no format {kind!r}; there is {', '.join(FORMATS)}")
+        if self.resume and (not self.out or kind not in RESUMABLE):
+            fail(f"--resume needs --out and one of the formats {' and '.join(RESUMABLE)}")
+        if self.resume and self.overwrite:
+            fail("give --resume or --overwrite, not both")
+        if self.out and kind in RESUMABLE and not (self.resume or self.overwrite) and self.out.is_file():
+            fail(f"{self.out}: exists; --resume goes on with it, --overwrite replaces it")
+        resumed = self.out if self.resume else None
+        check_outputs(overwrite=self.overwrite, resumed=resumed, out=self.out, report=self.report)
+        return kind
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """What classifies; see the options."""
+
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", rich_help_panel=SERVICE, help="address of a service; without one all happens on this machine"
+        ),
+    ] = None
+    bearer_token: BearerToken = None
+    variant: Variant = "105x120"
+    weights: WeightsFile = None
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", rich_help_panel=LIMITS, help="processes, or connections; all cores if not given"
+        ),
+    ] = None
+    max_bytes: Annotated[
+        int | None, typer.Option(min=1, metavar="BYTES", rich_help_panel=LIMITS, help="largest picture file")
+    ] = None
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, metavar="PX", rich_help_panel=LIMITS, help="most pixels in a picture")
+    ] = None
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("classify", help=HELP)(classify)
+    app.command("classify", help=HELP)(takes(classify))
 
 
 def classify(
-    paths: Annotated[list[str], typer.Argument(help="files, folders, globs, ZIP archives, or - for standard input")],
-    url: Annotated[str | None, typer.Option(help="address of a service; without one all happens here")] = None,
-    variant: Variant = "105x120",
-    weights: WeightsFile = None,
-    policy: Policy = None,
-    exit_threshold: ExitThreshold = None,
-    skip_threshold: SkipThreshold = None,
-    curve: Annotated[bool, typer.Option("--curve", help="P(person) after each burst too (JSON and NDJSON)")] = False,
-    out: Annotated[Path | None, typer.Option(help="file for the results; standard output if not given")] = None,
-    kind: Annotated[
-        str | None, typer.Option("--format", help="text, csv, json or ndjson; by the name of --out if not given")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on with the file of an earlier run (csv, ndjson)")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file of an earlier run")] = False,
-    report: Annotated[Path | None, typer.Option(help="HTML page: a gallery with where each scan stopped")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="processes, or connections; all cores if not given")] = None,
-    max_bytes: Annotated[int | None, typer.Option(min=1, help="largest picture file")] = None,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="most pixels in a picture")] = None,
-    bearer_token: BearerToken = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="neither progress nor summary")] = False,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", help="files, folders, globs, ZIP archives, or - for standard input")
+    ],
+    engine: EngineChoice,
+    policy: PolicyChoice,
+    results: ResultChoice,
 ) -> None:
     """See `HELP`."""
     from clients.commands.classify.local import WorkerError
-    from clients.commands.classify.report import Report
-    from clients.commands.classify.rows import RowsError, RowWriter
-    from clients.commands.classify.summary import Summary
-    from clients.commands.sources import SourceError, check_paths, pictures
+    from clients.commands.classify.rows import RowsError
+    from clients.commands.sources import SourceError, check_paths, spooled
+    from clients.python.errors import HttpError
+    from model.certificate import CertificateError
     from model.checkpoint import CheckpointError
-    from model.exit_policy import WHOLE_PICTURE_POLICY, PolicyError, describe_policy
-    from model.picture import PictureLimits
+    from model.exit_policy import PolicyError
     from model.step import RuntimeUnavailableError
-    from server.process.work import usable_cores
 
-    if url and weights:
-        fail("the weights are the service's: give --weights or --url, not both")
-    kind = _format(kind, out, resume=resume, overwrite=overwrite)
-    usual = PictureLimits()
-    limits = PictureLimits(max_bytes or usual.most_bytes, max_pixels or usual.most_px)
-    told = Console(stderr=True, quiet=quiet)
-    mendable = (CheckpointError, RuntimeUnavailableError, PolicyError, SourceError, RowsError, WorkerError, OSError)
+    kind = results.checked_kind()
+    mendable = (
+        CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, SourceError, RowsError, WorkerError,
+        HttpError, ValueError,
+    )  # fmt: skip
     with ExitStack() as held, failing_on(*mendable):
         check_paths(paths)
-        service = _service(url, jobs or 2 * usable_cores(), bearer_token) if url else None
-        wanted = policy_of(policy, exit_threshold, skip_threshold) or describe_policy(WHOLE_PICTURE_POLICY)
-        engine = _Engine(service, weights, variant, wanted, jobs or usable_cores(), curve, limits)
-        standard_input = held.enter_context(_spooled()) if "-" in paths else None
-        page = Report(engine.height, engine.width, engine.burst_rows, limits)
-        summary, began = Summary(), monotonic()
-        earlier = _earlier(out, kind, engine.settings) if resume and out and out.exists() else {}
-        file = _opened(out, held, go_on=bool(earlier))
-        writer = RowWriter(file, kind, engine.settings, fresh=not earlier)
-        advance = held.enter_context(_progress(told, out or kind != "text", lambda: pictures(paths, standard_input)))
+        run = _Run(_engine(engine, policy, curve=results.curve), _limits(engine), results, kind)
+        if STANDARD_INPUT in paths:
+            run.standard_input = held.enter_context(spooled(sys.stdin.buffer))
+        run.classify(paths)
+    run.tell()
 
-        def fresh() -> Iterator[Any]:
-            for picture in pictures(paths, standard_input):
-                row = earlier.pop(picture.name, None)
-                if row is None:
-                    yield picture
-                else:
-                    summary.add(row)
-                    page.add(picture, row)
+
+def _limits(choice: EngineChoice) -> Any:
+    from model.picture import PictureLimits
+
+    usual = PictureLimits()
+    return PictureLimits(choice.max_bytes or usual.most_bytes, choice.max_pixels or usual.most_px)
+
+
+def _engine(choice: EngineChoice, policy: PolicyChoice, *, curve: bool) -> "Engine":
+    from clients.commands.classify.engine import local_engine, remote_engine
+    from server.process.work import usable_cores
+
+    if choice.url and choice.weights:
+        fail("the weights are the service's: give --weights or --url, not both")
+    wanted, limits = policy.wanted(), _limits(choice)
+    if choice.url:
+        return remote_engine(
+            choice.url,
+            choice.variant,
+            wanted,
+            bearer_token=choice.bearer_token,
+            curve=curve,
+            limits=limits,
+            connections=choice.jobs or 2 * usable_cores(),
+        )
+    jobs = choice.jobs or usable_cores()
+    return local_engine(choice.weights, choice.variant, wanted, curve=curve, limits=limits, jobs=jobs)
+
+
+class _Run:
+    """One run over pictures: rows to the file, sums and the page beside it."""
+
+    def __init__(self, engine: "Engine", limits: Any, results: ResultChoice, kind: str) -> None:
+        from clients.commands.classify.report import Report
+        from clients.commands.classify.summary import Summary
+
+        self._engine, self._results, self._kind = engine, results, kind
+        self._told = Console(stderr=True, quiet=results.quiet)
+        self._page: Report = Report(engine.height, engine.width, engine.burst_rows, limits)
+        self._summary: Summary = Summary()
+        self._interrupted = False
+        self.standard_input: str | None = None
+
+    def classify(self, paths: list[str]) -> None:
+        """Classifies what the paths name; an interruption ends it, and keeps what is done."""
+        from clients.commands.classify.rows import RowWriter
+        from clients.commands.sources import pictures
+
+        earlier = self._earlier()
+        progress = _progress(
+            self._told,
+            self._results.out or self._kind != "text",
+            lambda: pictures(paths, self.standard_input),
+        )
+        with self._file(go_on=bool(earlier)) as file, progress as advance:
+            writer = RowWriter(file, self._kind, self._engine.settings, fresh=not earlier)
+
+            def fresh() -> "Iterator[Picture]":
+                for picture in pictures(paths, self.standard_input):
+                    row = earlier.pop(picture.name, None)
+                    if row is None:
+                        yield picture
+                    else:
+                        self._take(picture, row)
+                        advance()
+
+            self._write(self._engine.classify(fresh()), writer, advance)
+        if self._results.report:
+            with whole_text(self._results.report) as html:
+                html.writelines(self._page.page(f"{self._engine.variant}: {self._summary.classified:,} pictures"))
+
+    def _write(self, results: Any, writer: "RowWriter", advance: Callable[[], None]) -> None:
+        with closing(results):
+            try:
+                for picture, row in results:
+                    writer.add(row)
+                    self._take(picture, row)
+                    self._summary.clock()
                     advance()
-
-        interrupted, count = False, 0
-        results = held.enter_context(closing(engine.classify(fresh())))
-        try:
-            for picture, row in results:
-                writer.add(row)
-                summary.add(row)
-                page.add(picture, row)
-                advance()
-                count += 1
-        except KeyboardInterrupt:
-            interrupted = True
+            except KeyboardInterrupt:
+                self._interrupted = True
         writer.close()
-        if report:
-            with report.open("w") as html:
-                html.writelines(page.page(f"{engine.settings['variant']}: {summary.classified:,} pictures"))
-        held.close()
-        told.print(summary.table(monotonic() - began, count))
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
-    if not summary.classified and not summary.errors:
-        print("rascanet: there are no pictures", file=sys.stderr)
-        raise typer.Exit(NOTHING_FOUND)
-    if summary.errors:
-        raise typer.Exit(SOME_FAILED)
 
+    def tell(self) -> None:
+        """Prints the sums, and ends with the status that they mean.
 
-def _service(url: str, connections: int, bearer_token: str | None) -> "Service":
-    from clients.commands.classify.remote import Service  # what speaks HTTP is loaded for this alone
+        Raises:
+            typer.Exit: interrupted, nothing found, or some not classified.
+        """
+        found = self._summary.classified or self._summary.errors
+        if found and not self._results.quiet:
+            self._summary.table().show(self._told)
+        if self._interrupted:
+            raise typer.Exit(INTERRUPTED)
+        if not found:
+            say("there are no pictures")
+            raise typer.Exit(NOTHING_FOUND)
+        if self._summary.errors:
+            raise typer.Exit(SOME_FAILED)
 
-    return Service(url, connections, bearer_token)
+    def _take(self, picture: "Picture", row: "Row") -> None:
+        self._summary.add(row)
+        self._page.add(picture, row)
 
+    def _earlier(self) -> "dict[str, Row]":
+        from clients.commands.classify.rows import read_rows
 
-class _Engine:
-    """What classifies: processes of this machine, or a service."""
+        out = self._results.out
+        if not (self._results.resume and out and out.exists()):
+            return {}
+        return {row["name"]: row for row in read_rows(out, self._kind, self._engine.settings)}
 
-    def __init__(
-        self,
-        service: "Service | None",
-        weights: Path | None,
-        variant: str,
-        policy: dict[str, Any],
-        jobs: int,
-        curve: bool,
-        limits: Any,
-    ) -> None:
-        from clients.commands.classify.local import Setup, classify_here
-        from model.exit_policy import CalibratedPolicy, describe_policy, parse_policy
-
-        self.classify: Callable[[Iterable[Picture]], Generator[Done, None, None]]
-        if service:
-            model = service.model(variant)
-            promised = model.get("calibrated") or {}
-            certified = (
-                CalibratedPolicy(**{key: promised[key] for key in promised if key != "name"}) if promised else None
-            )
-            described = describe_policy(parse_policy(policy, certified))
-            query: Any = {
-                "variant": variant,
-                "policy": json.dumps(described),
-                "reports": "curve" if curve else "decision",
-            }
-            self.classify = partial(service.classify, limits=limits, **query)
+    @contextmanager
+    def _file(self, *, go_on: bool) -> Iterator[IO[str]]:
+        out = self._results.out
+        if out is None and self._kind == "csv" and hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding=ENCODING, errors=ERRORS, newline="")
+        if out is None:
+            yield sys.stdout
         else:
-            used = Weights.load(weights, variant)  # here, so that what's wrong is said once
-            chosen = parse_policy(policy, used.certified)
-            described = describe_policy(chosen)
-            checkpoint, config = used.checkpoint, used.runtime.config
-            self.classify = partial(classify_here, setup=Setup(checkpoint, chosen, curve, limits), jobs=jobs)
-            model = {
-                "variant": config.name,
-                "weights": checkpoint.digest,
-                "height": config.height,
-                "width": config.width,
-                "burst_rows": config.BURST_ROWS,
-                "bursts_per_frame": config.bursts_per_frame,
-            }
-        self.height, self.width, self.burst_rows = model["height"], model["width"], model["burst_rows"]
-        self.settings = {
-            "variant": model["variant"],
-            "weights": model["weights"],
-            "policy": described,
-            "bursts_per_frame": model["bursts_per_frame"],
-        }
-
-
-def _format(kind: str | None, out: Path | None, *, resume: bool, overwrite: bool) -> str:
-    from clients.commands.classify.rows import BY_SUFFIX, FORMATS, RESUMABLE
-
-    kind = kind or (BY_SUFFIX.get(out.suffix.lower(), "text") if out else "text")
-    if kind not in FORMATS:
-        fail(f"there is no format {kind!r}; there is {', '.join(FORMATS)}")
-    if resume and (not out or kind not in RESUMABLE):
-        fail(f"--resume needs --out and one of the formats {' and '.join(RESUMABLE)}")
-    if resume and overwrite:
-        fail("give --resume or --overwrite, not both")
-    if out and out.exists() and not (resume or overwrite):
-        fail(f"{out}: exists; --resume goes on with it, --overwrite replaces it")
-    return kind
-
-
-def _earlier(out: Path, kind: str, settings: dict[str, Any]) -> dict[str, Any]:
-    from clients.commands.classify.rows import read_rows
-
-    return {row["name"]: row for row in read_rows(out, kind, settings)}
-
-
-def _opened(out: Path | None, held: ExitStack, *, go_on: bool) -> IO[str]:
-    return held.enter_context(out.open("a" if go_on else "w", newline="")) if out else sys.stdout
-
-
-@contextmanager
-def _spooled() -> Iterator[str]:
-    """Standard input in a file of its own, which goes with the run.
-
-    Raises:
-        SourceError: it has no end within `MAX_INPUT_BYTES`.
-    """
-    from clients.commands.sources import MAX_INPUT_BYTES, SourceError
-
-    with tempfile.NamedTemporaryFile(prefix="rascanet-") as file:
-        while part := sys.stdin.buffer.read(1 << 20):
-            file.write(part)
-            if file.tell() > MAX_INPUT_BYTES:
-                raise SourceError(f"-: more than the {MAX_INPUT_BYTES} bytes that are taken; give it as a file")
-        file.flush()
-        yield file.name
+            with naming(out), open_text(out, "a" if go_on else "w") as file:
+                yield file
 
 
 @contextmanager
 def _progress(told: Console, wanted: object, pictures: Callable[[], Iterable[Any]]) -> Iterator[Callable[[], None]]:
-    """A bar with rate and time left where somebody sees it; gives what to call for each picture."""
+    """Shows a bar with rate and time left where somebody sees it; gives what to call for each picture."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
     from rich.text import Text
 

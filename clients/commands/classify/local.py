@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
 
+from clients.commands.classify.engine import Done
 from clients.commands.classify.rows import Row
 from clients.commands.sources import Picture
 from model.checkpoint import Checkpoint
@@ -23,8 +24,6 @@ CHUNK: Final = 8
 """Pictures handed to a process at a time."""
 AHEAD: Final = 4
 """Chunks a process may be behind."""
-
-Done = tuple[Picture, Row]
 
 
 class WorkerError(RuntimeError):

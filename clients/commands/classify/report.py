@@ -1,17 +1,16 @@
 """A page of its own: what was found, sorted by certainty, with where each scan stopped."""
 
-import base64
 import heapq
 import io
 from collections.abc import Iterator
-from html import escape
 from itertools import count
-from string import Template
 from typing import Final
 
 from PIL import Image
 
 from clients.commands.classify.rows import Row
+from clients.commands.html import Markup, data_address, markup
+from clients.commands.names import shown
 from clients.commands.sources import Picture
 from model.picture import PictureLimits
 from server.errors import ServiceError
@@ -68,34 +67,52 @@ class Report:
         else:
             self._classes[row["person"]].add(next(self._numbers), picture, row)
 
-    def page(self, title: str) -> Iterator[str]:
-        """The page, piece by piece; the pictures it shows are read once more."""
-        yield _HEAD.substitute(title=escape(title))
+    def page(self, title: str) -> Iterator[Markup]:
+        """Yields the page, piece by piece; the pictures it shows are read once more."""
+        yield markup(_HEAD, title=title, style=Markup(_STYLE))
         for person, ends in self._classes.items():
-            shown = ends.sorted()
-            name = "Person" if person else "No person"
-            left_out = ends.seen - len(shown)
-            note = f", {left_out:,} between the surest and the least sure left out" if left_out else ""
-            yield f"<h2>{name}: {ends.seen:,}{note}</h2>\n<div class=gallery>\n"
-            for picture, row in shown:
+            entries = ends.sorted()
+            left_out = ends.seen - len(entries)
+            yield markup(
+                "<h2>{name}: {seen}{note}</h2>\n<div class=gallery>\n",
+                name="Person" if person else "No person",
+                seen=f"{ends.seen:,}",
+                note=f", {left_out:,} between the surest and the least sure left out" if left_out else "",
+            )
+            for picture, row in entries:
                 yield self._figure(picture, row)
-            yield "</div>\n"
+            yield Markup("</div>\n")
         if self._error_count:
-            yield f"<h2>Not classified: {self._error_count:,}</h2>\n<table><tr><th>name<th>code<th>why</tr>\n"
+            yield markup(
+                "<h2>Not classified: {count}</h2>\n<table><tr><th>name<th>code<th>why</tr>\n",
+                count=f"{self._error_count:,}",
+            )
             for row in self._errors:
-                yield f"<tr><td>{escape(row['name'])}<td>{escape(row['code'])}<td>{escape(row['message'])}</tr>\n"
-            yield "</table>\n"
+                yield markup(
+                    "<tr><td>{name}<td>{code}<td>{message}</tr>\n",
+                    name=row["name"],
+                    code=row["code"],
+                    message=row["message"],
+                )
+            yield Markup("</table>\n")
 
-    def _figure(self, picture: Picture, row: Row) -> str:
-        stopped = min(1.0, (row["burst_index"] + 1) * self._burst_rows / self._height)
-        how = f"stopped after burst {row['burst_index'] + 1}" if row["exited"] else "read to the end"
-        skipped = f", {row['skipped']} skipped" if row["skipped"] else ""
-        return (
-            f'<figure><div class="frame{" exited" if row["exited"] else ""}" style="--stop:{stopped:.2%}">'
-            f'<img loading=lazy width={self._width} height={self._height} alt="" '
-            f'src="{self._thumbnail(picture)}"></div>'
-            f'<figcaption title="{escape(row["name"])}"><b>{row["p_person"]:.4f}</b> {escape(_tail(row["name"]))}'
-            f"<br>{how}{skipped}</figcaption></figure>\n"
+    def _figure(self, picture: Picture, row: Row) -> Markup:
+        rows_read = min(self._height, (row["burst_index"] + 1) * self._burst_rows)
+        how = f"stopped after row {rows_read} of {self._height}" if row["exited"] else "read to the end"
+        return markup(
+            '<figure><div class="frame{exited}" style="--stop:{stop}">'
+            '<img loading=lazy width={width} height={height} alt="" src="{thumbnail}"></div>'
+            '<figcaption title="{name}"><b>{p_person}</b> {tail}<br>{how}{skipped}</figcaption></figure>\n',
+            exited=" exited" if row["exited"] else "",
+            stop=f"{rows_read / self._height:.2%}",
+            width=self._width,
+            height=self._height,
+            thumbnail=self._thumbnail(picture),
+            name=row["name"],
+            p_person=f"{row['p_person']:.4f}",
+            tail=_tail(row["name"]),
+            how=how,
+            skipped=f", {row['skipped']} bursts skipped" if row["skipped"] else "",
         )
 
     def _thumbnail(self, picture: Picture) -> str:
@@ -107,17 +124,22 @@ class Report:
             return "data:,"  # it was there a moment ago
         file = io.BytesIO()
         Image.fromarray(frame).save(file, "JPEG", quality=THUMBNAIL_QUALITY)
-        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        return data_address("image/jpeg", file)
 
 
 def _tail(name: str) -> str:
+    name = shown(name)
     return name if len(name) <= 28 else "…" + name[-27:]
 
 
-_HEAD = Template("""<!doctype html>
+_HEAD: Final = """<!doctype html>
 <html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
-<title>$title</title>
-<style>
+<title>{title}</title>
+<style>{style}</style>
+<h1>{title}</h1>
+<p>The number is P(person); each class begins with what is surest. Below the red line the frame was never read.</p>
+"""
+_STYLE: Final = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }
 .gallery { display: flex; flex-wrap: wrap; gap: 12px }
 figure { margin: 0; width: 240px } figcaption { overflow-wrap: anywhere; font-size: 12px }
@@ -129,7 +151,4 @@ td, th { text-align: left; padding: 2px 12px 2px 0; vertical-align: top }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #181818 } .frame.exited::after { background: #000a }
 }
-</style>
-<h1>$title</h1>
-<p>The number is P(person); each class begins with what is surest. Below the red line the frame was never read.</p>
-""")
+"""

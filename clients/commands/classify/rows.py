@@ -1,10 +1,16 @@
 """One row a picture: as text, CSV, JSON or a JSON object a line; and how a run goes on where it was."""
 
 import csv
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from clients.commands.names import cell, open_text, shown, uncelled
 
 FORMATS: Final = ("text", "csv", "json", "ndjson")
 BY_SUFFIX: Final = {".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".txt": "text"}
@@ -49,7 +55,8 @@ class RowWriter:
             self._file.write(in_words(row, self._settings["bursts_per_frame"]) + "\n")
         elif self._kind == "csv":
             named = {key: self._settings[key] for key in SETTINGS}
-            self._csv.writerow(row | named | {"policy": json.dumps(named["policy"])})
+            cells = row | named | {"policy": json.dumps(named["policy"])}
+            self._csv.writerow({key: cell(value) if isinstance(value, str) else value for key, value in cells.items()})
         elif self._kind == "json":
             self._file.write(("," if self._count else "") + "\n" + json.dumps(row))
         else:
@@ -66,57 +73,89 @@ class RowWriter:
 
 def in_words(row: Row, bursts_per_frame: int) -> str:
     """A row for people."""
+    name = shown(row["name"])
     if row.get("code"):
-        return f"{row['name']}: {row['message']} ({row['code']})"
+        return f"{name}: {shown(row['message'])} ({shown(row['code'])})"
     said = "person" if row["person"] else "no person"
-    return (
-        f"{row['name']}: {said}, P(person) {row['p_person']:.3f}, "
-        f"{row['processed']} of {bursts_per_frame} bursts processed"
-    )
+    return f"{name}: {said}, P(person) {row['p_person']:.3f}, {row['processed']} of {bursts_per_frame} bursts processed"
+
+
+Count = Annotated[int, Meta(ge=0, lt=2**53)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class _Settings(Struct):
+    """What every row of a file has in common."""
+
+    variant: str
+    weights: str
+    policy: dict[str, Any]
+
+
+class _Decided(_Settings):
+    """A row of a picture that was classified, as a file of an earlier run must have it."""
+
+    name: str
+    person: bool
+    p_person: Share
+    exited: bool
+    burst_index: Count
+    processed: Count
+    skipped: Count
+    unread: Count
+    processed_ratio: Share
+    macs: Count
+    elapsed_us: Count
+    logits: tuple[float, float] | UnsetType = UNSET
+    curve: list[Share | None] | UnsetType = UNSET
+
+
+class _Refused(_Settings):
+    """A row of a picture that was not."""
+
+    name: str
+    code: str
+    message: str
 
 
 def read_rows(path: Path, kind: str, settings: Mapping[str, Any]) -> Iterator[Row]:
-    """The rows of a run that was interrupted; a last line that was cut off is taken away.
+    """Yields the rows of a run that was interrupted; a last line that was cut off is taken away.
 
     Raises:
-        RowsError: not such a file, or one of other settings.
+        RowsError: not such a file, or one of other settings; nothing in it is believed unchecked.
+        OSError: it can't be read.
     """
     _drop_torn_line(path)
-    with path.open(newline="") as file:
-        found: Iterator[Any] = csv.DictReader(file) if kind == "csv" else map(_parsed, file)
-        for number, row in enumerate(found, 1):
+    wanted = {key: settings[key] for key in SETTINGS}
+    with open_text(path) as file:
+        found_rows = _from_csv(file) if kind == "csv" else _from_ndjson(file)
+        for number in itertools.count(1):
             try:
-                policy = json.loads(row["policy"]) if kind == "csv" else row["policy"]
-                if kind == "csv":
-                    row = _typed(row)
-                made_with = {"variant": row["variant"], "weights": row["weights"], "policy": policy}
-                name = row["name"]
-            except (KeyError, TypeError, ValueError) as error:
-                raise RowsError(f"{path}: row {number} is not one that this command wrote") from error
-            wanted = {key: settings[key] for key in SETTINGS}
+                found = next(found_rows, None)
+                if found is None:
+                    return
+                row = msgspec.convert(found, _Refused if found.get("code") else _Decided, strict=kind != "csv")
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
+                raise RowsError(f"{path}: row {number} is not one that this command wrote ({error})") from error
+            made_with = {key: getattr(row, key) for key in SETTINGS}
             if made_with != wanted:
                 other = next(key for key in SETTINGS if made_with[key] != wanted[key])
                 raise RowsError(f"{path}: was made with another {other}: {made_with[other]}, not {wanted[other]}")
-            yield {"name": name} | row
+            yield {key: value for key, value in msgspec.to_builtins(row).items() if key not in SETTINGS}
 
 
-def _parsed(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
+def _from_ndjson(file: IO[str]) -> Iterator[Any]:
+    for line in file:
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise TypeError("not an object")
+        yield row
 
 
-def _typed(row: Mapping[str, str]) -> Row:
-    kinds = {"p_person": float, "processed_ratio": float}
-    numbers = ("burst_index", "processed", "skipped", "unread", "macs", "elapsed_us")
-    typed: Row = {key: value for key, value in row.items() if value != ""}
-    for key in typed:
-        if key in ("person", "exited"):
-            typed[key] = typed[key] == "True"
-        elif key in kinds or key in numbers:
-            typed[key] = kinds.get(key, int)(typed[key])
-    return typed
+def _from_csv(file: IO[str]) -> Iterator[Any]:
+    for row in csv.DictReader(file):
+        cells: dict[str, Any] = {key: uncelled(value) for key, value in row.items() if value}
+        yield cells | {"policy": json.loads(cells["policy"])}
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-
-from rich import box
-from rich.table import Table
+from time import monotonic
 
 from clients.commands.classify.rows import Row
+from clients.commands.table import MISSING, Table, counted
 
 
 @dataclass(slots=True)
@@ -35,6 +34,15 @@ class Summary:
     persons: Tally = field(default_factory=Tally)
     empties: Tally = field(default_factory=Tally)
     errors: Counter[str] = field(default_factory=Counter)
+    _fresh: int = 0
+    _began_s: float = 0.0
+    _last_s: float = 0.0
+
+    def clock(self) -> None:
+        """Notes that a picture was looked at now; the first one starts the clock, so that no start-up counts."""
+        self._last_s = monotonic()
+        self._began_s = self._began_s or self._last_s
+        self._fresh += 1
 
     def add(self, row: Row) -> None:
         """Counts a row in."""
@@ -47,30 +55,31 @@ class Summary:
     def classified(self) -> int:
         return self.persons.pictures + self.empties.pictures
 
-    def table(self, seconds: float, fresh: int) -> Table:
-        """For the terminal.
-
-        Args:
-            seconds: that the run took.
-            fresh: pictures that it looked at.
-        """
-        rate = f"{fresh / seconds:,.1f} pictures/s" if seconds > 0 and fresh else "nothing new"
-        table = Table(box=box.SIMPLE_HEAD, caption=f"{rate}, {seconds:.1f} s", caption_justify="left")
-        headings = ("class", "pictures", "share", "mean\nP(person)", "exits", "processed\nratio", "GMAC")
-        for index, heading in enumerate(headings):
-            table.add_column(heading, justify="right" if index else "left")
+    def table(self) -> Table:
+        """Returns the sums, for the terminal."""
+        rows: list[tuple[str, ...]] = []
         for name, tally in (("person", self.persons), ("no person", self.empties)):
             count = tally.pictures
             mean = max(1, count)
-            table.add_row(
-                name,
-                f"{count:,}",
-                f"{count / max(1, self.classified):.1%}",
-                f"{tally.p_person / mean:.3f}" if count else "-",
-                f"{tally.exits:,}",
-                f"{tally.processed_ratio / mean:.3f}" if count else "-",
-                f"{tally.macs / 1e9:.3f}",
+            rows.append(
+                (
+                    name,
+                    f"{count:,}",
+                    f"{count / max(1, self.classified):.1%}",
+                    f"{tally.p_person / mean:.3f}" if count else MISSING,
+                    f"{tally.exits:,}",
+                    f"{tally.processed_ratio / mean:.3f}" if count else MISSING,
+                    f"{tally.macs / 1e9:.3f}",
+                )
             )
-        for code, count in self.errors.most_common():
-            table.add_row(code.replace("_", " "), f"{count:,}", *["-"] * 5)
-        return table
+        rows += [(code.replace("_", " "), f"{count:,}", *[MISSING] * 5) for code, count in self.errors.most_common()]
+        headings = ("class", "pictures", "share", "mean\nP(person)", "exits", "processed\nratio", "GMAC")
+        return Table("", headings, rows, [self._rate()])
+
+    def _rate(self) -> str:
+        seconds = self._last_s - self._began_s
+        if not self._fresh:
+            return "nothing new"
+        if self._fresh == 1 or not seconds:
+            return counted(self._fresh, "picture")
+        return f"{counted(self._fresh, 'picture')}, {(self._fresh - 1) / seconds:,.0f} pictures/s after the first"

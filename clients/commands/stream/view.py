@@ -15,7 +15,7 @@ from rich.text import Text
 
 from clients.commands.console import say
 from clients.commands.names import shown
-from clients.commands.table import MISSING, Table
+from clients.commands.table import MISSING, Table, counted
 from clients.python.presence import PresenceEvent
 from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.emitter import Event
@@ -247,11 +247,6 @@ class Totals:
         if self.rows_late:
             said.append(f"{self.rows_late:,} of the rows sent had left before the answer came back")
         return said
-
-
-def counted(count: int, noun: str) -> str:
-    """Returns a count with its noun."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def result_table(reports: Iterable[tuple[str, FrameReport]], burst_rows: int) -> Table:

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import pytest
 from typer.testing import CliRunner, Result
 
-from clients.commands.classify.remote import TOGETHER_BYTES
 from clients.commands.main import app
+from clients.python.http import TOGETHER_BYTES
 from model.checkpoint import save_checkpoint
 from tests.networks import SMALL, random_checkpoint
 from tests.picture_files import animation, grey_16_bit, huge_png, picture
@@ -200,7 +200,14 @@ class _Fake(BaseHTTPRequestHandler, ABC):
 
 def _entry(name: str, p_person: float) -> dict[str, Any]:
     counts = dict.fromkeys(("index", "burst_index", "processed", "skipped", "unread", "macs", "elapsed_us"), 1)
-    return {"name": name, "person": True, "p_person": p_person, "exited": False, "processed_ratio": 1.0} | counts
+    return {
+        "name": name,
+        "person": True,
+        "p_person": p_person,
+        "exited": False,
+        "processed_ratio": 1.0,
+        "logits": [0, 1],
+    } | counts
 
 
 def _run_by(fake: type[_Fake], folder: Path) -> Result:
