@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from clients.commands.classify.sources import Picture
 from PIL import Image
 
 from clients.commands.classify.local import Classifier, Setup
+from clients.commands.sources import Picture
 from clients.python.client import Client
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS

@@ -32,7 +32,6 @@ EXTRAS: Final = {
     "onnxscript": "bench",
     "openvino": "bench",
     "psutil": "bench",
-    "pycocotools": "train",
     "skimage": "samples",
     "torch": "train",
 }
