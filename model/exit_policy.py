@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, Generic, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
@@ -32,8 +32,11 @@ class Verdict(StrEnum):
     EXIT = "exit"
 
 
-class Seen(NamedTuple):
-    """What is known after a burst; for `MemorylessPolicy.leaves` also arrays of it, for many bursts at a time.
+T = TypeVar("T")
+
+
+class Seen(NamedTuple, Generic[T]):
+    """What is known after a burst: numbers, or for `MemorylessPolicy.leaves` arrays, for many bursts at a time.
 
     Attributes:
         share: of the frame's bursts that lie behind, above 0 and up to 1.
@@ -41,9 +44,9 @@ class Seen(NamedTuple):
         confidence: how likely the decision now is the final one, 0..1, as the network thinks.
     """
 
-    share: Any
-    p_person: Any
-    confidence: Any
+    share: T
+    p_person: T
+    confidence: T
 
 
 State = tuple[float, ...]
@@ -132,7 +135,7 @@ class ExitPolicy(ABC):
                 raise PolicyError(f"{low} must be below {high}, not {below} and {above}")
 
     @abstractmethod
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
+    def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
         """The verdict on the burst just processed, and the state for the next one (`START` before the first)."""
 
     @classmethod
@@ -147,10 +150,10 @@ class MemorylessPolicy(ExitPolicy):
     __slots__ = ()
 
     @abstractmethod
-    def leaves(self, seen: Seen) -> Any:
+    def leaves(self, seen: Seen[Any]) -> Any:
         """Whether to exit: a bool, or an array of bool where `seen` has arrays."""
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
+    def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
         return _exit_if(self.leaves(seen), state)
 
 
@@ -215,7 +218,7 @@ class PublishedPolicy(ExitPolicy):
     skips: ClassVar[bool] = True
     ordered: ClassVar[tuple[str, str] | None] = ("skip_threshold", "exit_threshold")
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
+    def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
         if seen.p_person >= self.exit_threshold:
             return Verdict.EXIT, state
         if seen.p_person <= self.skip_threshold:
@@ -236,7 +239,7 @@ class NeverExitPolicy(MemorylessPolicy):
     sentence: ClassVar[str] = "Reads every frame to its end."
     acts: ClassVar[bool] = False
 
-    def leaves(self, seen: Seen) -> Any:
+    def leaves(self, seen: Seen[Any]) -> Any:
         return seen.p_person > math.inf  # of the shape of what was seen
 
 
@@ -252,7 +255,7 @@ class TwoSidedPolicy(MemorylessPolicy):
     sentence: ClassVar[str] = "Exits once P(person) is {exit_above} or more, or {exit_below} or less."
     ordered: ClassVar[tuple[str, str] | None] = ("exit_below", "exit_above")
 
-    def leaves(self, seen: Seen) -> Any:
+    def leaves(self, seen: Seen[Any]) -> Any:
         return (seen.p_person >= self.exit_above) | (seen.p_person <= self.exit_below)
 
     @classmethod
@@ -290,7 +293,7 @@ class PerBurstPolicy(MemorylessPolicy):
         "or 1 - P(person) one from {empty_first} to {empty_last}; above 1 is never."
     )
 
-    def leaves(self, seen: Seen) -> Any:
+    def leaves(self, seen: Seen[Any]) -> Any:
         person = line(self.person_first, self.person_last, seen.share)
         return (seen.p_person >= person) | (1 - seen.p_person >= line(self.empty_first, self.empty_last, seen.share))
 
@@ -317,7 +320,7 @@ class PatiencePolicy(ExitPolicy):
         "and {from_share:%} of the frame lies behind."
     )
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
+    def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
         answer, times = state or (-1.0, 0.0)
         now = float(seen.p_person >= PERSON_FROM)
         times = times + 1 if now == answer else 1.0
@@ -338,7 +341,7 @@ class ConfidencePolicy(MemorylessPolicy):
     label: ClassVar[str] = "Own confidence"
     sentence: ClassVar[str] = "Exits once the network's confidence that its decision is final is {threshold} or more."
 
-    def leaves(self, seen: Seen) -> Any:
+    def leaves(self, seen: Seen[Any]) -> Any:
         return seen.confidence >= self.threshold
 
     @classmethod
@@ -363,7 +366,7 @@ class SequentialPolicy(ExitPolicy):
         "of the sum, {decay:%} is kept from one burst to the next."
     )
 
-    def verdict(self, seen: Seen, state: State) -> tuple[Verdict, State]:
+    def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
         chance = min(max(seen.p_person, 1e-9), 1 - 1e-9)
         total = self.decay * (state[0] if state else 0.0) + math.log(chance / (1 - chance))
         return _exit_if(abs(total) >= self.evidence, (total,))
@@ -383,7 +386,7 @@ class FixedRowPolicy(MemorylessPolicy):
     label: ClassVar[str] = "Fixed row"
     sentence: ClassVar[str] = "Exits once {share:%} of the frame lies behind."
 
-    def leaves(self, seen: Seen) -> Any:
+    def leaves(self, seen: Seen[Any]) -> Any:
         return seen.share >= self.share
 
     @classmethod

@@ -1,5 +1,6 @@
 """Early exits over labelled pictures: full-frame curves once, then any policy that only exits, replayed on them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,23 +80,25 @@ def replay(policy: ExitPolicy, curves: Curves) -> Outcome:
     if policy.skips:
         raise ValueError(f"the policy {policy.name!r} changes the hidden state; it has to be run through the network")
     count, bursts = curves.p_person.shape
-    halts = np.full(count, bursts - 1)
     if isinstance(policy, MemorylessPolicy):  # all frames at once
-        share = (np.arange(bursts) + 1) / bursts
-        seen = Seen(np.broadcast_to(share, (count, bursts)), curves.p_person, curves.confidence)
-        leave: Flags = policy.leaves(seen)
+        share = np.broadcast_to((np.arange(bursts) + 1) / bursts, (count, bursts))
+        leave: Flags = policy.leaves(Seen(share, curves.p_person, curves.confidence))
         leave[:, -1] = True
         halts = leave.argmax(1)
-    elif policy.acts:
-        for index in range(count):
-            state = START
-            for burst in range(bursts - 1):
-                seen = Seen((burst + 1) / bursts, curves.p_person[index, burst], curves.confidence[index, burst])
-                verdict, state = policy.verdict(seen, state)
-                if verdict is Verdict.EXIT:
-                    halts[index] = burst
-                    break
+    else:
+        halts = np.array([burst for burst, _ in _first_verdicts(policy, curves)])
     return Outcome(curves.p_person[np.arange(count), halts], (halts + 1) / bursts, halts < bursts - 1)
+
+
+def _first_verdicts(policy: ExitPolicy, curves: Curves) -> Iterator[tuple[int, Verdict]]:
+    """Of each frame the first burst at which the policy doesn't continue, and what it says; else the last burst."""
+    bursts = curves.p_person.shape[1]
+    for chances, confidences in zip(curves.p_person.tolist(), curves.confidence.tolist(), strict=True):
+        state, verdict, burst = START, Verdict.CONTINUE, -1
+        while verdict is Verdict.CONTINUE and burst < bursts - 2:  # at the last burst nothing is left to save
+            burst += 1
+            verdict, state = policy.verdict(Seen((burst + 1) / bursts, chances[burst], confidences[burst]), state)
+        yield (bursts - 1 if verdict is Verdict.CONTINUE else burst), verdict
 
 
 def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8], curves: Curves) -> Outcome:
@@ -107,19 +110,12 @@ def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8],
         return replay(policy, curves)
     count, bursts = curves.p_person.shape
     p_person, processed, exited = curves.p_person[:, -1].copy(), np.ones(count), np.zeros(count, bool)
-    for index, (chances, confidences) in enumerate(
-        zip(curves.p_person.tolist(), curves.confidence.tolist(), strict=True)
-    ):
-        state = START
-        for burst in range(bursts - 1):
-            verdict, state = policy.verdict(Seen((burst + 1) / bursts, chances[burst], confidences[burst]), state)
-            if verdict is Verdict.SKIP_NEXT:
-                scan = scan_frame(runtime, frames[index], policy)
-                p_person[index], processed[index], exited[index] = scan.p_person, scan.processed_ratio, scan.exited
-            elif verdict is Verdict.EXIT:
-                p_person[index], processed[index], exited[index] = chances[burst], (burst + 1) / bursts, True
-            if verdict is not Verdict.CONTINUE:
-                break
+    for index, (burst, verdict) in enumerate(_first_verdicts(policy, curves)):
+        if verdict is Verdict.SKIP_NEXT:
+            scan = scan_frame(runtime, frames[index], policy)
+            p_person[index], processed[index], exited[index] = scan.p_person, scan.processed_ratio, scan.exited
+        elif verdict is Verdict.EXIT:
+            p_person[index], processed[index], exited[index] = curves.p_person[index, burst], (burst + 1) / bursts, True
     return Outcome(p_person, processed, exited)
 
 

@@ -62,12 +62,13 @@ EXAMPLES = {
     "upgrade_required": "this is the path of a websocket: ask for an upgrade and offer the subprotocol 'rascanet.v1'",
     "unknown_variant": "the variant '64x64' is not served; there is 105x120, 210x240",
     "unknown_model": "there is no model 'resnet'; there is 105x120, 105x120-sequence, 210x240, 210x240-sequence",
-    "unknown_sequence": "there is no sequence '7'; its first request has sequence_start",
+    "unknown_sequence": "there is no sequence '7' of this client; its first request has sequence_start",
     "request_timeout": "the request did not arrive within 60 s",
     "out_of_order": "burst 3 came, burst 2 is next",
     "sequence_in_use": "the sequence '7' is under way; end it, choose another sequence_id, or wait until it had no "
     "request for 30 s",
-    "sequence_expired": "the sequence '7' had no request for 30 s and was dropped",
+    "sequence_expired": "the sequence '7' was dropped: it had no request for 30 s, or was decided and another one "
+    "needed its room",
     "too_many_images": "at most 64 pictures a request are taken",
     "request_too_large": "a request body has at most 67108864 bytes",
     "image_too_large": "the picture has more than the 20971520 bytes that are taken",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.exit_policy import POLICIES, PerBurstPolicy, Policy, PublishedPolicy, TwoSidedPolicy
+from model.exit_policy import POLICIES, ExitPolicy, PerBurstPolicy, PublishedPolicy, TwoSidedPolicy
 from model.runtime import load_runtime
 from model.scan import scan_frame
 from model.training.outcomes import Curves, losses, read_curves, replay, run
@@ -14,17 +14,18 @@ from tests.model.random_networks import random_frames
 from tests.model.training.random_curves import random_curves
 from tests.networks import SMALL, random_checkpoint
 
-REPLAYED: list[Policy] = [
+REPLAYED: list[ExitPolicy] = [
     *(kind() for kind in POLICIES.values() if not kind.skips),
+    *(setting for kind in POLICIES.values() if not kind.skips for setting in list(kind.settings())[::5]),
     TwoSidedPolicy(0.52, 0.48),
     PerBurstPolicy(0.6, 0.5, 0.55, 0.5),
     PerBurstPolicy(0.5, 0.7, 2.0, 0.5),
 ]
 
 
-@settings(max_examples=30)
+@settings(max_examples=60)
 @given(st.integers(0, 99), st.sampled_from(REPLAYED))
-def test_replaying_on_curves_is_what_the_network_does(seed: int, policy: Policy) -> None:
+def test_replaying_on_curves_is_what_the_network_does(seed: int, policy: ExitPolicy) -> None:
     runtime = load_runtime(random_checkpoint(SMALL, seed))
     frames = random_frames(SMALL, 3, seed)
     photos = Photos("val", tuple(Photo(Path("x"), label, "street", None) for label in (0, 1, 1)), "")
