@@ -89,7 +89,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     sequences = Sequences(settings.max_sequences, settings.sequence_idle_s)
     for router in (
         pictures.router(networks, work, picture_limits, settings.max_images),
-        tensors.router(networks, work, sequences, settings.max_images, app.version),
+        tensors.router(networks, work, sequences, settings.max_images, settings.sequence_idle_s, app.version),
         health.router(
             settings.limits, lambda: len(streams), lambda: streams.admission.open, metrics_text, asyncapi.document
         ),

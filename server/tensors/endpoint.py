@@ -1,18 +1,15 @@
-"""The Open Inference Protocol v2 over HTTP, with Triton's binary tensor and sequence extensions.
-
-Each variant is served twice: `105x120` takes whole frames, `105x120-sequence` bursts of one frame, request by request.
-"""
+"""Infer requests of the Open Inference Protocol v2, with Triton's binary tensor and sequence extensions."""
 
 import asyncio
+from time import perf_counter_ns
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from model.config import RaScaNetConfig
 from model.exit_policy import WHOLE_PICTURE_POLICY, Policy, default_policy
 from model.scan import scan_frame
 from model.step import Floats, StepResult, StepRuntime
@@ -31,25 +28,16 @@ from server.tensors.codec import (
     Arrays,
     Parameters,
     Tensors,
-    TensorSpec,
     most_json_bytes,
     read_tensors,
     write_tensors,
 )
-from server.tensors.schemas import (
-    InferRequest,
-    InferResponse,
-    Live,
-    ModelMetadata,
-    ModelReady,
-    ServerMetadata,
-    TensorMetadata,
-)
+from server.tensors.description import Descriptions, add_routes
+from server.tensors.model import COMMON_OUTPUTS, SEQUENCE, SEQUENCE_OUTPUTS, TensorModel
+from server.tensors.schemas import InferRequest, InferResponse
 from server.tensors.sequences import Key, Sequences, read_on
+from server.tensors.statistics import Statistics
 
-EXTENSIONS: Final = ["binary_tensor_data", "sequence", "sequence(string_id)"]
-SEQUENCE: Final = "-sequence"
-VERSION_DIGITS: Final = 12
 SMALL_BODY_BYTES: Final = 65_536
 """Up to here reading a body is quicker than handing it to a thread."""
 MAX_ID_LENGTH: Final = 200
@@ -57,55 +45,7 @@ MAX_ID_LENGTH: Final = 200
 POLICY: Final = {"policy", "exit_threshold", "skip_threshold"}
 SEQUENCE_PARAMETERS: Final = {"sequence_id", "sequence_start", "sequence_end", "burst_index"}
 
-_COMMON: Final = (
-    ("p_person", "FP32"),
-    ("confidence", "FP32"),
-    ("person", "BOOL"),
-    ("exited", "BOOL"),
-    ("burst_index", "INT32"),
-    ("processed", "INT32"),
-    ("skipped", "INT32"),
-    ("unread", "INT32"),
-)
-FRAME_OUTPUTS: Final = (
-    TensorSpec("logits", "FP32", (-1, 2)),
-    *(TensorSpec(name, datatype, (-1,)) for name, datatype in _COMMON),
-)
-SEQUENCE_OUTPUTS: Final = (
-    TensorSpec("logits", "FP32", (1, 2)),
-    *(TensorSpec(name, datatype, (1,)) for name, datatype in (*_COMMON, ("next_burst", "INT32"), ("decided", "BOOL"))),
-)
-
-_BOTH = ("/models/{name}", "/models/{name}/versions/{version}")
-
-
-class _Model:
-    """A model of the protocol: a network, and whether it takes frames or sequences."""
-
-    def __init__(self, networks: Networks, name: str, version: str | None) -> None:
-        self.name, self.variant = name, name.removesuffix(SEQUENCE)
-        self.sequences = name.endswith(SEQUENCE)
-        if self.variant not in networks:
-            known = ", ".join(f"{each}, {each}{SEQUENCE}" for each in networks) or "none"
-            raise ServiceError("unknown_model", f"there is no model {name[:80]!r}; there is {known}")
-        self.served: ServedNetwork = networks[self.variant]
-        self.version = self.served.digest[:VERSION_DIGITS]
-        if version not in (None, self.version):
-            raise ServiceError("unknown_model", f"{name} has the version {self.version}, not {str(version)[:80]!r}")
-
-    @property
-    def config(self) -> RaScaNetConfig:
-        return self.served.runtime.config
-
-    @property
-    def takes(self) -> TensorSpec:
-        if self.sequences:
-            return TensorSpec("bursts", "UINT8", (-1, *self.config.burst_shape))
-        return TensorSpec("frames", "UINT8", (-1, *self.config.frame_shape))
-
-    @property
-    def gives(self) -> tuple[TensorSpec, ...]:
-        return SEQUENCE_OUTPUTS if self.sequences else FRAME_OUTPUTS
+_MODELS = ("/models/{name}", "/models/{name}/versions/{version}")
 
 
 _INFER: Final[dict[str, Any]] = {
@@ -152,56 +92,22 @@ _INFER: Final[dict[str, Any]] = {
 }
 
 
-class TensorEndpoint:
-    """The routes of the protocol.
+class InferEndpoint:
+    """Takes tensors, runs them, and answers.
 
     Args:
         networks: each is served as two models.
         work: room for requests and the threads that do their work.
         sequences: frames that come request by request.
         max_frames: in one request.
-        version: of this server.
+        statistics: counts the requests.
     """
 
-    def __init__(self, networks: Networks, work: Work, sequences: Sequences, max_frames: int, version: str) -> None:
+    def __init__(
+        self, networks: Networks, work: Work, sequences: Sequences, max_frames: int, statistics: Statistics
+    ) -> None:
         self._networks, self._work, self._sequences = networks, work, sequences
-        self._max_frames, self._version = max_frames, version
-
-    async def live(self) -> Live:
-        """Answers while the service runs."""
-        return Live(live=True, ready=bool(self._networks))
-
-    async def ready(self) -> Response:
-        """Whether networks are loaded."""
-        loaded = bool(self._networks)
-        return JSONResponse(Live(live=True, ready=loaded).model_dump(), 200 if loaded else 503)
-
-    async def server_metadata(self) -> ServerMetadata:
-        """Name, version and extensions of this server."""
-        return ServerMetadata(name="rascanet-stream", version=self._version, extensions=EXTENSIONS)
-
-    async def model_metadata(self, name: str, version: str | None = None) -> ModelMetadata:
-        """What the model takes and gives."""
-        model = _Model(self._networks, name, version)
-        config = model.config
-        return ModelMetadata(
-            name=name,
-            versions=[model.version],
-            platform="rascanet_safetensors",
-            inputs=[_metadata(model.takes)],
-            outputs=[_metadata(spec) for spec in model.gives],
-            properties={
-                "weights": model.served.digest,
-                "burst_rows": str(config.BURST_ROWS),
-                "bursts_per_frame": str(config.bursts_per_frame),
-                "macs_per_burst": str(config.macs_per_burst),
-            },
-        )
-
-    async def model_ready(self, name: str, version: str | None = None) -> ModelReady:
-        """Whether the model can be asked."""
-        _Model(self._networks, name, version)
-        return ModelReady(name=name, ready=True)
+        self._max_frames, self._statistics = max_frames, statistics
 
     async def infer(self, request: Request, name: str, version: str | None = None) -> Response:
         """Runs frames, or the next bursts of a sequence.
@@ -223,13 +129,23 @@ class TensorEndpoint:
         }
         ```
         """
-        model, work, client = _Model(self._networks, name, version), self._work, client_of(request.scope)
+        model = TensorModel(self._networks, name, version)
+        began = perf_counter_ns()
+        try:
+            return await self._infer(request, model)
+        except ServiceError:
+            self._statistics.failed(model.name, perf_counter_ns() - began)
+            raise
+
+    async def _infer(self, request: Request, model: TensorModel) -> Response:
+        work, client = self._work, client_of(request.scope)
         with work.request(client):
             deadline = work.deadline()
             header_length = request.headers.get(HEADER_LENGTH)
             most = model.config.bursts_per_frame if model.sequences else self._max_frames
             most_bytes = most_json_bytes(model.takes, most) if header_length is None else None
             body = await work.in_time(deadline, _body(request, most_bytes))
+            came = perf_counter_ns()
             arguments = (
                 body,
                 header_length,
@@ -239,14 +155,18 @@ class TensorEndpoint:
             )
             small = len(body) <= SMALL_BODY_BYTES
             tensors = read_tensors(*arguments) if small else await work.run(deadline, read_tensors, *arguments)
+            read = perf_counter_ns()
             if model.sequences:
                 outputs = self._advance_sequence(client, model, tensors)
             else:
                 outputs = await self._run_frames(model, tensors, deadline)
-        content, headers = write_tensors(name, model.version, tensors, outputs)
+        ran = perf_counter_ns()
+        content, headers = write_tensors(model.name, model.version, tensors, outputs)
+        spans = (read - came, ran - read, perf_counter_ns() - ran)
+        self._statistics.succeeded(model.name, 1 if model.sequences else len(tensors.array), spans)
         return Response(content, headers=headers)
 
-    async def _run_frames(self, model: _Model, tensors: Tensors, deadline: float) -> Arrays:
+    async def _run_frames(self, model: TensorModel, tensors: Tensors, deadline: float) -> Arrays:
         frames, most = tensors.array, self._max_frames
         parameters = tensors.parameters
         if asked := sorted(key for key in SEQUENCE_PARAMETERS if parameters.get(key)):  # clients send false and 0
@@ -265,10 +185,11 @@ class TensorEndpoint:
         )
         scans = [each for part in parts for each in part]
         return {"logits": np.array([logits for _, logits in scans], np.float32)} | {
-            name: np.array([values[name] for values, _ in scans], DATATYPES[datatype]) for name, datatype in _COMMON
+            name: np.array([values[name] for values, _ in scans], DATATYPES[datatype])
+            for name, datatype in COMMON_OUTPUTS
         }
 
-    def _advance_sequence(self, client: str, model: _Model, tensors: Tensors) -> Arrays:
+    def _advance_sequence(self, client: str, model: TensorModel, tensors: Tensors) -> Arrays:
         """The step runs inline, as a stream's does."""
         parameters = tensors.parameters
         key = Key(client, model.name, _sequence_id(parameters))
@@ -296,25 +217,17 @@ class TensorEndpoint:
         return _standing(sequence)
 
 
-def router(networks: Networks, work: Work, sequences: Sequences, max_frames: int, version: str) -> APIRouter:
-    """All below `/v2`; the arguments are those of `TensorEndpoint`."""
+def router(
+    networks: Networks, work: Work, sequences: Sequences, max_frames: int, sequence_idle_s: float, version: str
+) -> APIRouter:
+    """All below `/v2`; the arguments are those of `InferEndpoint` and `Descriptions`."""
     routes = APIRouter(prefix="/v2", tags=["tensors"])
-    endpoint = TensorEndpoint(networks, work, sequences, max_frames, version)
-    unloaded: dict[int | str, dict[str, Any]] = {503: {"model": Live, "description": "no network is loaded"}}
-    routes.add_api_route("/health/live", endpoint.live)
-    routes.add_api_route("/health/ready", endpoint.ready, responses=unloaded)
-    routes.add_api_route("", endpoint.server_metadata, summary="Server metadata")
-    routes.add_api_route("/", endpoint.server_metadata, include_in_schema=False)
-    unknown = refusals("unknown_model", tensors=True)
-    for model in _BOTH:
-        routes.add_api_route(model, endpoint.model_metadata, summary="Model metadata", responses=unknown)
-        routes.add_api_route(model + "/ready", endpoint.model_ready, responses=unknown)
-        routes.add_api_route(model + "/infer", endpoint.infer, methods=["POST"], **_INFER)
+    statistics = Statistics()
+    add_routes(routes, Descriptions(networks, statistics, max_frames, sequence_idle_s, version), _MODELS)
+    endpoint = InferEndpoint(networks, work, sequences, max_frames, statistics)
+    for path in _MODELS:
+        routes.add_api_route(path + "/infer", endpoint.infer, methods=["POST"], **_INFER)
     return routes
-
-
-def _metadata(spec: TensorSpec) -> TensorMetadata:
-    return TensorMetadata(name=spec.name, datatype=spec.datatype, shape=list(spec.shape))
 
 
 def _policy(parameters: Parameters, served: ServedNetwork, unnamed: Policy) -> Policy:
@@ -347,7 +260,7 @@ async def _body(request: Request, most_bytes: int | None) -> bytes:
 def _scan_frames(
     runtime: StepRuntime, frames: npt.NDArray[np.uint8], policy: Policy
 ) -> list[tuple[dict[str, float], Floats]]:
-    """Of each frame the values of `_COMMON`, and the logits."""
+    """Of each frame the values of `COMMON_OUTPUTS`, and the logits."""
     return [_scan_one(runtime, frame, policy) for frame in frames]
 
 

@@ -110,3 +110,74 @@ class InferResponse(BaseModel):
     id: str | None = None
     parameters: Parameters | None = None
     outputs: list[InferOutput]
+
+
+class TensorConfig(BaseModel):
+    """An input or output in a model's configuration."""
+
+    name: str
+    data_type: str
+    dims: list[int]
+
+
+class SequenceBatching(BaseModel):
+    """How a model keeps sequences."""
+
+    max_sequence_idle_microseconds: int
+
+
+class ModelConfig(BaseModel):
+    """A model's configuration, the members of Triton's that mean something here."""
+
+    name: str
+    platform: str
+    backend: str = ""
+    max_batch_size: int = Field(description="frames in a request; 0: the first dimension is part of the shape")
+    input: list[TensorConfig]
+    output: list[TensorConfig]
+    sequence_batching: SequenceBatching | None = None
+
+
+class IndexEntry(BaseModel):
+    """A model in the index of the repository."""
+
+    name: str
+    version: str
+    state: str = "READY"
+    reason: str = ""
+
+
+class Duration(BaseModel):
+    """How often something was done, and the nanoseconds for all of it."""
+
+    count: Count
+    ns: Count
+
+
+class InferenceStatistics(BaseModel):
+    """Where the time of the infer requests went; `queue` is part of `compute_infer`."""
+
+    success: Duration
+    fail: Duration
+    queue: Duration
+    compute_input: Duration
+    compute_infer: Duration
+    compute_output: Duration
+
+
+class ModelStatistics(BaseModel):
+    """A model's infer requests since this process started."""
+
+    name: str
+    version: str
+    last_inference: Count = Field(description="milliseconds since 1970; 0: none yet")
+    inference_count: Count = Field(description="frames, and requests of sequences")
+    execution_count: Count = Field(description="requests")
+    inference_stats: InferenceStatistics
+    batch_stats: list[Any] = []
+
+
+class Statistics(BaseModel):
+    """Of the models that were asked for."""
+
+    model_stats: list[ModelStatistics]
