@@ -64,6 +64,14 @@ def test_the_default_policy_is_told_in_one_sentence(page: str) -> None:
     assert DEFAULT_POLICY in " ".join((ROOT / page).read_text().split())
 
 
+@pytest.mark.parametrize(("section", "field"), [("Credits", "credits"), ("Resume", "token")])
+def test_what_grants_credits_and_what_gives_tokens(section: str, field: str) -> None:
+    text = _section(PROTOCOL, section)
+    for name, kind in wire.TYPES.items():
+        if issubclass(kind, wire.ServerMessage) and field in kind.__struct_fields__:
+            assert f"`{name}`" in text or f"`{name}.{field}`" in text, name
+
+
 def test_rows() -> None:
     section = _section(PROTOCOL, "Rows")
     offsets = [int(row[0].strip("| ")) for row in _rows(section) if row[0].strip("| ").isdigit() and row[1][0] == "u"]
