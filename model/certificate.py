@@ -12,7 +12,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
+
+import msgspec
 
 from model.exit_policy import CalibratedPolicy, PolicyError
 
@@ -22,6 +24,12 @@ LOSSES = ("disagreement", "accuracy")
 PROCEDURES = ("fixed-sequence", "holm")
 CONDITIONS = ("marginal", "halt-time")
 """The promise holds over all pictures, or in each of some spans of the frame for the pictures decided there."""
+
+
+MOST_BYTES: Final = 1_000_000
+"""Of the file."""
+MOST_PICTURES: Final = 1_000_000
+"""Calibration pictures of a certificate; its check takes time for each of them that is lost."""
 
 
 class CertificateError(ValueError):
@@ -111,7 +119,7 @@ class Certificate:
     @property
     def digest(self) -> str:
         """SHA-256 over all fields."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return _digest(asdict(self))
 
     @property
     def policy(self) -> CalibratedPolicy:
@@ -141,6 +149,8 @@ class Certificate:
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"{name} must be one of {', '.join(values)}")
+        if not 0 < self.pictures <= MOST_PICTURES or any(min(each.pictures, each.errors) < 0 for each in self.spans):
+            raise ValueError(f"pictures and errors must be counts, at most {MOST_PICTURES} pictures")
         if not (0 < self.risk < 1 and 0 < self.delta < 1):
             raise ValueError("risk and delta must be between 0 and 1")
         counted = sum(span.pictures for span in self.spans)
@@ -162,16 +172,19 @@ class Certificate:
             CertificateError: no such file, another kind of file, altered, or made for other weights.
         """
         try:
-            document: dict[str, Any] = json.loads(path.read_text())
+            with path.open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES} bytes")
+            document: dict[str, Any] = json.loads(content)
             if document.pop("format") != FORMAT:
                 raise ValueError("another format")
             digest = document.pop("digest")
             if sorted(document) != sorted(field.name for field in fields(cls)):
                 raise ValueError("other fields")
-            document["spans"] = tuple(Span(**span) for span in document["spans"])
-            certificate = cls(**document)
-            altered = certificate.digest != digest
+            altered = _digest(document) != digest
             if not altered:
+                certificate = msgspec.convert(document, cls)
                 certificate.check()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, PolicyError) as error:
             raise CertificateError(f"{path}: not a certificate that `rascanet calibrate` wrote ({error})") from error
@@ -183,6 +196,11 @@ class Certificate:
                 "make one with `rascanet calibrate`"
             )
         return certificate
+
+
+def _digest(values: dict[str, Any]) -> str:
+    """SHA-256 over the fields of a certificate."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def certificate_beside(weights: Path) -> Path:

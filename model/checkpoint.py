@@ -6,18 +6,21 @@ Our format holds the tensors of `tensor_shapes` in float32 and, as JSON strings 
 
 import hashlib
 import json
-import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from model.config import VARIANTS, RaScaNetConfig
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = "rascanet-stream/1"
 LABELS = ("no person", "person")
@@ -54,6 +57,8 @@ class Checkpoint:
     def __post_init__(self) -> None:
         _check_tensors({name: tensor.shape for name, tensor in self.tensors.items()}, tensor_shapes(self.config))
         for name, tensor in self.tensors.items():
+            if tensor.dtype != np.float32:
+                raise CheckpointError(f"tensor {name!r} must be float32, not {tensor.dtype}")
             if not np.isfinite(tensor).all():
                 raise CheckpointError(f"tensor {name!r} holds values that are not finite")
 
@@ -161,6 +166,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
     except (TypeError, AttributeError) as error:  # bfloat16 and other types that numpy lacks
@@ -169,14 +176,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: the metadata's format is {metadata.get('format')!r}, expected {FORMAT!r}")
     try:
         checkpoint = Checkpoint(
-            RaScaNetConfig.from_dict(json.loads(metadata["config"])),
+            RaScaNetConfig.from_dict(msgspec.json.decode(metadata["config"], type=dict[str, Any])),
             tensors,
-            tuple(json.loads(metadata["labels"])),
-            json.loads(metadata["provenance"]),
+            msgspec.json.decode(metadata["labels"], type=tuple[str, ...]),
+            msgspec.json.decode(metadata["provenance"], type=dict[str, Any]),
         )
     except KeyError as error:
         raise CheckpointError(f"{path}: the metadata lacks {error}") from error
-    except (ValueError, TypeError) as error:  # CheckpointError and JSON errors included
+    except (ValueError, TypeError, RecursionError) as error:  # CheckpointError and JSON errors included
         raise CheckpointError(f"{path}: {error}") from error
     if checkpoint.digest != metadata.get("digest"):
         raise CheckpointError(f"{path}: the digest does not match the tensors; the file was altered")
@@ -187,7 +194,8 @@ def import_public_checkpoint(path: Path) -> Checkpoint:
     """Reads a user's own copy of a public checkpoint (needs torch; never runs code from the file).
 
     Args:
-        path: a torch file holding a state dict, bare or as the entry `state_dict`.
+        path: a torch file holding a state dict, bare or as one of the entries `STATE_ENTRIES`; its names may begin with
+            the prefixes `WRAPPERS`.
 
     Raises:
         CheckpointError: not such a file, or its tensors are not those of a known variant.
@@ -197,36 +205,89 @@ def import_public_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
     try:
+        path.open("rb").close()
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+    try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except Exception as error:  # a damaged file makes torch's unpickler raise whatever it likes
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CheckpointError(
             f"{path}: not a torch file of plain tensors; files that would run code are refused ({reason})"
         ) from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else None
-    state: dict[Any, Any] = content if isinstance(content, dict) else {}
-    if not state or not all(isinstance(name, str) and isinstance(state[name], torch.Tensor) for name in state):
-        raise CheckpointError(f"{path}: expected a state dict, or a dict with the entry 'state_dict'")
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
-    config = _recognise(path, shapes)
-    names = {f"{layer.public}.{name}": f"{layer.ours}.{name}" for layer in _layers(config) for name in layer.shapes}
     try:
+        state = _unwrapped(_state_of(content))
+        shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        config = _recognise(shapes)
+        names = {f"{layer.public}.{name}": f"{layer.ours}.{name}" for layer in _layers(config) for name in layer.shapes}
         _check_tensors(shapes, {public: tensor_shapes(config)[ours] for public, ours in names.items()})
-        tensors = {ours: state[public].to(torch.float32).numpy() for public, ours in names.items()}
+        tensors = {ours: _plain(public, state[public]) for public, ours in names.items()}
         provenance = {"imported_from": path.name, "licence": PUBLIC_LICENCE}
         return Checkpoint(config, tensors, provenance=provenance)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def _recognise(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> RaScaNetConfig:
+STATE_ENTRIES: Final = ("state_dict", "model_state_dict", "model", "net", "network")
+"""Where programs put the state dict that they save beside other things."""
+WRAPPERS: Final = ("module.", "_orig_mod.")
+"""What DataParallel and `torch.compile` put before the names of a network's tensors."""
+
+
+def _state_of(content: object) -> "dict[str, torch.Tensor]":
+    """The state dict of a torch file, without batch norm's counters.
+
+    Raises:
+        CheckpointError: there is none; the message names the first thing wrong with it.
+    """
+    import torch
+
+    state = content
+    if isinstance(state, dict):
+        state = next((state[entry] for entry in STATE_ENTRIES if isinstance(state.get(entry), dict)), state)
+    if not isinstance(state, dict) or not state:
+        found = type(state).__name__ if not isinstance(state, dict) else "an empty one"
+        raise CheckpointError(f"expected a state dict, or a dict with one as {' or '.join(STATE_ENTRIES)}, not {found}")
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise CheckpointError(
+                f"expected a state dict, or a dict with one as {' or '.join(STATE_ENTRIES)}; its entry "
+                f"{str(name)[:80]!r} is {type(value).__name__}, no tensor"
+            )
+    return {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+
+
+def _unwrapped(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    """The tensors without the prefixes of `WRAPPERS`."""
+    plain: dict[str, torch.Tensor] = {}
+    for name, tensor in state.items():
+        bare = name
+        while bare.startswith(WRAPPERS):
+            bare = bare.partition(".")[2]
+        if bare in plain:
+            raise CheckpointError(f"tensor {bare!r} is there twice, once as {name!r}")
+        plain[bare] = tensor
+    return plain
+
+
+def _plain(name: str, tensor: "torch.Tensor") -> npt.NDArray[np.float32]:
+    """A tensor's values, whatever its type, layout or wish for gradients."""
+    import torch
+
+    if not (tensor.is_floating_point() and tensor.layout == torch.strided and tensor.device.type == "cpu"):
+        kind = f"{tensor.dtype}, {tensor.layout}, on {tensor.device.type}"
+        raise CheckpointError(f"tensor {name!r} must hold dense floating-point values, not {kind}")
+    return tensor.detach().to(torch.float32).numpy().copy()
+
+
+def _recognise(shapes: Mapping[str, tuple[int, ...]]) -> RaScaNetConfig:
     """The variant whose last head block has the width found in the file."""
     name = "raster_cnn_0.conv_block4.conv.weight"
     if name not in shapes:
-        raise CheckpointError(f"{path}: tensor {name!r} is missing")
+        raise CheckpointError(f"tensor {name!r} is missing")
     for config in VARIANTS.values():
         if shapes[name][:1] == config.head_channels[-1:]:
             return config
     raise CheckpointError(
-        f"{path}: tensor {name!r} has the shape {shapes[name]}, which is neither of the variants {', '.join(VARIANTS)}"
+        f"tensor {name!r} has the shape {shapes[name]}, which is neither of the variants {', '.join(VARIANTS)}"
     )

@@ -7,14 +7,23 @@ from typing import Final
 
 import numpy as np
 
-from model.certificate import CONDITIONS, LOSSES, PROCEDURES, Certificate, CertificateError, Span, least_trials, p_value
+from model.certificate import (
+    CONDITIONS,
+    LOSSES,
+    MOST_PICTURES,
+    PROCEDURES,
+    Certificate,
+    CertificateError,
+    Span,
+    least_trials,
+    p_value,
+)
 from model.exit_policy import PerBurstPolicy
 from model.training.outcomes import Curves, losses, replay
 
 MAX_SPANS: Final = 4
 ROOM: Final = 2.0
 """A span is expected to hold so many times the pictures of which none may be lost, so that some may."""
-MOST_PICTURES: Final = 1_000_000
 
 Edges = tuple[float, ...]
 """Ends of spans of the frame, the first at 0."""

@@ -91,7 +91,23 @@ def test_an_altered_one_is_refused(tmp_path: Path, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", json.dumps({"format": "rascanet-stream certificate/2", "digest": ""}), "\x00"]
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        "7",
+        "null",
+        '"text"',
+        "\x00",
+        "\ufeff{}",
+        json.dumps({"format": "rascanet-stream certificate/2", "digest": ""}),
+        "[" * 100_000,
+        '{"a":' * 1000 + "1" + "}" * 1000,
+        " " * 1_000_001,
+        "1" * 5000,
+    ],
+    ids=range(13),
 )
 def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "c.json"
@@ -113,6 +129,12 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
         ({"loss": "money"}, "loss must be one of"),
         ({"condition": "always"}, "condition must be one of"),
         ({"risk": 1.0}, "between 0 and 1"),
+        ({"risk": math.nan}, "between 0 and 1"),
+        ({"pictures": 10**12, "spans": (Span(0.0, 1.0, 10**12, 10**9),)}, "at most 1000000 pictures"),
+        ({"spans": (Span(0.0, 1.0, 450, -5),)}, "must be counts"),
+        ({"pictures": "450"}, "int"),
+        ({"spans": ((0.0, 1.0, 450, 5),)}, "object"),
+        ({"risk": "0.05"}, "float"),
     ],
 )
 def test_a_promise_that_cannot_be_is_refused_even_with_a_right_digest(

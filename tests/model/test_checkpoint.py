@@ -1,5 +1,6 @@
 import json
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors.numpy import save_file
 from model.checkpoint import (
     LABELS,
     PUBLIC_LICENCE,
+    STATE_ENTRIES,
     Checkpoint,
     CheckpointError,
     import_public_checkpoint,
@@ -292,12 +294,86 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, zipped: bool) -> 
 
 @pytest.mark.parametrize(
     "content",
-    [[1], {}, {"state_dict": {}}, {"state_dict": [1]}, {"state_dict": torch.zeros(3)}, {1: torch.zeros(2)}, {"a": 1}],
+    [[1], {}, {"state_dict": {}}, {"state_dict": [1]}, {1: torch.zeros(2)}, {"a": 1}],
     ids=repr,
 )
 def test_torch_files_of_something_else_are_refused(tmp_path: Path, content: object) -> None:
     with pytest.raises(CheckpointError, match="expected a state dict"):
         import_public_checkpoint(put(tmp_path, content))
+
+
+@pytest.mark.parametrize("entry", ["", *STATE_ENTRIES])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_checkpoints_as_other_programs_save_them(
+    tmp_path: Path, public_state: PublicState, entry: str, prefix: str
+) -> None:
+    expected = import_public_checkpoint(put(tmp_path, public_state)).digest
+    state: dict[str, torch.Tensor] = OrderedDict()
+    for name, tensor in public_state.items():
+        wants_gradients = tensor.is_floating_point()
+        state[prefix + name] = torch.nn.Parameter(tensor) if wants_gradients else tensor
+    content = {entry: state, "epoch": 7, "args": {"lr": 0.1}} if entry else state
+    assert import_public_checkpoint(put(tmp_path, content)).digest == expected
+
+
+def test_half_precision_is_read(tmp_path: Path, public_state: PublicState) -> None:
+    halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in public_state.items()}
+    tensors = import_public_checkpoint(put(tmp_path, {"model": halves})).tensors
+    assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda tensor: tensor.int(), "not torch.int32"),
+        (lambda tensor: tensor.to_sparse(), "not torch.float32, torch.sparse_coo"),
+        (lambda tensor: tensor.to(torch.complex64), "not torch.complex64"),
+        (lambda tensor: tensor.to("meta"), "not torch.float32, torch.strided, on meta"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+def test_tensors_of_another_kind_are_named(
+    tmp_path: Path, public_state: PublicState, change: Callable[[torch.Tensor], torch.Tensor], complaint: str
+) -> None:
+    public_state["raster_rnn.gru.cell.conv_h.bias"] = change(public_state["raster_rnn.gru.cell.conv_h.bias"])
+    expected = f"'raster_rnn.gru.cell.conv_h.bias' must hold dense floating-point values, {complaint}"
+    with pytest.raises(CheckpointError, match=expected):
+        import_public_checkpoint(put(tmp_path, public_state))
+
+
+def test_a_tensor_that_is_there_twice_is_refused(tmp_path: Path, public_state: PublicState) -> None:
+    public_state["module.raster_rnn.gru.cell.conv_h.bias"] = torch.zeros(40)
+    with pytest.raises(CheckpointError, match=r"is there twice, once as 'module\.raster"):
+        import_public_checkpoint(put(tmp_path, public_state))
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9, 0.999])
+def test_a_torn_torch_file_is_refused(tmp_path: Path, public_state: PublicState, cut: float) -> None:
+    path = put(tmp_path, public_state)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(cut * len(content))])
+    with pytest.raises(CheckpointError, match=r"public\.pth: not a torch file of plain tensors"):
+        import_public_checkpoint(path)
+
+
+@pytest.mark.parametrize("field", ["config", "labels", "provenance"])
+@pytest.mark.parametrize("value", ["[" * 100_000, "7", "null", "[7]", '{"a": '])
+def test_metadata_of_another_kind_is_refused(saved: Path, field: str, value: str) -> None:
+    def change(_: Tensors, metadata: dict[str, str]) -> None:
+        metadata[field] = value
+
+    rewrite(saved, change)
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors: "):
+        load_checkpoint(saved)
+
+
+def test_tensors_of_double_precision_are_refused(saved: Path) -> None:
+    def change(tensors: Tensors, _: dict[str, str]) -> None:
+        tensors["confidence.bias"] = tensors["confidence.bias"].astype(np.float64)
+
+    rewrite(saved, change)
+    with pytest.raises(CheckpointError, match=r"'confidence\.bias' must be float32, not float64"):
+        load_checkpoint(saved)
 
 
 def test_a_missing_key_is_named_as_the_file_names_it(tmp_path: Path, public_state: PublicState) -> None:
