@@ -93,7 +93,7 @@ def _layers(config: RaScaNetConfig) -> Iterator[_Layer]:
     reduced = hidden // config.REDUCTION
     channels = (config.INPUT_CHANNELS, *config.head_channels)
     for head in range(config.HEADS):
-        for block, kernel_rows in enumerate((3, 1, 3, 1)):
+        for block, kernel_rows in enumerate(config.KERNEL_ROWS):
             ours, public = f"heads.{head}.{block}", f"raster_cnn_{head}.conv_block{block + 1}"
             inputs, outputs = channels[block : block + 2]
             yield _weighted(f"{ours}.conv", f"{public}.conv", outputs, inputs, kernel_rows, 3, bias=False)

@@ -1,7 +1,7 @@
 """The network's shape as one frozen value; every other size in the project follows from it."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class RaScaNetConfig:
     REDUCTION: ClassVar[int] = 4  # bottleneck of attention and classifier
     INPUT_CHANNELS: ClassVar[int] = 3
     CLASSES: ClassVar[int] = 2
+    KERNEL_ROWS: ClassVar[tuple[int, ...]] = (3, 1, 3, 1)  # of the four blocks of a head
 
     def __post_init__(self) -> None:
         if self.height < self.BURST_ROWS or self.height % self.BURST_ROWS:
@@ -79,15 +80,10 @@ class RaScaNetConfig:
     @property
     def macs_per_burst(self) -> int:
         """Multiply-accumulates of one step; a test holds it to what `model.budget` counts on the network."""
-        first, second, third, fourth = self.head_channels
         columns, rows = self.width, self.BURST_ROWS
         heads = 0
-        for inputs, outputs, kernel_rows in (
-            (self.INPUT_CHANNELS, first, 3),
-            (first, second, 1),
-            (second, third, 3),
-            (third, fourth, 1),
-        ):
+        inputs_of_blocks = (self.INPUT_CHANNELS, *self.head_channels[:-1])
+        for inputs, outputs, kernel_rows in zip(inputs_of_blocks, self.head_channels, self.KERNEL_ROWS, strict=True):
             rows -= kernel_rows - 1
             heads += inputs * outputs * kernel_rows * 3 * rows * columns
             columns //= 2
@@ -127,3 +123,5 @@ VARIANTS: dict[str, RaScaNetConfig] = {
         RaScaNetConfig(height=210, width=240, head_channels=(6, 11, 21, 42), hidden_channels=48),
     )
 }
+DEFAULT_VARIANT: Final = next(iter(VARIANTS))
+"""The network where none is named: the smaller one."""

@@ -24,14 +24,12 @@ class HeadBlock(nn.Sequential):
 class BurstHead(nn.Sequential):
     """One CNN over a burst: (B, 3, 5, W) -> (B, C, 1, W // 16); rows shrink 5 -> 3 -> 3 -> 1 -> 1."""
 
-    KERNEL_ROWS = (3, 1, 3, 1)
-
     def __init__(self, config: RaScaNetConfig) -> None:
         channels = (config.INPUT_CHANNELS, *config.head_channels)
         super().__init__(
             *(
                 HeadBlock(inputs, outputs, rows)
-                for inputs, outputs, rows in zip(channels, channels[1:], self.KERNEL_ROWS, strict=False)
+                for inputs, outputs, rows in zip(channels, channels[1:], config.KERNEL_ROWS, strict=False)
             )
         )
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from model.picture import PictureError, picture_fault, read_picture
-from model.training.text_file import shown
 
 INDEX: Final = "index.csv"
 REMARKS: Final = "index_remarks.csv"
@@ -55,7 +54,7 @@ class Remark:
     reason: str
 
     def __str__(self) -> str:
-        return shown(f"{self.file}: {self.what}: {self.reason}")
+        return f"{self.file}: {self.what}: {self.reason}"
 
 
 @dataclass(slots=True)

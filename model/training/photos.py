@@ -123,7 +123,8 @@ def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
         ) from error
     lines, left_out = _lines(index, content)
     for remark in left_out[:NAMED]:
-        log.warning("%s", remark)
+        said = str(remark)
+        log.warning("%s", said if said.isprintable() else ascii(said))  # names may hold anything
     if len(left_out) > NAMED:
         log.warning("%s: %d lines left out in all", index, len(left_out))
     counts = Counter(line.split for line in lines if (line.photo.label != UNKNOWN) == labelled)

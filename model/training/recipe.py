@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from model.config import VARIANTS, RaScaNetConfig
+from model.config import DEFAULT_VARIANT, VARIANTS, RaScaNetConfig
 from model.training.augment import Composition
 from model.training.detail import Detail
 from model.training.light import Light
@@ -43,7 +43,7 @@ class Recipe:
         detail: how much detail they lose, anew each time.
     """
 
-    variant: str = "105x120"
+    variant: str = DEFAULT_VARIANT
     frame_size: tuple[int, int] | None = None
     seed: int = 1
     epochs: int = 32

@@ -20,8 +20,3 @@ def decoded(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16", "replace")
     return content.decode("utf-8-sig", "surrogateescape")
-
-
-def shown(text: str) -> str:
-    """A text for people's eyes: what can't be printed, or would move a terminal's cursor, is escaped."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

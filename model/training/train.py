@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.layers import pool_columns
@@ -152,8 +153,8 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))  # a short memory while all is new
-        with torch.no_grad():
-            torch._foreach_lerp_(_values(self.average), _values(self.network), 1 - decay)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        average(_values(self.average), _values(self.network), self.step)
         self.step += 1
         return loss.detach()
 

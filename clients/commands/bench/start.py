@@ -14,10 +14,10 @@ from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import BenchError, running
 from clients.commands.ports import free_port
 from clients.commands.table import Table, number
-from model.config import VARIANTS
+from model.config import DEFAULT_VARIANT, VARIANTS
 from sensor_sim.wire import SUBPROTOCOL, Decision, Hello, Rows, decode, encode
 
-VARIANT = "105x120"
+VARIANT = DEFAULT_VARIANT
 
 
 def run(plan: Plan) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from clients.commands.console import console, failing_on
 from clients.commands.photos import PhotosFolder
 from clients.commands.policy import Variant
 from clients.commands.weights import WeightsFile
+from model.config import DEFAULT_VARIANT
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def calibrate(
     photos: PhotosFolder,
-    variant: Variant = "105x120",
+    variant: Variant = DEFAULT_VARIANT,
     weights: WeightsFile = None,
     risk: Annotated[float, typer.Option(min=0.0001, max=0.5, help="what may be lost at most")] = 0.05,
     delta: Annotated[float, typer.Option(min=0.0001, max=0.5, help="how likely the promise may fail")] = 0.05,

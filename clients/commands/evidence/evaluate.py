@@ -8,8 +8,10 @@ import typer
 
 from clients.commands.console import console, fail, failing_on
 from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
-from clients.commands.train.data import Coco, MinivalIds, Year, tell_remarks
+from clients.commands.remarks import tell_remarks
+from clients.commands.train.data import Coco, MinivalIds, Year
 from clients.commands.weights import Weights, names_of
+from model.config import DEFAULT_VARIANT
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +26,7 @@ def evaluate(
     year: Year = None,
     minival_ids: MinivalIds = None,
     split: Annotated[str, typer.Option(help="split to evaluate")] = "val",
-    variant: Variant = "105x120",
+    variant: Variant = DEFAULT_VARIANT,
     weights: Annotated[
         list[Path] | None,
         typer.Option(help="weights; those that come with the project if not given; further ones: beside the first"),

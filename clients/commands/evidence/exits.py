@@ -11,6 +11,7 @@ from clients.commands.console import console, failing_on
 from clients.commands.photos import PhotosFolder
 from clients.commands.policy import Variant
 from clients.commands.weights import Weights, WeightsFile
+from model.config import DEFAULT_VARIANT
 
 if TYPE_CHECKING:
     from clients.commands.evidence.exit_curve import Tried
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 PRIOR_STEPS = 4
 ACCURACY_LOSSES = (0.0, 0.005, 0.01, 0.02)
-MAX_DISAGREEMENT = 0.01
 AIMED_AT = "test coco"
 AIM_CERTIFIED = 0.60
 AIM_AGREEING = 0.70
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def exits(
     photos: PhotosFolder,
-    variant: Variant = "105x120",
+    variant: Variant = DEFAULT_VARIANT,
     weights: WeightsFile = None,
     split: Annotated[str, typer.Option(help="split to evaluate; settings are always chosen on val")] = "val",
     source: Annotated[str | None, typer.Option(help="only pictures of this source")] = None,
@@ -164,6 +164,8 @@ def _rows_note(evaluation: "Evaluation") -> list[str]:
 
 def least_read_agreeing(tried: "Tried", on_val: "Evaluation") -> "Policy":
     """The two-sided thresholds that read least of those that agree with the full frame in 99 % of the frames."""
+    from model.training.scaling import MAX_DISAGREEMENT
+
     agreeing = [policy for policy in tried["two_sided"] if on_val.figures(policy).disagreement <= MAX_DISAGREEMENT]
     return _least_read(agreeing, on_val)
 

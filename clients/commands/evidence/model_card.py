@@ -31,7 +31,6 @@ MARKS: Final = {
 
 SIZES: Final = (0.005, 0.02, 0.1, 0.3, 1.0)
 """Bounds of the largest person's box, as shares of the frame."""
-MAX_DISAGREEMENT: Final = 0.01
 
 
 def register(app: typer.Typer) -> None:
@@ -93,7 +92,7 @@ def _tables(file: Path, checkpoint: Any, folder: Path, split: str, log: Path | N
     from model.training.evaluate import Evaluation
     from model.training.metrics import binary_metrics, calibration_error
     from model.training.photos import read_photos
-    from model.training.scaling import fitted_on
+    from model.training.scaling import MAX_DISAGREEMENT, fitted_on
 
     runtime, variant = load_runtime(checkpoint), checkpoint.config.name
     photos = read_photos(folder, split)

@@ -12,9 +12,10 @@ import typer
 
 from clients.commands.console import console, fail
 from clients.commands.ports import free_port, is_free
+from model.config import DEFAULT_VARIANT
 
 START_TIMEOUT_S = 60.0
-VARIANT = "105x120"
+VARIANT = DEFAULT_VARIANT
 LINE_TIME_US = 2000.0  # slow enough to watch
 
 

@@ -12,6 +12,7 @@ from clients.commands.outputs import Overwrite, check_outputs, naming
 from clients.commands.policy import Variant
 from clients.commands.stream.sensor_options import SceneChoice, SensorChoice
 from clients.commands.takes import takes
+from model.config import DEFAULT_VARIANT
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +26,7 @@ def record(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="file to write; the demo page plays files whose name ends in .rscn")
     ],
-    variant: Variant = "105x120",
+    variant: Variant = DEFAULT_VARIANT,
     overwrite: Overwrite = False,
 ) -> None:
     """Records whole frames: rows, time stamps and configuration, without a service; `rascanet replay` sends them.

@@ -11,6 +11,7 @@ from clients.commands.service import ServiceChoice
 from clients.commands.stream.sending import OutputChoice, send
 from clients.commands.stream.sensor_options import LinkChoice, SceneChoice, SensorChoice
 from clients.commands.takes import takes
+from model.config import DEFAULT_VARIANT
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +26,7 @@ def stream(
     sensor: SensorChoice,
     link: LinkChoice,
     output: OutputChoice,
-    variant: Variant = "105x120",
+    variant: Variant = DEFAULT_VARIANT,
     repeat: Annotated[bool, typer.Option("--repeat", help="over and over, until interrupted")] = False,
 ) -> None:
     """Streams photographs, videos, a webcam or charts to a service, row by row, and prints its decisions.

@@ -1,22 +1,18 @@
 """`rascanet data`: data sets as folders of photographs that `train`, `evaluate` and `calibrate` read."""
 
-import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clients.commands.command_line import CommandLine
-from clients.commands.console import console, fail, failing_on
+from clients.commands.console import SOME_FAILED, console, fail, failing_on
+from clients.commands.remarks import tell_remarks
 from clients.commands.train.likeness import likeness
 
 if TYPE_CHECKING:
-    from model.training.dataset import DataSet, Remark
-
-SHOWN = 20
-"""Remarks on standard error; the file of remarks has all of them."""
+    from model.training.dataset import DataSet
 
 Coco = Annotated[Path | None, typer.Option(help="folder of MS COCO: annotations/, train2017/, val2017/ (or 2014)")]
 Year = Annotated[str | None, typer.Option(help="2014 or 2017; the one that is there if not given")]
@@ -121,13 +117,11 @@ def _write(out: Path, data: "DataSet", check: bool) -> None:
 
     if not data.rows:
         tell_remarks(data.remarks)
-        print(f"rascanet: nothing usable: {len(data.remarks)} left out, no index written", file=sys.stderr)
-        raise typer.Exit(1)
+        fail(f"nothing usable: {len(data.remarks)} left out, no index written", SOME_FAILED)
     summary = write_index(out, data, check=check)
     tell_remarks(summary.remarks, out / REMARKS)
     if not summary.rows:
-        print(f"rascanet: nothing usable: {len(summary.remarks)} left out", file=sys.stderr)
-        raise typer.Exit(1)
+        fail(f"nothing usable: {len(summary.remarks)} left out, no index written", SOME_FAILED)
     counted = Counter((row.split, row.label) for row in summary.rows)
     for split in sorted({split for split, _ in counted}):
         console.print(f"{split}: {counted[split, 1]} with a person, {counted[split, 0]} without", highlight=False)
@@ -147,14 +141,6 @@ def _write(out: Path, data: "DataSet", check: bool) -> None:
         soft_wrap=True,
         highlight=False,
     )
-
-
-def tell_remarks(remarks: "Sequence[Remark]", file: Path | None = None) -> None:
-    """Names what was left out or repaired: the first ones, and where all of them are."""
-    for remark in remarks[:SHOWN]:
-        print(f"rascanet: {remark}", file=sys.stderr)
-    if len(remarks) > SHOWN:
-        print(f"rascanet: and {len(remarks) - SHOWN} more{f', all of them in {file}' if file else ''}", file=sys.stderr)
 
 
 def _refuse_to_replace(folder: Path, overwrite: bool) -> None:

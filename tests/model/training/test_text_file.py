@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from model.training.text_file import read_text, shown
+from model.training.text_file import read_text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -14,7 +14,3 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path, encoding: str) -> None:
 def test_any_bytes_come_back_as_they_were(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"caf\xe9.jpg")
     assert read_text(tmp_path / "text").encode("utf-8", "surrogateescape") == b"caf\xe9.jpg"
-
-
-def test_what_is_shown_moves_no_cursor_and_can_be_printed() -> None:
-    assert shown("né\x1b[2J\ncaf\udce9") == r"né\x1b[2J\ncaf\udce9"

@@ -42,20 +42,59 @@ def test_events_and_score(ledger: Path, tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_used_are_told_in_a_line(ledger: Path, tmp_path: Path) -> None:
-    other, empty, truth = tmp_path / "x", tmp_path / "y", tmp_path / "z.csv"
+    other, empty, truth, nothing = (tmp_path / name for name in ("x", "y", "z.csv", "n.csv"))
     other.write_text("[]\n")
     empty.write_text('{"type": "stream"}\n')
     truth.write_text("from,to\n1,2\n")
-    for arguments, words in (
-        ((other,), "line 1: not an entry of a ledger"),
-        ((empty,), "no decided frame"),
-        ((tmp_path / "none",), "no such file"),
-        ((ledger, "--truth", truth), "expected a CSV with start_s,end_s"),
-        ((ledger, "--enter", 0.2), "0 <= leave <= enter"),
+    nothing.write_text("start_s,end_s\nnan,2\n")
+    for status, arguments, words in (
+        (1, (other,), "line 1: left out: not an entry of a ledger"),
+        (1, (empty,), "no decided frame"),
+        (2, (tmp_path / "none",), "no such file"),
+        (2, (ledger, "--truth", truth), "expected a CSV with start_s,end_s; end_s and start_s is missing"),
+        (1, (ledger, "--truth", nothing), "no usable window"),
+        (2, (ledger, "--enter", 0.2), "0 <= leave <= enter"),
     ):
         result = _run("events", *arguments)
-        assert result.exit_code == 2, result.output
+        assert result.exit_code == status, result.output
         assert words in result.output
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_files_are_read_however_they_were_saved(ledger: Path, tmp_path: Path, encoding: str, end: str) -> None:
+    expected = _run("events", ledger).output
+    truth = tmp_path / "truth.csv"
+    ledger.write_bytes(ledger.read_text().replace("\n", end).encode(encoding))
+    truth.write_bytes(end.join(("Start_s, END_S ", "5,10", "16,15", "5,10", "20,")).encode(encoding))
+    assert _run("events", ledger).output == expected
+    result = _run("events", ledger, "--truth", truth)
+    assert result.exit_code == 0, result.output
+    assert "1 of 2 found" in result.output
+    assert "truth.csv, line 3: repaired: it ends before it starts" in result.output
+    assert "truth.csv, line 4: left out: the same window stands above" in result.output
+    assert "truth.csv, line 5: left out: start_s and end_s are not two numbers" in result.output
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"type": "frame", "lost": false, "start_us": 1e6, "decis',
+        '{"type": "frame", "lost": false, "start_us": null, "decision": null}',
+        '{"type": "frame", "lost": false, "start_us": NaN, "decision": {"p_person": 0.5}}',
+        '{"type": "frame", "lost": false, "start_us": 1, "decision": {"p_person": 7}}',
+        "null",
+        "[" * 100_000,
+        "\0",
+    ],
+)
+def test_one_bad_line_of_a_ledger_is_left_out_and_named(ledger: Path, line: str) -> None:
+    expected = _run("events", ledger).output
+    ledger.write_text(ledger.read_text() + line)
+    result = _run("events", ledger)
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith(expected)
+    assert "line 23: left out: not an entry of a ledger" in result.output
 
 
 def test_a_stream_tells_its_events(service_url: str, tmp_path: Path) -> None:
