@@ -18,6 +18,7 @@ from clients.commands.service import PANEL as SERVICE
 from clients.commands.service import BearerToken
 from clients.commands.takes import takes
 from clients.commands.weights import WeightsFile
+from model.config import DEFAULT_VARIANT
 
 if TYPE_CHECKING:
     from clients.commands.classify.engine import Engine
@@ -110,7 +111,7 @@ class EngineChoice:
         ),
     ] = None
     bearer_token: BearerToken = None
-    variant: Variant = "105x120"
+    variant: Variant = DEFAULT_VARIANT
     weights: WeightsFile = None
     jobs: Annotated[
         int | None,

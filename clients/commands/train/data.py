@@ -8,6 +8,7 @@ import typer
 
 from clients.commands.command_line import CommandLine
 from clients.commands.console import SOME_FAILED, console, fail, failing_on
+from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.remarks import tell_remarks
 from clients.commands.train.likeness import likeness
 
@@ -22,7 +23,6 @@ MinivalIds = Annotated[
 Folder = Annotated[Path, typer.Argument(help="the data set's folder")]
 Out = Annotated[Path | None, typer.Option(help="folder for index.csv; the data set's own if not given")]
 Check = Annotated[bool, typer.Option(help="decode every picture and leave out what can't be read")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace the index of an earlier run")]
 ValShare = Annotated[float, typer.Option(min=0, max=1, help="share of the pictures to validate on")]
 CalibrationShare = Annotated[float, typer.Option(min=0, max=1, help="share of the pictures to calibrate on")]
 
@@ -56,6 +56,7 @@ def vww(
     Examples:
         rascanet data vww --coco coco
     """
+    from model.training.dataset import INDEX
     from model.training.photos import PhotosError
     from model.training.vww import read_vww
 
@@ -64,7 +65,7 @@ def vww(
     if year not in (None, "2014", "2017"):
         fail(f"--year is 2014 or 2017, not {year}")
     with failing_on(PhotosError, OSError):
-        _refuse_to_replace(out or coco, overwrite)
+        check_outputs(overwrite=overwrite, out=(out or coco) / INDEX)
         _write(out or coco, read_vww(coco, year, minival_ids), check)
 
 
@@ -82,11 +83,12 @@ def voc(
     Examples:
         rascanet data voc VOCdevkit
     """
+    from model.training.dataset import INDEX
     from model.training.photos import PhotosError
     from model.training.voc import read_voc
 
     with failing_on(PhotosError, OSError):
-        _refuse_to_replace(out or folder, overwrite)
+        check_outputs(overwrite=overwrite, out=(out or folder) / INDEX)
         _write(out or folder, read_voc(folder, val_share, calibration_share), check)
 
 
@@ -104,11 +106,12 @@ def plain_folder(
     Examples:
         rascanet data folder pictures
     """
+    from model.training.dataset import INDEX
     from model.training.photos import PhotosError
     from model.training.picture_folders import read_folders
 
     with failing_on(PhotosError, OSError):
-        _refuse_to_replace(out or folder, overwrite)
+        check_outputs(overwrite=overwrite, out=(out or folder) / INDEX)
         _write(out or folder, read_folders(folder, val_share, calibration_share), check)
 
 
@@ -141,10 +144,3 @@ def _write(out: Path, data: "DataSet", check: bool) -> None:
         soft_wrap=True,
         highlight=False,
     )
-
-
-def _refuse_to_replace(folder: Path, overwrite: bool) -> None:
-    from model.training.dataset import INDEX
-
-    if (folder / INDEX).exists() and not overwrite:
-        fail(f"{folder / INDEX}: exists; --overwrite replaces it, --out FOLDER writes another one")

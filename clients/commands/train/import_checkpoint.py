@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from clients.commands.console import console, failing_on, need
+from clients.commands.outputs import Overwrite, check_outputs
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="the public checkpoint, .pth.tar")],
     out: Annotated[Path | None, typer.Option(help="where to write; beside the file if not given")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Reads a public checkpoint (no code in it is run) and writes safetensors.
 
@@ -25,9 +27,10 @@ def import_checkpoint(
     need("torch")
     from model.checkpoint import PUBLIC_LICENCE, CheckpointError, import_public_checkpoint, save_checkpoint
 
+    target = out or file.with_name(f"{file.name.split('.')[0]}.safetensors")
+    check_outputs(overwrite=overwrite, out=target)
     with failing_on(CheckpointError, OSError):
         checkpoint = import_public_checkpoint(file)
-        target = out or file.with_name(f"{file.name.split('.')[0]}.safetensors")
         save_checkpoint(checkpoint, target)
     console.print(f"{target}: {checkpoint.config.name}, digest {checkpoint.digest[:16]}…")
     console.print(PUBLIC_LICENCE)

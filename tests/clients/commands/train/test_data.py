@@ -55,7 +55,7 @@ def test_an_index_is_replaced_only_if_asked(tmp_path: Path) -> None:
     (tmp_path / INDEX).write_text("mine")
     result = _run("data", "folder", tmp_path)
     assert result.exit_code == 2
-    assert "exists; --overwrite replaces it, --out FOLDER writes another one" in result.output
+    assert "index.csv: exists; --overwrite replaces it" in result.output
     assert (tmp_path / INDEX).read_text() == "mine"
     assert _run("data", "folder", tmp_path, "--out", tmp_path / "other").exit_code == 0
     assert _run("data", "folder", tmp_path, "--overwrite").exit_code == 0
