@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from time import monotonic
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Query, Request
@@ -151,7 +150,7 @@ class ClassifyEndpoint:
 
             async def one(index: int, upload: Upload) -> Entry:
                 try:
-                    async with asyncio.timeout(deadline - monotonic()):
+                    async with asyncio.timeout(work.left_s(deadline)):
                         return await work.run(deadline, decide, index, upload)
                 except ServiceError as error:  # its turn did not come
                     refusal = error
