@@ -45,17 +45,19 @@ class Victim:
 
     def connect(self, *data: bytes, receive_buffer_bytes: int | None = None) -> socket.socket:
         """A client that has sent this, piece by piece."""
-        client = socket.socket()
-        if receive_buffer_bytes:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        client.settimeout(20)
-        client.connect(("127.0.0.1", self.port))
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in data:
-            client.sendall(piece)
-            if len(data) > 1:
-                time.sleep(0.05)  # pieces are to come in segments of their own
-        return client
+        with ExitStack() as undo:
+            client = undo.enter_context(socket.socket())
+            if receive_buffer_bytes:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            client.settimeout(20)
+            client.connect(("127.0.0.1", self.port))
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for piece in data:
+                client.sendall(piece)
+                if len(data) > 1:
+                    time.sleep(0.05)  # pieces are to come in segments of their own
+            undo.pop_all()
+            return client
 
     def text(self, path: str) -> str:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=20) as answer:  # noqa: S310 - loopback
