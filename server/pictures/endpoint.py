@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from time import monotonic
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Query, Request
@@ -150,7 +151,7 @@ class ClassifyEndpoint:
 
             async def one(index: int, upload: Upload) -> Entry:
                 try:
-                    async with asyncio.timeout(work.left_s(deadline)):
+                    async with asyncio.timeout(deadline - monotonic()):
                         return await work.run(deadline, decide, index, upload)
                 except ServiceError as error:  # its turn did not come
                     refusal = error

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import socket
 import ssl
 import struct
@@ -125,7 +124,7 @@ def listening_sockets(host: str, port: int, backlog: int = 2048) -> list[socket.
             undo.pop_all()
             return sockets
     except (OSError, UnicodeError) as error:  # a host name may be none
-        why = os.strerror(error.errno) if isinstance(error, OSError) and (error.errno or 0) > 0 else str(error)
+        why = getattr(error, "strerror", None) or str(error)
         raise ListenError(
             f"cannot listen on {host} port {port}: {why}; choose another host or port, or end what listens there"
         ) from None

@@ -94,8 +94,8 @@ def _by_client(url: str, path: Path, heard: Streams) -> tuple[bytes, list[float]
         if isinstance(message, Progress):
             curve.append(message.p_person)
 
-    options = {"policy": {"name": "never"}, "progress_every": 1, "clock": VirtualClock(), "observer": observe}
-    with Client(url, VARIANT, **options) as client:
+    never = {"name": "never"}
+    with Client(url, VARIANT, policy=never, progress_every=1, clock=VirtualClock(), observer=observe) as client:
         list(client.stream([client.photo(path)]))
     [rows] = heard
     return bytes(rows), curve

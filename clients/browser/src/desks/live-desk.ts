@@ -43,7 +43,7 @@ export class LiveDesk {
   /** The page takes the pictures itself, which it can't in the background. */
   private takesPictures = false;
   private rested = false;
-  /** The desk was left with its source running. */
+  /** The desk was left with its source running, which has not begun again since. */
   private left = false;
 
   constructor(
@@ -92,13 +92,16 @@ export class LiveDesk {
   stop(): void {
     this.running?.stop();
     this.running = null;
+    // What was about to be drawn would be said on another desk.
+    window.clearTimeout(this.drawDue);
+    this.drawDue = 0;
     this.finder.close();
     this.onChange();
   }
 
   /** Another desk is turned to: a camera is let go, a film stops, and both can be come back to. */
   leave(): void {
-    this.left = this.active;
+    this.left ||= this.active;
     this.stop();
   }
 
@@ -177,6 +180,7 @@ export class LiveDesk {
   }
 
   private begin(name: string, recording?: Uint8Array<ArrayBuffer>): void {
+    this.left = false;
     this.name = name;
     this.recording = recording;
     const { settings, model } = this.controls;

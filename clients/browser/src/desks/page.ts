@@ -333,11 +333,15 @@ export class Page {
     for (const kind of ["pointerdown", "keydown", "paste", "drop"]) {
       addEventListener(kind, () => this.tour.end(), { capture: true, once: true });
     }
-    const layOutSoon = () => {
+    let width = 0;
+    const observer = new ResizeObserver(([stage]) => {
+      // Words come and go and change the height, to which nothing is fitted.
+      if (stage === undefined || stage.contentRect.width === width) return;
+      width = stage.contentRect.width;
       cancelAnimationFrame(this.layOutDue);
       this.layOutDue = requestAnimationFrame(() => this.layOut());
-    };
-    new ResizeObserver(layOutSoon).observe(byId("stage"));
+    });
+    observer.observe(byId("stage"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.layOut(true));
   }
 

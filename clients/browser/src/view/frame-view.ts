@@ -89,7 +89,7 @@ export class FrameView {
   }
 }
 
-export function paintFrame(frame: Frame): HTMLCanvasElement {
+function paintFrame(frame: Frame): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   canvas.width = frame.width;
   canvas.height = frame.height;
@@ -97,23 +97,39 @@ export function paintFrame(frame: Frame): HTMLCanvasElement {
   return canvas;
 }
 
+/** The tiles of hatchings so far: two kinds in two colour schemes, at each resolution that a screen had. */
+const hatchings = new Map<string, HTMLCanvasElement>();
+const MOST_HATCHINGS = 16;
+
 /** Diagonals for what was not read, dots for what was skipped: told apart without colour, too. */
-export function hatching(
+function hatching(
   context: CanvasRenderingContext2D,
   colours: CSSStyleDeclaration,
   kind: "unread" | "skipped",
   ratio: number,
 ): CanvasPattern | string {
+  const ground = colours.getPropertyValue(kind === "unread" ? "--hatch-ground" : "--skip-ground");
+  const line = colours.getPropertyValue(kind === "unread" ? "--hatch-line" : "--skip-line");
+  const key = `${kind} ${ground} ${line} ${ratio}`;
+  let tile = hatchings.get(key);
+  if (tile === undefined) {
+    if (hatchings.size >= MOST_HATCHINGS) hatchings.clear();
+    tile = hatchingTile(kind, ground, line, ratio);
+    hatchings.set(key, tile);
+  }
+  return context.createPattern(tile, "repeat") ?? ground;
+}
+
+function hatchingTile(kind: "unread" | "skipped", ground: string, line: string, ratio: number): HTMLCanvasElement {
   const side = Math.round(8 * ratio);
   const tile = document.createElement("canvas");
   tile.width = side;
   tile.height = side;
-  const ground = colours.getPropertyValue(kind === "unread" ? "--hatch-ground" : "--skip-ground");
   const brush = tile.getContext("2d");
-  if (brush === null) return ground;
+  if (brush === null) return tile;
   brush.fillStyle = ground;
   brush.fillRect(0, 0, side, side);
-  brush.strokeStyle = brush.fillStyle = colours.getPropertyValue(kind === "unread" ? "--hatch-line" : "--skip-line");
+  brush.strokeStyle = brush.fillStyle = line;
   brush.lineWidth = ratio;
   brush.beginPath();
   if (kind === "unread") {
@@ -126,7 +142,7 @@ export function hatching(
     brush.arc(side / 2, side / 2, 1.1 * ratio, 0, 2 * Math.PI);
     brush.fill();
   }
-  return context.createPattern(tile, "repeat") ?? ground;
+  return tile;
 }
 
 function drawStop(

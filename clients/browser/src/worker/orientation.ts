@@ -1,17 +1,26 @@
 /**
  * How a picture file says that it has to be turned: the orientation of EXIF or XMP in JPEG, PNG and WebP.
  *
- * Browsers turn JPEG alone. The service's other doors turn all three alike (Pillow's `exif_transpose`): EXIF first,
- * in PNG also as ImageMagick's raw profile, then XMP. `tests/page/test_orientation.py` holds them together.
+ * Browsers turn some formats and leave others as they are, and can't be told not to. The service's other doors turn
+ * all three alike (Pillow's `exif_transpose`): EXIF first, in PNG also as ImageMagick's raw profile, then XMP. So the
+ * browser is given a file that says nothing of it. `tests/page/test_orientation.py` holds the doors together.
  */
 
 /** 1 to 8, as in EXIF 2.32, 4.6.4: 1 is upright, 6 has to be turned by 90 degrees clockwise. */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
-/** What stands beside the pixels; an unpacked raw profile has at most so many bytes, all else at most the file's. */
+export interface Oriented {
+  orientation: Orientation;
+  /** The file without the EXIF that a browser would turn it by. */
+  plain: Blob;
+}
+
+/** What stands beside the pixels. */
 interface Beside {
   exif: Uint8Array | null;
   xmp: Uint8Array | null;
+  /** Where in the file a chunk begins and ends that can go. */
+  chunk?: [number, number];
 }
 
 const MOST_PROFILE_BYTES = 1_000_000;
@@ -19,14 +28,22 @@ const XMP_ORIENTATION = /tiff:Orientation(?:="|>)([0-9])/;
 const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
 
+// What a browser calls latin1 has other characters from 0x80 to 0x9f: good for ASCII alone.
 const ascii = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
-const begins = (bytes: Uint8Array, text: string) => ascii(bytes.subarray(0, text.length)) === text;
+const begins = (bytes: Uint8Array, text: string) =>
+  bytes.length >= text.length && [...text].every((character, at) => character.charCodeAt(0) === bytes[at]);
 
-/** The orientation of a picture file, 1 where it says none or one that doesn't exist. */
-export async function orientationOf(file: Uint8Array): Promise<Orientation> {
-  const { exif, xmp } = await beside(file);
-  const value = (exif && exifOrientation(exif)) ?? Number(xmp && XMP_ORIENTATION.exec(ascii(xmp))?.[1]);
-  return value >= 1 && value <= 8 ? (value as Orientation) : 1;
+/** The orientation of a picture file, 1 where it says none or one that doesn't exist; and the file without it. */
+export async function readOrientation(file: Uint8Array<ArrayBuffer>): Promise<Oriented> {
+  const { exif, xmp, chunk } = await beside(file);
+  const found = exif && exifOrientation(exif);
+  const value = found?.value ?? Number(xmp && XMP_ORIENTATION.exec(ascii(xmp))?.[1]);
+  const orientation = value >= 1 && value <= 8 ? (value as Orientation) : 1;
+  if (orientation === 1 || !found) return { orientation, plain: new Blob([file]) };
+  if (chunk) return { orientation, plain: new Blob([file.subarray(0, chunk[0]), file.subarray(chunk[1])]) };
+  if (found.bytes.buffer !== file.buffer) return { orientation, plain: new Blob([file]) }; // no browser looks there
+  const at = found.bytes.byteOffset - file.byteOffset;
+  return { orientation, plain: new Blob([file.subarray(0, at), found.upright, file.subarray(at + 2)]) };
 }
 
 async function beside(file: Uint8Array): Promise<Beside> {
@@ -67,7 +84,7 @@ async function besidePng(file: Uint8Array): Promise<Beside> {
     const length = view.getUint32(at);
     const kind = ascii(file.subarray(at + 4, at + 8));
     const content = file.subarray(at + 8, at + 8 + length);
-    if (kind === "eXIf") found.exif = content;
+    if (kind === "eXIf") Object.assign(found, { exif: content, chunk: [at, at + 12 + length] });
     if (kind === "zTXt" && begins(content, "Raw profile type exif\0")) profile = await unpacked(content.subarray(23));
     if (kind === "tEXt" && begins(content, "Raw profile type exif\0")) profile = content.subarray(22);
     if (kind === "iTXt" && begins(content, "XML:com.adobe.xmp\0")) found.xmp = await internationalText(content, 18);
@@ -137,8 +154,10 @@ function besideWebp(file: Uint8Array): Beside {
   return found;
 }
 
-/** The orientation in a TIFF structure's first directory; null where there is none. */
-function exifOrientation(exif: Uint8Array): number | null {
+/** The orientation in a TIFF structure's first directory, its two bytes, and those of 1; null where there is none. */
+function exifOrientation(
+  exif: Uint8Array,
+): { value: number; bytes: Uint8Array; upright: Uint8Array<ArrayBuffer> } | null {
   const tiff = begins(exif, "Exif\0\0") ? exif.subarray(6) : exif;
   const little = begins(tiff, "II*\0");
   if (!little && !begins(tiff, "MM\0*")) return null;
@@ -151,7 +170,9 @@ function exifOrientation(exif: Uint8Array): number | null {
     const at = directory + 2 + 12 * entry;
     if (at + 12 > tiff.length) return null;
     if (view.getUint16(at, little) !== ORIENTATION_TAG) continue;
-    return view.getUint16(at + 2, little) === SHORT ? view.getUint16(at + 8, little) : null;
+    if (view.getUint16(at + 2, little) !== SHORT) return null;
+    const bytes = tiff.subarray(at + 8, at + 10);
+    return { value: view.getUint16(at + 8, little), bytes, upright: Uint8Array.of(...(little ? [1, 0] : [0, 1])) };
   }
   return null;
 }

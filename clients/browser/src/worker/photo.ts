@@ -2,7 +2,7 @@
 
 import { decode } from "fast-png";
 import type { Frame } from "./frame";
-import { liesOnItsSide, type Orientation, orientationOf, uprightMatrix } from "./orientation";
+import { liesOnItsSide, type Orientation, readOrientation, uprightMatrix } from "./orientation";
 import { resize } from "./resize";
 
 export const MAX_PHOTO_BYTES = 50_000_000;
@@ -32,14 +32,15 @@ export async function exposeFile(file: Blob, label: string, height: number, widt
     throw new PhotoError(`${label} is larger than ${MAX_PHOTO_BYTES / 1e6} MB. Choose a smaller photo.`);
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
+  const { orientation, plain } = await readOrientation(bytes);
   let pixels: Pixels;
   try {
-    pixels = decodePng(bytes, label) ?? (await decodeAny(file, label));
+    pixels = decodePng(bytes, label) ?? (await decodeAny(plain, label));
   } catch (error) {
     if (error instanceof PhotoError) throw error;
     throw new PhotoError(`${label} can’t be read as a picture. ${wayOut(bytes)}`);
   }
-  return reduce(upright(pixels, await orientationOf(bytes)), height, width);
+  return reduce(upright(pixels, orientation), height, width);
 }
 
 /** Pictures of iPhones come in a format that few browsers read. */
@@ -94,17 +95,14 @@ function onWhite(value: number, alpha: number): number {
   return ((sum >> 8) + sum) >> 15;
 }
 
-/** A browser turns some formats and leaves others as they are: all are turned here. */
-const AS_STORED: ImageBitmapOptions = { imageOrientation: "none" };
-
 /**
  * The picture in a file, upright, to be shown.
  *
  * @throws {DOMException} when it can't be read.
  */
 export async function uprightBitmap(file: Blob): Promise<ImageBitmap> {
-  const stored = await createImageBitmap(file, AS_STORED);
-  const orientation = await orientationOf(new Uint8Array(await file.arrayBuffer()));
+  const { orientation, plain } = await readOrientation(new Uint8Array(await file.arrayBuffer()));
+  const stored = await createImageBitmap(plain);
   if (orientation === 1) return stored;
   const { width, height } = stored;
   const [wide, tall] = liesOnItsSide(orientation) ? [height, width] : [width, height];
@@ -118,7 +116,7 @@ export async function uprightBitmap(file: Blob): Promise<ImageBitmap> {
 
 async function decodeAny(file: Blob, label: string): Promise<Pixels> {
   // No conversion of colours: the service's other doors take the pixel values as they stand in the file.
-  const photo = await createImageBitmap(file, { ...AS_STORED, colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const photo = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   try {
     checkSize(photo.height, photo.width, label);
     return pixelsOf(photo);

@@ -1,0 +1,83 @@
+"""A picture that says how it has to be turned is turned on the page as by the service, whatever its format."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+from playwright.sync_api import Page, expect
+
+from tests.page.scenes import scene
+from tests.page.serving import Service
+from tests.page.test_scan import decided, exported, open_page
+
+ORIENTATION = 0x0112
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{}"/></x:xmpmeta>'
+MOST_DIFFERENCE = 0.02
+"""As for upright JPEG: a browser may decode a lossy picture in its own way."""
+
+
+def turned(kind: str, orientation: int) -> bytes:
+    """A lopsided picture that says it has to be turned, by EXIF or by XMP."""
+    picture = scene("street").resize((200, 120))
+    content = BytesIO()
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    xmp = XMP.format(orientation)
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp, zip=True)
+    options: dict[str, dict[str, Any]] = {
+        "jpeg": {"format": "JPEG", "quality": 95, "exif": exif},
+        "png": {"format": "PNG", "exif": exif},
+        "png16": {"format": "PNG", "exif": exif},
+        "png-xmp": {"format": "PNG", "pnginfo": info},
+        "webp": {"format": "WEBP", "lossless": True, "exif": exif},
+        "webp-xmp": {"format": "WEBP", "lossless": True, "xmp": xmp.encode()},
+    }
+    if kind == "png16":
+        # Decoded by the browser, not by the page.
+        picture = Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+    picture.save(content, **options[kind])
+    return content.getvalue()
+
+
+def by_service(service: Service, content: bytes) -> float:
+    answer = httpx2.post(
+        f"{service.url}/v1/classify",
+        files={"files": ("turned", content)},
+        params={"variant": "105x120", "policy": "never"},
+        trust_env=False,
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return float(json.loads(answer.text)["results"][0]["p_person"])
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "png16", "png-xmp", "webp", "webp-xmp"])
+def test_a_turned_picture_is_upright(page: Page, service: Service, kind: str) -> None:
+    open_page(page, service, "slow=1&policy=never")
+    upright = {}
+    for orientation in (1, 3, 5, 6, 8):
+        content = turned(kind, orientation)
+        name = f"{kind}{orientation}"
+        page.set_input_files("#file", {"name": name, "mimeType": "", "buffer": content})
+        expect(page.locator(f"[data-own='{name}'] .chip")).to_contain_text("erson")
+        decided(page, "read to the end")
+        upright[orientation] = exported(page)["curves"][0]["points"][-1]["p_person"]
+        assert upright[orientation] == pytest.approx(by_service(service, content), abs=MOST_DIFFERENCE)
+    assert len({round(p, 3) for p in upright.values()}) > 1, "turning changes what the network sees"
+
+
+def test_the_specimen_of_a_turned_png(page: Page, service: Service) -> None:
+    specimen = Path(__file__).parents[2].parent / "shared" / "cases" / "inputs" / "turned.png"
+    if not specimen.is_file():
+        pytest.skip("the folder of specimens is not beside this project")
+    open_page(page, service, "slow=1&policy=never")
+    page.set_input_files("#file", specimen)
+    decided(page, "read to the end")
+    mine = exported(page)["curves"][0]["points"][-1]["p_person"]
+    assert mine == pytest.approx(by_service(service, specimen.read_bytes()), abs=1e-6)
