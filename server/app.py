@@ -25,6 +25,7 @@ from server.http.security import Guard
 from server.info import health, models, samples
 from server.networks import Networks
 from server.pictures import endpoint as pictures
+from server.pictures.decoder_pool import DecoderPool
 from server.pictures.entries import ImageDecision, ImageError
 from server.process.clock import ServiceClock
 from server.process.metrics import Metrics
@@ -62,6 +63,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     streams = Streams(settings, networks, metrics, clock)
     work = Work(settings.max_requests, settings.request_s, clock)
     access = Access.of(settings)
+    decoders = DecoderPool()
 
     def metrics_text() -> bytes:
         streams.publish()
@@ -76,6 +78,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
         work.close()
+        decoders.close()
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
     app.add_middleware(HeadAsGet)
@@ -88,7 +91,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     picture_limits = PictureLimits(settings.image_bytes, settings.image_pixels)
     sequences = Sequences(settings.max_sequences, settings.sequence_idle_s)
     for router in (
-        pictures.router(networks, work, picture_limits, settings.max_images),
+        pictures.router(networks, work, decoders, picture_limits, settings.max_images),
         tensors.router(networks, work, sequences, settings.max_images, settings.sequence_idle_s, app.version),
         health.router(
             settings.limits, lambda: len(streams), lambda: streams.admission.open, metrics_text, asyncapi.document

@@ -1,14 +1,18 @@
 """One picture file to one entry of an answer; what `/v1/classify` and `rascanet classify` share."""
 
+from collections.abc import Callable
 from time import perf_counter_ns
 
 from model.exit_policy import ExitPolicy
-from model.picture import PictureLimits
+from model.picture import Frame, PictureLimits
 from model.scan import scan_frame
 from model.step import StepResult, StepRuntime
 from server.errors import ServiceError
 from server.pictures.decode import decode_image
 from server.pictures.entries import ImageDecision, ImageError
+
+Decode = Callable[[bytes, int, int, PictureLimits], Frame]
+"""Content of a file, height and width, limits; raises `ServiceError`."""
 
 
 def classify_picture(
@@ -20,6 +24,7 @@ def classify_picture(
     name: str = "",
     index: int = 0,
     curve: bool = False,
+    decode: Decode = decode_image,
 ) -> ImageDecision | ImageError:
     """Decodes a picture and reads it burst by burst as a stream would.
 
@@ -30,11 +35,12 @@ def classify_picture(
         limits: of the file.
         name, index: handed on into the entry.
         curve: whether P(person) after each burst is wanted too.
+        decode: opens the file.
     """
     began_ns = perf_counter_ns()
     config = runtime.config
     try:
-        frame = decode_image(content, config.height, config.width, limits)
+        frame = decode(content, config.height, config.width, limits)
     except ServiceError as error:
         return ImageError(index=index, name=name, code=error.code, message=str(error))
     chances: list[float | None] = []

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from time import monotonic
+from functools import partial
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Query, Request
@@ -21,6 +21,7 @@ from server.http.policies import policy_from
 from server.http.problem import in_words
 from server.networks import Networks, ServedNetwork, choose
 from server.pictures.classify import classify_picture
+from server.pictures.decoder_pool import DecoderPool
 from server.pictures.entries import ImageDecision, ImageError
 from server.pictures.form import FILES, FormReader, Upload
 from server.pictures.schemas import Classified, ClassifyOptions
@@ -110,12 +111,16 @@ class ClassifyEndpoint:
     Args:
         networks: to choose from.
         work: room for requests and the threads that do their work.
+        decoders: open pictures.
         limits: of a picture.
         max_images: in one request.
     """
 
-    def __init__(self, networks: Networks, work: Work, limits: PictureLimits, max_images: int) -> None:
-        self._networks, self._work, self._limits, self._max_images = networks, work, limits, max_images
+    def __init__(
+        self, networks: Networks, work: Work, decoders: DecoderPool, limits: PictureLimits, max_images: int
+    ) -> None:
+        self._networks, self._work, self._decoders = networks, work, decoders
+        self._limits, self._max_images = limits, max_images
 
     async def classify(self, request: Request, options: Annotated[ClassifyOptions, Query()]) -> Response:
         """Classifies pictures, each read burst by burst as a stream would be.
@@ -147,19 +152,14 @@ class ClassifyEndpoint:
                     name=upload.name,
                     index=index,
                     curve=options.reports == "curve",
+                    decode=partial(self._decoders.decode, deadline=deadline),
                 )
 
             async def one(index: int, upload: Upload) -> Entry:
                 try:
-                    async with asyncio.timeout(deadline - monotonic()):
-                        return await work.run(deadline, decide, index, upload)
+                    return await work.run(deadline, decide, index, upload)
                 except ServiceError as error:  # its turn did not come
-                    refusal = error
-                except TimeoutError:  # the thread goes on until it is through, which the bounds of a picture bound
-                    refusal = ServiceError(
-                        "out_of_time", "the picture took longer than a request may; send a smaller one"
-                    )
-                return ImageError(index=index, name=upload.name, code=refusal.code, message=str(refusal))
+                    return ImageError(index=index, name=upload.name, code=error.code, message=str(error))
 
             entries = _as_they_are_done(one, uploads, 2 * work.threads)
             if NDJSON in request.headers.get("accept", ""):
@@ -201,10 +201,10 @@ class ClassifyEndpoint:
         return [Upload(options.name, bytes(body))], {}
 
 
-def router(networks: Networks, work: Work, limits: PictureLimits, max_images: int) -> APIRouter:
+def router(networks: Networks, work: Work, decoders: DecoderPool, limits: PictureLimits, max_images: int) -> APIRouter:
     """`POST /v1/classify`; the arguments are those of `ClassifyEndpoint`."""
     routes = APIRouter(tags=["pictures"])
-    endpoint = ClassifyEndpoint(networks, work, limits, max_images)
+    endpoint = ClassifyEndpoint(networks, work, decoders, limits, max_images)
     routes.add_api_route("/v1/classify", endpoint.classify, methods=["POST"], **_DESCRIBED)
     return routes
 

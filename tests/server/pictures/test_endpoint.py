@@ -249,7 +249,7 @@ def test_the_page_of_the_api_can_be_tried_as_it_stands(service_url: str) -> None
 
 
 def test_what_comes_too_slowly_or_too_much_is_told_when_to_come_again(start: Callable[..., str]) -> None:
-    url = start(request_s=0.4, max_requests=1)
+    url = start(request_s=2, max_requests=1)  # a decoder has to start within it
     arrived, go_on = threading.Event(), threading.Event()
 
     def slowly() -> Any:

@@ -1,0 +1,106 @@
+"""Decoders in processes of their own, one for each thread that asks."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+
+from model.picture import Frame, PictureLimits
+from server.errors import ServiceError
+from server.pictures.decoder_process import ANSWER, JOB, receive
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoder:
+    process: "subprocess.Popen[bytes]"
+    connection: socket.socket
+
+    def end(self) -> None:
+        """Ends it, whatever it is at."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class DecoderPool:
+    """Has pictures decoded where they hold nobody up. Processes start when they are first needed."""
+
+    def __init__(self) -> None:
+        self._mine = threading.local()
+        self._every: set[_Decoder] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def decode(self, content: bytes, height: int, width: int, limits: PictureLimits, deadline: float) -> Frame:
+        """A picture file as a frame (height, width, 3) uint8; waits for it.
+
+        Args:
+            content: the file.
+            height, width: of the frame.
+            limits: of the file.
+            deadline: after which the picture is given up, on the monotonic clock.
+
+        Raises:
+            ServiceError: `image_too_large`, `image_too_many_pixels`, `unreadable_image`, `out_of_time`.
+        """
+        if len(content) > limits.most_bytes:  # it need not travel
+            content = content[: limits.most_bytes + 1]
+        decoder = self._decoder()
+        job = JOB.pack(height, width, limits.most_bytes, limits.most_px, limits.most_side_px, len(content))
+        try:
+            decoder.connection.settimeout(max(0.001, deadline - monotonic()))
+            decoder.connection.sendall(job)
+            decoder.connection.sendall(content)
+            decoded, size = ANSWER.unpack(receive(decoder.connection, ANSWER.size))
+            found = receive(decoder.connection, size)
+        except TimeoutError:
+            self._drop(decoder)
+            raise ServiceError(
+                "out_of_time", "the picture was not decoded within the time of a request; send a smaller one"
+            ) from None
+        except (EOFError, OSError):  # it died of this picture, or for want of memory
+            self._drop(decoder)
+            raise ServiceError("unreadable_image", "the picture broke its decoder") from None
+        if decoded:
+            return np.frombuffer(found, np.uint8).reshape(height, width, 3)
+        fault, _, message = found.decode().partition("\n")
+        raise ServiceError(fault, message)
+
+    def close(self) -> None:
+        """Ends every process; nothing is decoded any more."""
+        with self._lock:
+            self._closed = True
+            every, self._every = self._every, set()
+        for decoder in every:
+            decoder.end()
+
+    def _decoder(self) -> _Decoder:
+        """The process of this thread."""
+        decoder: _Decoder | None = getattr(self._mine, "decoder", None)
+        if decoder is not None:
+            return decoder
+        ours, its = socket.socketpair()
+        with its:
+            command = [sys.executable, "-m", "server.pictures.decoder_process", str(its.fileno())]
+            secretless = {name: value for name, value in os.environ.items() if not name.startswith("RASCANET_")}
+            process = subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, env=secretless)
+            decoder = _Decoder(process, ours)
+        with self._lock:
+            if not self._closed:
+                self._mine.decoder = decoder
+                self._every.add(decoder)
+                return decoder
+        decoder.end()
+        raise ServiceError("draining", "the service is stopping; try another replica")
+
+    def _drop(self, decoder: _Decoder) -> None:
+        """Forgets a process that can't be used any more; the next picture gets a new one."""
+        self._mine.decoder = None
+        with self._lock:
+            self._every.discard(decoder)
+        decoder.end()
