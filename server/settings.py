@@ -113,7 +113,9 @@ class Settings(BaseSettings):
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")
     max_requests: int = Field(64, ge=1, description="classify and infer requests at a time")
     request_s: float = Field(
-        60.0, gt=0, description="in which a classify or infer request has come and its work has begun"
+        60.0,
+        gt=0,
+        description="in which a classify or infer request has come, its work has begun and each picture is decoded",
     )
     max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at a time")
     sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is dropped")
