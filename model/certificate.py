@@ -55,7 +55,7 @@ def binomial_p_value(errors: int, trials: int, risk: float) -> float:
 
 
 def least_trials(risk: float, delta: float) -> int:
-    """How many pictures a promise needs at least: so many that none of them lost is evidence enough."""
+    """The smallest number of pictures of which none lost is evidence enough: risk 0..1, delta 0..1."""
     return math.ceil(math.log(delta) / math.log1p(-risk))
 
 

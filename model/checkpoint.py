@@ -31,7 +31,10 @@ PUBLIC_LICENCE = (
 )
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
+"""Arrays by the names of `tensor_shapes`."""
+
 Shapes = dict[str, tuple[int, ...]]
+"""Shapes by the names of tensors."""
 
 
 class CheckpointError(ValueError):

@@ -35,7 +35,7 @@ class BurstHead(nn.Sequential):
 
 
 class ChannelAttention(nn.Module):
-    """Scales each column's features by a gate computed from them and the hidden state.
+    """Scales each column's features by a gate computed from them and the hidden state (CVPR 2021, section 3).
 
     features (B, F, Wh), hidden (B, C, Wh) -> (B, F, Wh)
     """
@@ -53,7 +53,7 @@ class ChannelAttention(nn.Module):
 
 
 class Projection(nn.Sequential):
-    """Two convolutions of three columns to the hidden channels: (B, F, Wh) -> (B, C, Wh)."""
+    """Two convolutions of three columns to the hidden channels (CVPR 2021, section 3): (B, F, Wh) -> (B, C, Wh)."""
 
     def __init__(self, config: RaScaNetConfig) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Projection(nn.Sequential):
 
 
 class ConvGRUCell(nn.Module):
-    """Gated recurrent unit with 1x1 kernels, each column on its own.
+    """Gated recurrent unit (Cho et al. 2014) with 1x1 kernels, each column on its own (CVPR 2021, section 3).
 
     projected (B, C, Wh), hidden (B, C, Wh) -> next hidden (B, C, Wh) = (1 - u) * candidate + u * hidden
     """
@@ -88,7 +88,7 @@ class ConvGRUCell(nn.Module):
 
 
 class Classifier(nn.Sequential):
-    """Class logits from the pooled hidden state: (B, C) -> (B, 2), no person before person."""
+    """Class logits from the pooled hidden state (CVPR 2021, section 3): (B, C) -> (B, 2), no person before person."""
 
     def __init__(self, config: RaScaNetConfig) -> None:
         super().__init__()

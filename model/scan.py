@@ -50,7 +50,11 @@ class FrameScan:
         return self.processed / self.bursts_per_frame
 
     def advance(self, p_person: float, confidence: float) -> int | None:
-        """Takes P(person) and the confidence (0..1) after `next_burst`.
+        """Records the network's output for burst `next_burst` and asks the policy.
+
+        Args:
+            p_person: P(person) after that burst, 0..1.
+            confidence: how likely the decision at that burst is the final one, 0..1.
 
         Returns:
             The index of the burst that is skipped in consequence, if one is.
@@ -73,7 +77,7 @@ class FrameScan:
 
 
 Observer = Callable[[int, StepResult], None]
-"""Is told the first burst of a step and what the network said to it."""
+"""Called with the index of the first burst of a step, and the step's result."""
 
 
 def scan_frame(

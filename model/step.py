@@ -9,7 +9,7 @@ import numpy.typing as npt
 from model.config import RaScaNetConfig
 
 LARGEST_MARGIN: Final = 87.0
-"""Between two logits; e to its power is still a float32."""
+"""Largest difference between two logits that counts; e to its power is still a float32."""
 
 Pixels = npt.NDArray[np.uint8]
 """Rows or a frame: (rows, W, 3) RGB, 0..255."""
@@ -63,7 +63,8 @@ class StepRuntime(Protocol):
     config: RaScaNetConfig
 
     turn_bursts: int
-    """So many bursts are stepped in about a millisecond at most; who shares a thread gives no more to one call."""
+    """Bursts that one call may step in about a millisecond; callers that share their thread with other streams, as the
+    service's event loop does, pass no more to one call."""
 
     def initial_hidden(self) -> Hidden:
         """The state before a frame's first burst: zeros (C, Wh) float32."""

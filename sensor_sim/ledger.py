@@ -1,10 +1,10 @@
 """What a frame cost, what its exit saved, and an estimate of the energy. Frozen values."""
 
-import math
+import sys
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -22,13 +22,13 @@ class FrameLedger:
     Attributes:
         frame_id: number of the frame.
         rows: of the frame; `rows_read` + `rows_skipped` + `rows_unread` of them.
-        rows_read: that the sensor read out; an exit also finds rows of a burst that was not whole yet.
-        rows_sent: of these, that went over the link.
+        rows_read: rows read out, including those of the burst that an exit interrupted.
+        rows_sent: rows of these that went over the link.
         rows_skipped: left out because the service had no use for them.
         rows_unread: not read because the service was sure before.
         bursts_sent: messages with rows.
         bytes_sent: pixels in them; `bytes_saved` against sending every burst.
-        late_bursts: sent in vain, before the service's word that they weren't wanted had come.
+        late_bursts: bursts sent in vain, before the service's decision had come.
         start_us: start of readout; `end_us` its end, `next_us` the start of the next frame.
     """
 
@@ -67,10 +67,10 @@ class FrameReport(FrameLedger):
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """A figure and where it comes from."""
+    """A figure, 0 or more, and where it comes from."""
 
-    value: float
-    source: str
+    value: Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)]
+    source: Annotated[str, msgspec.Meta(pattern=r"\S")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +115,19 @@ def read_energy(path: Path) -> EnergyModel:
         EnergyError: no such file, not TOML, an unknown coefficient, or one without value or source.
     """
     try:
-        tables = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise EnergyError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise EnergyError(f"{path}: {error}") from error
-    coefficients = {}
-    for name, table in tables.items():
-        if name not in COEFFICIENTS:
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        for name in tables.keys() - set(COEFFICIENTS):
             raise EnergyError(f"{path}: {name!r} is not one of {', '.join(COEFFICIENTS)}")
-        value: Any = table.get("value") if isinstance(table, dict) else None
-        source: Any = table.get("source") if isinstance(table, dict) else None
-        if type(value) not in (int, float) or not (math.isfinite(value) and value >= 0):
-            raise EnergyError(f"{path}: {name} needs a value, a number of 0 or more")
-        if not isinstance(source, str) or not source.strip():
-            raise EnergyError(f"{path}: {name} needs a source, the place that its value comes from")
-        coefficients[name] = Coefficient(float(value), source)
-    return EnergyModel(**coefficients)
+        return msgspec.convert(tables, EnergyModel)
+    except OSError as error:
+        raise EnergyError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise EnergyError(f"{path}: {error}") from error
+    except msgspec.ValidationError as error:
+        raise EnergyError(
+            f"{path}: {error}; a coefficient has a value, a number of 0 or more, and a source, the place that its "
+            "value comes from"
+        ) from error
 
 
 SUMS = (

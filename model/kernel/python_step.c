@@ -1,5 +1,5 @@
-/* `model.kernel._step`: the call that every burst makes, by hand. For cffi to look at its arguments takes a good part of
-   what the smaller network takes. */
+/* `model.kernel._step`: the call that every burst makes, by hand. cffi's argument conversion alone costs a large part of
+   a step of the smaller network. */
 #define PY_SSIZE_T_CLEAN
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_2_0_API_VERSION

@@ -1,17 +1,18 @@
 """A training run as one frozen value, read from a TOML file."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+import msgspec
 
 from model.config import DEFAULT_VARIANT, VARIANTS, RaScaNetConfig
-from model.training.augment import Composition
 from model.training.detail import Detail
 from model.training.light import Light
+from model.training.text_file import read_text
 from model.training.views import ViewPlan
-
-T = TypeVar("T")
 
 
 class RecipeError(ValueError):
@@ -84,35 +85,28 @@ class Recipe:
         return asdict(self)
 
 
-TABLES: dict[str, type] = {"views": ViewPlan, "composition": Composition, "light": Light, "detail": Detail}
-
-
 def recipe_from(values: dict[str, Any]) -> Recipe:
     """A recipe from the tables of a TOML file or of `Recipe.to_dict`; fields that aren't named have their defaults.
 
     Raises:
-        RecipeError: a field that a recipe doesn't have, or one that can't be used.
+        RecipeError: a field that a recipe doesn't have, or one that can't be used; the message names it.
     """
-    return _filled(Recipe, values)
+    try:
+        recipe = msgspec.convert(values, Recipe)
+    except msgspec.ValidationError as error:
+        raise RecipeError(str(error)) from error
+    for name in _surplus(values, msgspec.to_builtins(recipe)):
+        raise RecipeError(f"{name!r} is not a field of a recipe")
+    return recipe
 
 
-def _filled(known: type[T], values: dict[str, Any]) -> T:
-    """A dataclass from a TOML table, the tables in it by `TABLES`, lists as tuples."""
-    surplus = set(values) - {each.name for each in fields(known)}  # type: ignore[arg-type]  # each is a dataclass
-    if surplus:
-        raise RecipeError(f"{sorted(surplus)[0]!r} is not a field of {known.__name__}")
-    for name in TABLES.keys() & values.keys():
-        if not isinstance(values[name], dict):
-            raise RecipeError(f"{name!r} is a table, not {values[name]!r}")
-    read = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    read |= {name: _filled(table, values[name]) for name, table in TABLES.items() if name in values}
-    filled = known(**read)
-    for each in fields(filled):  # type: ignore[arg-type]  # each is a dataclass
-        if isinstance(each.default, tuple) and not (
-            isinstance(pair := getattr(filled, each.name), tuple) and len(pair) == len(each.default)
-        ):
-            raise RecipeError(f"{each.name!r} of {known.__name__} is a list of {len(each.default)}")
-    return filled
+def _surplus(values: dict[str, Any], known: dict[str, Any], table: str = "") -> Iterator[str]:
+    """Names of values that a recipe doesn't have, with the tables that they stand in."""
+    for name, value in values.items():
+        if name not in known:
+            yield table + name
+        elif isinstance(value, dict):
+            yield from _surplus(value, known[name], f"{table}{name}.")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -121,9 +115,9 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: no such file, not TOML, or a field that a recipe doesn't have.
     """
-    if not path.is_file():
-        raise RecipeError(f"{path}: no such file")
     try:
-        return recipe_from(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, RecipeError, TypeError) as error:
+        return recipe_from(tomllib.loads(read_text(path)))
+    except OSError as error:
+        raise RecipeError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    except (tomllib.TOMLDecodeError, RecursionError, RecipeError) as error:
         raise RecipeError(f"{path}: {error}") from error

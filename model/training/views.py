@@ -88,8 +88,13 @@ def sampling_weights(photos: Photos, plan: ViewPlan) -> npt.NDArray[np.float64]:
 
 
 class View(NamedTuple):
-    """A training frame (height, width, 3) uint8; its label: 1 person, 0 no person, -1 unknown; the index of the picture
-    that it is made of, of a swap the one with people."""
+    """One training picture.
+
+    Attributes:
+        frame: (height, width, 3) uint8.
+        label: 1 person, 0 no person, -1 unknown.
+        picture: index of the source picture; for a swap, of the picture with people.
+    """
 
     frame: npt.NDArray[np.uint8]
     label: int
