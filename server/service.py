@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from server.app import create_app
 from server.networks import Weights, make_networks, read_weights
 from server.process.connections import connection_options
+from server.process.descriptors import make_room
 from server.process.drain import DrainingServer
 from server.process.listener import listening_sockets
 from server.process.logs import log_as_json
@@ -83,6 +84,7 @@ def worker(settings: Settings, pickled: Any, sockets: list[socket], beats: Any) 
 def _serve(
     settings: Settings, weights: Iterable[Weights], sockets: list[socket], beat: Callable[[], None] = lambda: None
 ) -> None:
+    make_room(settings.max_connections)
     app = create_app(settings, make_networks(weights, settings.runtime))
     config = uvicorn.Config(
         app,

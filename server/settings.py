@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     samples: list[Path] = Field([], description="picture files that the demo page offers")
     recordings: list[Path] = Field([], description="recordings (`rascanet record`) that the demo page offers")
     max_streams: int = Field(200, ge=1, description="open websocket streams at a time")
-    max_streams_per_address: int = Field(200, ge=1, description="of these, from one client address")
+    max_streams_per_address: int = Field(150, ge=1, description="of these, from one client address")
     busy_limit: float = Field(
         0.6, gt=0, description="share of the time that the process works past which no new stream is admitted"
     )

@@ -10,7 +10,6 @@ import logging
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import h11
 import uvicorn
@@ -19,15 +18,21 @@ from uvicorn.server import ServerState
 from server.errors import ServiceError
 from server.http.problem import problem
 from server.process.exchange import BODY_BUFFER_BYTES, Event, Exchange
+from server.process.heads import (
+    HEAD_BYTES,
+    HEAD_LINES,
+    ambiguous_body,
+    asks_for_websocket,
+    scope_of,
+    too_large,
+    written,
+)
 from server.process.places import Place
 from server.process.registry import Registry
 from server.process.states import End, Life, State
 
 log = logging.getLogger(__name__)
 
-HEAD_BYTES: Final = 65_536
-"""Most bytes of a request's head, and of the trailers of a chunked body."""
-HEAD_LINES: Final = 128
 SLICE_BYTES: Final = 2_048
 """Of a head that h11 is given at a time: so many bytes may come over the bounds before they are refused."""
 TURN_S: Final = 0.002
@@ -338,75 +343,43 @@ class HttpConnection(asyncio.Protocol):
 
     def _begin(self, request: h11.Request) -> bool:
         """Starts a request's exchange; whether the parser may go on."""
-        names = {name for name, _ in request.headers}
         self._enter(State.IN_BODY)
-        if {b"content-length", b"transfer-encoding"} <= names:
-            self._refuse_head("bad_request", "both Content-Length and Transfer-Encoding")
-            return False
-        size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
-        if size > HEAD_BYTES or len(request.headers) >= HEAD_LINES:  # it was whole in the slice that was one too many
+        scope = scope_of(request)
+        if too_large(request):
             self._refuse_head("head_too_large", "too much of it")
-            return False
-        scope = self._scope(request)
-        if scope is None:
+        elif ambiguous_body(request):
+            self._refuse_head("bad_request", "both Content-Length and Transfer-Encoding")
+        elif scope is None:
             self._refuse_head("bad_request", "the request target is neither a path nor a URL of http or https")
-            return False
-        if self._place is Place.RESERVED and not scope["path"].startswith(HEALTH):
+        elif self._place is Place.RESERVED and not scope["path"].startswith(HEALTH):
             most = self._connections.settings.max_connections
             self._refuse(ServiceError("too_many_connections", f"all {most} connections are taken; try again later"))
-            return False
-        if self._upgrades(request) and not {b"content-length", b"transfer-encoding"} & names:
+        elif asks_for_websocket(request):
             self._hand_over(request)
-            return False
-        self._exchange = Exchange(self, scope)
-        self._task = self._loop.create_task(self._exchange.run(self._config.loaded_app))
-        self._task.add_done_callback(self._server.tasks.discard)
-        self._server.tasks.add(self._task)
-        return True
+        else:
+            self._exchange = Exchange(self, self._with_surroundings(scope))
+            self._task = self._loop.create_task(self._exchange.run(self._config.loaded_app))
+            self._task.add_done_callback(self._server.tasks.discard)
+            self._server.tasks.add(self._task)
+            return True
+        return False
 
-    def _scope(self, request: h11.Request) -> Event | None:
-        """The request as ASGI wants it; None if its target is not one."""
-        target = request.target
-        if not target.startswith(b"/") and target != b"*":
-            url = urlsplit(target) if target.lower().startswith((b"http://", b"https://")) else None
-            if url is None:
-                return None
-            target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
-        raw_path, _, query = target.partition(b"#")[0].partition(b"?")
+    def _with_surroundings(self, scope: Event) -> Event:
+        """The scope with what the connection says and the head does not."""
         return {
+            **scope,
             "type": "http",
             "asgi": {"version": self._config.asgi_version, "spec_version": "2.3"},
-            "http_version": request.http_version.decode(),
-            "method": request.method.decode(),
             "scheme": "https" if self._secure else "http",
             "server": self._address,
             "client": self._client,
             "root_path": self._config.root_path,
-            "path": unquote(raw_path.decode("ascii")),
-            "raw_path": raw_path,
-            "query_string": query,
-            "headers": list(request.headers),
+            "path": self._config.root_path + scope["path"],
             "state": self._app_state.copy(),
         }
 
-    def _upgrades(self, request: h11.Request) -> bool:
-        """Whether the request asks for a websocket as RFC 6455 wants it; others are ignored (RFC 9110, 7.8).
-
-        A body announced beside it is the caller's to look at.
-        """
-        if request.method != b"GET" or request.http_version != b"1.1":
-            return False
-        asked = {
-            name: b",".join(value for found, value in request.headers if found == name).lower()
-            for name in (b"upgrade", b"connection")
-        }
-        tokens = {name: {token.strip() for token in value.split(b",")} for name, value in asked.items()}
-        return b"websocket" in tokens[b"upgrade"] and b"upgrade" in tokens[b"connection"]
-
     def _hand_over(self, request: h11.Request) -> None:
-        """Lets the websocket's protocol go on, with the head as it has to be read again."""
-        lines = [b"GET " + request.target + b" HTTP/1.1"]
-        lines += [name + b": " + value for name, value in request.headers]
+        """Lets the websocket's protocol go on, from the head, which it reads again."""
         rest = self._http.trailing_data[0] + bytes(self._inbox)
         self._inbox.clear()
         self._server.connections.discard(self)
@@ -418,7 +391,7 @@ class HttpConnection(asyncio.Protocol):
         self._stream = make(config=self._config, server_state=self._server, app_state=self._app_state)
         self._stream.connection_made(self.transport)
         self.transport.set_protocol(_HandedOver(self._stream, self))
-        self._stream.data_received(b"\r\n".join((*lines, b"", b"")))
+        self._stream.data_received(written(request))
         if rest and not self.transport.is_closing():
             self._stream.data_received(rest)
 

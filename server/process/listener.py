@@ -124,7 +124,8 @@ def listening_sockets(host: str, port: int, backlog: int = 2048) -> list[socket.
             undo.pop_all()
             return sockets
     except (OSError, UnicodeError) as error:  # a host name may be none
-        why = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None) or 0
+        why = os.strerror(number) if number > 0 else str(error)  # a name that has no address: below 0
         raise ListenError(
             f"cannot listen on {host} port {port}: {why}; choose another host or port, or end what listens there"
         ) from None

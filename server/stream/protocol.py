@@ -13,7 +13,7 @@ from websockets import Frame, Opcode, ServerProtocol, State
 
 from server.errors import ServiceError
 from server.http.access import Access
-from server.process.http_connection import HEAD_BYTES
+from server.process.heads import HEAD_BYTES
 from server.stream.allowance import Allowance
 from server.stream.conversation import Conversation, Ending
 from server.stream.framing import FrameGate, Passed, text_frame

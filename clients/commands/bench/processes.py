@@ -44,6 +44,7 @@ def service(variants: Sequence[str]) -> Iterator[Server]:
         weights = [option for variant in variants for option in ("--weights", str(weights_file(variant, Path(folder))))]
         many = str(MAX_STREAMS)
         limits = ["--max-streams", many, "--max-streams-per-address", many, "--max-connections", str(2 * MAX_STREAMS)]
+        limits += ["--max-connections-per-address", str(2 * MAX_STREAMS)]
         limits += ["--idle-s", "600", "--busy-limit", "1", "--shed-s", "3600"]  # it is measured at its limit
         port = free_port()
         with running(["-m", "server", "--port", str(port), *weights, *limits], port) as process:

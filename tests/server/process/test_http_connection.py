@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import ServiceError
-from server.process.http_connection import HEAD_BYTES, HEAD_LINES
+from server.process.heads import HEAD_BYTES, HEAD_LINES
 from server.process.places import RESERVE
 from server.process.states import LINGER_S, RULES, End, State
 from server.settings import Settings

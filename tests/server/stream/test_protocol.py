@@ -14,9 +14,9 @@ from websockets import Opcode
 
 from sensor_sim.wire import SUBPROTOCOL, Decision, GoingAway, Hello, Sync, Welcome, decode, encode
 from server.http.access import Access
+from server.process.heads import HEAD_BYTES
 from server.stream.allowance import PARTS_AT_ONCE, PARTS_PER_S
 from server.stream.conversation import TURN_S
-from server.stream.protocol import HEAD_BYTES
 from server.stream.streams import Streams
 from server.stream.upgrade import STREAM_HEADER
 from tests.conftest import served

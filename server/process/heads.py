@@ -1,0 +1,75 @@
+"""A request's head, sans I/O: whether it can be served, as ASGI wants it, and whether it asks for a websocket."""
+
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import h11
+
+from server.process.exchange import Event
+
+HEAD_BYTES: Final = 65_536
+"""Most bytes of a request's head, and of the trailers of a chunked body."""
+HEAD_LINES: Final = 128
+
+BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""Headers that announce a body; together they mean two things (RFC 9112, section 6.1)."""
+
+
+def too_large(request: h11.Request) -> bool:
+    """Whether the head is over the bounds, which a parser that was given all of it at once does not see."""
+    size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
+    return size > HEAD_BYTES or len(request.headers) >= HEAD_LINES
+
+
+def scope_of(request: h11.Request) -> Event | None:
+    """The parts of an ASGI scope that the head alone says; None if its target is neither a path nor a URL.
+
+    The path of a URL counts as a path: RFC 9112, section 3.2.2, lets clients send either.
+    """
+    target = request.target
+    if not target.startswith(b"/") and target != b"*":
+        try:
+            url = urlsplit(target)
+        except ValueError:  # an IPv6 address that is none
+            return None
+        if url.scheme.lower() not in (b"http", b"https"):
+            return None
+        target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
+    raw_path, _, query = target.partition(b"#")[0].partition(b"?")
+    return {
+        "http_version": request.http_version.decode(),
+        "method": request.method.decode(),
+        "path": unquote(raw_path.decode("ascii")),
+        "raw_path": raw_path,
+        "query_string": query,
+        "headers": list(request.headers),
+    }
+
+
+def announces_body(request: h11.Request) -> bool:
+    """Whether a body follows the head."""
+    return any(name in BODY for name, _ in request.headers)
+
+
+def ambiguous_body(request: h11.Request) -> bool:
+    """Whether two servers could disagree about where the body ends."""
+    return {name for name, _ in request.headers} >= BODY
+
+
+def asks_for_websocket(request: h11.Request) -> bool:
+    """Whether the request is an upgrade as RFC 6455, section 4.1, wants it; others are ignored (RFC 9110, 7.8)."""
+    if request.method != b"GET" or request.http_version != b"1.1" or announces_body(request):
+        return False
+    return b"websocket" in _tokens(request, b"upgrade") and b"upgrade" in _tokens(request, b"connection")
+
+
+def _tokens(request: h11.Request, name: bytes) -> set[bytes]:
+    values = b",".join(value for found, value in request.headers if found == name)
+    return {token.strip() for token in values.lower().split(b",")}
+
+
+def written(request: h11.Request) -> bytes:
+    """The head again, for who reads it next; h11 lets nothing into it that could be read as another line."""
+    lines = [b"%b %b HTTP/%b" % (request.method, request.target, request.http_version)]
+    lines += [name + b": " + value for name, value in request.headers]
+    return b"\r\n".join((*lines, b"", b""))
