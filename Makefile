@@ -97,6 +97,21 @@ sanitize: .venv/dev.stamp ## the kernel with hostile sizes and bytes under ASan 
 model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HELD_OUT=1 judges new weights on the held-out split, once
 	$(BIN)/rascanet model-card --photos $(PHOTOS) $(if $(HELD_OUT),--held-out)
 
+.PHONY: weights-docs
+VARIANTS := 105x120 210x240
+SHIPPED := $(foreach variant,$(VARIANTS),--weights model/weights/rascanet_$(variant).safetensors)
+weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights: PHOTOS=folder; HELD_OUT=1 looks at the held-out split, once
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet calibrate --photos $(PHOTOS) --variant $(variant) --risk 0.05 &&) true
+	$(BIN)/rascanet model-card --photos $(PHOTOS)
+	$(BIN)/rascanet evaluate --photos $(PHOTOS) $(SHIPPED) --degrade --page MODEL_CARD.md
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --page docs/early-exit.md --plot docs/early-exit/$(variant).svg &&) true
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet training-curves docs/training/logs/$(variant)*.csv --plot docs/training/$(variant).svg &&) true
+	$(BIN)/rascanet sensor-sheet --page docs/sensor.md --photos $(PHOTOS)
+	$(if $(HELD_OUT),$(BIN)/rascanet model-card --photos $(PHOTOS) --held-out)
+	$(if $(HELD_OUT),$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --split test --source coco --page docs/early-exit.md &&) true)
+	cp runs/screenshots/stopped-light.png runs/screenshots/stopped-dark.png docs/page/
+	$(MAKE) vectors
+
 .PHONY: sensor-sheet
 sensor-sheet: .venv/dev.stamp ## pictures and tables of docs/sensor.md; with PHOTOS=folder, the accuracy in each light
 	$(BIN)/rascanet sensor-sheet --page docs/sensor.md $(if $(PHOTOS),--photos $(PHOTOS))

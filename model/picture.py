@@ -100,7 +100,7 @@ def read_frame(path: Path, height: int, width: int, limits: PictureLimits = USUA
     Raises:
         PictureError: no such file, not a picture, or one past a limit; the message names the file.
     """
-    return _resized(read_picture(path, limits), height, width)
+    return resized(read_picture(path, limits), height, width)
 
 
 def decode_frame(content: bytes, height: int, width: int, limits: PictureLimits = USUAL_LIMITS) -> Frame:
@@ -109,10 +109,11 @@ def decode_frame(content: bytes, height: int, width: int, limits: PictureLimits 
     Raises:
         PictureError: not a picture, or one past a limit.
     """
-    return _resized(decode_picture(content, limits), height, width)
+    return resized(decode_picture(content, limits), height, width)
 
 
-def _resized(image: Image.Image, height: int, width: int) -> Frame:
+def resized(image: Image.Image, height: int, width: int) -> Frame:
+    """A picture as a frame (height, width, 3), bilinear, without keeping its aspect."""
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 

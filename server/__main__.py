@@ -46,7 +46,7 @@ MENDABLE: dict[type[Exception], ExitStatus] = {
 def main() -> None:
     """Settings from the command line and the environment."""
     try:
-        settings = CliApp.run(Settings)
+        settings = CliApp.run(Settings, cli_exit_on_error=False)
         for name in Settings.secret_variables() & set(map(str.upper, os.environ)):
             _forget(name)
         run(settings)
@@ -60,7 +60,12 @@ def in_one_sentence(error: Exception) -> str:
     """What the operator can mend, without what was given: a secret may be among it."""
     if isinstance(error, ValidationError):
         return in_words(error.errors(include_input=False, include_url=False))
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    if isinstance(error, SettingsError):  # argparse quotes what it cannot place
+        for given in sys.argv[1:]:
+            text = text.replace(given, given.partition("=")[0] if given.startswith("--") else "...")
+        text += "; `python -m server --help` lists the options, lists of values are JSON"
+    return text
 
 
 def _forget(name: str) -> None:

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
         env_prefix="RASCANET_",
         cli_prog_name="python -m server",
         cli_kebab_case=True,
+        cli_hide_none_type=True,
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,  # it may be a secret

@@ -62,7 +62,8 @@ def in_words(errors: object) -> str:
     found = []
     for error in errors if isinstance(errors, list | tuple) else ():
         place = ".".join(str(part) for part in error["loc"] if part not in ("query", "path", "body"))
-        found.append(f"{place[:80]}: {error['msg']}")
+        why = str(error["msg"]).removeprefix("Value error, ")
+        found.append(f"{place[:80]}: {why}" if place else why)
     return "; ".join(found[:5])
 
 

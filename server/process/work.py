@@ -76,6 +76,10 @@ class Work:
         """When the work of a request that comes now has to begin, on the clock."""
         return self._clock() + self._request_s
 
+    def left_s(self, deadline: float) -> float:
+        """Seconds until then; none or less once it has passed."""
+        return deadline - self._clock()
+
     async def in_time(self, deadline: float, arriving: Awaitable[T]) -> T:
         """Waits for a request's body.
 
@@ -84,7 +88,7 @@ class Work:
         """
         task = asyncio.ensure_future(arriving)
         try:
-            while not task.done() and (left_s := deadline - self._clock()) > 0:
+            while not task.done() and (left_s := self.left_s(deadline)) > 0:
                 await asyncio.wait({task}, timeout=left_s)  # the clock may have stood still meanwhile
             if task.done():
                 return task.result()
@@ -100,7 +104,7 @@ class Work:
         """
 
         def begin() -> T:
-            if self._clock() >= deadline:
+            if self.left_s(deadline) <= 0:
                 raise ServiceError(
                     "out_of_time", f"no core was free within the {self._request_s:g} s of a request; try again later"
                 )

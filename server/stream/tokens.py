@@ -98,7 +98,9 @@ class Tokens:
         except (msgspec.MsgspecError, ValueError):  # signed by another release
             raise ServiceError("bad_token", "the resume token is of another layout; begin with hello") from None
         if snapshot.version != VERSION:
-            raise ServiceError("bad_token", f"the resume token has version {snapshot.version}, not {VERSION}")
+            raise ServiceError(
+                "bad_token", f"the resume token has version {snapshot.version}, not {VERSION}; begin with hello"
+            )
         late_s = self._now_s() - snapshot.expires_s
         if late_s > 0:
             raise ServiceError("expired_token", f"the resume token expired {late_s:.0f} s ago; begin with hello")

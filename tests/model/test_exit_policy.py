@@ -153,29 +153,37 @@ def test_parameters_out_of_range_say_what_is_wanted(wanted: dict[str, Any], rule
         parse_policy(wanted)
 
 
-@pytest.mark.parametrize(
-    ("policy", "chances", "burst"),
-    [
-        (TwoSidedPolicy(0.9, 0.1), [0.5, 0.89, 0.9, 0.5], 2),
-        (TwoSidedPolicy(0.9, 0.1), [0.5, 0.11, 0.1, 0.5], 2),
-        (TwoSidedPolicy(0.9, 0.1), [0.5, 0.2, 0.8], None),
-        (PerBurstPolicy(1.0, 0.6, 1.0, 0.6), [0.89, 0.2, 0.7, 0.39], 1),  # wanted: 0.9, 0.8, 0.7, 0.6
-        (PerBurstPolicy(1.0, 0.6, 1.0, 0.6), [0.89, 0.21, 0.7, 0.5], 2),
-        (PerBurstPolicy(0.8, 0.6, 1.0, 1.0), [0.1, 0.01, 0.64, 0.6], 3),  # an empty frame is never left early
-        (PerBurstPolicy(1.4, 0.6, 1.0, 1.0), [1.0, 0.99, 0.79, 0.5], None),  # wanted: 1.2, 1.0, 0.8, 0.6
-        (PerBurstPolicy(1.4, 0.6, 1.0, 1.0), [1.0, 1.0, 0.5, 0.5], 1),
-        (PatiencePolicy(3, 0.0), [0.6, 0.4, 0.4, 0.6, 0.7, 0.8, 0.9], 5),
-        (PatiencePolicy(2, 0.75), [0.6, 0.6, 0.6, 0.6], 2),
-        (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.9, 0.9], 1),
-        (SequentialPolicy(math.log(9) * 1.6, 0.5), [0.9, 0.9, 0.9], 2),  # 1, 1.5, 1.75 times log 9
-        (SequentialPolicy(math.log(9) * 0.99, 1.0), [0.1], 0),
-        (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.1, 0.9, 0.1], None),
-        (FixedRowPolicy(0.5), [0.5] * 8, 3),
-        (CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest"), [0.5, 0.05], 1),
-    ],
-)
+BY_HAND: list[tuple[Policy, list[float], int | None]] = [
+    (PublishedPolicy(0.9, 0.1), [0.5, 0.89, 0.1, 0.9], 3),
+    (NeverExitPolicy(), [1.0, 0.0, 1.0], None),
+    (ConfidencePolicy(0.5), [0.5, 0.5], 0),  # the confidence is 0.5 throughout
+    (ConfidencePolicy(0.51), [0.5, 0.5], None),
+    (TwoSidedPolicy(0.9, 0.1), [0.5, 0.89, 0.9, 0.5], 2),
+    (TwoSidedPolicy(0.9, 0.1), [0.5, 0.11, 0.1, 0.5], 2),
+    (TwoSidedPolicy(0.9, 0.1), [0.5, 0.2, 0.8], None),
+    (PerBurstPolicy(1.0, 0.6, 1.0, 0.6), [0.89, 0.2, 0.7, 0.39], 1),  # wanted: 0.9, 0.8, 0.7, 0.6
+    (PerBurstPolicy(1.0, 0.6, 1.0, 0.6), [0.89, 0.21, 0.7, 0.5], 2),
+    (PerBurstPolicy(0.8, 0.6, 1.0, 1.0), [0.1, 0.01, 0.64, 0.6], 3),  # an empty frame is never left early
+    (PerBurstPolicy(1.4, 0.6, 1.0, 1.0), [1.0, 0.99, 0.79, 0.5], None),  # wanted: 1.2, 1.0, 0.8, 0.6
+    (PerBurstPolicy(1.4, 0.6, 1.0, 1.0), [1.0, 1.0, 0.5, 0.5], 1),
+    (PatiencePolicy(3, 0.0), [0.6, 0.4, 0.4, 0.6, 0.7, 0.8, 0.9], 5),
+    (PatiencePolicy(2, 0.75), [0.6, 0.6, 0.6, 0.6], 2),
+    (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.9, 0.9], 1),
+    (SequentialPolicy(math.log(9) * 1.6, 0.5), [0.9, 0.9, 0.9], 2),  # 1, 1.5, 1.75 times log 9
+    (SequentialPolicy(math.log(9) * 0.99, 1.0), [0.1], 0),
+    (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.1, 0.9, 0.1], None),
+    (FixedRowPolicy(0.5), [0.5] * 8, 3),
+    (CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest"), [0.5, 0.05], 1),
+]
+
+
+@pytest.mark.parametrize(("policy", "chances", "burst"), BY_HAND)
 def test_exits_worked_out_by_hand(policy: Policy, chances: list[float], burst: int | None) -> None:
     assert exits_at(policy, chances) == burst
+
+
+def test_every_policy_has_been_worked_out_by_hand() -> None:
+    assert {type(policy) for policy, _, _ in BY_HAND} == {*POLICIES.values(), CalibratedPolicy}
 
 
 def test_confidence_exits_by_confidence_alone() -> None:

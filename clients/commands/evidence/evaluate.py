@@ -38,22 +38,29 @@ def evaluate(
         list[str] | None,
         typer.Option(help="a further policy (name or JSON), beside the first; one table with paired tests"),
     ] = None,
+    degrade: Annotated[
+        bool, typer.Option("--degrade", help="a table of softer, smaller, compressed and noisy pictures too")
+    ] = False,
+    page: Annotated[Path | None, typer.Option(help="Markdown page whose table of --degrade is replaced")] = None,
 ) -> None:
     """Prints accuracy, calibration and, under a policy, what is processed and where frames halt; with intervals.
 
     Examples:
         rascanet evaluate --photos folder
         rascanet evaluate --photos folder --compare calibrated
+        rascanet evaluate --photos folder --degrade
     """
     from clients.commands.evidence.evaluation_tables import (
         Contender,
         compare_table,
+        degraded_table,
         halt_table,
         policy_table,
         policy_words,
         reliability_table,
         whole_table,
     )
+    from clients.commands.table import PageError, refresh_page
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError
     from model.exit_policy import NeverExitPolicy, PolicyError, parse_policy
@@ -65,6 +72,8 @@ def evaluate(
 
     if (photos is None) == (data is None) or data not in (None, "vww") or (data is None) != (coco is None):
         fail("give either --photos FOLDER, or --data vww with --coco FOLDER")
+    if page and not degrade:
+        fail("--page takes the table of --degrade")
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, PhotosError, ValueError):
         used, *rivals = (Weights.load(file, variant) for file in weights or (None,))
         described = policy_of(policy, exit_threshold, skip_threshold)
@@ -90,11 +99,18 @@ def evaluate(
             policy_table(evaluation, chosen, f"{where}, policy {chosen.name} ({policy_words(chosen)})"),
             halt_table(evaluation, chosen, f"{where}, where frames halt under it"),
         ]
+    names = names_of(evaluations)
     if others:
-        names = names_of(evaluations)
         contenders = [
             Contender(names[each.file], evaluations[each.file], rule) for each, rule in [(used, chosen), *others]
         ]
         tables.append(compare_table(contenders, f"On {split}, one beside the other"))
+    if degrade:
+        judged = {names[file]: each for file, each in evaluations.items()}
+        with failing_on(PhotosError, PageError, OSError):
+            worse = degraded_table(judged, f"On {split}, the same pictures made worse, whole frames")
+            tables.append(worse)
+            if page:
+                refresh_page(page, {f"degraded {split}": [worse]})
     for table in tables:
         table.show(console)

@@ -1,6 +1,6 @@
 """The tables of an evaluation, for the terminal, pages and reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,6 +104,35 @@ def policy_table(evaluation: "Evaluation", policy: "Policy", title: str) -> Tabl
         "exits",
     )
     return Table(title, headings, rows)
+
+
+def degraded_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
+    """How networks do on the same pictures made worse, by kind and source; one pair of columns for each network."""
+    from model.training.degrade import DEGRADATIONS, degraded_figures, degraded_frames
+    from model.training.outcomes import read_curves
+
+    rows = []
+    sources = next(iter(evaluations.values())).sources
+    for degradation in DEGRADATIONS:
+        worse = {}
+        for name, each in evaluations.items():
+            config = each.runtime.config
+            frames = degraded_frames(each.photos, degradation, config.height, config.width)
+            worse[name] = read_curves(each.runtime, frames, each.photos).p_person[:, -1]
+        for source, which in sources.items():
+            cells = []
+            for name, each in evaluations.items():
+                clean, labels = each.curves.p_person[which, -1], each.curves.labels[which]
+                figures = degraded_figures(clean, worse[name][which], labels)
+                low, high = figures.interval
+                changed = f"{figures.change:+.3f} ({low:+.3f} to {high:+.3f})" if degradation.strength else MISSING
+                cells += [f"{figures.auroc:.3f}", changed, f"{figures.balanced_accuracy:.1%}"]
+            rows.append((degradation.name, degradation.strength or MISSING, source, *cells))
+    headings = ["pictures", "strength", "source"]
+    for name in evaluations:
+        headings += [f"{name}: AUROC", "change", "balanced accuracy"]
+    note = "The change is that of the AUROC; in brackets its 95 % interval, by bootstrap of the same pictures for both."
+    return Table(title, headings, rows, (note,))
 
 
 def reliability_table(evaluation: "Evaluation", title: str, bins: int = 10) -> Table:

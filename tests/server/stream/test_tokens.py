@@ -15,7 +15,7 @@ from server.errors import ServiceError
 from server.frame import FrameInProgress
 from server.networks import ServedNetwork
 from server.stream.session import StreamSession
-from server.stream.tokens import Tokens, encode_hello
+from server.stream.tokens import VERSION, Tokens, encode_hello
 from tests.networks import SMALL
 from tests.server.stream.test_session import BURSTS, LIMITS, RUNTIMES, _frame, _rows, _say, policies
 
@@ -143,6 +143,14 @@ def test_a_token_of_another_release() -> None:
     assert _refusal(_session(), tokens.seal("digest", hello, totals, 0, cut)) == "bad_token"
     other = msgspec.Raw(msgspec.msgpack.encode({"type": "hello", "no_such": 1}))
     assert _refusal(_session(), tokens.seal("digest", other, totals, 0, state)) == "bad_token"
+
+
+def test_a_token_of_another_version_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = _token()
+    monkeypatch.setattr("server.stream.tokens.VERSION", VERSION + 1)
+    with pytest.raises(ServiceError, match=f"has version {VERSION}, not {VERSION + 1}; begin with hello") as caught:
+        _session().receive(Resume(token))
+    assert caught.value.code == "bad_token"
 
 
 def test_a_token_holds_the_policy_that_was_in_force() -> None:

@@ -1,0 +1,140 @@
+"""How a network does on pictures that are worse than those it is usually judged by.
+
+A camera delivers softer, smaller, more compressed or noisier pictures than a photograph from the web. Each kind has one
+stated strength, so that figures of different weights stand beside each other.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from model.picture import PictureError, read_picture, resized
+from model.training.metrics import auroc, binary_metrics, bootstrap_interval
+from model.training.photos import Photos, PhotosError
+from sensor_sim.burst import SensorGeometry
+from sensor_sim.sensor import PRESETS, Sensor
+
+BLUR_SHARE: Final = 0.005
+"""Standard deviation of the blur, as a share of the picture's shorter side."""
+SMALL_PX: Final = 96
+"""Shorter side of a small picture."""
+STORED_PX: Final = 208
+"""Shorter side of a picture that is compressed."""
+QUALITIES: Final[Mapping[str, int]] = {"JPEG": 20, "WEBP": 20, "AVIF": 45}
+LIGHT: Final = "dusk"
+"""Preset of the simulated sensor that sees the noisy frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """One way in which pictures get worse.
+
+    Attributes:
+        name: of the kind.
+        strength: how much, in words; empty where pictures stay as they are.
+        change: what it does to a picture, RGB of any size.
+        light: preset of the sensor that sees the frame; None: the frame is the picture.
+    """
+
+    name: str
+    strength: str
+    change: Callable[[Image.Image], Image.Image] = lambda picture: picture
+    light: str | None = None
+
+
+def softer(picture: Image.Image) -> Image.Image:
+    """Out of focus (Gaussian)."""
+    return picture.filter(ImageFilter.GaussianBlur(BLUR_SHARE * min(picture.size)))
+
+
+def smaller(picture: Image.Image, shorter_px: int = SMALL_PX) -> Image.Image:
+    """With a shorter side of so many pixels; a picture that is smaller stays as it is."""
+    scale = shorter_px / min(picture.size)
+    if scale >= 1:
+        return picture
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def compressed(picture: Image.Image, kind: str) -> Image.Image:
+    """As a file of a kind of compression holds it, `QUALITIES`."""
+    kept = io.BytesIO()
+    smaller(picture, STORED_PX).save(kept, kind, quality=QUALITIES[kind])
+    with Image.open(kept) as read:
+        return read.convert("RGB")
+
+
+DEGRADATIONS: Final = (
+    Degradation("as they are", ""),
+    Degradation("softer", f"blur with a standard deviation of {BLUR_SHARE:.1%} of the shorter side", softer),
+    Degradation("smaller", f"shorter side {SMALL_PX} px", smaller),
+    *(
+        Degradation(
+            f"compressed, {kind}",
+            f"quality {quality}, shorter side {STORED_PX} px",
+            lambda picture, kind=kind: compressed(picture, kind),  # type: ignore[misc]  # binds the loop's value
+        )
+        for kind, quality in QUALITIES.items()
+    ),
+    Degradation("noisy", f"the simulated sensor at {LIGHT}", light=LIGHT),
+)
+
+
+def degraded_frames(photos: Photos, degradation: Degradation, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """All pictures of a split as frames (N, height, width, 3) uint8, worse by one kind; frame i has the noise of id i.
+
+    Raises:
+        PhotosError: a file that is missing or not a picture, by name.
+    """
+    sensor = Sensor(PRESETS[degradation.light], SensorGeometry(height, width)) if degradation.light else None
+
+    def load(number: int) -> npt.NDArray[np.uint8]:
+        try:
+            picture = read_picture(photos.photos[number].path)
+        except PictureError as error:
+            raise PhotosError(str(error)) from error
+        frame = resized(degradation.change(picture), height, width)
+        return sensor.frame(frame, number) if sensor else frame
+
+    with ThreadPoolExecutor() as pool:
+        return np.stack(list(pool.map(load, range(len(photos.photos)))))
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedFigures:
+    """How a network does on worse pictures, full frames.
+
+    Attributes:
+        auroc: area under the ROC curve there.
+        change: of the area by the degradation; below 0 where the pictures' being worse costs something.
+        interval: 95 % interval of the change, the same pictures drawn for both (bootstrap within each class).
+        balanced_accuracy: at the threshold 0.5.
+    """
+
+    auroc: float
+    change: float
+    interval: tuple[float, float]
+    balanced_accuracy: float
+
+
+def degraded_figures(
+    clean: npt.NDArray[np.float64], worse: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]
+) -> DegradedFigures:
+    """The figures for P(person) (N,) of the pictures as they are and of the same made worse."""
+
+    def change(both: npt.NDArray[np.float64], drawn: npt.NDArray[np.int64]) -> float:
+        return auroc(both[:, 1], drawn) - auroc(both[:, 0], drawn)
+
+    both = np.stack((clean, worse), 1)
+    return DegradedFigures(
+        auroc(worse, labels),
+        change(both, labels),
+        bootstrap_interval(change, both, labels),
+        binary_metrics(worse, labels).balanced_accuracy,
+    )

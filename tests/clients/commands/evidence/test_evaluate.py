@@ -1,0 +1,102 @@
+"""`evaluate` on a folder of generated pictures, and the commands that follow from new weights."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer.main
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from clients.commands.main import app
+from clients.commands.table import MISSING
+from model.checkpoint import save_checkpoint
+from model.config import VARIANTS
+from model.training.degrade import DEGRADATIONS
+from tests.model.training.folders import INDEX_HEADER
+from tests.networks import random_checkpoint
+
+ROOT = Path(__file__).parents[4]
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "250"})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate")
+    rng = np.random.default_rng(0)
+    lines = [INDEX_HEADER]
+    for number in range(8):
+        Image.fromarray(rng.integers(0, 256, (120, 130, 3), np.uint8)).save(folder / f"{number}.png")
+        lines.append(f"{number}.png,val,{number % 2},{('coco', 'voc')[number // 4]},")
+    (folder / "index.csv").write_text("\n".join(lines) + "\n")
+    for seed, name in enumerate(("first", "second")):
+        save_checkpoint(random_checkpoint(VARIANTS["105x120"], seed), folder / f"{name}.safetensors")
+    return folder
+
+
+def test_worse_pictures_are_a_table_of_every_kind_source_and_network(folder: Path) -> None:
+    page = folder / "page.md"
+    page.write_text("<!-- degraded val -->\n<!-- end val -->\n")
+    weights = [word for name in ("first", "second") for word in ("--weights", folder / f"{name}.safetensors")]
+    result = _run("evaluate", "--photos", folder, *weights, "--degrade", "--page", page)
+    assert result.exit_code == 0, result.output
+    rows = [line.strip("| ").split(" | ") for line in page.read_text().splitlines() if line.startswith("| ")]
+    head, rows = rows[0], rows[2:]  # between them the line of dashes
+    assert [cell for cell in head if cell.endswith("AUROC")] == ["first: AUROC", "second: AUROC"]
+    assert [(row[0], row[2]) for row in rows] == [
+        (each.name, source) for each in DEGRADATIONS for source in ("all", "coco", "voc")
+    ]
+    for row in rows[3:]:
+        assert re.fullmatch(r"[+-]\d\.\d{3} \([+-]\d\.\d{3} to [+-]\d\.\d{3}\)", row[4])
+    assert rows[0][4] == MISSING
+
+
+def test_a_page_without_the_table_is_refused(folder: Path) -> None:
+    result = _run("evaluate", "--photos", folder, "--page", folder / "page.md")
+    assert result.exit_code == 2
+
+
+def test_what_follows_from_new_weights_covers_every_table_and_picture_of_them() -> None:
+    """Each command of `make weights-docs` is one that there is, and each generated part of the pages is in one."""
+    told = subprocess.run(
+        ["make", "--dry-run", "--always-make", "weights-docs", "PHOTOS=photos", "HELD_OUT=1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    commands = [
+        shlex.split(part)[1:]
+        for line in told.splitlines()
+        for part in line.split("&&")
+        if part.strip().startswith(".venv/bin/rascanet ")
+    ]
+    group = typer.main.get_command(app)
+    for words in commands:
+        command = group.get_command(None, words[0])  # type: ignore[attr-defined]  # a group of commands
+        assert command is not None, words
+        command.make_context(words[0], words[1:])  # options that there aren't raise
+    lines = [" ".join(words) for words in commands]
+    for variant in VARIANTS:
+        assert any(f"calibrate --photos photos --variant {variant}" in line for line in lines)
+        for mark in (f"exits {variant}-val", f"exits {variant}-test-coco"):
+            assert f"<!-- {mark} -->" in (ROOT / "docs" / "early-exit.md").read_text()
+            wanted = "--split test --source coco" if "test" in mark else f"--plot docs/early-exit/{variant}.svg"
+            assert any(line.startswith("exits") and f"--variant {variant}" in line and wanted in line for line in lines)
+    card = (ROOT / "MODEL_CARD.md").read_text()
+    for ending, marks in (
+        ("model-card --photos photos", [f"card val {variant}" for variant in VARIANTS]),
+        ("model-card --photos photos --held-out", [f"card test {variant}" for variant in VARIANTS]),
+        ("--degrade --page MODEL_CARD.md", ["degraded val"]),
+    ):
+        assert any(line.endswith(ending) for line in lines), ending
+        assert all(f"<!-- {mark} -->" in card for mark in marks)
+    assert "sensor-sheet --page docs/sensor.md --photos photos" in lines
+    for picture in (ROOT / "docs" / "page").glob("*.png"):
+        assert f"runs/screenshots/{picture.name}" in told
