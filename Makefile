@@ -10,8 +10,16 @@ help: ## prints this list
 
 .PHONY: help demo full test check bench sanitize format page browser vectors lock clean
 
-demo: .venv/demo.stamp $(PAGE)/dist/index.html ## the main job; ONCE=1 stops after the table
-	$(BIN)/rascanet demo $(if $(ONCE),--once)
+NPM := $(shell command -v npm)
+
+demo: .venv/demo.stamp ## the main job; ONCE=1 stops after the table
+	@$(if $(NPM),$(MAKE) -s --no-print-directory page || echo "The page could not be built; the demo goes on in the terminal.",echo "There is no npm, so no page is built; the demo goes on in the terminal.")
+	@$(BIN)/rascanet demo $(if $(ONCE),--once)
+
+# $(call shown,WORDS,COMMAND): runs a command that says little, with a dot a second; all that it said if it fails.
+shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
+	while kill -0 $$pid 2>/dev/null; do sleep 1; printf .; done; \
+	if wait $$pid; then echo " done"; rm -f $$log; else echo; cat $$log; rm -f $$log; exit 1; fi
 
 full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
@@ -129,17 +137,17 @@ clean:
 KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model/kernel/build.py server/stream/_frames.c setup.py
 
 .venv/demo.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[samples]'
+	$(call shown,Installing the light set of Python packages,$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[samples]')
 	touch $@
 
 .venv/dev.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(call shown,Installing every Python package (torch is large),$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]')
 	touch $@ .venv/demo.stamp
 
 $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
-	cd $(PAGE) && npm ci --silent --no-audit --no-fund
+	$(call shown,Installing the packages of the page,cd $(PAGE) && npm ci --silent --no-audit --no-fund)
 	touch $@
 
 $(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
-	cd $(PAGE) && npm run --silent build
-	touch $@
+	$(call shown,Building the page,cd $(PAGE) && npm run --silent build)
+	@touch $@

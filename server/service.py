@@ -28,8 +28,17 @@ from server.process.workers import SPAWN, run_workers
 from server.settings import Settings
 
 
-def run(settings: Settings) -> None:
+def run(
+    settings: Settings,
+    log: Callable[[], None] = log_as_json,
+    listening: Callable[[list[socket]], None] = lambda _: None,
+) -> None:
     """Serves until interrupted.
+
+    Args:
+        settings: of the service.
+        log: sets up the log of this process; several workers always log as JSON.
+        listening: called with the sockets once nothing is in the way of serving.
 
     Raises:
         CheckpointError: weights that cannot be used.
@@ -39,7 +48,7 @@ def run(settings: Settings) -> None:
         ListenError: an address that cannot be listened on.
     """
     signal.signal(signal.SIGTERM, _stopped)  # uvicorn raises it again once it has stopped
-    log_as_json()
+    log()
     weights = read_weights(settings)
     tls_context(settings)  # here, so that it is said once and not by every worker
     make_networks(weights, settings.runtime)
@@ -47,6 +56,7 @@ def run(settings: Settings) -> None:
     with ExitStack() as held:
         for each in sockets:
             held.enter_context(each)
+        listening(sockets)
         held.enter_context(suppress(KeyboardInterrupt))
         if settings.workers == 1:
             _serve(settings, weights, sockets)

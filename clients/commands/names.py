@@ -12,8 +12,8 @@ ENCODING: Final = "utf-8"
 ERRORS: Final = "surrogateescape"
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 """First characters of a cell that a spreadsheet may run as a formula, and the mark that keeps it from doing so."""
-_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories that move the cursor, break a line, turn the direction of writing or can't be encoded."""
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Unicode categories that move the cursor, break a line, turn the direction of writing or have no sign of their own."""
 
 
 def shown(text: object) -> str:

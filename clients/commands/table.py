@@ -14,7 +14,7 @@ from rich.text import Text
 from clients.commands.names import shown
 
 MISSING = "-"
-GAP = 2
+GAP = 3
 """Columns of the terminal between two columns of a table."""
 
 
@@ -38,7 +38,9 @@ class Table:
         if widths is None:
             self._show_blocks(console)
         else:
-            table = RichTable(title=self.title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+            table = RichTable(
+                title=self.title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+            )
             for index, heading in enumerate(self.headings):
                 table.add_column(heading, justify="right" if index else "left", width=widths[index])
             for row in self.rows:
@@ -70,7 +72,7 @@ class Table:
             console.print()
             for index, (heading, cell) in enumerate(zip(headings, row, strict=True)):
                 line = Text.assemble(f"  {heading:<{room}}", (shown(cell), "" if index else "bold"))
-                console.print(line, soft_wrap=True)
+                console.print(line)
 
     def markdown(self) -> str:
         """As Markdown, title and notes included."""

@@ -158,12 +158,32 @@ def write_to_descriptor(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
+class ForPeople(logging.Formatter):
+    """A record as a line for somebody at a terminal: time, level, message; nothing that could move the cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        exception = record.exc_info[1] if record.exc_info else None
+        reason = f" ({type(exception).__name__}: {exception})" if exception else ""
+        text = f"{record.levelname.lower()}: {record.getMessage()}{reason}"
+        printable = "".join(each if each.isprintable() else "?" for each in text)
+        return f"{datetime.fromtimestamp(record.created):%H:%M:%S} {printable}"
+
+
 def log_as_json() -> None:
     """Sets up the standard library's logging, once a process; warnings go there too."""
+    _set_up(AsJson(), logging.INFO)
+
+
+def log_for_people() -> None:
+    """The same for a terminal: only what needs somebody's attention, one readable line each."""
+    _set_up(ForPeople(), logging.WARNING)
+
+
+def _set_up(formatter: logging.Formatter, level: int) -> None:
     descriptor = sys.stderr.fileno()
     handler = QueuedLines(lambda data: write_to_descriptor(descriptor, data), Rates())
-    handler.setFormatter(AsJson())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     # uvicorn tells of every connection; streams tell when they end
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -1,11 +1,14 @@
 """`rascanet serve`: the service with the sample photographs; `python -m server` has all the settings."""
 
+import sys
 from pathlib import Path
+from socket import socket
 from typing import Annotated
 
 import typer
 
-from clients.commands.console import failing_on
+from clients.commands.console import fail
+from clients.commands.names import shown
 
 
 def register(app: typer.Typer) -> None:
@@ -14,23 +17,65 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="port to listen on")] = 8000,
+    host: Annotated[str, typer.Option(metavar="HOST", help="address to listen on")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="port to listen on; a free one if 0")
+    ] = 8000,
     recordings: Annotated[
-        list[Path] | None, typer.Option("--recording", help="recording (`rascanet record`) that the page offers")
+        list[Path] | None,
+        typer.Option("--recording", metavar="FILE", help="recording (`rascanet record`) that the page offers"),
     ] = None,
 ) -> None:
-    """Runs the service; settings beside these from the environment (see `python -m server --help`).
+    """Runs the service until interrupted, and prints where it is and what to try.
+
+    Settings beside these come from the environment: `python -m server --help` lists them. The log is JSON, on a
+    terminal a few lines for people. Exit status: 2 settings that can't be; 3 weights that can't be used; 4 an address
+    that can't be listened on.
 
     Examples:
         rascanet serve
         rascanet serve --port 9000
     """
-    from model.checkpoint import CheckpointError
-    from model.step import RuntimeUnavailableError
+    from pydantic import ValidationError
+
     from sensor_sim.scene import sample_photos
+    from server.__main__ import MENDABLE, in_one_sentence
+    from server.process.logs import log_as_json, log_for_people
     from server.service import run
     from server.settings import Settings
 
-    with failing_on(CheckpointError, RuntimeUnavailableError, ValueError):
-        run(Settings(host=host, port=port, samples=sample_photos(), recordings=recordings or []))
+    try:
+        settings = Settings(host=host, port=port, samples=sample_photos(), recordings=recordings or [])
+        tls = settings.tls_certificate is not None
+        run(
+            settings,
+            log_for_people if sys.stderr.isatty() else log_as_json,
+            lambda sockets: _tell(sockets, page=(settings.page_folder / "index.html").is_file(), tls=tls),
+        )
+    except (ValidationError, *MENDABLE) as error:
+        status = next(status for kind, status in MENDABLE.items() if isinstance(error, kind))
+        fail(in_one_sentence(error), status)
+
+
+def _tell(sockets: list[socket], *, page: bool, tls: bool) -> None:
+    for line in welcome_lines([address_of(each, tls=tls) for each in sockets], page=page):
+        print(shown(line), flush=True)
+
+
+def address_of(listening: socket, *, tls: bool = False) -> str:
+    """Returns the address that a listening socket is reached at."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - anywhere is reached here too
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def welcome_lines(addresses: list[str], *, page: bool) -> list[str]:
+    """Returns the lines that say where a service is and what to try there."""
+    address = addresses[0]
+    return [
+        f"Listening at {' and '.join(addresses)} until you press Ctrl+C",
+        f"  page       {address}" if page else "  page       not built (needs Node 20; `make page` builds it)",
+        f"  HTTP API   {address}/docs",
+        f"  try        rascanet stream --samples --url {address}",
+        f"             curl -F files=@photo.jpg {address}/v1/classify",
+    ]

@@ -194,7 +194,7 @@ def in_words(decision: Decision, geometry: SensorGeometry) -> str:
     """Returns the decision as a phrase."""
     said = "person" if decision.person else "no person"
     row = (decision.burst_index + 1) * geometry.burst_rows
-    return f"{said} at row {row}" if decision.exited else f"{said}, read to the end"
+    return f"{said} at row {row}" if decision.exited else f"{said}, whole frame"
 
 
 def event_words(event: PresenceEvent) -> str:

@@ -41,7 +41,7 @@ def train(
     Examples:
         rascanet train recipe.toml --photos folder --out run
         rascanet train recipe.toml --photos folder --out run --teacher taught
-        rascanet train --chain chain.toml --photos folder --out runs --models package/models
+        rascanet train --chain chain.toml --photos folder --out runs --models models
     """
     need("torch")
     from model.checkpoint import CheckpointError

@@ -60,7 +60,12 @@ def test_results_come_in_order_by_name(service_url: str, tmp_path: Path) -> None
     def unreadable() -> bytes:
         raise UploadError("unreadable_image", "it is gone")
 
-    sent = [*paths, tmp_path / "missing.png", Upload("made", lambda: picture(9)), Upload("gone", unreadable)]
+    sent: list[str | Path | Upload] = [
+        *paths,
+        tmp_path / "missing.png",
+        Upload("made", lambda: picture(9)),
+        Upload("gone", unreadable),
+    ]
     with HttpClient(service_url, connections=2) as client:
         results = list(client.classify(sent, variant=SMALL.name, curve=True))
         alone = [next(iter(client.classify([path], variant=SMALL.name))) for path in paths[:2]]

@@ -1,0 +1,91 @@
+"""The demo as a newcomer meets it, and the service's first lines."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clients.commands.ports import free_port
+from clients.commands.start.serve import welcome_lines
+from sensor_sim.scene import sample_photos
+
+RASCANET = [sys.executable, "-m", "clients.commands.main"]
+PEOPLE = {"astronaut.png", "camera.png"}
+SAMPLES = len(sample_photos())
+
+
+@pytest.fixture(scope="module")
+def demo() -> tuple[int, str, str]:
+    """The port that was taken, and both outputs of the demo that wanted it, behind a proxy that answers nobody."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        nowhere = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:1")
+        done = subprocess.run(
+            [*RASCANET, "demo", "--once", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=os.environ | nowhere | {"COLUMNS": "80"},
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    return port, done.stdout, done.stderr
+
+
+def test_the_demo_is_short_and_right(demo: tuple[int, str, str]) -> None:
+    port, said, errors = demo
+    assert errors == ""
+    lines = said.splitlines()
+    assert lines[0].startswith(f"Port {port} is taken; the demo is at port ")
+    assert len(lines) < 40
+    assert not [line for line in lines if len(line) > 80]
+    assert "{" not in said  # no log between the results
+    decided = dict(re.findall(r"^(\S+): (.*), P\(person\)", said, flags=re.M))
+    assert len(decided) == SAMPLES
+    assert {name for name, words in decided.items() if words.startswith("person")} == PEOPLE & set(decided)
+    assert sum(" at row " in words for words in decided.values()) >= SAMPLES / 2
+    assert re.search(r"\d early exits; \d+% of the rows saved", said)
+
+
+def test_serve_says_where_it_is_and_a_taken_port_in_a_sentence() -> None:
+    port = free_port()
+    serving = [*RASCANET, "serve", "--port", str(port)]
+    with subprocess.Popen(serving, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as service:
+        assert service.stdout
+        first = service.stdout.readline()
+        second = subprocess.run(serving, capture_output=True, text=True, timeout=60, check=False)
+        service.send_signal(signal.SIGTERM)
+        rest = service.stdout.read()
+    assert first.startswith(f"Listening at http://127.0.0.1:{port} ")
+    assert f"http://127.0.0.1:{port}/docs" in rest
+    assert second.returncode == 4
+    last = second.stderr.splitlines()[-1]
+    assert last.startswith("rascanet: ")
+    assert str(port) in last
+    assert "Traceback" not in second.stderr
+
+
+def test_settings_that_can_t_be_are_told_in_words() -> None:
+    for port in ("99999", "-1", "x"):
+        done = subprocess.run([*RASCANET, "serve", "--port", port], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "--port" in done.stderr
+        assert "pydantic" not in done.stderr
+        assert "Traceback" not in done.stderr
+    environment = os.environ | {"RASCANET_MAX_STREAMS": "none", "RASCANET_BEARER_TOKEN": "secret" * 9}
+    done = subprocess.run([*RASCANET, "serve"], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(r"rascanet: .*max_streams.*\n", done.stderr)
+    assert "secret" not in done.stderr
+    assert "pydantic" not in done.stderr
+
+
+def test_without_a_page_the_service_says_how_to_build_it() -> None:
+    assert "make page" in "\n".join(welcome_lines(["http://127.0.0.1:1"], page=False))
+    assert "make page" not in "\n".join(welcome_lines(["http://127.0.0.1:1"], page=True))
+    assert re.search(r"^page: ", (Path(__file__).parents[4] / "Makefile").read_text(), flags=re.M)
