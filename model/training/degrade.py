@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from model.picture import PictureError, read_picture, resized
-from model.training.metrics import auroc, binary_metrics, bootstrap_interval
+from model.training.metrics import auroc, bootstrap_interval
 from model.training.photos import Photos, PhotosError
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.sensor import PRESETS, Sensor
@@ -114,13 +114,11 @@ class DegradedFigures:
         auroc: area under the ROC curve there.
         change: of the area by the degradation; below 0 where the pictures' being worse costs something.
         interval: 95 % interval of the change, the same pictures drawn for both (bootstrap within each class).
-        balanced_accuracy: at the threshold 0.5.
     """
 
     auroc: float
     change: float
     interval: tuple[float, float]
-    balanced_accuracy: float
 
 
 def degraded_figures(
@@ -136,5 +134,4 @@ def degraded_figures(
         auroc(worse, labels),
         change(both, labels),
         bootstrap_interval(change, both, labels),
-        binary_metrics(worse, labels).balanced_accuracy,
     )

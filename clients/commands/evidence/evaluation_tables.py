@@ -125,14 +125,19 @@ def degraded_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table
                 clean, labels = each.curves.p_person[which, -1], each.curves.labels[which]
                 figures = degraded_figures(clean, worse[name][which], labels)
                 low, high = figures.interval
-                changed = f"{figures.change:+.3f} ({low:+.3f} to {high:+.3f})" if degradation.strength else MISSING
-                cells += [f"{figures.auroc:.3f}", changed, f"{figures.balanced_accuracy:.1%}"]
-            rows.append((degradation.name, degradation.strength or MISSING, source, *cells))
-    headings = ["pictures", "strength", "source"]
+                cells += [f"{figures.auroc:.3f}", f"{figures.change:+.3f} ({low:+.3f} to {high:+.3f})"]
+                if not degradation.strength:
+                    cells[-1] = MISSING
+            rows.append((degradation.name, source, *cells))
+    headings = ["pictures", "source"]
     for name in evaluations:
-        headings += [f"{name}: AUROC", "change", "balanced accuracy"]
-    note = "The change is that of the AUROC; in brackets its 95 % interval, by bootstrap of the same pictures for both."
-    return Table(title, headings, rows, (note,))
+        headings += [f"AUROC of {name}", "change"]
+    strengths = "; ".join(f"{each.name}: {each.strength}" for each in DEGRADATIONS if each.strength)
+    notes = (
+        f"{strengths}.",
+        "The change is that of the AUROC; in brackets its 95 % interval, by bootstrap of the same pictures for both.",
+    )
+    return Table(title, headings, rows, notes)
 
 
 def reliability_table(evaluation: "Evaluation", title: str, bins: int = 10) -> Table:

@@ -1,5 +1,6 @@
 """`rascanet train`: a network from a recipe, or from a chain of recipes, and a folder of photographs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,7 @@ def train(
     pictures: Annotated[
         Path | None, typer.Option(help="folder for decoded pictures, which else are kept in memory")
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="of the run, instead of the recipe's")] = None,
     threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
     processes: Annotated[int, typer.Option(min=1, help="processes that render answered views, once")] = 2,
 ) -> None:
@@ -56,14 +58,14 @@ def train(
 
     if (recipe is None) == (chain is None):
         fail("give either a recipe, or --chain FILE")
-    if chain and (start or teacher or pictures):
-        fail("--start, --teacher and --pictures are for a single recipe; a chain keeps its own")
+    if chain and (start or teacher or pictures or seed is not None):
+        fail("--start, --teacher, --pictures and --seed are for a single recipe; a chain has its own")
     errors = (RecipeError, PhotosError, RunError, CheckpointError, AnswersError, OtherViewsError)
     with failing_on(*errors, TeachError, TeacherUnavailableError, GraphModelError, OSError):
         if chain:
             _chain(chain, photos, out, models, detector, threads, processes)
         elif recipe:
-            _single(recipe, photos, out, start, teacher, pictures, threads, processes)
+            _single(recipe, photos, out, start, teacher, pictures, seed, threads, processes)
 
 
 def _single(
@@ -73,6 +75,7 @@ def _single(
     start: Path | None,
     teacher: Path | None,
     pictures: Path | None,
+    seed: int | None,
     threads: int,
     processes: int,
 ) -> None:
@@ -85,6 +88,7 @@ def _single(
     from model.training.train import train as run
 
     plan = read_recipe(recipe)
+    plan = plan if seed is None else replace(plan, seed=seed)
     beginning = load_checkpoint(start) if start else None
     if plan.teacher_share and teacher is None:
         raise RunError(f"{recipe} learns from a teacher; name its answers with --teacher")

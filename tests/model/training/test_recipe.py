@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from model.training.light import Light
 from model.training.recipe import Recipe, RecipeError, read_recipe, recipe_from
 from model.training.views import ViewPlan
 
+ABLATIONS_FOLDER = Path(__file__).resolve().parents[3] / "model" / "training" / "ablations"
 RECIPES_FOLDER = Path(__file__).resolve().parents[3] / "model" / "training" / "recipes"
 
 
@@ -27,6 +29,14 @@ def test_shipped_recipes_are_named_by_their_variant(path: Path) -> None:
 def test_a_recipe_is_what_it_notes() -> None:
     recipe = Recipe(frame_size=(45, 48), views=ViewPlan(source_weights={"street": 2.0}), detail=Detail(blur_share=0.5))
     assert recipe_from(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_each_step_of_the_ablation_adds_one_thing() -> None:
+    plain, detail, likeness, taught = (read_recipe(path) for path in sorted(ABLATIONS_FOLDER.glob("*.toml")))
+    assert detail == replace(plain, detail=detail.detail) != plain
+    assert likeness == replace(detail, views=replace(detail.views, likeness_power=likeness.views.likeness_power))
+    assert likeness != detail
+    assert taught == replace(likeness, teacher_share=taught.teacher_share, hint_loss=taught.hint_loss) != likeness
 
 
 def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:

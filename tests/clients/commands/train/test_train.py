@@ -45,9 +45,10 @@ def test_a_recipe_is_one_run(photos: Path) -> None:
     file = photos / "recipe.toml"
     file.write_text(RECIPE)
     options = ("--photos", photos, "--out", photos / "run", "--pictures", photos / "pictures", "--threads", "1")
-    status, told = rascanet(file, *options)
+    status, told = rascanet(file, *options, "--seed", "7")
     assert status == 0, told
-    assert load_checkpoint(photos / "run" / "weights.safetensors").provenance["steps"] == 2
+    noted = load_checkpoint(photos / "run" / "weights.safetensors").provenance
+    assert (noted["steps"], noted["recipe"]["seed"]) == (2, 7)
     assert (photos / "pictures" / "train_224x256.npy").is_file()
 
 
@@ -56,7 +57,10 @@ def test_a_recipe_is_one_run(photos: Path) -> None:
     [
         ((), "give either a recipe, or --chain FILE"),
         (("recipe.toml", "--chain", "chain.toml"), "give either a recipe, or --chain FILE"),
-        (("--chain", "chain.toml", "--start", "weights"), "--start, --teacher and --pictures are for a single recipe"),
+        (
+            ("--chain", "chain.toml", "--start", "weights"),
+            "--start, --teacher, --pictures and --seed are for a single recipe",
+        ),
         (("--chain", "absent.toml"), "absent.toml: no such file"),
         (("--chain", "chain.toml", "--detector", "nanodet"), "--detector is one of the networks in --models FOLDER"),
         (("--chain", "chain.toml", "--models", ".", "--detector", "yolo"), "the detectors are nanodet, centernet"),
