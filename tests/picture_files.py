@@ -36,6 +36,13 @@ def huge_png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def blank_png(side: int) -> bytes:
+    """A square of one colour, a bit a pixel: quick to write, slow to read."""
+    buffer = io.BytesIO()
+    Image.new("1", (side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def grey_16_bit() -> bytes:
     """A PNG of 16-bit grey."""
     buffer = io.BytesIO()

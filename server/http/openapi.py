@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from server.errors import REFUSALS, ServiceError
 from server.http.access import GUARDED
-from server.http.problem import RETRIABLE, problem
+from server.http.problem import RETRIABLE
 from server.http.schemas import InferError, Problem
 
 DESCRIPTION = """\
@@ -54,41 +55,9 @@ WORDS = {
     500: "the service's own fault",
     503: "not now; see Retry-After",
 }
-EXAMPLES = {
-    "bad_request": "the multipart body can't be read: Missing boundary in multipart.",
-    "unauthorized": "send the header 'Authorization: Bearer' with this service's token",
-    "forbidden_origin": "pages of https://elsewhere.example may not use this service",
-    "internal": "the server failed on this request; it is not the client's fault",
-    "upgrade_required": "this is the path of a websocket: ask for an upgrade and offer the subprotocol 'rascanet.v1'",
-    "unknown_variant": "the variant '64x64' is not served; there is 105x120, 210x240",
-    "unknown_model": "there is no model 'resnet'; there is 105x120, 105x120-sequence, 210x240, 210x240-sequence",
-    "unknown_sequence": "there is no sequence '7' of this client; its first request has sequence_start",
-    "request_timeout": "the request did not arrive within 60 s",
-    "out_of_order": "burst 3 came, burst 2 is next",
-    "sequence_in_use": "the sequence '7' is under way; end it, choose another sequence_id, or wait until it had no "
-    "request for 30 s",
-    "sequence_expired": "the sequence '7' was dropped: it had no request for 30 s, or was decided and another one "
-    "needed its room",
-    "too_many_images": "at most 64 pictures a request are taken",
-    "request_too_large": "a request body has at most 67108864 bytes",
-    "image_too_large": "the picture has more than the 20971520 bytes that are taken",
-    "image_too_many_pixels": "the picture has 30000 x 30000 px; at most 50000000 px are taken",
-    "unsupported_media_type": "'application/pdf' is not taken: send multipart/form-data with pictures in the field "
-    "'files', or one picture as image/jpeg, image/png, image/webp, image/avif, image/tiff, image/bmp, image/gif, "
-    "application/octet-stream",
-    "bad_option": "top: Input should be greater than or equal to 1",
-    "bad_policy": "'often' is not one of the policies never, published",
-    "bad_tensor": "the input 'frames' has the shape [-1, 105, 120, 3], -1 being 1 or more, not [1, 5, 120, 3]",
-    "wrong_geometry": "rows of 120 px were agreed on, not of 240",
-    "no_images": "there is no picture in the field 'files'",
-    "unreadable_image": "the picture is cut off before its end",
-    "too_many_requests": "64 requests are under way; try again later",
-    "too_many_sequences": "1000 sequences are under way; end one, or try again later",
-    "out_of_time": "no core was free within the 60 s of a request; try again later",
-    "unknown_sample": "there is no sample 'street.jpg'",
-    "unknown_recording": "there is no recording 'street.rsr'",
-}
-"""What the service says with each code."""
+EXAMPLES_FILE = Path(__file__).parent / "refusal_examples.json"
+"""Answers of a service, by operation and code, written by `make vectors`."""
+
 BEARER = {"type": "http", "scheme": "bearer", "description": "only where the service was started with `bearer_token`"}
 _RETRY = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}}
 
@@ -99,28 +68,36 @@ def schema_of(model: type[BaseModel]) -> dict[str, str]:
 
 
 def refusals(*codes: str, tensors: bool = False) -> dict[int | str, dict[str, Any]]:
-    """The answers to requests refused with one of these codes, for a route's `responses`."""
+    """The answers to requests refused with one of these codes, for a route's `responses`; examples come later."""
     by_status: dict[int, list[str]] = defaultdict(list)
     for code in codes:
-        by_status[REFUSALS[code].http_status or 500].append(code)
+        by_status[ServiceError(code, "").http_status].append(code)
     model, kind = (InferError, "application/json") if tensors else (Problem, "application/problem+json")
-    path = "/v2/" if tensors else "/v1/"
     return {
         status: {
             "description": WORDS[status],
-            "content": {
-                kind: {
-                    "schema": schema_of(model),
-                    "examples": {
-                        code: {"value": json.loads(bytes(problem(ServiceError(code, EXAMPLES[code]), path).body))}
-                        for code in known
-                    },
-                }
-            },
+            "content": {kind: {"schema": schema_of(model), "examples": {code: {} for code in known}}},
         }
         | ({"headers": _RETRY} if status in RETRIABLE else {})
         for status, known in sorted(by_status.items())
     }
+
+
+def _give_refusals_examples(path: str, method: str, operation: dict[str, Any], found: Mapping[str, Any]) -> None:
+    """Puts in what the service says: to this operation, or to another one that answers in the same form.
+
+    Raises:
+        KeyError: a documented refusal without an example.
+    """
+    own, form = f"{method.upper()} {path}", path.startswith("/v2")
+    for answer in operation["responses"].values():
+        for content in answer.get("content", {}).values():
+            for code, example in content.get("examples", {}).items():
+                if code in REFUSALS:
+                    others = (each for each in found if code in found[each] and (" /v2" in each) is form)
+                    example["value"] = (
+                        found[own][code] if code in found.get(own, ()) else found[next(others, own)][code]
+                    )
 
 
 def _add_everybodys(path: str, method: str, operation: dict[str, Any]) -> None:
@@ -170,11 +147,13 @@ def describe(app: FastAPI, schemas: Iterable[type[BaseModel]], examples: Mapping
             )
             document["components"]["schemas"] |= found["$defs"]
             document["components"]["securitySchemes"] = {"bearer": BEARER}
+            found_refusals = json.loads(EXAMPLES_FILE.read_text())
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():
                     if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                         _drop_fastapis_own(operation["responses"])
                     _add_everybodys(path, method, operation)
+                    _give_refusals_examples(path, method, operation, found_refusals)
                     _add_examples(operation, examples)
             app.openapi_schema = document
         return app.openapi_schema

@@ -56,7 +56,6 @@ _INFER: Final[dict[str, Any]] = {
         **refusals(
             "bad_request",
             "bad_tensor",
-            "wrong_geometry",
             "unknown_model",
             "unknown_sequence",
             "request_timeout",

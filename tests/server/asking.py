@@ -40,6 +40,7 @@ async def asked(
     body: bytes | Iterable[bytes] = b"",
     *,
     ends: bool = True,
+    fails: bool = False,
     scheme: str = "http",
 ) -> Answer:
     """Sends a request and waits for the answer.
@@ -48,6 +49,7 @@ async def asked(
         target: path and query, percent-encoded, as on the wire.
         body: whole, or in pieces.
         ends: whether the body ever does; if not, nothing comes after the pieces.
+        fails: whether the application raises after its answer, for whoever keeps the log.
     """
     path, _, query = target.partition("?")
     messages: Iterator[Message] = (
@@ -75,7 +77,11 @@ async def asked(
         "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000), "state": {}, "extensions": {},
     }  # fmt: skip
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    except Exception:
+        if not fails:
+            raise
     start = sent[0]
     found = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
     return Answer(start["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))

@@ -1,9 +1,14 @@
-"""Writes the tables of refusals into the pages that have one, from the catalogue of the service (`make vectors`)."""
+"""Writes the tables of refusals into the pages that have one, from the catalogue of the service, and the examples of
+the OpenAPI document, from the answers of a service (`make vectors`)."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from server.errors import UNNAMED_CLOSES, Refusal, answering, before_upgrade, closing
+from server.http.openapi import EXAMPLES_FILE
+from tests.server.http.specimens import SPECIMENS, answer_to
 
 ROOT = Path(__file__).parents[2]
 TABLES: Mapping[Path, tuple[str, ...]] = {
@@ -44,8 +49,18 @@ def with_tables(text: str, names: Iterable[str]) -> str:
     return text
 
 
+def examples() -> dict[str, dict[str, Any]]:
+    """What a service answers to a bad request of each kind, by operation and code."""
+    found: dict[str, dict[str, Any]] = {}
+    for specimen in SPECIMENS:
+        _, answer = answer_to(specimen)
+        found.setdefault(f"{specimen.method} {specimen.path}", {})[specimen.code] = answer
+    return found
+
+
 def main() -> None:
-    """Writes the pages."""
+    """Writes the pages and the examples."""
+    EXAMPLES_FILE.write_text(json.dumps(examples(), indent=2, ensure_ascii=False) + "\n")
     for path, names in TABLES.items():
         path.write_text(with_tables(path.read_text(), names))
 
