@@ -75,12 +75,13 @@ class Conversation:
         ending: how it ends; None while it goes on.
         busy: whether a message is still being worked off.
         leaving: why it is to leave; None while it may go on.
+        paused: whether the client takes no answers for now: nothing more is to be read from it.
     """
 
     __slots__ = (
         "_active_at", "_behind", "_blocked_at", "_came_at", "_clock", "_closed_at", "_decided", "_heard_at",
         "_leave_by", "_limits", "_opened", "_stopwatch", "_turn_at", "_until", "busy", "ending", "leaving", "name",
-        "session",
+        "paused", "session",
     )  # fmt: skip
 
     def __init__(
@@ -102,7 +103,8 @@ class Conversation:
         self._heard_at = clock()
         self._until = self._heard_at + limits.stream_s
         self._leave_by = float("inf")
-        self._blocked_at: float | None = None  # since when answers are not taken
+        self.paused = False
+        self._blocked_at = 0.0  # since when answers are not taken, while they are not
         self._closed_at = 0.0  # when it ended
         self._opened = False  # whether the first message came
         self._came_at = self._turn_at = self._active_at = stopwatch()  # the message, the turn, what was done last
@@ -113,7 +115,7 @@ class Conversation:
         limits = self._limits
         if self.ending is not None:
             return self._closed_at + limits.send_s
-        if self._blocked_at is not None:
+        if self.paused:
             due = self._blocked_at + limits.send_s
         elif self.busy:
             due = float("inf")
@@ -203,18 +205,13 @@ class Conversation:
 
     def pause(self) -> None:
         """Notes that the client takes no answers for now."""
-        if self._blocked_at is None:
-            self._blocked_at = self._clock()
+        if not self.paused:
+            self.paused, self._blocked_at = True, self._clock()
 
     def resume(self) -> None:
         """Notes that the client takes answers again."""
-        self._blocked_at = None
+        self.paused = False
         self._heard_at = self._clock()  # it could not be heard meanwhile
-
-    @property
-    def paused(self) -> bool:
-        """Whether the client takes no answers for now: nothing more is to be read from it."""
-        return self._blocked_at is not None
 
     def tick(self) -> list[bytes]:
         """Ends what has taken too long; the texts to send."""
@@ -222,7 +219,7 @@ class Conversation:
         if self.ending is not None:
             if now >= self._closed_at + limits.send_s:
                 self.ending = Ending("slow_reader" if self.paused else self.ending.reason, None)
-        elif self._blocked_at is not None and now >= self._blocked_at + limits.send_s:
+        elif self.paused and now >= self._blocked_at + limits.send_s:
             self.end(Ending("slow_reader", None))
         elif now >= self._leave_by:
             self._leave_now()

@@ -191,12 +191,14 @@ class StreamProtocol(asyncio.Protocol):
                 texts = conversation.receive(found)
             if texts:
                 self._write(texts)
-            if self._next_turn is not None:
-                break
             if conversation.turn_over:
                 self._turn_later()
-        self._settle(conversation)
-        self._pace_reading()
+            if self._next_turn is not None:
+                break
+        if conversation.ending is not None:
+            self._settle(conversation)
+        if self._next_turn is not None or conversation.paused or not self._reading:
+            self._pace_reading()
 
     def _turn_later(self, seconds: float = 0.0) -> None:
         if self._next_turn is None:
@@ -254,7 +256,7 @@ class StreamProtocol(asyncio.Protocol):
 
     def _write(self, texts: list[bytes]) -> None:
         if texts and not self.transport.is_closing():
-            self.transport.write(b"".join(map(text_frame, texts)))
+            self.transport.write(text_frame(texts[0]) if len(texts) == 1 else b"".join(map(text_frame, texts)))
 
     def _write_parsed(self) -> None:
         """Writes what the library has to say; ends the connection where the library would."""

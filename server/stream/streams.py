@@ -57,7 +57,10 @@ class Streams:
         admission: who may open a stream.
         proxies: whose word about a client's address is believed.
         open: the streams.
+        conversation: the class of what is said on them.
     """
+
+    conversation: type[Conversation] = Conversation
 
     def __init__(self, settings: Settings, networks: Networks, metrics: Metrics, clock: ServiceClock) -> None:
         self.settings, self.metrics = settings, metrics
@@ -89,7 +92,7 @@ class Streams:
         """
         client = shared_by(address)
         self.admission.admit(client)
-        conversation = Conversation(
+        conversation = self.conversation(
             name=name,
             session=StreamSession(self._networks, self.limits, self._tokens),
             limits=self.limits,

@@ -148,12 +148,12 @@ class Stream(asyncio.Protocol):
             self._reader.feed(rest)
 
     def _take(self, opcode: int, buffer: bytes, start: int, end: int) -> None:
-        if opcode == TEXT:
+        if opcode == TEXT and not self._run.load_echo:
             if buffer.startswith(PROGRESS, start):
                 self._answered(1)
             else:
                 self._take_control(buffer[start:end].decode())
-        elif opcode == BINARY:
+        elif opcode in (BINARY, TEXT):
             self._answered(int(self._pending[0][1]))
         elif opcode == PING:
             self._transport.write(frame_prefix(PONG, end - start) + buffer[start:end])

@@ -52,10 +52,10 @@ def service(variants: Sequence[str]) -> Iterator[Server]:
 
 
 @contextmanager
-def echo() -> Iterator[Server]:
-    """The service that only sends messages back."""
+def echo(stack: str) -> Iterator[Server]:
+    """The service that only sends messages back, on one of `clients.commands.bench.echo.STACKS`."""
     port = free_port()
-    with running(["-m", "clients.commands.bench.echo", str(port)], port) as process:
+    with running(["-m", "clients.commands.bench.echo", str(port), stack], port) as process:
         yield Server(port, process.pid, echo=True)
 
 

@@ -1,4 +1,4 @@
-"""Suite `stream`: the service under load, beside a bare echo on the same stack."""
+"""Suite `stream`: the service under load, beside a bare echo on uvicorn's own stack and one on the service's own."""
 
 import statistics
 from dataclasses import asdict
@@ -13,6 +13,10 @@ from clients.commands.bench.subjects import checkpoint_of
 from clients.commands.bench.timing import Spread
 from clients.commands.table import MISSING, Table, number, percent
 
+ECHOES = (
+    "echo: on uvicorn's own stack; own echo: on the service's connections, which is what they cost. Ratios are to the"
+    " former."
+)
 PACED_RATE = 1.0
 """Frames a second."""
 
@@ -20,10 +24,10 @@ PACED_RATE = 1.0
 def run(plan: Plan) -> dict[str, Any]:
     """Loads service and echo in turns, round by round."""
     kernel = {variant: kernel_us(checkpoint_of(variant), plan) for variant in plan.variants}
-    rows = []
-    with Generator() as generator, service(plan.variants) as serving, echo() as echoing:
+    rows: list[dict[str, Any]] = []
+    with Generator() as generator, service(plan.variants) as serving, echo("uvicorn") as bare, echo("own") as own:
         for variant, streams, chunk in product(plan.variants, plan.closed_streams, plan.chunks):
-            contenders = {"service": serving, "echo": echoing}
+            contenders = {"service": serving, "echo": bare, "own echo": own}
             found: dict[str, list[Measured]] = {name: [] for name in contenders}
             for _ in range(plan.rounds):
                 for name, server in contenders.items():
@@ -33,12 +37,17 @@ def run(plan: Plan) -> dict[str, Any]:
                 ours.messages / ours.seconds / (theirs.messages / theirs.seconds)
                 for ours, theirs in zip(found["service"], found["echo"], strict=True)
             )
-            for name, measured in found.items():
-                ratio = asdict(ratios) if name == "service" else None
-                rows.append(_row(name, variant, streams, chunk, None, measured, kernel[variant], ratio))
+            measured_rows = {
+                name: _row(name, variant, streams, chunk, None, each, kernel[variant]) for name, each in found.items()
+            }
+            ours, theirs = measured_rows["service"], measured_rows["echo"]["cpu_us_per_burst"]
+            ours["of_echo"] = asdict(ratios)
+            if theirs:
+                ours["beside_kernel_of_echo"] = (ours["cpu_us_per_burst"] - kernel[variant]) / theirs
+            rows += measured_rows.values()
         for variant, streams, chunk in product(plan.variants, plan.paced_streams, plan.chunks):
             measured = [generator.measure(_load(plan, serving, variant, streams, chunk, PACED_RATE))]
-            rows.append(_row("service", variant, streams, chunk, PACED_RATE, measured, kernel[variant], None))
+            rows.append(_row("service", variant, streams, chunk, PACED_RATE, measured, kernel[variant]))
     memory = []
     for variant in plan.variants:
         with Generator() as generator, service([variant]) as serving:  # fresh: memory is not given back
@@ -77,7 +86,6 @@ def _row(
     frame_rate: float | None,
     rounds: list[Measured],
     kernel_us: float,
-    of_echo: dict[str, float] | None,
 ) -> dict[str, Any]:
     cpu_us = statistics.median(each.server_cpu_s / each.bursts for each in rounds) * 1e6
     return {
@@ -94,7 +102,8 @@ def _row(
         "kernel_share": kernel_us / cpu_us
         if name == "service" and cpu_us
         else None,  # a short load may cost less than a clock tick
-        "of_echo": of_echo,
+        "of_echo": None,
+        "beside_kernel_of_echo": None,
         "generator_busy": max(each.generator_busy for each in rounds),
         "kept_up": all(each.kept_up for each in rounds),
         "void": any(each.void for each in rounds),
@@ -124,9 +133,9 @@ def tables(result: dict[str, Any]) -> list[Table]:
     return [
         Table(
             "Unpaced: every stream has one message under way",
-            (*_HEADINGS, "of the echo's\nmessages/s", "generator\nbusy"),
-            [(*_cells(row), _of_echo(row), _busy(row)) for row in closed],
-            (pinned, f"Kernel: {kernel} a burst in this run. {void}"),
+            (*_HEADINGS, "of the echo's\nmessages/s", "beside the kernel,\nof the echo's CPU", "generator\nbusy"),
+            [(*_cells(row), _of_echo(row), _beside_kernel(row), _busy(row)) for row in closed],
+            (pinned, ECHOES, f"Kernel: {kernel} a burst in this run. {void}"),
         ),
         Table(
             "Paced: every stream sends a frame a second, its bursts evenly over it",
@@ -161,6 +170,11 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 def _of_echo(row: dict[str, Any]) -> str:
     spread = row["of_echo"]
     return MISSING if spread is None else f"{spread['median']:.2f} [{spread['least']:.2f}..{spread['most']:.2f}]"
+
+
+def _beside_kernel(row: dict[str, Any]) -> str:
+    share = row["beside_kernel_of_echo"]
+    return MISSING if share is None else f"{share:.2f}"
 
 
 def _busy(row: dict[str, Any]) -> str:
