@@ -89,8 +89,9 @@ schemathesis: .venv/dev.stamp ## five minutes of requests made up from the OpenA
 
 .PHONY: soak overload
 MINUTES ?= 30
-soak: .venv/dev.stamp ## streams with churn, cuts, kills and drains, for MINUTES
+soak: .venv/dev.stamp ## streams with churn, cuts, kills and drains, for MINUTES; then beside hostile neighbours
 	$(BIN)/python -m tests.soak.run --minutes $(MINUTES)
+	$(BIN)/python -m tests.soak.neighbours
 
 overload: .venv/dev.stamp ## twice the admission limit offered
 	$(BIN)/python -m tests.soak.overload

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from time import monotonic
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Query, Request
@@ -142,6 +143,8 @@ class ClassifyEndpoint:
                 options = _merged(options, fields)
             served = choose(self._networks, options.variant)
             policy = _policy(options, served)
+            # The service's clock stands still with its loop; threads that wait go by the machine's.
+            decode_by = monotonic() + work.left_s(deadline)
 
             def decide(index: int, upload: Upload) -> Entry:
                 return classify_picture(
@@ -152,7 +155,7 @@ class ClassifyEndpoint:
                     name=upload.name,
                     index=index,
                     curve=options.reports == "curve",
-                    decode=partial(self._decoders.decode, deadline=deadline),
+                    decode=partial(self._decoders.decode, deadline=decode_by),
                 )
 
             async def one(index: int, upload: Upload) -> Entry:
