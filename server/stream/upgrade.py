@@ -3,7 +3,7 @@
 import logging
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from websockets import Headers, InvalidHandshake, Request, ServerProtocol
 
@@ -47,8 +47,18 @@ def read_head(head: bytes) -> Request:
 
 
 def path_of(request: Request) -> str:
-    """The path that is asked for, percent signs decoded."""
-    return unquote(request.path.partition("?")[0])
+    """The path that is asked for, percent signs decoded; that of a URL counts as one (RFC 9112, section 3.2.2).
+
+    Raises:
+        ServiceError: `bad_request`: a URL that cannot be read.
+    """
+    target = request.path
+    if not target.startswith("/"):
+        try:
+            target = urlsplit(target).path
+        except ValueError:
+            raise ServiceError("bad_request", f"{target[:80]!r} is not a URL") from None
+    return unquote(target.partition("?")[0].partition("#")[0])
 
 
 def raw_headers(request: Request) -> list[tuple[bytes, bytes]]:

@@ -1,5 +1,6 @@
 """One connection between a transport and a loop that the test holds in its hands: no waiting, no sockets."""
 
+import ast
 import json
 import logging
 from collections.abc import Callable
@@ -116,6 +117,7 @@ def test_a_head_may_come_in_pieces_and_a_message_behind_it(step: int) -> None:
         _head(Content_Length="0"),
         _head(first="GET /v1/stream?why=not HTTP/1.1"),
         _head(first="GET /v1/%73tream HTTP/1.1"),
+        _head(first="GET http://127.0.0.1/v1/stream HTTP/1.1"),
     ],
 )
 def test_heads_that_begin_a_stream(head: bytes) -> None:
@@ -145,6 +147,7 @@ REFUSED = {
     "h2c": (_head(Upgrade="h2c"), 400, "bad_request"),
     "a path of nothing": (_head(first="GET /v1/streams HTTP/1.1"), 404, "not_found"),
     "a line end in the path": (_head(first="GET /v1/stream%0a HTTP/1.1"), 404, "not_found"),
+    "a URL that is none": (_head(first="GET http://[/v1/stream HTTP/1.1"), 400, "bad_request"),
     "a slash more": (_head(first="GET /v1/stream/ HTTP/1.1"), 404, "not_found"),
     "no subprotocol": (_head(Sec_WebSocket_Protocol=None), 400, "wrong_subprotocol"),
     "another subprotocol": (_head(Sec_WebSocket_Protocol="rascanet.v0"), 400, "wrong_subprotocol"),
@@ -563,8 +566,6 @@ DOCUMENTED = {"uvicorn": {"Config"}, "uvicorn.server": {"ServerState"}}
 
 @pytest.mark.parametrize("path", PRODUCT, ids=str)
 def test_no_private_part_of_a_library_is_touched(path: Path) -> None:
-    import ast
-
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ("uvicorn", "websockets"):
             names = {alias.name for alias in node.names}
