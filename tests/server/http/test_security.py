@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from sensor_sim.clock import VirtualClock
 from sensor_sim.uplink import StreamError
 from sensor_sim.wire import SUBPROTOCOL, Hello, Rows, Welcome, decode, encode
 from server.settings import Settings
+from tests.fuzz.doors import send_raw
 from tests.networks import SMALL
 from tests.service_process import service_process
 
@@ -170,3 +172,51 @@ def test_the_log_names_streams_and_holds_nothing_of_them(tmp_path: Path) -> None
     assert (ended["stream"], ended["reason"], ended["frame"], ended["frames"]) == (stream, "malformed_json", 7, 1)
     for kept in (secret, bearer, welcome.token):
         assert kept not in text
+
+
+ODD_TARGETS = [
+    "/metrics", "/metrics%0a", "/metrics%0A", "/metrics/", "//metrics", "/./metrics", "/x/../metrics", "/%6detrics",
+    "/metrics%00", "/v2", "/v2%0a", "/v2/", "//v2", "/v1/models%0a", "/v1//models", "/v1/models/..", "/%76%31/models",
+    "http://localhost/metrics", "http://localhost/v2%0a", "/v1/stream%0a", "/metrics?", "/metrics#", "/metrics;a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ODD_TARGETS)
+def test_a_running_service_serves_no_spelling_without_the_token(guarded: str, target: str) -> None:
+    """What the parser of HTTP makes of a target, and what the decision sees, is the same path."""
+    head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    answer = send_raw(guarded, f"{head}\r\n".encode())
+    assert answer.startswith((b"HTTP/1.1 401", b"HTTP/1.1 404", b"HTTP/1.1 400")), answer[:200]
+    upgrade = f"{head}Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
+    answer = send_raw(guarded, upgrade.replace("Connection: close", "Connection: Upgrade").encode())
+    assert answer.startswith((b"HTTP/1.1 401", b"HTTP/1.1 404", b"HTTP/1.1 400")), answer[:200]
+
+
+@pytest.fixture(scope="module")
+def guarded(start: Callable[..., str]) -> str:
+    return start(bearer_token=TOKEN)
+
+
+def test_a_stranger_s_name_gets_nobody_in(service_url: str) -> None:
+    """DNS rebinding: the page comes from the very host and port that it asks."""
+    port = service_url.rpartition(":")[2]
+    for name, status in (("rebound.example", 421), ("127.0.0.1", 200), ("localhost", 200)):
+        headers = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}"}
+        answer = httpx2.get(f"{service_url}/v1/models", headers=headers)
+        assert answer.status_code == status
+    answer = httpx2.get(f"{service_url}/v1/models", headers={"Host": "rebound.example"})
+    assert answer.json()["code"] == "misdirected"
+    assert "allowed_hosts" in answer.json()["detail"]
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        connect(
+            stream_url(service_url).replace("127.0.0.1", "rebound.example"),
+            sock=socket.create_connection(("127.0.0.1", int(port))),
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            origin=Origin(f"http://rebound.example:{port}"),
+            compression=None,
+            proxy=None,
+        ),
+    ):
+        pass
+    assert refused.value.response.status_code == 421

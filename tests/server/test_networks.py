@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from model.checkpoint import CheckpointError, save_checkpoint
+from server.errors import ServiceError
+from server.networks import ServedNetwork, choose, load_networks
+from server.settings import Settings
+from tests.networks import SMALL, random_checkpoint
+
+
+def test_the_first_network_is_the_one_that_nobody_names(models: dict[str, ServedNetwork]) -> None:
+    assert choose(models, None) is next(iter(models.values()))
+    for name, served in models.items():
+        assert choose(models, name) is served
+
+
+@pytest.mark.parametrize(("variant", "there"), [("1x1", "30x32, 105x120"), ("x" * 1000, "30x32"), ("", "30x32")])
+def test_what_is_not_served(models: dict[str, ServedNetwork], variant: str, there: str) -> None:
+    with pytest.raises(ServiceError, match=f"is not served; there is {there}") as refused:
+        choose(models, variant)
+    assert refused.value.code == "unknown_variant"
+    assert len(str(refused.value)) < 200
+    with pytest.raises(ServiceError, match="there is none"):
+        choose({}, variant or None)
+
+
+def test_networks_are_those_of_the_settings(tmp_path: Path) -> None:
+    checkpoint, path = random_checkpoint(SMALL, 3), tmp_path / "small.safetensors"
+    save_checkpoint(checkpoint, path)
+    [(name, served)] = load_networks(Settings(weights=[path])).items()
+    assert (name, served.digest, served.certified) == (SMALL.name, checkpoint.digest, None)
+    path.write_bytes(b"nothing")
+    with pytest.raises(CheckpointError):
+        load_networks(Settings(weights=[path]))
