@@ -88,7 +88,10 @@ class DecoderPool:
         with its:
             command = [sys.executable, "-m", "server.pictures.decoder_process", str(its.fileno())]
             secretless = {name: value for name, value in os.environ.items() if not name.startswith("RASCANET_")}
-            process = subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, env=secretless)
+            nowhere = subprocess.DEVNULL  # the log is the service's, and a pipe that nobody reads would stop a decoder
+            process = subprocess.Popen(
+                command, pass_fds=[its.fileno()], stdin=nowhere, stdout=nowhere, stderr=nowhere, env=secretless
+            )
             decoder = _Decoder(process, ours)
         with self._lock:
             if not self._closed:

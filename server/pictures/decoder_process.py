@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import sys
+import warnings
 from typing import Final
 
 from model.picture import PictureError, PictureLimits, decode_frame
@@ -74,6 +75,9 @@ def serve(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    warnings.simplefilter(
+        "ignore"
+    )  # Pillow warns of sizes, which the limits bound, and of EXIF, which doesn't matter here
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it goes to the whole group; the service decides
     os.nice(NICENESS)
     serve(socket.socket(fileno=int(sys.argv[1])))
