@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.picture import SUFFIXES, PictureError, read_frame, read_picture
+from model.picture import PictureError, read_frame, read_picture
 from sensor_sim.burst import Frame, SensorGeometry
 
 SAMPLES = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg", "coins.png")
@@ -153,20 +153,6 @@ def sprite_over(background: Path, sprite: Path | None, geometry: SensorGeometry,
     width = min(geometry.width, max(1, round(image.width * height / image.height)))
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     return SpriteScene(behind, pixels[..., :3], place, speed, pixels[..., 3] > 127)
-
-
-def photos_in(path: Path) -> list[Path]:
-    """The picture itself, or the pictures of a folder in the order of their names.
-
-    Raises:
-        SceneError: a folder without pictures.
-    """
-    if not path.is_dir():
-        return [path]
-    pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
-    if not pictures:
-        raise SceneError(f"{path}: a folder without pictures ({', '.join(SUFFIXES)})")
-    return pictures
 
 
 def sample_photos() -> list[Path]:

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import BadZipFile
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from model.training.augment import Composition
 from model.training.views import ViewPlan
 
 
@@ -45,6 +47,7 @@ class Answers:
         return np.column_stack((p_person, self.hints)).astype(np.float32)
 
     def save(self, path: Path) -> None:
+        """Writes a file that `load` reads."""
         np.savez(
             path,
             plan=np.array(json.dumps(asdict(self.plan))),
@@ -62,16 +65,14 @@ class Answers:
             AnswersError: no such file, or another kind of file.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                plan = json.loads(str(file["plan"]))
-                composition = Composition(**plan.pop("composition"))
+            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
                 return cls(
-                    ViewPlan(**plan, composition=composition),
+                    msgspec.json.decode(str(file["plan"]), type=ViewPlan),
                     str(file["index_digest"]),
                     file["labels"],
                     file["p_person"],
                     file["hints"],
                     hashlib.sha256(path.read_bytes()).hexdigest(),
                 )
-        except (OSError, KeyError, ValueError, TypeError) as error:
+        except (OSError, KeyError, ValueError, TypeError, EOFError, RecursionError, BadZipFile, zlib.error) as error:
             raise AnswersError(f"{path}: not a file of a teacher's answers ({error})") from error

@@ -35,6 +35,27 @@ def test_targets_mix_label_and_answer(share: float, targets: list[float]) -> Non
     assert np.array_equal(ANSWERS.targets(share)[:, 1:], ANSWERS.hints)
 
 
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9, 0.999])
+def test_a_torn_file_is_refused_by_name(tmp_path: Path, cut: float) -> None:
+    path = tmp_path / "answers.npz"
+    ANSWERS.save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(cut * len(content))])
+    with pytest.raises(AnswersError, match=r"answers\.npz: not a file of a teacher's answers"):
+        Answers.load(path)
+
+
+@pytest.mark.parametrize("plan", ["7", "[" * 100_000, '{"seed": "one"}', '{"composition": 3}'])
+def test_a_plan_that_is_none_is_refused_by_name(tmp_path: Path, plan: str) -> None:
+    path = tmp_path / "answers.npz"
+    ANSWERS.save(path)
+    with np.load(path) as file:
+        arrays = dict(file) | {"plan": np.array(plan)}
+    np.savez(path, **arrays)
+    with pytest.raises(AnswersError, match=r"answers\.npz: not a file of a teacher's answers"):
+        Answers.load(path)
+
+
 def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
     for content in (b"no archive", None):
         path = tmp_path / "answers.npz"

@@ -57,6 +57,19 @@ def test_worse_pictures_are_a_table_of_every_kind_source_and_network(folder: Pat
     assert rows[0][3] == MISSING
 
 
+def test_it_says_which_part_of_the_index_is_judged(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "index.csv").read_text().splitlines()
+    for line in lines[1:]:
+        name = line.partition(",")[0]
+        (tmp_path / name).symlink_to(folder / name)
+    others = [f"train-{number}.png,train,1,coco," for number in range(3)]
+    (tmp_path / "index.csv").write_text("\n".join([*lines, *others, "torn.png,va"]))
+    result = _run("evaluate", "--photos", tmp_path, "--weights", folder / "first.safetensors", "--policy", "never")
+    assert result.exit_code == 0, result.output
+    said = "val: 8 of the 11 pictures of the index (train 3, val 8); 1 lines can't be used"
+    assert said in result.output
+
+
 def test_a_page_without_the_table_is_refused(folder: Path) -> None:
     result = _run("evaluate", "--photos", folder, "--page", folder / "page.md")
     assert result.exit_code == 2
