@@ -92,18 +92,20 @@ def degraded_frames(photos: Photos, degradation: Degradation, height: int, width
     Raises:
         PhotosError: a file that is missing or not a picture, by name.
     """
-    sensor = Sensor(PRESETS[degradation.light], SensorGeometry(height, width)) if degradation.light else None
 
     def load(number: int) -> npt.NDArray[np.uint8]:
         try:
             picture = read_picture(photos.photos[number].path)
         except PictureError as error:
             raise PhotosError(str(error)) from error
-        frame = resized(degradation.change(picture), height, width)
-        return sensor.frame(frame, number) if sensor else frame
+        return resized(degradation.change(picture), height, width)
 
     with ThreadPoolExecutor() as pool:
-        return np.stack(list(pool.map(load, range(len(photos.photos)))))
+        frames = list(pool.map(load, range(len(photos.photos))))
+    if degradation.light:  # one frame after the other: a sensor's noise is drawn from one generator
+        sensor = Sensor(PRESETS[degradation.light], SensorGeometry(height, width))
+        frames = [sensor.frame(frame, number) for number, frame in enumerate(frames)]
+    return np.stack(frames)
 
 
 @dataclass(frozen=True, slots=True)

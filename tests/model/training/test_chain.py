@@ -139,7 +139,7 @@ def test_runs_that_learn_from_the_same_views_share_their_answers() -> None:
         ("runs = 3", "not iterable"),
         ("epochs = 3", "'epochs' is not a field of a chain"),
         ("[[runs]]\nepochs = 3", "a run has name, recipe and answered_views"),
-        ('[[runs]]\nname = "a"\nrecipe.epoch = 3', "'epoch' is not a field of Recipe"),
+        ('[[runs]]\nname = "a"\nrecipe.epoch = 3', "'epoch' is not a field of a recipe"),
         ('[[runs]]\nname = "a"\nanswered_views = 9', "goes with teacher_share or hint_loss"),
         ('[[runs]]\nname = "a"\nrecipe.hint_loss = 0.5', "goes with teacher_share or hint_loss"),
         ('[[runs]]\nname = "a"\n[[runs]]\nname = "a"', "different names"),
