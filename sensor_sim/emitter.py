@@ -296,8 +296,9 @@ class Emitter:
                 else:
                     message = msgspec.structs.replace(message, credits=0, token="")  # used up by the connection
                     pending.decided_us = arrived_us
-                    pending.decision.set_result(message)
-            self._observer(message)
+            self._observer(message)  # before anybody goes on, so that its error reaches whoever waits
+            if isinstance(message, Decision):
+                pending.decision.set_result(message)
 
     def _check(self, message: Progress | Skip | Decision) -> None:
         """Holds an answer to the frame's geometry.

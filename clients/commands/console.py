@@ -37,7 +37,20 @@ EXTRAS: Final = {
 }
 """Of packages that not every installation has, the extra of pyproject.toml that brings them."""
 
-console = Console()
+
+class Terminal(Console):
+    """A rich console that leaves a closed pipe to `ending`."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises what rich would turn into the exit status 1.
+
+        Raises:
+            BrokenPipeError: always.
+        """
+        raise BrokenPipeError
+
+
+console = Terminal()
 
 
 def say(message: object) -> None:

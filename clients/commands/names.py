@@ -4,6 +4,7 @@ A file's name may hold anything but a zero byte: escape sequences, line ends, ma
 carries such bytes as lone surrogates (PEP 383). Files of text are UTF-8 whatever the locale, and keep these bytes.
 """
 
+import os
 import unicodedata
 from pathlib import Path
 from typing import IO, Final
@@ -28,6 +29,14 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def canonical(name: str) -> str:
+    """Returns a file's name as every locale writes it: UTF-8, other bytes as lone surrogates.
+
+    Where the locale is no UTF-8, Python carries the same bytes as other characters.
+    """
+    return os.fsencode(name).decode(ENCODING, ERRORS)
 
 
 def cell(text: str) -> str:

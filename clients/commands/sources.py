@@ -11,12 +11,13 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Final
 
 from clients.commands.console import say
+from clients.commands.names import canonical
 from model.picture import SUFFIXES
 from server.errors import ServiceError
 
@@ -194,6 +195,11 @@ def pictures(paths: Iterable[str], standard_input: str | None = None) -> Iterato
         paths: files, folders (with what is in them), globs, ZIP archives, `-`.
         standard_input: a file with what came there.
     """
+    for picture in _pictures(paths, standard_input):
+        yield replace(picture, name=canonical(picture.name))
+
+
+def _pictures(paths: Iterable[str], standard_input: str | None) -> Iterator[Picture]:
     for path in paths:
         if path == STANDARD_INPUT and standard_input:
             yield from _named(standard_input, STANDARD_INPUT)

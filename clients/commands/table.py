@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from clients.commands.console import Terminal
 from clients.commands.names import shown
 
 MISSING = "-"
@@ -45,7 +46,7 @@ class Table:
                 table.add_column(heading, justify="right" if index else "left", width=widths[index])
             for row in self.rows:
                 table.add_row(*(Text(shown(cell)) for cell in row))
-            Console(file=console.file, width=max(console.width, sum(widths) + GAP * len(widths))).print(table)
+            Terminal(file=console.file, width=max(console.width, sum(widths) + GAP * len(widths))).print(table)
         for note in self.notes:
             console.print(Text(f"  {note}"), soft_wrap=not console.is_terminal)
 

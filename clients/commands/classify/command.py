@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, fail, failing_on, say
+from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, Terminal, fail, failing_on, say
 from clients.commands.names import ENCODING, ERRORS, open_text
 from clients.commands.outputs import check_outputs, naming, whole_text
 from clients.commands.policy import PolicyChoice, Variant
@@ -200,7 +200,7 @@ class _Run:
         from clients.commands.classify.summary import Summary
 
         self._engine, self._results, self._kind = engine, results, kind
-        self._told = Console(stderr=True, quiet=results.quiet)
+        self._told = Terminal(stderr=True, quiet=results.quiet)
         self._page: Report = Report(engine.height, engine.width, engine.burst_rows, limits)
         self._summary: Summary = Summary()
         self._interrupted = False

@@ -36,8 +36,6 @@ def serve(
         rascanet serve
         rascanet serve --port 9000
     """
-    from pydantic import ValidationError
-
     from sensor_sim.scene import sample_photos
     from server.__main__ import MENDABLE, in_one_sentence
     from server.process.logs import log_as_json, log_for_people
@@ -52,7 +50,7 @@ def serve(
             log_for_people if sys.stderr.isatty() else log_as_json,
             lambda sockets: _tell(sockets, page=(settings.page_folder / "index.html").is_file(), tls=tls),
         )
-    except (ValidationError, *MENDABLE) as error:
+    except tuple(MENDABLE) as error:
         status = next(status for kind, status in MENDABLE.items() if isinstance(error, kind))
         fail(in_one_sentence(error), status)
 
