@@ -1,6 +1,8 @@
 """`rascanet data`: data sets as folders of photographs that `train`, `evaluate` and `calibrate` read."""
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +32,7 @@ HELP = """Makes an index of a data set: Visual Wake Words, Pascal VOC, folders.
 
 Examples:
     rascanet data folder pictures
-    rascanet data voc VOCdevkit
+    rascanet data voc VOCdevkit/VOC2012
 """
 
 group = CommandLine(no_args_is_help=True, help=HELP)
@@ -56,17 +58,13 @@ def vww(
     Examples:
         rascanet data vww --coco coco
     """
-    from model.training.dataset import INDEX
-    from model.training.photos import PhotosError
     from model.training.vww import read_vww
 
     if coco is None:
         fail("say where MS COCO lies: --coco FOLDER")
     if year not in (None, "2014", "2017"):
         fail(f"--year is 2014 or 2017, not {year}")
-    with failing_on(PhotosError, OSError):
-        check_outputs(overwrite=overwrite, out=(out or coco) / INDEX)
-        _write(out or coco, read_vww(coco, year, minival_ids), check)
+    _write(partial(read_vww, coco, year, minival_ids), out or coco, check=check, overwrite=overwrite)
 
 
 @group.command()
@@ -81,15 +79,11 @@ def voc(
     """Pascal VOC: VOCdevkit/VOC2007 or VOC2012, person or no person by the boxes in its XML.
 
     Examples:
-        rascanet data voc VOCdevkit
+        rascanet data voc VOCdevkit/VOC2012
     """
-    from model.training.dataset import INDEX
-    from model.training.photos import PhotosError
     from model.training.voc import read_voc
 
-    with failing_on(PhotosError, OSError):
-        check_outputs(overwrite=overwrite, out=(out or folder) / INDEX)
-        _write(out or folder, read_voc(folder, val_share, calibration_share), check)
+    _write(partial(read_voc, folder, val_share, calibration_share), out or folder, check=check, overwrite=overwrite)
 
 
 @group.command(name="folder")
@@ -106,22 +100,23 @@ def plain_folder(
     Examples:
         rascanet data folder pictures
     """
-    from model.training.dataset import INDEX
-    from model.training.photos import PhotosError
     from model.training.picture_folders import read_folders
 
-    with failing_on(PhotosError, OSError):
-        check_outputs(overwrite=overwrite, out=(out or folder) / INDEX)
-        _write(out or folder, read_folders(folder, val_share, calibration_share), check)
+    _write(partial(read_folders, folder, val_share, calibration_share), out or folder, check=check, overwrite=overwrite)
 
 
-def _write(out: Path, data: "DataSet", check: bool) -> None:
+def _write(read: "Callable[[], DataSet]", out: Path, *, check: bool, overwrite: bool) -> None:
+    """Writes the index of what is read and tells what came of it."""
     from model.training.dataset import INDEX, REMARKS, write_index
+    from model.training.photos import PhotosError
 
-    if not data.rows:
-        tell_remarks(data.remarks)
-        fail(f"nothing usable: {len(data.remarks)} left out, no index written", SOME_FAILED)
-    summary = write_index(out, data, check=check)
+    check_outputs(overwrite=overwrite, out=out / INDEX)
+    with failing_on(PhotosError, OSError):
+        data = read()
+        if not data.rows:
+            tell_remarks(data.remarks)
+            fail(f"nothing usable: {len(data.remarks)} left out, no index written", SOME_FAILED)
+        summary = write_index(out, data, check=check)
     tell_remarks(summary.remarks, out / REMARKS)
     if not summary.rows:
         fail(f"nothing usable: {len(summary.remarks)} left out, no index written", SOME_FAILED)
@@ -135,7 +130,7 @@ def _write(out: Path, data: "DataSet", check: bool) -> None:
             )
     if summary.drawn:
         console.print(
-            f"The splits of {summary.drawn} pictures were drawn by their names: a picture stays in its split when "
+            f"Splits drawn by the pictures' names: {summary.drawn}. A picture stays in its split when "
             "others come. --val-share and --calibration-share say how many go where, folders or lists of splits which."
         )
     left_out, repaired = summary.counted("left out"), summary.counted("repaired")

@@ -43,7 +43,7 @@ def test_an_index_of_pascal_voc_and_its_summary(tmp_path: Path) -> None:
     assert "a.xml: repaired: object 1, a person: its box has swapped corners" in result.output
     assert "c.xml: left out: not an annotation of Pascal VOC" in result.output
     assert "val: 1 with a person, 1 without" in result.output
-    assert "splits of 2 pictures were drawn by their names" in result.output
+    assert "Splits drawn by the pictures' names: 2." in result.output
     assert "2 pictures in" in result.output
     assert "1 left out, 1 repaired" in result.output
     labels = {photo.path.name: photo.label for photo in read_photos(tmp_path, "val").photos}
