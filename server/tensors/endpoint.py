@@ -142,7 +142,7 @@ class InferEndpoint:
             deadline = work.deadline()
             header_length = request.headers.get(HEADER_LENGTH)
             most = model.config.bursts_per_frame if model.sequences else self._max_frames
-            most_bytes = most_json_bytes(model.takes, most) if header_length is None else None
+            most_bytes = most_json_bytes(model.takes, most)
             body = await work.in_time(deadline, _body(request, most_bytes))
             came = perf_counter_ns()
             arguments = (
@@ -236,8 +236,8 @@ def _policy(parameters: Parameters, served: ServedNetwork, unnamed: Policy) -> P
     return policy_from(named, {key: parameters.get(key) for key in POLICY - {"policy"}}, served, unnamed)
 
 
-async def _body(request: Request, most_bytes: int | None) -> bytes:
-    """The request's body; None: any that the service takes.
+async def _body(request: Request, most_bytes: int) -> bytes:
+    """The request's body.
 
     Raises:
         ServiceError: `request_too_large`, `bad_request`.
@@ -246,10 +246,10 @@ async def _body(request: Request, most_bytes: int | None) -> bytes:
     try:
         async for part in request.stream():
             body += part
-            if most_bytes is not None and len(body) > most_bytes:
+            if len(body) > most_bytes:
                 raise ServiceError(
                     "request_too_large",
-                    f"a request as JSON for this model has at most {most_bytes} bytes; send the tensor in binary",
+                    f"a request to this model has at most {most_bytes} bytes; send its tensor in binary",
                 )
     except ClientDisconnect:
         raise ServiceError("bad_request", "the client left before its request was there") from None

@@ -18,6 +18,9 @@ import numpy.typing as npt
 from server.errors import ServiceError
 
 SLICE_BYTES: Final = 16_384
+MOST_REST_BYTES: Final = 65_536
+"""Of a request as JSON, without the numbers of its tensor."""
+
 _KEY: Final = re.compile(rb'"data"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
 _NUMBERS: Final = b"0123456789,[] \t\r\n"
 _AROUND: Final = b"[] \t\r\n"
@@ -25,7 +28,7 @@ _WITHOUT_COMMA: Final = re.compile(rb"[0-9][^0-9,]+[0-9]")
 _DECODER: Final = msgspec.json.Decoder(list[int])
 
 
-def split_numbers(text: bytes) -> tuple[bytes, bytes | None]:
+def split_numbers(text: bytes) -> tuple[bytes, memoryview | None]:
     """Cuts the numbers of the first member `data` out of a request.
 
     Args:
@@ -34,22 +37,44 @@ def split_numbers(text: bytes) -> tuple[bytes, bytes | None]:
     Returns:
         The document with an empty list in their place; the list that stood there, None if there was none. Quotes within
         a JSON string are escaped, so whatever looks like the member is one.
+
+    Raises:
+        ServiceError: `bad_tensor`: something else than numbers stands in the list; `request_too_large`: the rest.
     """
-    found = _KEY.search(text)
-    if found is None:
+    place = text.find(b'"data"', 0, MOST_REST_BYTES)  # what comes later is too late
+    while place >= 0 and (found := _KEY.match(text, place)) is None:
+        place = text.find(b'"data"', place + 1, MOST_REST_BYTES)
+    if place < 0 or found is None:
+        _check_rest(len(text))
         return text, None
     start = end = found.end()
+    depth, tail = 0, b""
     while end < len(text):
         part = text[end : end + SLICE_BYTES]
-        if part.translate(None, _NUMBERS):
-            end += len(part) - len(part.lstrip(_NUMBERS))
-            break
+        more = not part.translate(None, _NUMBERS)
+        if not more:
+            part = part[: len(part) - len(part.lstrip(_NUMBERS))]
         end += len(part)
-    end = start + len(text[start:end].rstrip(b", \t\r\n"))
-    return text[:start] + b"[]" + text[end:], text[start:end]
+        depth += part.count(b"[") - part.count(b"]")
+        tail = part or tail
+        if not more:
+            break
+    if depth:
+        raise ServiceError("bad_tensor", "the data of a tensor must be whole numbers of 0..255")
+    end -= len(tail) - len(tail.rstrip(b", \t\r\n"))
+    _check_rest(len(text) - (end - start))
+    return text[:start] + b"[]" + text[end:], memoryview(text)[start:end]
 
 
-def read_numbers(text: bytes, shape: tuple[int, ...], name: str) -> npt.NDArray[np.uint8]:
+def _check_rest(size: int) -> None:
+    if size > MOST_REST_BYTES:
+        raise ServiceError(
+            "request_too_large",
+            f"a request as JSON has at most {MOST_REST_BYTES} bytes beside the numbers of its one tensor, not {size}",
+        )
+
+
+def read_numbers(text: memoryview, shape: tuple[int, ...], name: str) -> npt.NDArray[np.uint8]:
     """Reads a list of whole numbers of 0..255, row after row, nested as the shape or flat; waits between slices.
 
     Args:
@@ -68,34 +93,33 @@ def read_numbers(text: bytes, shape: tuple[int, ...], name: str) -> npt.NDArray[
         "bad_tensor",
         f"the data of {name!r} must be {values} whole numbers of 0..255, flat or nested as the shape {list(shape)}",
     )
-    lists = sum(math.prod(shape[:depth]) for depth in range(len(shape)))
-    if text.count(b"[") not in (1, lists) or text.count(b"[") != text.count(b"]") or not text.endswith(b"]"):
-        raise refusal
-    if text.count(b",") != values - 1:
-        raise refusal
-    numbers, place = np.empty(values, np.uint8), 0
+    numbers, place, opened, closed = np.empty(values, np.uint8), 0, 0, 0
     for part in _slices(text):
+        opened, closed = opened + part.count(b"["), closed + part.count(b"]")
         if _WITHOUT_COMMA.search(part):
             raise refusal
         try:
             found = bytes(_DECODER.decode(b"[" + part.translate(None, _AROUND) + b"]"))
         except (msgspec.DecodeError, ValueError) as error:  # bytes takes 0..255 alone
             raise refusal from error
-        if place + len(found) > values:
+        if not found or place + len(found) > values:
             raise refusal
         numbers[place : place + len(found)] = np.frombuffer(found, np.uint8)
         place += len(found)
         time.sleep(0)
-    if place != values:
+    lists = sum(math.prod(shape[:depth]) for depth in range(len(shape)))
+    if place != values or opened != closed or opened not in (1, lists) or bytes(text[-1:]) != b"]":
         raise refusal
     return numbers
 
 
-def _slices(text: bytes) -> Iterator[bytes]:
-    """The text cut at commas, which are left out."""
+def _slices(text: memoryview) -> Iterator[bytes]:
+    """The text cut at commas, which are left out; where there is none in a slice, the next one is what is wrong."""
     start = 0
     while start < len(text):
-        comma = text.find(b",", start + SLICE_BYTES)
-        end = comma if comma >= 0 else len(text)
-        yield text[start:end]
-        start = end + 1
+        part = bytes(text[start : start + SLICE_BYTES])
+        comma = part.rfind(b",") if start + len(part) < len(text) else -1
+        if comma >= 0:
+            part = part[:comma]
+        yield part
+        start += len(part) + (comma >= 0)

@@ -365,7 +365,7 @@ def test_unknown_parameters_are_refused_everywhere(service_url: str, place: str,
 def test_json_that_can_not_mean_anything_is_refused_by_its_size(service_url: str) -> None:
     answer = _infer(service_url, _document(FRAME) | {"id": "x" * 300_000})
     assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
-    assert "send the tensor in binary" in answer.json()["error"]
+    assert "send its tensor in binary" in answer.json()["error"]
     answer = _infer(service_url, _document(FRAME) | {"id": "x" * 70_000})
     assert "beside the numbers" in answer.json()["error"]
 

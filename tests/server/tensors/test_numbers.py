@@ -28,15 +28,23 @@ def test_numbers_are_those_that_json_reads(
 
 @given(st.binary(max_size=60).map(lambda end: b'{"data": [1, 2' + end), st.integers(0, 4))
 def test_whatever_follows_is_kept_or_refused(text: bytes, values: int) -> None:
-    header, numbers = split_numbers(text)
-    assert numbers is not None
-    assert len(header) == len(text) - len(numbers) + 2
     try:
+        header, numbers = split_numbers(text)
+        assert numbers is not None
+        assert len(header) == len(text) - len(numbers) + 2
         found = read_numbers(numbers, (values,), "frames")
     except ServiceError as error:
         assert error.code == "bad_tensor"  # noqa: PT017 - or it is none
     else:
-        assert json.loads(numbers) == found.tolist()
+        assert json.loads(bytes(numbers)) == found.tolist()
+
+
+@pytest.mark.parametrize(
+    "data", ["[-1]", "[1.0]", "[1e1]", "[null]", '["1"]', '[1, "2"]', "[{}]", "[[1], [true]]", "[1"]
+)
+def test_what_is_no_whole_number_is_told(data: str) -> None:
+    with pytest.raises(ServiceError, match=r"must be whole numbers of 0..255"):
+        split_numbers(f'{{"data": {data}, "name": "frames"}}'.encode())
 
 
 @pytest.mark.parametrize(
@@ -49,4 +57,4 @@ def test_whatever_follows_is_kept_or_refused(text: bytes, values: int) -> None:
 )  # fmt: skip
 def test_what_is_refused(text: str) -> None:
     with pytest.raises(ServiceError, match=r"3 whole numbers of 0..255, flat or nested as the shape \[3\]"):
-        read_numbers(text.encode(), (3,), "frames")
+        read_numbers(memoryview(text.encode()), (3,), "frames")
