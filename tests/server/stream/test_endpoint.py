@@ -1,14 +1,21 @@
+import asyncio
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
+import uvicorn
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from clients.commands.ports import free_port
 from clients.python.client import stream_url
 from sensor_sim.wire import (
     SUBPROTOCOL,
@@ -24,8 +31,12 @@ from sensor_sim.wire import (
     decode,
     encode,
 )
+from server.app import create_app
 from server.networks import ServedNetwork
+from server.settings import Settings
+from server.stream.endpoint import StreamEndpoint
 from tests.networks import SMALL
+from tests.server.stream.ways import new_streams
 
 NEVER = {"name": "never"}
 
@@ -199,3 +210,103 @@ def test_a_stream_without_hello_is_closed(start: Callable[..., str]) -> None:
         error = _answer(connection)
         assert isinstance(error, Error)
         assert error.code == "handshake_timeout"
+
+
+# As plain ASGI: any server, and Starlette's test client
+
+
+def test_the_test_client_speaks_it(models: dict[str, ServedNetwork]) -> None:
+    app = create_app(Settings(allowed_hosts=["testserver"]), models)
+    with TestClient(app) as client:
+        with client.websocket_connect("/v1/stream", subprotocols=[SUBPROTOCOL]) as stream:
+            assert stream.accepted_subprotocol == SUBPROTOCOL
+            stream.send_text(str(encode(Hello(SMALL.name, NEVER))))
+            assert isinstance(decode(stream.receive_text()), Welcome)
+            stream.send_bytes(bytes(encode(_burst(0))))  # type: ignore[arg-type]  # rows are bytes
+            assert isinstance(decode(stream.receive_text()), Progress)
+            stream.send_text(str(encode(End())))
+            assert isinstance(decode(stream.receive_text()), Summary)
+            with pytest.raises(WebSocketDisconnect) as closed:
+                stream.receive_text()
+            assert closed.value.code == 1000
+        for path, offered, status in (("/v1/stream", [], 400), ("/v1/nothing", [SUBPROTOCOL], 404)):
+            with (
+                pytest.raises(WebSocketDenialResponse) as denied,
+                client.websocket_connect(path, subprotocols=offered),
+            ):
+                pass
+            assert denied.value.status_code == status
+
+
+def test_another_servers_connections_carry_it(models: dict[str, ServedNetwork]) -> None:
+    """uvicorn as it comes, with its own protocols."""
+    settings = Settings(idle_s=0.3)
+    config = uvicorn.Config(
+        create_app(settings, models), port=free_port(), ws="websockets-sansio", log_level="critical"
+    )
+    server = uvicorn.Server(config)
+    serving = threading.Thread(target=server.run, daemon=True)
+    serving.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with _connect(f"http://127.0.0.1:{config.port}") as connection:
+            assert isinstance(_ask(connection, Hello(SMALL.name, NEVER)), Welcome)
+            assert _stream_whole_frame(connection).processed == SMALL.bursts_per_frame
+            error = _answer(connection)
+            assert isinstance(error, Error)
+            assert error.code == "idle"
+            with pytest.raises(ConnectionClosed):
+                _answer(connection)
+    finally:
+        server.should_exit = True
+        serving.join(10)
+    assert not serving.is_alive()
+
+
+@pytest.mark.parametrize("stuck_at", ["welcome", "error", "websocket.close"])
+def test_last_words_that_nobody_takes(models: dict[str, ServedNetwork], stuck_at: str) -> None:
+    """A client that reads nothing more, also when it is told why its stream ends, doesn't keep it."""
+    streams = new_streams(models, idle_s=0.05, send_s=0.05)
+    events: Iterator[dict[str, Any]] = iter(
+        [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": encode(Hello(SMALL.name))}]
+    )
+
+    async def receive() -> dict[str, Any]:
+        for event in events:
+            return event
+        return {"type": str(await asyncio.Event().wait())}  # never
+
+    async def send(message: Any) -> None:
+        if message["type"] == stuck_at or f'"type":"{stuck_at}"' in (message.get("text") or ""):
+            await asyncio.Event().wait()
+
+    scope: dict[str, Any] = {"type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL]}
+    scope |= {"client": ("127.0.0.1", 1), "extensions": {}}
+    asyncio.run(asyncio.wait_for(StreamEndpoint(streams)(scope, receive, send), 5))
+    assert not len(streams)
+    assert b'rascanet_streams_ended_total{reason="slow_reader"} 1.0' in streams.metrics.text()
+
+
+@pytest.mark.parametrize("gone_at", ["websocket.accept", "websocket.send", "websocket.close"])
+def test_a_client_that_is_gone_when_it_is_answered(models: dict[str, ServedNetwork], gone_at: str) -> None:
+    """What is sent to it fails as ASGI says, and its place is free."""
+    streams = new_streams(models, idle_s=0.05)
+    events: Iterator[dict[str, Any]] = iter(
+        [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": encode(Hello(SMALL.name))}]
+    )
+
+    async def receive() -> dict[str, Any]:
+        for event in events:
+            return event
+        return {"type": str(await asyncio.Event().wait())}  # never
+
+    async def send(message: Any) -> None:
+        if message["type"] == gone_at:
+            raise OSError
+
+    scope: dict[str, Any] = {"type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL]}
+    scope |= {"client": None, "extensions": {}}
+    asyncio.run(asyncio.wait_for(StreamEndpoint(streams)(scope, receive, send), 5))
+    assert not len(streams)
