@@ -55,6 +55,22 @@ def test_policies() -> None:
     assert sorted(_first_cells(_section(guide, "Which policy?"))) == sorted(NAMES)
 
 
+def test_how_good_the_weights_are_is_told_on_the_first_screen_as_the_model_card_has_it() -> None:
+    """Whoever judges new weights puts the card's figures into README's table."""
+    readme, card = (ROOT / "README.md").read_text(), (ROOT / "MODEL_CARD.md").read_text()
+    first_screen = readme.partition("\n## ")[0]
+    assert "for research use" in " ".join(first_screen.split())
+    for variant in ("105x120", "210x240"):
+        (told,) = [row for row in _rows(first_screen) if row[0].strip("| ") == variant]
+        test = card.partition(f"<!-- card test {variant} -->")[2].partition("<!-- end")[0]
+        whole = next(row for row in _rows(test.replace("| ---", "|---")) if row[0].strip("| ") == "all")
+        calibrated = next(
+            row for row in _rows(test.replace("| ---", "|---")) if row[0].strip("| ").startswith("calibrated")
+        )
+        expected = [whole[2].split()[0], whole[3], whole[4], calibrated[2].split(" / ")[0]]
+        assert [cell.strip("| ") for cell in told[1:]] == expected
+
+
 def test_the_threshold_for_a_person_is_told() -> None:
     assert make_protocol.meanings_of(wire.Decision)["person"] == f"whether `p_person` is at least {PERSON_FROM}."
 

@@ -1,10 +1,14 @@
+import fnmatch
+import io
 import stat
 import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from clients.commands.sources import Picture, SourceError, check_paths, pictures
+from clients.commands.sources import Picture, SourceError, check_paths, fits, pictures, spooled
 from server.errors import ServiceError
 from tests.picture_files import picture
 
@@ -90,3 +94,32 @@ def test_broken_archives(tmp_path: Path) -> None:
     other.write_bytes(content)
     [member] = pictures([str(other)])
     assert "damaged" in _why(member)
+
+
+PARTS = st.lists(st.sampled_from(["a", "b", ".c", "d.png"]), min_size=1, max_size=5)
+PATTERN = st.lists(st.sampled_from(["a", "*", "**", "?", "*.png", ".*"]), min_size=1, max_size=4)
+
+
+def _slowly(path: list[str], pattern: list[str]) -> bool:
+    """The same by trying everything."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        return _slowly(path, pattern[1:]) or (bool(path) and not path[0].startswith(".") and _slowly(path[1:], pattern))
+    if not path or (path[0].startswith(".") and not pattern[0].startswith(".")):
+        return False
+    return fnmatch.fnmatchcase(path[0], pattern[0]) and _slowly(path[1:], pattern[1:])
+
+
+@given(PARTS, PATTERN)
+def test_a_pattern_fits_as_it_does_by_trying_everything(path: list[str], pattern: list[str]) -> None:
+    assert fits(path, pattern) == _slowly(path, pattern)
+
+
+def test_several_pictures_on_standard_input_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for several in (picture() + picture(1), picture(kind="JPEG") + picture(kind="JPEG")):
+        with spooled(io.BytesIO(several)) as path:
+            assert Path(path).read_bytes() == several
+        assert "holds several pictures" in capsys.readouterr().err
+    with spooled(io.BytesIO(picture())):
+        assert capsys.readouterr().err == ""

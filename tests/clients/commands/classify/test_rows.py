@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.commands.classify.rows import Row, RowsError, RowWriter, read_rows
+from clients.commands.names import open_text
 
 SETTINGS = {"variant": "30x32", "weights": "ab", "policy": {"name": "never"}, "bursts_per_frame": 6}
 names = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=20)
@@ -65,12 +67,62 @@ def test_json_is_one_document(found: list[Row]) -> None:
     assert document == SETTINGS | {"results": found}
 
 
-@pytest.mark.parametrize("text", ["nonsense\n", "[1]\n", '{"name": "a"}\n'])
+DECIDED = {
+    "name": "a", "person": True, "p_person": 0.5, "exited": False, "burst_index": 5, "processed": 6, "skipped": 0,
+    "unread": 0, "processed_ratio": 1.0, "macs": 9, "elapsed_us": 9,
+}  # fmt: skip
+
+
+def _line(**changes: object) -> str:
+    return _written([DECIDED | changes], "ndjson")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense\n",
+        "[1]\n",
+        "null\n",
+        '{"name": "a"}\n',
+        "[" * 100_000 + "\n",
+        _line(p_person=2),
+        _line(p_person="<script>"),
+        _line(macs=-1),
+        _line(burst_index="5"),
+        _line(person=None),
+        _line(name=7),
+        _line(code=7),
+        _line(code="<b>", message=["x"]),
+        _line(curve=["<script>"]),
+    ],
+)
 def test_another_file_is_not_gone_on_with(tmp_path: Path, text: str) -> None:
     path = tmp_path / "file"
     path.write_text(text)
     with pytest.raises(RowsError, match="row 1 is not one"):
         list(read_rows(path, "ndjson", SETTINGS))
+
+
+@pytest.mark.parametrize(
+    "change", [("0.5", "2"), ("0.5", "<script>"), ("0.5", "nan"), ("True", "perhaps"), ("a,", '"a')]
+)
+def test_a_table_that_lies_is_not_gone_on_with(tmp_path: Path, change: tuple[str, str]) -> None:
+    path = tmp_path / "file"
+    path.write_text(_written([DECIDED], "csv").replace(*change))
+    with pytest.raises(RowsError, match="row 1 is not one"):
+        list(read_rows(path, "csv", SETTINGS))
+
+
+@settings(max_examples=60)
+@given(st.lists(st.binary(min_size=1, max_size=12), max_size=4), st.sampled_from(["csv", "ndjson"]))
+def test_any_name_is_read_again(tmp_path_factory: pytest.TempPathFactory, found: list[bytes], kind: str) -> None:
+    path = tmp_path_factory.mktemp("rows") / "file"
+    named = [os.fsdecode(name.replace(b"\0", b"x")) for name in found]
+    with open_text(path, "w") as file:
+        writer = RowWriter(file, kind, SETTINGS)
+        for name in named:
+            writer.add(DECIDED | {"name": name})
+    assert [row["name"] for row in read_rows(path, kind, SETTINGS)] == named
 
 
 def test_rows_of_other_settings_are_not_gone_on_with(tmp_path: Path) -> None:
