@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 BODY_BUFFER_BYTES: Final = 65_536
 """Of a body that came and that the application did not take yet; more is not read."""
 
+PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
+
 Event = MutableMapping[str, Any]
 Application = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]]
 
@@ -23,8 +25,12 @@ Application = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event],
 class Connection(Protocol):
     """Where the request comes from, and where its answer goes."""
 
-    def transmit(self, event: h11.Event) -> None:
-        """Sends a part of the answer."""
+    @property
+    def own_headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers of every answer on this connection."""
+
+    def transmit(self, *events: h11.Event) -> None:
+        """Sends parts of the answer, all at once."""
 
     async def taken(self) -> None:
         """Waits while the client takes too little of what was sent."""
@@ -48,7 +54,8 @@ class Exchange:
 
     Attributes:
         whole: whether all of the body came.
-        started, complete: of the answer.
+        started: whether a part of the answer was sent; its head waits for the first part of its body.
+        complete: whether all of it was.
     """
 
     def __init__(self, connection: Connection, scope: Event) -> None:
@@ -57,6 +64,7 @@ class Exchange:
         self._arrived = asyncio.Event()
         self._end_told = self._gone = self._bodiless = False
         self._failure: ServiceError | None = None
+        self._head: h11.Response | None = None
         self.whole = self.started = self.complete = False
 
     @property
@@ -131,24 +139,29 @@ class Exchange:
         if self._gone:
             return
         kind = message["type"]
-        if self.complete or kind != ("http.response.body" if self.started else "http.response.start"):
+        if self.complete or kind != ("http.response.start" if self._head is None else "http.response.body"):
             raise RuntimeError(f"an answer cannot go on with {kind!r}")
-        if not self.started:
+        if self._head is None:
             self._start(message["status"], list(message.get("headers", [])))
         else:
-            self._go_on(message.get("body", b""), more=message.get("more_body", False))
+            self._go_on(self._head, message.get("body", b""), more=message.get("more_body", False))
             await self._connection.taken()
 
-    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> h11.Response:
         self._bodiless = self.scope["method"] == "HEAD" or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-        self._connection.transmit(h11.Response(status_code=status, headers=headers))
-        self.started = True
+        own = self._connection.own_headers
+        self._head = h11.Response(status_code=status, headers=[*own, *headers], reason=PHRASES.get(status, b""))
+        return self._head
 
-    def _go_on(self, data: bytes, *, more: bool) -> None:
+    def _go_on(self, head: h11.Response, data: bytes, *, more: bool) -> None:
+        events: list[h11.Event] = [] if self.started else [head]
         if data and not self._bodiless:
-            self._connection.transmit(h11.Data(data=data))
+            events.append(h11.Data(data=data))
         if not more:
-            self._connection.transmit(h11.EndOfMessage())
+            events.append(h11.EndOfMessage())
+        self.started = True
+        self._connection.transmit(*events)
+        if not more:
             self.complete = True
             self._body.clear()
             self._arrived.set()
@@ -162,5 +175,4 @@ class Exchange:
             self._connection.abort()
             return
         answer = problem(error, self.scope["path"])
-        self._start(answer.status_code, answer.raw_headers)
-        self._go_on(bytes(answer.body), more=False)
+        self._go_on(self._start(answer.status_code, answer.raw_headers), bytes(answer.body), more=False)

@@ -7,7 +7,6 @@ bytes between the transport, h11 and the `Exchange` under way, and keeps the con
 
 import asyncio
 import logging
-from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from uvicorn.server import ServerState
 
 from server.errors import ServiceError
 from server.http.problem import problem
-from server.process.exchange import BODY_BUFFER_BYTES, Event, Exchange
+from server.process.exchange import BODY_BUFFER_BYTES, PHRASES, Event, Exchange
 from server.process.heads import (
     HEAD_BYTES,
     HEAD_LINES,
@@ -39,7 +38,6 @@ TURN_S: Final = 0.002
 """How long one connection may hold the event loop before the others have their turn."""
 
 HEALTH: Final = "/healthz/"
-PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 
 
 class HttpConnection(asyncio.Protocol):
@@ -202,16 +200,14 @@ class HttpConnection(asyncio.Protocol):
 
     # What an exchange calls
 
-    def transmit(self, event: h11.Event) -> None:
-        """Sends a part of an answer; the last answer of a connection says so."""
-        if isinstance(event, h11.Response):
-            own = [*self._server.default_headers, *([(b"connection", b"close")] if self._last else [])]
-            event = h11.Response(
-                status_code=event.status_code,
-                headers=[*own, *event.headers.raw_items()],
-                reason=PHRASES.get(event.status_code, b""),
-            )
-        data = self._http.send(event)
+    @property
+    def own_headers(self) -> list[tuple[bytes, bytes]]:
+        """Date and server; the last answer of a connection says that it is."""
+        return [*self._server.default_headers, *([(b"connection", b"close")] if self._last else [])]
+
+    def transmit(self, *events: h11.Event) -> None:
+        """Sends parts of an answer, all at once."""
+        data = b"".join(self._http.send(event) or b"" for event in events)
         if data and not self.transport.is_closing():
             self._sent_bytes += len(data)
             self.transport.write(data)
@@ -231,7 +227,7 @@ class HttpConnection(asyncio.Protocol):
     def answered(self) -> None:
         """Goes on to the next request, or ends the connection."""
         self._exchange = self._task = None
-        if self._http.our_state is h11.MUST_CLOSE:
+        if self._last or self._http.our_state is h11.MUST_CLOSE:
             if self._http.their_state in (h11.SEND_BODY, h11.ERROR):
                 self._linger()
             else:
@@ -415,9 +411,12 @@ class HttpConnection(asyncio.Protocol):
             return
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             answer = problem(error)
-            self.transmit(h11.Response(status_code=answer.status_code, headers=answer.raw_headers))
-            self.transmit(h11.Data(data=bytes(answer.body)))
-            self.transmit(h11.EndOfMessage())
+            head = h11.Response(
+                status_code=answer.status_code,
+                headers=[*self.own_headers, *answer.raw_headers],
+                reason=PHRASES[answer.status_code],
+            )
+            self.transmit(head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage())
         self._linger()
 
     def _linger(self) -> None:

@@ -444,8 +444,9 @@ def test_a_connection_of_the_reserve_is_for_health_alone() -> None:
 @pytest.mark.parametrize("started", [False, True])
 def test_an_application_that_fails_is_answered_for_or_cut_off(started: bool, caplog: pytest.LogCaptureFixture) -> None:
     async def fails(_scope: dict[str, Any], _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
         if started:
-            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"half of it", "more_body": True})
         raise ZeroDivisionError
 
     async def steps(client: Client) -> None:
