@@ -36,6 +36,8 @@ EXTRAS: Final = {
     "torch": "train",
 }
 """Of packages that not every installation has, the extra of pyproject.toml that brings them."""
+HINTS: Final = {"unauthorized": "put the token into RASCANET_BEARER_TOKEN, or give --bearer-token"}
+"""Of codes of refusals, what the user of a command can do."""
 
 
 class Terminal(Console):
@@ -78,7 +80,8 @@ def failing_on(*errors: type[Exception]) -> Iterator[None]:
     except errors as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        fail(error)
+        hint = HINTS.get(getattr(error, "code", ""))
+        fail(f"{error}; {hint}" if hint else error)
 
 
 def install_hint(package: str) -> str:

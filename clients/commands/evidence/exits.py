@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.commands.console import console, failing_on
+from clients.commands.console import console, failing_on, need
+from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.photos import PhotosFolder
 from clients.commands.policy import Variant
 from clients.commands.weights import Weights, WeightsFile
@@ -44,8 +45,9 @@ def exits(
     source: Annotated[str | None, typer.Option(help="only pictures of this source")] = None,
     page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced")] = None,
     plot: Annotated[Path | None, typer.Option(help="file for the curve of agreement over processed ratio")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Every policy at matched loss of accuracy, its settings chosen on `val`, evaluated on `split`.
+    """Prints every policy at matched loss of accuracy, its settings chosen on `val`, evaluated on `split`.
 
     Examples:
         rascanet exits --photos folder
@@ -60,6 +62,9 @@ def exits(
     from model.training.evaluate import Evaluation
     from model.training.photos import EmptySplitError, PhotosError, read_photos
 
+    check_outputs(overwrite=overwrite, plot=plot)
+    if plot:
+        need("matplotlib")
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
         used = Weights.load(weights, variant)
         on_val = on_split = Evaluation(used.runtime, read_photos(photos, "val"))

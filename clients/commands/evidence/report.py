@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.commands.console import console, fail, failing_on, need
+from clients.commands.console import console, fail, failing_on, need, say
+from clients.commands.names import shown
+from clients.commands.outputs import Overwrite, check_outputs, whole_text
 from clients.commands.photos import PhotosFolder
 from clients.commands.weights import Weights, names_of
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from clients.commands.table import Table
     from model.exit_policy import Policy
     from model.training.evaluate import Evaluation
+
+_Part = tuple[Weights, "Evaluation", "Evaluation"]
+"""Weights, and what they say of the split and of `val`."""
 
 SHOWN = 8
 """Pictures of a kind."""
@@ -35,6 +40,7 @@ def report(
         list[Path] | None, typer.Option(help="files of weights; those that come with the project if not given")
     ] = None,
     presets: Annotated[bool, typer.Option(help="also the accuracy in the sensor's five lights")] = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Writes tables, curves, reliability, halts, mistakes, latest exits, lights and budget to one HTML file.
 
@@ -42,61 +48,84 @@ def report(
         rascanet report --photos folder --out report.html
     """
     need("matplotlib")
-    from clients.commands.evidence.evaluation_tables import Contender, compare_table
-    from clients.commands.html import Page
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError, shipped_weights
     from model.config import VARIANTS
-    from model.exit_policy import NeverExitPolicy
     from model.step import RuntimeUnavailableError
     from model.training.evaluate import Evaluation
-    from model.training.photos import LABEL_RULE, PhotosError, read_photos
+    from model.training.photos import PhotosError, read_photos
 
+    check_outputs(overwrite=overwrite, out=out)
     files = weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]
-    with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
+    with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError):
         all_used = [Weights.load(file, "") for file in files]
-        names = names_of({used.file for used in all_used})
         pictures, chosen_on = read_photos(photos, split), read_photos(photos, "val")
-        page = Page(f"Person or no person: {', '.join(used.runtime.config.name for used in all_used)} on {split}")
-        flatter = "on val itself the figures of policies flatter" if split == "val" else "none was chosen on this split"
-        page.paragraph(
-            f"Written by `rascanet report --split {split}`. Shares in brackets are 95 % intervals. "
-            f"Every setting of an exit policy was chosen on val: {flatter}."
-        )
-        contenders: list[Contender] = []
-        parts: list[tuple[Weights, Evaluation, Evaluation]] = []
+        parts: list[_Part] = []
         for used in all_used:
+            say(f"{used.runtime.config.name}: looking at {len(pictures.photos):,} pictures of {split}")
             evaluation = Evaluation(used.runtime, pictures)
             on_val = evaluation if split == "val" else Evaluation(used.runtime, chosen_on)
+            if not evaluation.sources or not on_val.sources:
+                fail(f"{photos}: {split!r} and 'val' must hold pictures with and without a person")
             parts.append((used, evaluation, on_val))
-            contenders.append(Contender(names[used.file], evaluation, NeverExitPolicy()))
-            if used.certified:
-                contenders.append(Contender(names[used.file], evaluation, used.certified))
-        if not parts[0][1].sources or not parts[0][2].sources:
-            fail(f"{photos}: {split!r} and 'val' must hold pictures with and without a person")
-
-        page.section("Data")
-        page.facts(
-            [
-                ("label rule", LABEL_RULE),
-                ("split", f"{split}, {len(pictures.photos)} pictures"),
-                *((f"of these, {name}", _both(pictures.labels[which])) for name, which in parts[0][1].sources.items()),
-                ("SHA-256 of the index", pictures.index_digest),
-            ]
-        )
-        if len(contenders) > 1:
-            page.table(compare_table(contenders, "Everything beside the first row"))
-        for used, evaluation, on_val in parts:
-            _weights_section(page, used, evaluation, on_val, split)
-        if presets:
-            page.section("Lights")
-            page.paragraph("The same full frames as the simulated sensor sees them, with its noise.")
-            page.table(_preset_table(parts))
-        page.section("Budget")
-        page.table(_budget_table([used.runtime.config for used in all_used]))
+        page = _page(parts, split, presets=presets)
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page.text)
-    console.print(f"{out}: {len(page.text) / 1e6:.1f} MB", soft_wrap=True)
+        with whole_text(out) as file:
+            file.write(page.text)
+    _summary_table(parts).show(console)
+    console.print(f"{shown(out)}: {len(page.text) / 1e6:.1f} MB", soft_wrap=True, markup=False, highlight=False)
+
+
+def _page(parts: "list[_Part]", split: str, *, presets: bool) -> "Page":
+    from clients.commands.html import Page
+    from model.training.photos import LABEL_RULE
+
+    page = Page(f"Person or no person: {', '.join(used.runtime.config.name for used, _, _ in parts)} on {split}")
+    flatter = "on val itself the figures of policies flatter" if split == "val" else "none was chosen on this split"
+    page.paragraph(
+        f"Written by `rascanet report --split {split}`. Shares in brackets are 95 % intervals. "
+        f"Every setting of an exit policy was chosen on val: {flatter}."
+    )
+    page.section("Summary")
+    page.table(_summary_table(parts))
+    for used, evaluation, on_val in parts:
+        say(f"{used.runtime.config.name}: searching exit policies, drawing")
+        _weights_section(page, used, evaluation, on_val, split)
+    if presets:
+        say("evaluating in the sensor's five lights")
+        page.section("Lights")
+        page.paragraph("The same full frames as the simulated sensor sees them, with its noise.")
+        page.table(_preset_table(parts))
+    page.section("Budget")
+    page.table(_budget_table([used.runtime.config for used, _, _ in parts]))
+    page.section("Data and weights")
+    first = parts[0][1]
+    page.facts(
+        [
+            ("labels", f"as the index has them; `rascanet data vww` makes them so: {LABEL_RULE}"),
+            ("split", f"{split}, {len(first.photos.photos)} pictures"),
+            *((f"of these, {name}", _both(first.photos.labels[which])) for name, which in first.sources.items()),
+            ("SHA-256 of the index", first.photos.index_digest),
+        ]
+    )
+    for used, _, _ in parts:
+        page.heading(used.runtime.config.name)
+        page.facts(_provenance(used))
+    return page
+
+
+def _summary_table(parts: "list[_Part]") -> "Table":
+    """The networks under whole frames and, where there is a certificate, under its policy."""
+    from clients.commands.evidence.evaluation_tables import Contender, compare_table
+    from model.exit_policy import NeverExitPolicy
+
+    names = names_of({used.file for used, _, _ in parts})
+    contenders: list[Contender] = []
+    for used, evaluation, _ in parts:
+        contenders.append(Contender(names[used.file], evaluation, NeverExitPolicy()))
+        if used.certified:
+            contenders.append(Contender(names[used.file], evaluation, used.certified))
+    return compare_table(contenders, "Everything beside the first row")
 
 
 def _weights_section(page: "Page", used: Weights, evaluation: "Evaluation", on_val: "Evaluation", split: str) -> None:
@@ -112,7 +141,6 @@ def _weights_section(page: "Page", used: Weights, evaluation: "Evaluation", on_v
 
     name = used.runtime.config.name
     page.section(name)
-    page.facts(_provenance(used))
     page.table(whole_table(evaluation, "Whole frames, threshold 0.5"))
     page.heading("Is P(person) what it says?")
     page.figure(_reliability_figure(evaluation), "reliability diagram: share of persons over P(person)")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from clients.commands.console import console, fail, failing_on
+from clients.commands.outputs import Overwrite, check_outputs
 
 COLOURS = 10
 """After so many lines their colours come again."""
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
 def training_curves(
     runs: Annotated[list[Path], typer.Argument(help="folders of runs, or their log.csv")],
     plot: Annotated[Path, typer.Option(help="file for the curves, .svg or .png")],
+    overwrite: Overwrite = False,
 ) -> None:
     """Draws balanced accuracy on `val` (weights without scaling of P(person)) over pictures seen; prints each best.
 
@@ -28,6 +30,7 @@ def training_curves(
     """
     from clients.commands.plot import new_figure, save
 
+    check_outputs(overwrite=overwrite, plot=plot)
     figure = new_figure(9.0, 4.2)
     axes = figure.subplots()
     with failing_on(OSError):

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,13 @@ def test_train_and_evaluate_on_a_handful_of_photographs(tmp_path: Path) -> None:
     evaluated = _run("evaluate", "--photos", tmp_path, "--weights", weights).stdout
     assert math.isclose(float(found[1]) / 100, provenance["val"]["balanced_accuracy"], abs_tol=1e-3)
     assert f"{found[1]}%" in evaluated
+
+
+def test_a_missing_token_is_told_with_what_to_do(start: Callable[..., str], photo: Path) -> None:
+    url = start(bearer_token="t" * 40)
+    for command in (("stream", photo, "--variant", SMALL.name), ("classify", photo)):
+        result = _run(*command, "--url", url)
+        assert result.exit_code == 2
+        assert "RASCANET_BEARER_TOKEN" in result.stderr
+        assert "{" not in result.stderr
+        assert len(result.stderr.splitlines()) == 1
