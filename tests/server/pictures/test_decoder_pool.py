@@ -14,11 +14,14 @@ from server.pictures.decoder_pool import DecoderPool
 from tests.picture_files import huge_png, picture
 
 LONG_S = 60.0
+OTHERS: frozenset[psutil.Process] = frozenset()
+"""Decoders of services that other tests have left running."""
 
 
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[DecoderPool]:
     monkeypatch.setenv("RASCANET_BEARER_TOKEN", "a-secret")
+    monkeypatch.setattr(f"{__name__}.OTHERS", frozenset(_decoders()))
     pool = DecoderPool()
     yield pool
     pool.close()
@@ -27,7 +30,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[DecoderPool]:
 
 def _decoders() -> list[psutil.Process]:
     children = psutil.Process().children(recursive=True)
-    return [each for each in children if "server.pictures.decoder_process" in each.cmdline()]
+    return [each for each in children if each not in OTHERS and "server.pictures.decoder_process" in each.cmdline()]
 
 
 def _decode(pool: DecoderPool, content: bytes, limits: PictureLimits = USUAL_LIMITS, seconds: float = LONG_S) -> object:
