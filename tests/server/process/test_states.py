@@ -1,8 +1,16 @@
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.process.states import RULES, End, Life, State
+from server.process.heads import HEAD_BYTES, HEAD_LINES
+from server.process.http_connection import TURN_S
+from server.process.logs import BURST_LINES, LINES_A_SECOND, QUEUED_LINES
+from server.process.places import RESERVE
+from server.process.states import LINGER_S, RULES, End, Life, State
+from server.process.workers import HANGS_S, LONGEST_S
 from server.settings import Settings
 
 SETTINGS = Settings(handshake_s=3, request_s=20, keep_alive_s=40, send_s=5, min_bytes_per_s=100)
@@ -50,3 +58,28 @@ def test_bytes_of_one_state_do_not_count_for_the_next() -> None:
     life.moved(10_000)
     life.enter(State.UNREAD, 1.0)
     assert life.end(6.0) is End.ABORT
+
+
+def test_the_states_are_documented_with_what_ends_them() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text()
+    section = page.partition("## Connections\n")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \| .* \|$", section, re.MULTILINE))
+    assert list(rows) == [state.value for state in State]
+    for state, rule in RULES.items():
+        named = [*rule.bounds, *(("send_s", "min_bytes_per_s") if rule.paced else ())]
+        assert set(named) == set(re.findall(r"`(\w+)`", rows[state.value])), state
+        assert f"{LINGER_S:g} s" in rows[state.value] or not rule.extra_s
+
+
+def test_the_pace_of_a_turn_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text()
+    for sentence in (
+        f"lasts {TURN_S * 1e3:g} ms",
+        f"has at most {HEAD_BYTES // 1024} KiB and {HEAD_LINES} lines",
+        f"there are {RESERVE} more places",
+        f"pauses that double up to {LONGEST_S:g} s",
+        f"has not turned for {HANGS_S:g} s",
+        f"{QUEUED_LINES:,} wait",
+        f"{BURST_LINES} are written at once and {LINES_A_SECOND:g} a second",
+    ):
+        assert sentence in page, sentence
