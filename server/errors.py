@@ -160,8 +160,10 @@ REFUSALS: Final = {refusal.code: refusal for refusal in _ALL}
 UNNAMED_CLOSES: Final = {
     1000: "after `summary`",
     1001: "after `going_away`",
+    1002: "not a frame as RFC 6455 wants it; the websocket layer closes at once",
     1009: "a message over `message_bytes`; the websocket layer closes at once",
     1011: 'no answer to a ping within `ping_s`: "keepalive ping timeout", if the connection still takes it',
+    1012: "the service ends, and the stream has not left in time",
 }
 """Close codes of streams that end without an `error`."""
 

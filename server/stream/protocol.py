@@ -43,6 +43,10 @@ class StreamProtocol(asyncio.Protocol):
     """
 
     transport: asyncio.Transport
+    _gate: FrameGate
+    _parser: ServerProtocol
+    _keepalive: Keepalive
+    _allowance: Allowance
 
     def __init__(
         self,
@@ -65,12 +69,8 @@ class StreamProtocol(asyncio.Protocol):
         self._aborted = False
         self.handshake_complete = False
         self._conversation: Conversation | None = None
-        self._gate = FrameGate(self._limits.message_bytes)
-        self._parser = ServerProtocol(state=State.OPEN, max_size=self._limits.message_bytes, logger=LIBRARY_LOG)
         self._fragments: list[bytes] = []
         self._is_text = False  # whether they are of a text message
-        self._keepalive = Keepalive(self._limits.ping_s, self._clock)
-        self._allowance = Allowance(self._loop.time())
 
     # What the transport calls
 
@@ -168,6 +168,10 @@ class StreamProtocol(asyncio.Protocol):
             self.transport.write(denial(error))
             self.transport.close()
             return
+        self._gate = FrameGate(self._limits.message_bytes)
+        self._parser = ServerProtocol(state=State.OPEN, max_size=self._limits.message_bytes, logger=LIBRARY_LOG)
+        self._keepalive = Keepalive(self._limits.ping_s, self._clock)
+        self._allowance = Allowance(self._loop.time())
         self.transport.write(answer)
         self._set_timer()
         if rest:
@@ -261,6 +265,8 @@ class StreamProtocol(asyncio.Protocol):
     def _write_parsed(self) -> None:
         """Writes what the library has to say; ends the connection where the library would."""
         for data in self._parser.data_to_send():
+            if self.transport.is_closing():
+                break
             if data:
                 self.transport.write(data)
             elif self._parser.parser_exc is None:
@@ -304,7 +310,12 @@ class StreamProtocol(asyncio.Protocol):
             return
         limits, conversation = self._limits, self._conversation
         wait_s = min(limits.handshake_s, limits.idle_s, limits.send_s, limits.ping_s)
-        due = self._until if conversation is None else min(conversation.deadline, self._keepalive.deadline)
+        if conversation is None:
+            due = self._until
+        elif conversation.ending is None:
+            due = min(conversation.deadline, self._keepalive.deadline)
+        else:
+            due = conversation.deadline
         self._timer = self._loop.call_later(max(TICK_S, min(wait_s, due - self._clock())), self._look)
 
     def _look(self) -> None:

@@ -434,6 +434,16 @@ def test_a_close_that_is_never_answered_is_cut_off() -> None:
     connection.lose()
 
 
+def test_whoever_waits_for_a_close_waits_quietly() -> None:
+    """Pings that are due no more wake nobody."""
+    connection, _ = _opened(send_s=60.0, ping_s=2.0)
+    for message in (HELLO, MESSAGES["end"]):
+        connection.receive(b"".join(whole(message)))
+    connection.loop.run(30.0)
+    assert connection.loop.calls <= 30.0 / 2.0 + 1
+    connection.lose()
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [

@@ -41,12 +41,18 @@ class Anybody:
 
 
 class VirtualLoop:
-    """The part of an event loop that a protocol needs, whose time a test moves."""
+    """The part of an event loop that a protocol needs, whose time a test moves.
+
+    Attributes:
+        now: seconds.
+        calls: made by `run`, over all its time.
+    """
 
     def __init__(self) -> None:
         self.now = 1000.0
         self._due: list[tuple[float, int, _Handle]] = []
         self._numbers = count()
+        self.calls = 0
 
     def time(self) -> float:
         return self.now
@@ -65,6 +71,7 @@ class VirtualLoop:
         while self._due and self._due[0][0] <= until:
             self.now, _, handle = heapq.heappop(self._due)
             handle.run()
+            self.calls += 1
         self.now = until
 
     def step(self) -> bool:
