@@ -5,7 +5,6 @@ without keeping its aspect. Files are hostile until they are read: every bound i
 """
 
 import io
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,8 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from model.jpeg_layout import END, START, JpegError, JpegLayout, TooManyScansError
 
 Frame = npt.NDArray[np.uint8]
 """(H, W, 3) RGB, 0..255."""
@@ -87,6 +88,8 @@ USUAL_LIMITS: Final = PictureLimits()
 WHITE: Final = "white"
 """Colour behind transparent pixels."""
 
+JPEG_FILLING: Final = b"\x55" * 256
+"""Data in place of what is missing at the end of a JPEG."""
 _HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 _HEIC: Final = (
     "a HEIC picture, whose video codec (HEVC) is not built in; save it as JPEG (iPhone: Settings, Camera, Formats, "
@@ -205,15 +208,20 @@ def _decoded(content: bytes, limits: PictureLimits, *, draft: bool = False) -> I
         raise PictureError("image_too_large", f"the picture has more than the {limits.most_bytes} bytes that are taken")
     if not content:
         raise PictureError("unreadable_image", "the picture is empty")
-    layout = JpegLayout.of(content, limits.most_scans) if content.startswith(_JPEG_START) else None
+    try:
+        layout = JpegLayout.of(content, limits.most_scans) if content.startswith(START) else None
+    except TooManyScansError as error:
+        raise PictureError("image_too_many_pixels", str(error)) from error
+    except JpegError as error:
+        raise PictureError("unreadable_image", str(error)) from error
     try:
         return _loaded(content, limits, draft=draft)
     except PictureError:
         if layout is None or layout.ended or not layout.complete:
             raise
         # Where data is missing, the decoder makes pixels of what follows: those that don't depend on it were all there.
-        whole = content.removesuffix(b"\xff")
-        image, other = (_loaded(whole + end, limits, draft=draft) for end in (_JPEG_END, _JPEG_FILLING + _JPEG_END))
+        whole = content.removesuffix(END[:1])
+        image, other = (_loaded(whole + filling + END, limits, draft=draft) for filling in (b"", JPEG_FILLING))
         if image.tobytes() != other.tobytes():
             raise
         return image
@@ -284,71 +292,3 @@ def _scale_png_key(image: Image.Image, content: bytes) -> None:
         image.info["transparency"] = key * (255 // (2**depth - 1))
     elif isinstance(key, tuple) and depth == 16:
         image.info["transparency"] = tuple(value >> 8 for value in key)
-
-
-_JPEG_START: Final = b"\xff\xd8"
-_JPEG_END: Final = b"\xff\xd9"
-_JPEG_FILLING: Final = b"\x55" * 256
-_JPEG_MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
-_JPEG_MOST_SEGMENTS: Final = 20_000
-"""Segments of a JPEG that are walked through; a segment of 64 kB holds any of them for a file of a gigabyte."""
-_ALL_COEFFICIENTS: Final = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class JpegLayout:
-    """What the markers of a JPEG say (ITU-T T.81, annex B).
-
-    Attributes:
-        scans: passes over the picture.
-        complete: every coefficient of every component has come to its last bit, if the last scan is whole.
-        ended: the end marker is there.
-    """
-
-    scans: int
-    complete: bool
-    ended: bool
-
-    @classmethod
-    def of(cls, content: bytes, most_scans: int) -> "JpegLayout":
-        """Walks through the markers.
-
-        Raises:
-            PictureError: more than `most_scans` scans.
-        """
-        scans, missing, ended = 0, {}, False
-        for marker, segment in _jpeg_segments(content):
-            if marker == 0xD9:
-                ended = scans > 0
-                break
-            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # SOF: the components
-                missing = dict.fromkeys(segment[6::3], _ALL_COEFFICIENTS)
-            if marker == 0xDA and segment:  # SOS: components, first and last coefficient, bits
-                scans += 1
-                if scans > most_scans:
-                    raise PictureError(
-                        "image_too_many_pixels", f"the JPEG has more than {most_scans} scans; save it anew"
-                    )
-                parts, spectrum = segment[1 : 1 + 2 * segment[0] : 2], segment[1 + 2 * segment[0] :]
-                if len(spectrum) == 3 and not spectrum[2] & 15:  # the lowest bit
-                    seen = _ALL_COEFFICIENTS >> (63 - min(spectrum[1], 63)) & _ALL_COEFFICIENTS << min(spectrum[0], 63)
-                    for part in parts:
-                        missing[part] = missing.get(part, 0) & ~seen
-        return cls(scans, bool(missing) and not any(missing.values()), ended)
-
-
-def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers with what stands in their segments; the compressed data of scans is passed over."""
-    place = len(_JPEG_START)
-    for _ in range(_JPEG_MOST_SEGMENTS):
-        found = _JPEG_MARKER.search(content, place)
-        if found is None:
-            return
-        marker, place = found[1][0], found.end()
-        if marker in (0x01, 0xD8, 0xD9):
-            yield marker, b""
-            continue
-        length = int.from_bytes(content[place : place + 2], "big")
-        yield marker, content[place + 2 : place + length]
-        place += max(length, 2)
-    raise PictureError("unreadable_image", f"the JPEG has more than {_JPEG_MOST_SEGMENTS} segments; save it anew")
