@@ -55,6 +55,61 @@ class _Pending:
     decided_us: float = math.inf
 
 
+@dataclass(slots=True)
+class _Account:
+    """What becomes of the bursts of a frame while it is read out.
+
+    Attributes:
+        end_us: when the readout has come so far.
+        read, sent, skipped: bursts.
+        partly: rows of a burst that was given up in the middle.
+    """
+
+    frame_id: int
+    geometry: SensorGeometry
+    start_us: float
+    end_us: float
+    read: int = 0
+    sent: int = 0
+    skipped: int = 0
+    partly: int = 0
+
+    def skip(self, burst: Rows) -> None:
+        """Counts a burst that is left out."""
+        self.skipped += 1
+        self.end_us = float(burst.readout_us)
+
+    def send(self, burst: Rows) -> None:
+        """Counts a burst that is read and handed to the link."""
+        self.read += 1
+        self.sent += 1
+        self.end_us = float(burst.readout_us)
+
+    def stop(self, at_us: float, rows: int) -> None:
+        """Ends the readout in the middle of a burst, some rows of which were read."""
+        self.partly = rows
+        self.end_us = at_us
+
+    def ledger(self, next_us: float, decision: Decision | None) -> FrameLedger:
+        """Returns the frame's account; without a decision nothing was sent in vain."""
+        geometry, rows = self.geometry, self.geometry.burst_rows
+        return FrameLedger(
+            frame_id=self.frame_id,
+            rows=geometry.height,
+            rows_read=self.read * rows + self.partly,
+            rows_sent=self.sent * rows,
+            rows_skipped=self.skipped * rows,
+            rows_unread=geometry.height - (self.read + self.skipped) * rows - self.partly,
+            bursts_sent=self.sent,
+            bytes_sent=self.sent * geometry.burst_bytes,
+            bytes_saved=(geometry.bursts_per_frame - self.sent) * geometry.burst_bytes,
+            late_bursts=self.sent - decision.processed if decision else 0,
+            start_us=self.start_us,
+            end_us=self.end_us,
+            next_us=next_us,
+        )
+
+
 class Emitter:
     """A sensor with an open stream to a service; made by `open_emitter`.
 
@@ -131,64 +186,41 @@ class Emitter:
         start_us = self.next_start_us if start_us is None else start_us
         lost = self._link.loses(pending.frame_id)
         outbox: deque[tuple[Passage, Rows]] = deque()
-        end_us, read, partly, sent, skipped = start_us, 0, 0, 0, 0
+        account = _Account(pending.frame_id, self.geometry, start_us, start_us)
         for burst in reader(pending.frame_id, start_us):
             await self._deliver(outbox, burst.readout_us)
             await self._sleep_until(burst.readout_us)
             now_us = max(self._now_us(), burst.readout_us)
-            if (
-                pending.skips.get(burst.first_burst, math.inf) <= now_us
-            ):  # the last burst's skip comes with the decision
-                end_us = float(burst.readout_us)
-                skipped += 1
+            if pending.skips.get(burst.first_burst, math.inf) <= now_us:
+                account.skip(burst)  # the last burst's skip comes with the decision
                 continue
             if pending.decided_us <= now_us:
-                sent -= self._take_back(outbox, now_us)
-                stopped_us = min(max(end_us, pending.decided_us), burst.readout_us)
-                partly = self._rows_begun(burst, stopped_us - end_us)
-                end_us = stopped_us
+                account.sent -= self._take_back(outbox, now_us)
+                stopped_us = min(max(account.end_us, pending.decided_us), burst.readout_us)
+                account.stop(stopped_us, self._rows_begun(burst, stopped_us - account.end_us))
                 break
-            end_us = float(burst.readout_us)
-            read += 1
-            sent += 1
+            account.send(burst)
             self._tell(burst)
             if not lost:
                 passage = self._link.send(now_us, burst.rows.size, burst.frame_id, burst.first_burst)
                 outbox.append((passage, burst))
                 await self._deliver(outbox, now_us)
         await self._deliver(outbox, math.inf)
-        decision: Decision | None = None
-        if not lost:
-            answer = await self._answer(pending.decision, "a decision")
-            if isinstance(answer, Decision):
-                decision = answer
-            await self._sleep_until(pending.decided_us)
+        decision = None if lost else await self._decision(pending)
         self._frame_id += 1
-        geometry = self.geometry
-        known_us = end_us if math.isinf(pending.decided_us) else pending.decided_us
-        self._next_start_us = next_us = self._timing.next_frame_us(
-            start_us, end_us, known_us, exited=decision is not None and decision.exited
-        )
-        rows, full_bytes = geometry.burst_rows, geometry.bursts_per_frame * geometry.burst_bytes
-        account = FrameLedger(
-            frame_id=pending.frame_id,
-            rows=geometry.height,
-            rows_read=read * rows + partly,
-            rows_sent=sent * rows,
-            rows_skipped=skipped * rows,
-            rows_unread=geometry.height - (read + skipped) * rows - partly,
-            bursts_sent=sent,
-            bytes_sent=sent * geometry.burst_bytes,
-            bytes_saved=full_bytes - sent * geometry.burst_bytes,
-            late_bursts=sent - decision.processed if decision else 0,
-            start_us=start_us,
-            end_us=end_us,
-            next_us=next_us,
-        )
+        known_us = account.end_us if math.isinf(pending.decided_us) else pending.decided_us
+        exited = decision is not None and decision.exited
+        self._next_start_us = self._timing.next_frame_us(start_us, account.end_us, known_us, exited=exited)
+        ledger = account.ledger(self._next_start_us, decision)
         if decision is None:
-            raise FrameLostError(account, "lost on the link" if lost else "not looked at: the service is behind")
-        values = {name: getattr(account, name) for name in FrameLedger.__slots__}
-        return FrameReport(**values, decision=decision, decision_us=pending.decided_us - start_us)
+            raise FrameLostError(ledger, "lost on the link" if lost else "not looked at: the service is behind")
+        return FrameReport.of(ledger, decision, pending.decided_us - start_us)
+
+    async def _decision(self, pending: "_Pending") -> Decision | None:
+        """The service's decision once it has arrived; None if the service shed the frame."""
+        answer = await self._answer(pending.decision, "a decision")
+        await self._sleep_until(pending.decided_us)
+        return answer if isinstance(answer, Decision) else None
 
     def _tell(self, burst: Rows) -> None:
         try:

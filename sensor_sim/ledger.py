@@ -4,7 +4,7 @@ import sys
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import msgspec
 
@@ -63,6 +63,12 @@ class FrameReport(FrameLedger):
 
     decision: Decision
     decision_us: float
+
+    @classmethod
+    def of(cls, ledger: FrameLedger, decision: Decision, decision_us: float) -> Self:
+        """Returns a ledger with the decision."""
+        values = {field.name: getattr(ledger, field.name) for field in fields(FrameLedger)}
+        return cls(**values, decision=decision, decision_us=decision_us)
 
 
 @dataclass(frozen=True, slots=True)
