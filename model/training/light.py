@@ -31,6 +31,8 @@ class Light:
         grey_share: how many of the frames are without colour, as from a sensor without filters.
         noise_share: how many get shot and read noise.
         white_electrons: least and largest number of electrons (e) of a white pixel, where noise is added.
+        exposure: least and largest share of the full scale that white reaches, where noise is added; what a sensor's
+            largest gain can't make up for in the dark.
         erase_share: in how many a rectangle is wiped out (random erasing, Zhong et al. 2017).
     """
 
@@ -41,6 +43,7 @@ class Light:
     grey_share: float = 0.0
     noise_share: float = 0.0
     white_electrons: tuple[float, float] = (50.0, 5000.0)
+    exposure: tuple[float, float] = (1.0, 1.0)
     erase_share: float = 0.0
 
 
@@ -78,7 +81,9 @@ def change_light(dice: Dice, frames: Tensor, light: Light) -> Tensor:
     pixels = torch.baddbmm(shift[:, None, None], frames.reshape(count, -1, 3).float(), colour).reshape(frames.shape)
     if light.noise_share:
         noisy = dice.some(count, light.noise_share)
-        pixels[noisy] = add_noise(dice, pixels[noisy], dice.log_uniform(*light.white_electrons, len(noisy)))
+        electrons = dice.log_uniform(*light.white_electrons, len(noisy))
+        exposure = dice.log_uniform(*light.exposure, len(noisy)) if light.exposure != (1.0, 1.0) else None
+        pixels[noisy] = add_noise(dice, pixels[noisy], electrons, exposure)
     if light.erase_share:
         erased = dice.some(count, light.erase_share)
         pixels[erased] = _erase(dice, pixels[erased])
@@ -118,13 +123,20 @@ def _erase(dice: Dice, pixels: Tensor) -> Tensor:
     return torch.where((rows[:, :, None] & columns[:, None])[..., None], dice.uniform(0, 255, count, 1, 1, 3), pixels)
 
 
-def add_noise(dice: Dice, pixels: Tensor, white_electrons: Tensor) -> Tensor:
+def add_noise(dice: Dice, pixels: Tensor, white_electrons: Tensor, exposure: Tensor | None = None) -> Tensor:
     """Shot and read noise of sensors whose white pixel collects so many electrons, (B,); sRGB (B, ...) 0..255, float32.
 
-    Both as normal noise in linear light; the display curve is taken as a power of 2.2.
+    Both as normal noise in linear light; the display curve is taken as a power of 2.2. The simulated sensor
+    (`sensor_sim.sensor`), which has more to it, is what this is held to by a test.
+
+    Args:
+        exposure: share of the full scale that white reaches, (B,); all of it if None.
     """
-    electrons = white_electrons.reshape(-1, *(1 for _ in pixels.shape[1:]))
+    each = (-1, *(1 for _ in pixels.shape[1:]))
+    electrons = white_electrons.reshape(each)
     light = (pixels.clamp(0, 255) / 255) ** 2.2
     spread = (light * electrons + READ_NOISE_E**2).sqrt() / electrons
     noisy = light + spread * dice.normal(*pixels.shape)
+    if exposure is not None:
+        noisy = noisy * exposure.reshape(each)
     return noisy.clamp(0, 1) ** (1 / 2.2) * 255

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.training.light import READ_NOISE_E, Dice, Light, add_noise, change_light
+from sensor_sim.burst import SensorGeometry
+from sensor_sim.sensor import PRESETS, Sensor
 
 UNCHANGED = Light(brightness=0.0, saturation=(1.0, 1.0))
 STRONG = Light(
@@ -90,6 +92,30 @@ def test_an_erased_rectangle_has_one_colour_and_the_rest_stays() -> None:
         patch = after[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         assert len(np.unique(patch.reshape(-1, 3), axis=0)) == 1
         assert 0 < touched.mean() <= 0.12
+
+
+@pytest.mark.parametrize(("preset", "tolerance"), [("indoor", 0.1), ("dusk", 0.25), ("night", 0.4)])
+@pytest.mark.parametrize("level", [60, 128, 200])
+def test_noise_is_that_of_the_simulated_sensor(preset: str, tolerance: float, level: int) -> None:
+    # The sensor has a dark current, uneven pixels, steps and sRGB's own curve too; the darker, the more they tell.
+    config = PRESETS[preset]
+    white = min(config.white_photons * config.quantum_efficiency, config.full_well_e)
+    exposure = min(1.0, white * config.gain_dn_e / (config.max_dn - config.black_level_dn))
+    seen = Sensor(config, SensorGeometry(105, 120)).frame(np.full((105, 120, 3), level, np.uint8)).astype(float)
+    even = torch.full((1, 105, 120, 3), float(level))
+    made = add_noise(dice(), even, torch.tensor([white]), torch.tensor([exposure])).numpy()
+    assert made.mean() == pytest.approx(seen.mean(), rel=0.05 if preset != "night" else 0.25)
+    assert made.std() == pytest.approx(seen.std(), rel=tolerance)
+
+
+def test_frames_in_the_dark_are_darker() -> None:
+    frames = np.full((16, 20, 20, 3), 200, np.uint8)
+    light = Light(brightness=0.0, saturation=(1.0, 1.0), noise_share=0.5, exposure=(0.25, 0.5))
+    shades = changed(frames, light).mean((1, 2, 3))
+    assert (shades == 200).sum() == 8  # those without noise
+    noisy = shades[shades != 200]
+    assert noisy.max() < 200 * 0.5 ** (1 / 2.2) + 3
+    assert noisy.min() > 200 * 0.25 ** (1 / 2.2) - 3
 
 
 @pytest.mark.parametrize("white_electrons", [200.0, 20_000.0])
