@@ -46,14 +46,21 @@ MENDABLE: dict[type[Exception], ExitStatus] = {
 def main() -> None:
     """Settings from the command line and the environment."""
     try:
-        settings = CliApp.run(Settings, cli_exit_on_error=False)
-        for name in Settings.secret_variables() & set(map(str.upper, os.environ)):
-            _forget(name)
+        settings = _settings()
+        for name in [each for each in os.environ if each.upper() in Settings.secret_variables()]:
+            del os.environ[name]  # children inherit it
         run(settings)
     except tuple(MENDABLE) as error:
         status = next(status for kind, status in MENDABLE.items() if isinstance(error, kind))
         print(f"rascanet: {in_one_sentence(error)}", file=sys.stderr)
         sys.exit(status)
+
+
+def _settings() -> Settings:
+    try:
+        return CliApp.run(Settings, cli_exit_on_error=False)
+    except RecursionError:
+        raise SettingsError("a list of values is nested too deeply") from None
 
 
 def in_one_sentence(error: Exception) -> str:
@@ -66,12 +73,6 @@ def in_one_sentence(error: Exception) -> str:
             text = text.replace(given, given.partition("=")[0] if given.startswith("--") else "...")
         text += "; `python -m server --help` lists the options, lists of values are JSON"
     return text
-
-
-def _forget(name: str) -> None:
-    """Takes a secret out of the environment, which children inherit."""
-    for found in [each for each in os.environ if each.upper() == name]:
-        del os.environ[found]
 
 
 if __name__ == "__main__":

@@ -105,7 +105,15 @@ def _serve(
         log_config=None,
         **connection_options(settings),
     )
-    DrainingServer(config, beat).run(sockets=sockets)
+    server = DrainingServer(config, beat)
+    try:
+        server.run(sockets=sockets)
+    except SystemExit:
+        if (
+            not server.started
+        ):  # the application did not start, and uvicorn has logged why: a fault, whatever its status
+            raise SystemExit(1) from None
+        raise
 
 
 def _stopped(_signal: int, _frame: object) -> None:

@@ -41,7 +41,7 @@ class DrainingServer(uvicorn.Server):
         """
         if sockets is None:
             sockets = listening_sockets(self.config.host, self.config.port)
-        await super().startup(sockets=[])
+        await super().startup(sockets=[])  # makes no servers, and ends the process if the application does not start
         state = self.lifespan.state
         registry: Registry = state["connections"]
         settings = registry.settings

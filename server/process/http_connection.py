@@ -170,7 +170,7 @@ class HttpConnection(asyncio.Protocol):
         return full or self._paused or bool(self._http.they_are_waiting_for_100_continue)
 
     def _end(self, end: End) -> None:
-        self._connections.cut(self.life.state)
+        self._connections.cut(self, self.life.state)
         if end is End.REFUSE:
             self._time_out()
         elif end is End.CLOSE:
@@ -402,7 +402,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _refuse(self, error: ServiceError) -> None:
         """Answers a request that no application sees, or whose body is broken; the connection ends."""
-        self._connections.refused(error.code)
+        self._connections.cut(self, error.code)
         self._last = True
         if self._exchange is not None:
             self._exchange.fail(error)  # the application answers it, or has begun to

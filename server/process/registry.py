@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 SWEEP_S: Final = 0.25
 """Between two looks at all connections: by so much a deadline may be late."""
 
+ROUTINE: Final = frozenset({State.IDLE, State.BEFORE_HEAD, State.REFUSED})
+"""Ends of a state that nobody needs to read about: browsers and proxies keep connections as long as they may."""
+
 
 class Connection(Protocol):
     """What the registry asks of a connection."""
@@ -77,13 +80,11 @@ class Registry:
         self._places.release(address)
         return True
 
-    def cut(self, state: State) -> None:
-        """Counts a connection whose time in a state was up."""
-        self._metrics.cut(state)
-
-    def refused(self, code: str) -> None:
-        """Counts a request that the connection itself refused."""
-        self._metrics.cut(code)
+    def cut(self, connection: Connection, reason: str) -> None:
+        """Counts and logs a connection that the service ends: its state whose time was up, or the code of a refusal."""
+        self._metrics.cut(reason)
+        if reason not in ROUTINE:
+            log.info("connection cut", extra={"facts": {"reason": reason, "address": self._open.get(connection, "")}})
 
     def sweep(self) -> None:
         """Ends what is over, and counts the states."""
