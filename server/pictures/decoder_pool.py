@@ -7,12 +7,17 @@ import sys
 import threading
 from dataclasses import dataclass
 from time import monotonic
+from typing import Final
 
 import numpy as np
 
 from model.picture import Frame, PictureLimits
 from server.errors import ServiceError
+from server.pictures.decode import decode_image
 from server.pictures.decoder_process import ANSWER, JOB, receive
+
+SHORTEST_BYTES: Final = 26
+"""No picture file has less (that of the oldest BMP, without a pixel); why it is none is told here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class DecoderPool:
         Raises:
             ServiceError: `image_too_large`, `image_too_many_pixels`, `unreadable_image`, `out_of_time`.
         """
+        if len(content) < SHORTEST_BYTES:
+            return decode_image(content, height, width, limits)
         if len(content) > limits.most_bytes:  # it need not travel
             content = content[: limits.most_bytes + 1]
         decoder = self._decoder()

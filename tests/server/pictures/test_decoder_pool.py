@@ -48,7 +48,7 @@ def test_a_picture_is_the_same_frame_there_as_here(pool: DecoderPool) -> None:
 @pytest.mark.parametrize(
     ("content", "limits", "code"),
     [
-        (b"nothing", USUAL_LIMITS, "unreadable_image"),
+        (b"nothing of the kind, but long", USUAL_LIMITS, "unreadable_image"),
         (huge_png(), USUAL_LIMITS, "image_too_many_pixels"),
         (bytes(2000), PictureLimits(most_bytes=1000), "image_too_large"),
     ],
@@ -59,6 +59,14 @@ def test_faults_are_refusals(pool: DecoderPool, content: bytes, limits: PictureL
             _decode(pool, content, limits)
         assert refused.value.code == code
     assert len(_decoders()) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"GIF89a"])
+def test_what_is_too_short_starts_no_process(pool: DecoderPool, content: bytes) -> None:
+    with pytest.raises(ServiceError) as refused:
+        _decode(pool, content)
+    assert refused.value.code == "unreadable_image"
+    assert not _decoders()
 
 
 def test_a_picture_that_takes_too_long_is_given_up_and_the_next_one_is_decoded(pool: DecoderPool) -> None:
