@@ -1,8 +1,6 @@
 """`make screenshots`: the page in its states, of scenes of our own, into a folder."""
 
 import argparse
-import json
-import math
 import tempfile
 from pathlib import Path
 
@@ -12,6 +10,8 @@ from tests.page.scenes import write_camera, write_scenes
 from tests.page.serving import Service, chromium, listed
 
 WAIT_MS = 60_000
+SAMPLE = "two"
+"""A scene with people; under the policy of the certificate its scan stops early."""
 
 
 def _scan(page: Page, url: str, query: str) -> None:
@@ -20,25 +20,9 @@ def _scan(page: Page, url: str, query: str) -> None:
 
 
 def _shoot(page: Page, out: Path, name: str, whole: bool = True) -> None:
-    page.wait_for_timeout(600)  # the bars' transition
     path = out / f"{name}.png"
     page.screenshot(path=path, full_page=whole)
     print(path)
-
-
-def _early_exit(page: Page, url: str) -> tuple[str, float]:
-    """A scene with a person, and an exit threshold at which the weights at hand stop in the upper half of it."""
-    found = (-1.0, "street")
-    for name in ("street", "two"):
-        _scan(page, url, f"sample={name}&policy=never")
-        with page.expect_download() as download:
-            page.click("#export-json")
-        points = json.loads(Path(download.value.path()).read_text())["curves"][0]["points"]
-        curve = [point["p_person"] for point in points]
-        early = range(len(curve) // 5, len(curve) * 3 // 5)
-        highest = [curve[burst] for burst in early if curve[burst] == max(curve[: burst + 1])]
-        found = max(found, (max(highest, default=-1.0), name))
-    return found[1], max(0.01, math.floor(found[0] * 1000) / 1000)
 
 
 def shoot(out: Path) -> None:
@@ -51,34 +35,30 @@ def shoot(out: Path) -> None:
         service.start()
         try:
             with chromium(camera) as browser:
-                page = browser.new_page()
-                sample, threshold = _early_exit(page, service.url)
-                page.close()
                 for scheme in ("light", "dark"):
-                    _shoot_scheme(browser, service.url, out, scheme, sample, threshold)
-                _shoot_phone(browser, service.url, out, sample, threshold)
+                    _shoot_scheme(browser, service.url, out, scheme, scenes)
+                _shoot_phone(browser, service.url, out)
         finally:
             service.stop()
 
 
-def _shoot_scheme(browser: Browser, url: str, out: Path, scheme: str, sample: str, threshold: float) -> None:
-    policy = f"policy=published&exit_threshold={threshold}&skip_threshold=0.005"
+def _shoot_scheme(browser: Browser, url: str, out: Path, scheme: str, scenes: list[Path]) -> None:
     context = browser.new_context(
         viewport={"width": 1280, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
         permissions=["camera"],
     )
     page = context.new_page()
-    page.goto(url)
-    expect(page.locator("[data-sample=street]")).to_be_visible()
-    _shoot(page, out, f"start-{scheme}")
-    page.goto(f"{url}/?slow=100&sample={sample}&{policy}")
+    page.goto(url)  # plays by itself
+    expect(page.locator("#decision")).to_contain_text("erson — ", timeout=WAIT_MS)
+    _shoot(page, out, f"first-visit-{scheme}")
+    page.goto(f"{url}/?slow=100&sample={SAMPLE}")
     expect(page.locator("#pause")).to_be_enabled(timeout=WAIT_MS)
     page.click("#pause")
     page.click("#step")
     page.click("#step")
     _shoot(page, out, f"reading-{scheme}")
-    _scan(page, url, f"sample={sample}&{policy}")
+    _scan(page, url, f"sample={SAMPLE}")
     _shoot(page, out, f"stopped-{scheme}")
     _shoot(page, out, f"stopped-{scheme}-screen", whole=False)
     for _ in range(8):
@@ -87,23 +67,31 @@ def _shoot_scheme(browser: Browser, url: str, out: Path, scheme: str, sample: st
     page.click("#latency summary")
     page.click("#panel .data summary")
     _shoot(page, out, f"tables-{scheme}")
-    _scan(page, url, f"sample={sample}&{policy}&compare=never")
+    _scan(page, url, f"sample={SAMPLE}&compare=never")
     _shoot(page, out, f"side-by-side-{scheme}")
-    page.goto(f"{url}/?mode=wall&tiles=16&slow=30&{policy}")
+    page.goto(f"{url}/?slow=1")
+    expect(page.locator("[data-sample=street]")).to_be_visible()
+    page.set_input_files("#file", scenes)
+    expect(page.locator("#results-words")).to_contain_text(f"{len(scenes)} pictures", timeout=WAIT_MS)
+    page.click("#results summary")
+    _shoot(page, out, f"own-pictures-{scheme}")
+    page.goto(f"{url}/?mode=wall&tiles=64&slow=30")
     expect(page.locator("#wall-totals[data-frames]")).to_have_count(1, timeout=WAIT_MS)
     page.wait_for_timeout(3000)
     _shoot(page, out, f"wall-{scheme}")
-    page.goto(f"{url}/?mode=live&{policy}")
+    page.goto(f"{url}/?mode=live")
     page.click("#go")
     page.wait_for_timeout(6000)
     _shoot(page, out, f"live-{scheme}")
     context.close()
 
 
-def _shoot_phone(browser: Browser, url: str, out: Path, sample: str, threshold: float) -> None:
+def _shoot_phone(browser: Browser, url: str, out: Path) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2, permissions=["camera"])
-    _scan(page, url, f"sample={sample}&policy=published&exit_threshold={threshold}&skip_threshold=0.005")
+    _scan(page, url, f"sample={SAMPLE}")
     _shoot(page, out, "phone")
+    page.goto(url)
+    expect(page.locator("#decision")).to_contain_text("erson — ", timeout=WAIT_MS)
     _shoot(page, out, "phone-first-screen", whole=False)
     page.goto(f"{url}/?mode=wall&tiles=16&slow=30")
     expect(page.locator("#wall-totals[data-frames]")).to_have_count(1, timeout=WAIT_MS)

@@ -40,6 +40,25 @@ def test_axe_finds_nothing(new_page: NewPage, service: Service, scheme: str, que
     assert violations(page) == []
 
 
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: npm ci in clients/browser")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_results_of_ones_own_pictures(
+    new_page: NewPage, service: Service, scenes: list[Path], scheme: str
+) -> None:
+    page = new_page(color_scheme=scheme, reduced_motion="reduce")
+    page.goto(f"{service.url}/?slow=1&{EXITS}")
+    expect(page.locator("[data-sample=street]")).to_be_visible()
+    none = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+    page.set_input_files("#file", none)
+    page.set_input_files("#file", scenes)
+    expect(page.locator("#results-words")).to_contain_text("1 could not be read", timeout=SCAN_MS)
+    expect(page.locator("#results-words")).to_contain_text(f"{len(scenes)} pictures", timeout=SCAN_MS)
+    page.click("#results summary")
+    page.click("#share")
+    page.evaluate("document.getElementById('sign-in').hidden = false")  # as a service with a token shows it
+    assert violations(page) == []
+
+
 def test_a_phone_shows_it_without_scrolling_sideways(new_page: NewPage, service: Service) -> None:
     page = new_page(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     for query in (f"{EXITS}&sample=street&compare=never", "mode=live", "mode=wall&tiles=9"):

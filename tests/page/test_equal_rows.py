@@ -43,13 +43,13 @@ def url(heard: Streams) -> Iterator[str]:
     streams: dict[int, bytearray] = {}
     receive = StreamSession.receive
 
-    def listening(session: StreamSession, message: Message) -> object:
+    def listening(session: StreamSession, message: Message, *, behind: bool = False) -> object:
         if isinstance(message, Rows):
             if id(session) not in streams or message.first_burst == 0:
                 streams[id(session)] = bytearray()
                 heard.append(streams[id(session)])
             streams[id(session)] += message.rows.tobytes()
-        return receive(session, message)
+        return receive(session, message, behind=behind)
 
     port = free_port()
     settings = Settings(port=port)

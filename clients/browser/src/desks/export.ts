@@ -1,17 +1,55 @@
-/** What the page shows, as files: curves as CSV and JSON, the picture as PNG. */
+/** What the page shows, to be kept or handed on: its address, curves as CSV and JSON, the picture as PNG. */
 
 import { scanRecord } from "../service/scan-record";
-import { download } from "../view/dom";
+import { byId, download } from "../view/dom";
 import { drawSheet, type SheetPart } from "../view/sheet";
 import { curvesCsv } from "../worker/curve";
 import type { Controls } from "./controls";
 import type { ScanDesk } from "./scan-desk";
 
-export function exportCsv(desk: ScanDesk): void {
+const FILES = { csv: exportCsv, json: exportJson, png: exportPng };
+
+export class Exports {
+  /** `remember`: puts the settings into the address. */
+  constructor(desk: ScanDesk, controls: Controls, remember: () => void) {
+    for (const [name, save] of Object.entries(FILES)) this.button(name).onclick = () => save(desk, controls);
+    byId("share").onclick = () => {
+      remember();
+      void share(desk);
+    };
+  }
+
+  /** There is something to save, or nothing. */
+  offer(something: boolean): void {
+    for (const name of Object.keys(FILES)) this.button(name).disabled = !something;
+    byId("share-said").textContent = "";
+  }
+
+  private button(name: string): HTMLButtonElement {
+    return byId<HTMLButtonElement>(`export-${name}`);
+  }
+}
+
+/** Puts the address on the clipboard; a picture of one's own has none. */
+async function share(desk: ScanDesk): Promise<void> {
+  const own = desk.picture !== null && !desk.picture.sample;
+  const without = own ? " Your own picture is not in it: whoever opens it chooses one of theirs." : "";
+  const say = (words: string) => {
+    byId("share-said").textContent = words + without;
+  };
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say("The address with all settings is on the clipboard.");
+  } catch {
+    say("The address above holds all settings; copy it from there.");
+  }
+}
+
+function exportCsv(desk: ScanDesk): void {
   download(`${fileName(desk)}.csv`, new Blob([curvesCsv(desk.lanes)], { type: "text/csv" }));
 }
 
-export function exportJson(desk: ScanDesk, { settings, model }: Controls): void {
+function exportJson(desk: ScanDesk, { settings, model }: Controls): void {
   const content = scanRecord({
     picture: desk.picture?.name ?? "",
     variant: model.variant,
@@ -23,7 +61,7 @@ export function exportJson(desk: ScanDesk, { settings, model }: Controls): void 
 }
 
 /** The scan on one sheet that explains itself. */
-export function exportPng(desk: ScanDesk, { settings, model }: Controls): void {
+function exportPng(desk: ScanDesk, { settings, model }: Controls): void {
   const parts = desk.lanes.flatMap((_, index): SheetPart[] => {
     const panel = desk.panels[index];
     const plot = panel?.plot.canvas;

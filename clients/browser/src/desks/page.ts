@@ -1,22 +1,21 @@
 /** The three desks, the pictures and files that go to them, and the buttons and addresses between them. */
 
-import { Batch, type Result } from "../service/batch";
 import { fetchRecording, type Models, type RecordingFile, type Sample, serviceAddress } from "../service/service";
 import { type Mode, queryOf } from "../service/settings";
 import { byId, calm, make } from "../view/dom";
 import { Meters } from "../view/meters";
 import { headline, tell, tellServiceFault } from "../view/notice";
-import { chipOf, showResults } from "../view/results";
 import { SavingsCards } from "../view/savings-cards";
-import { PERSON_THRESHOLD, verdictRows } from "../worker/curve";
 import { type Change, Controls } from "./controls";
 import { Engine } from "./engine";
-import { exportCsv, exportJson, exportPng } from "./export";
+import { Exports } from "./export";
 import { sortFiles } from "./files";
 import { LiveDesk } from "./live-desk";
+import { OwnPictures } from "./own-pictures";
 import { listenForFiles, MAX_OWN_PICTURES, type Picture, Pictures } from "./pictures";
 import { type Outcome, ScanDesk } from "./scan-desk";
 import { abilities } from "./scan-life";
+import { ScanTeller } from "./scan-teller";
 import { TOUR_REST_MS, Tour } from "./tour";
 import { WallDesk } from "./wall-desk";
 
@@ -26,12 +25,12 @@ export class Page {
   private readonly liveDesk: LiveDesk;
   private readonly wallDesk: WallDesk;
   private readonly pictures = new Pictures((picture) => this.chosen(picture));
-  private readonly batch = new Batch<Picture>();
+  private readonly own = new OwnPictures(this.pictures, (picture, realTime) => this.choose(picture, realTime));
   private readonly go = byId<HTMLButtonElement>("go");
+  private readonly exports: Exports;
   private readonly tour: Tour<Picture>;
   /** The desk that is shown. */
   private mode: Mode;
-  private leftOut = 0;
   private layOutDue = 0;
 
   constructor(
@@ -45,12 +44,13 @@ export class Page {
     const cards = new SavingsCards();
     const buttons = () => this.showButtons();
     this.controls = new Controls(offer, location.search, (change) => this.changed(change));
-    this.scanDesk = new ScanDesk(engine, this.controls, meters, cards, {
+    this.scanDesk = new ScanDesk(engine, this.controls, meters, new ScanTeller(meters, cards), {
       changed: buttons,
       over: (picture, outcome) => this.over(picture, outcome),
     });
     this.liveDesk = new LiveDesk(engine, this.controls, meters, cards, buttons);
     this.wallDesk = new WallDesk(engine, this.controls, buttons);
+    this.exports = new Exports(this.scanDesk, this.controls, () => this.remember());
     this.mode = this.controls.settings.mode;
     this.pictures.addSamples(samples);
     // Only who comes by the bare address has chosen nothing; people are what there is to see, so theirs come first.
@@ -98,7 +98,7 @@ export class Page {
 
   /** A thumbnail was pressed. */
   private chosen(picture: Picture): void {
-    this.batch.stop();
+    this.own.stop();
     if (this.controls.settings.mode === "live") this.turnTo("scan");
     if (this.controls.settings.mode === "wall") return void this.wallDesk.begin(this.pictures.all);
     this.choose(picture);
@@ -115,39 +115,9 @@ export class Page {
 
   /** A picture is decided, or came to nothing. */
   private over(picture: Picture, outcome: Outcome): void {
-    const result = resultOf(outcome);
-    const input = outcome.kind === "decided" || outcome.fault.fault === "input";
-    if (input) {
-      this.batch.add(picture, result);
-      this.pictures.label(picture, chipOf(result));
-    } else this.batch.stop(); // the next one would fare no better
+    this.own.note(picture, outcome);
     this.pictures.mark(this.scanDesk.picture);
-    this.showResults();
-    const next = this.batch.next();
-    if (next) this.choose(next, this.batch.left > 0);
-    else if (this.tour.going && input) this.tourRests();
-  }
-
-  private showResults(): void {
-    const own = new Map([...this.batch.results].filter(([picture]) => !picture.sample));
-    const words = `${this.leftOut} more ${this.leftOut === 1 ? "was" : "were"} left out: ${MAX_OWN_PICTURES} at most.`;
-    showResults(own, Batch.totals(own.values()), this.leftOut > 0 ? words : "", this.batch.left);
-    byId("scan-all").hidden = this.pictures.own.length < 2;
-  }
-
-  /** Results of other settings say nothing any more. */
-  private forgetResults(): void {
-    for (const picture of this.batch.results.keys()) this.pictures.label(picture, null);
-    this.batch.stop();
-    this.batch.forget();
-    this.showResults();
-  }
-
-  /** One's own pictures one after the other: in real time, as there may be many, but for the last, which stays. */
-  private scanAll(pictures: readonly Picture[]): void {
-    this.batch.begin(pictures);
-    const first = this.batch.next();
-    if (first) this.choose(first, this.batch.left > 0);
+    if (!this.own.next() && this.tour.going && outcome.kind === "decided") this.tourRests();
   }
 
   private remember(): void {
@@ -166,7 +136,7 @@ export class Page {
   private arrive(): void {
     this.mode = this.controls.settings.mode;
     this.tour.end();
-    this.batch.stop();
+    this.own.stop();
     this.scanDesk.stop();
     this.liveDesk.leave();
     this.wallDesk.stop();
@@ -178,7 +148,7 @@ export class Page {
   /** Back or on among the addresses of this page. */
   private travelled(): void {
     this.controls.take(location.search);
-    this.forgetResults();
+    this.own.forget();
     this.arrive();
     if (this.controls.settings.mode === "live") this.liveDesk.comeBack();
     else this.begin();
@@ -191,7 +161,7 @@ export class Page {
       return;
     }
     this.remember();
-    if (change !== "pace" && change !== "tiles") this.forgetResults();
+    if (change !== "pace" && change !== "tiles") this.own.forget();
     if (mode === "live") {
       if (change === "variant") this.liveDesk.clear();
       this.liveDesk.restream();
@@ -243,9 +213,7 @@ export class Page {
     const begin = { scan: this.scanDesk.picture ? "Scan again" : "Scan", live: "Use the webcam", wall: "Start" }[mode];
     this.go.textContent = busy ? "Stop" : begin;
     this.go.disabled = mode !== "live" && this.pictures.all.length === 0 && !busy;
-    for (const name of ["csv", "json", "png"]) {
-      byId<HTMLButtonElement>(`export-${name}`).disabled = !abilities(this.scanDesk.state, false, true).save;
-    }
+    this.exports.offer(abilities(this.scanDesk.state, false, true).save);
   }
 
   /** The one button that begins and stops. */
@@ -260,7 +228,7 @@ export class Page {
       if (busy) this.wallDesk.stop();
       else void this.wallDesk.begin(this.pictures.all);
     } else {
-      this.batch.stop();
+      this.own.stop();
       if (busy) {
         this.scanDesk.clear();
         tell("Stopped before a decision.");
@@ -280,14 +248,12 @@ export class Page {
     }
     if (others > 0) tell(`One film or recording plays at a time; ${others} of the files were left out.`);
     if (pictures.length === 0) return;
-    const added = this.pictures.addFiles(pictures);
-    this.leftOut = pictures.length - added.length;
-    this.showResults();
+    const added = this.own.add(pictures);
     if (added.length === 0) tell(`There is no room for more pictures: ${MAX_OWN_PICTURES} at most.`, "fault");
     if (this.controls.settings.mode === "wall") return this.wallDesk.begin(this.pictures.all);
     if (film || recording || added.length === 0) return;
     if (this.controls.settings.mode === "live") this.turnTo("scan");
-    this.scanAll(added);
+    this.own.scan(added);
   }
 
   private playRecording(name: string, bytes: Uint8Array<ArrayBuffer>): void {
@@ -314,11 +280,6 @@ export class Page {
       event.preventDefault();
       this.press();
     };
-    byId("export-csv").onclick = () => exportCsv(this.scanDesk);
-    byId("export-json").onclick = () => exportJson(this.scanDesk, this.controls);
-    byId("export-png").onclick = () => exportPng(this.scanDesk, this.controls);
-    byId("share").onclick = () => void this.share();
-    byId("scan-all").onclick = () => this.scanAll(this.pictures.own);
     this.listRecordings();
     for (const box of document.querySelectorAll<HTMLElement>(".table-box")) box.tabIndex = 0; // they scroll
     listenForFiles({
@@ -345,21 +306,6 @@ export class Page {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.layOut(true));
   }
 
-  private async share(): Promise<void> {
-    this.remember();
-    const own = this.scanDesk.picture !== null && !this.scanDesk.picture.sample;
-    const without = own ? " Your own picture is not in it: whoever opens it chooses one of theirs." : "";
-    const say = (words: string) => {
-      byId("share-said").textContent = words + without;
-    };
-    try {
-      await navigator.clipboard.writeText(location.href);
-      say("The address with all settings is on the clipboard.");
-    } catch {
-      say("The address above holds all settings; copy it from there.");
-    }
-  }
-
   private listRecordings(): void {
     byId("recordings").replaceChildren(
       ...this.recordings.map(({ name, url }) => {
@@ -377,22 +323,4 @@ export class Page {
     );
     byId("no-recordings").hidden = this.recordings.length > 0;
   }
-}
-
-function resultOf(outcome: Outcome): Result {
-  if (outcome.kind === "fault") return { kind: "failed", why: outcome.fault.message };
-  const { lane, full } = outcome;
-  const { curve, verdict } = lane;
-  if (verdict === null) return { kind: "failed", why: "no decision" };
-  const { person, p_person, exited, processed } = verdict;
-  const whole = full.points.at(-1);
-  return {
-    kind: "decided",
-    person,
-    p_person,
-    exited,
-    rows: verdictRows(curve, verdict),
-    saved: 1 - processed / curve.burstsPerFrame,
-    agrees: whole === undefined || whole.p_person >= PERSON_THRESHOLD === person,
-  };
 }

@@ -54,11 +54,13 @@ export class Pictures {
 
   /** Says on a picture's thumbnail how it fared; null takes that back. */
   label(picture: Picture, chip: Chip | null): void {
-    const label = this.buttons.get(picture)?.querySelector<HTMLElement>(".chip");
-    if (!label) return;
+    const button = this.buttons.get(picture);
+    const label = button?.querySelector<HTMLElement>(".chip");
+    if (!button || !label) return;
     label.hidden = chip === null;
     label.textContent = chip?.words ?? "";
     label.dataset.kind = chip?.kind ?? "";
+    if (button.getAttribute("aria-pressed") === "true") this.show(button); // it has grown
   }
 
   /** Scrolls the list, and nothing else, until a thumbnail is seen. */

@@ -6,16 +6,11 @@
  */
 
 import { latencyOf } from "../service/latency";
-import { policyLabel } from "../service/policies";
-import { costOf, savingsOf } from "../service/savings";
 import { type Model, ServiceFault } from "../service/service";
 import { policyOf, shownLineTimeMs } from "../service/settings";
-import { byId } from "../view/dom";
 import type { Meters } from "../view/meters";
 import { headline, tell, tellFault } from "../view/notice";
 import type { Panel } from "../view/panel";
-import type { SavingsCards } from "../view/savings-cards";
-import { decisionWords, detailWords, fullFrameWords } from "../view/words";
 import type { Curve } from "../worker/curve";
 import type { Frame } from "../worker/frame";
 import type { Report } from "../worker/messages";
@@ -26,6 +21,7 @@ import { LaneState } from "./lane";
 import type { Picture } from "./pictures";
 import { EMPTY, next, type Phase, type ScanEvent, type ScanState } from "./scan-life";
 import { ScanScreen, type Shown } from "./scan-screen";
+import type { ScanTeller } from "./scan-teller";
 import type { Transportable } from "./transport";
 import { WhatIf } from "./what-if";
 
@@ -59,7 +55,7 @@ export class ScanDesk implements Shown, Transportable {
     private readonly engine: Engine,
     private readonly controls: Controls,
     private readonly meters: Meters,
-    private readonly cards: SavingsCards,
+    private readonly teller: ScanTeller,
     private readonly listener: DeskListener,
   ) {
     this.whatIf = new WhatIf(engine, (lane, how) => this.conclude(lane, how));
@@ -101,7 +97,7 @@ export class ScanDesk implements Shown, Transportable {
     this.frame = null;
     this.follow("clear");
     this.prepare();
-    headline(this.picture ? "Ready" : "Choose a picture", "none");
+    this.teller.clear(this.picture ? "Ready" : "Choose a picture", "none");
     this.changed();
   }
 
@@ -200,7 +196,7 @@ export class ScanDesk implements Shown, Transportable {
   paceChanged(): void {
     this.screen.freeze();
     this.running?.pace({ order: "line-time", lineTimeMs: this.lineMs });
-    this.showSavings(false);
+    this.teller.savings(this.lanes, this.frame, this.controls.settings, false);
   }
 
   /** Parameters were typed: the same as a line moved. */
@@ -252,8 +248,8 @@ export class ScanDesk implements Shown, Transportable {
     }
     lane.result = null;
     this.follow("decide");
-    this.say(how);
-    this.showSavings(false);
+    this.teller.decision(this.lanes, this.full, how);
+    this.teller.savings(this.lanes, this.frame, this.controls.settings, false);
     this.screen.seek(this.screen.endRows);
     this.changed();
   }
@@ -265,8 +261,6 @@ export class ScanDesk implements Shown, Transportable {
     this.lanes = [lane(settings.policy, settings.parameters)];
     if (settings.compare !== "") this.lanes.push(lane(settings.compare, settings.compareParameters));
     this.full = null;
-    byId("full-frame").textContent = "";
-    this.cards.clear();
     this.screen.reset();
   }
 
@@ -276,7 +270,7 @@ export class ScanDesk implements Shown, Transportable {
     this.shownPicture = this.picture;
     this.follow("expose");
     this.prepare();
-    headline("Reading …", "reading");
+    this.teller.clear("Reading …", "reading");
     const lanes = this.lanes.map(({ policy, parameters }) => ({ policy: policyOf(policy, parameters), paced: true }));
     this.running = this.engine.begin(
       {
@@ -341,21 +335,12 @@ export class ScanDesk implements Shown, Transportable {
     if (this.lanes.some(({ verdict }) => verdict === null) || this.full === null || first === undefined) return;
     this.follow("decide");
     const lost = Math.max(...this.lanes.map((each) => each.result?.reconnections ?? 0));
-    this.say(lost > 0 ? "The connection was lost on the way; the frame went on from the rows kept." : "");
-    this.showSavings(true);
+    const how = lost > 0 ? "The connection was lost on the way; the frame went on from the rows kept." : "";
+    this.teller.decision(this.lanes, this.full, how);
+    this.teller.savings(this.lanes, this.frame, this.controls.settings, true);
     this.screen.seek(this.screen.endRows);
     this.changed();
     if (this.picture) this.listener.over(this.picture, { kind: "decided", lane: first, full: this.full });
-  }
-
-  /** The first lane's decision in words, and how it came about. */
-  private say(how: string): void {
-    const [lane] = this.lanes;
-    if (!lane?.verdict) return;
-    const { curve, verdict, result } = lane;
-    headline(decisionWords(curve, verdict), verdict.person ? "person" : "no-person");
-    if (this.full) byId("full-frame").textContent = fullFrameWords(this.full, verdict);
-    tell(`${detailWords(curve, verdict, result?.rowsSent)} ${how}`.trim());
   }
 
   private fail(fault: Extract<Report, { kind: "fault" }>): void {
@@ -364,27 +349,11 @@ export class ScanDesk implements Shown, Transportable {
     const { picture } = this;
     if (this.state.shown) {
       this.picture = this.shownPicture;
-      this.say("");
+      this.teller.decision(this.lanes, this.full);
     } else headline("No decision", "none");
     tellFault(fault, () => picture && void this.scan(picture));
     this.screen.draw();
     this.changed();
     if (picture) this.listener.over(picture, { kind: "fault", fault });
-  }
-
-  private showSavings(streamed: boolean): void {
-    const { frame } = this;
-    if (frame === null) return;
-    const spent = this.lanes.flatMap(({ policy, curve, verdict, result }) => {
-      if (verdict === null) return [];
-      const cost = costOf(this.controls.settings, curve, frame);
-      return [{ name: policyLabel(policy), saved: savingsOf(verdict, cost, result?.rowsSent) }];
-    });
-    const [first] = spent;
-    if (first === undefined) return;
-    this.cards.show(spent);
-    if (!streamed) return;
-    this.meters.count(first.saved);
-    this.meters.show();
   }
 }

@@ -52,5 +52,5 @@ export function showResults(
         ],
   );
   const head = ["picture", "decision", "P(person)", "read", "saved", "the whole frame says"];
-  byId("results-table").replaceChildren(makeTable("One’s own pictures", head, rows));
+  byId("results-table").replaceChildren(makeTable("Your pictures", head, rows));
 }
