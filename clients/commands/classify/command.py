@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Final
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from clients.commands.sources import Picture
 
 RESULTS, LIMITS = "Results", "Limits"
-STANDARD_INPUT: Final = "-"
-
 HELP = """Classifies pictures: files, folders, globs, ZIP archives, or - for standard input.
 
 Pictures are read whole (policy `never`) unless a policy is named. Exit status: 0 every picture was classified; 1 some
@@ -143,7 +141,7 @@ def classify(
     """See `HELP`."""
     from clients.commands.classify.local import WorkerError
     from clients.commands.classify.rows import RowsError
-    from clients.commands.sources import SourceError, check_paths, spooled
+    from clients.commands.sources import STANDARD_INPUT, SourceError, check_paths, spooled
     from clients.python.errors import HttpError
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError

@@ -51,6 +51,7 @@ def test_stream_as_json(service_url: str, photo: Path) -> None:
     messages = [json.loads(line) for line in result.stdout.splitlines()]
     kinds = [message["type"] for message in messages]
     assert kinds == ["progress"] * SMALL.bursts_per_frame + ["decision", "report", "summary"]
+    assert "token" not in result.stdout  # it would let its reader go on with the stream
 
 
 def test_classify_agrees_with_stream(service_url: str, photo: Path, tmp_path: Path) -> None:

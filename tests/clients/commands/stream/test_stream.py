@@ -106,6 +106,22 @@ def test_the_ledger_is_whole_when_a_stream_breaks_off(
     assert [(line["type"], line.get("frames")) for line in _lines(out.read_text())] == [("frame", None), ("stream", 1)]
 
 
+def test_an_interruption_ends_with_the_sums_so_far(
+    service_url: str, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emit, calls = Client.emit, iter(range(3))
+
+    def twice(client: Client, *arguments: Any) -> Any:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return emit(client, *arguments)
+
+    monkeypatch.setattr(Client, "emit", twice)
+    done = _run("stream", photo, "--repeat", "--url", service_url, "--variant", SMALL.name, "--virtual-time")
+    assert done.exit_code == 130
+    assert "2 frames: " in done.stdout
+
+
 def test_nothing_is_written_over_unasked(service_url: str, photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_text("of yesterday")
