@@ -39,11 +39,16 @@ class Answers:
     hints: npt.NDArray[np.float16]
     digest: str = ""
 
-    def targets(self, teacher_share: float) -> npt.NDArray[np.float32]:
-        """What is to be learned, (N, 1 + H): P(person), answer and label in their shares, without a label the answer;
-        and the hints."""
+    def targets(self, teacher_share: float, label_doubt: float = 1.0) -> npt.NDArray[np.float32]:
+        """What is to be learned, (N, 1 + H): P(person), and the hints.
+
+        Args:
+            teacher_share: share of the answer in P(person), the label has the rest; without a label the answer is all.
+            label_doubt: a label that is farther from the answer than this counts as none, 0..1.
+        """
         mixed = teacher_share * self.p_person + (1 - teacher_share) * self.labels
-        p_person = np.where(self.labels < 0, self.p_person, mixed)
+        doubted = np.abs(self.p_person - self.labels) > label_doubt
+        p_person = np.where((self.labels < 0) | doubted, self.p_person, mixed)
         return np.column_stack((p_person, self.hints)).astype(np.float32)
 
     def save(self, path: Path) -> None:

@@ -143,7 +143,7 @@ def load_training_data(
             raise OtherViewsError("answered views need a folder to be stored in")
         views = partial(load_views, folder, recipe.views, pictures, progress)
         frames = stored_views(views, len(answers.p_person), size, store, progress, processes).frames
-        targets = answers.targets(recipe.teacher_share)
+        targets = answers.targets(recipe.teacher_share, recipe.label_doubt)
         source = TaughtViews(_on_device(frames), _on_device(targets), recipe, answers.digest)
     val = read_photos(folder, "val")
     return TrainingData(source, train, val, load_frames(val, *size))

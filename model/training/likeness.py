@@ -17,6 +17,7 @@ from torch import Tensor
 from model.training.backbones import Backbone
 from model.training.dataset import INDEX
 from model.training.photos import LIKENESS, Photos, PhotosError, fill_frames
+from model.training.picture_store import names_digest
 from model.training.teacher import FOLDS, features_of, fit_head
 
 SIZE = (105, 120)
@@ -48,8 +49,10 @@ def likeness(features: Tensor, chosen: npt.NDArray[np.bool_], seed: int = 1) -> 
     return found
 
 
-def picture_features(photos: Photos, backbone: Backbone, file: Path, progress: Progress) -> Tensor:
-    """Features (N, F) float16 of pictures at `SIZE`, kept in a file so that interrupted work goes on."""
+def picture_features(photos: Photos, backbone: Backbone, folder: Path, progress: Progress) -> Tensor:
+    """Features (N, F) float16 of pictures at `SIZE`, kept in a folder so that interrupted work goes on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"features_{names_digest(photos)[:12]}.npy"
     parts = [torch.from_numpy(np.load(file))] if file.is_file() else []
     done = sum(map(len, parts))
     count = len(photos.photos)

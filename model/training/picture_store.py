@@ -41,6 +41,12 @@ class Pictures:
         raise IndexError(f"there are {len(self)} pictures")
 
 
+def names_digest(photos: Photos) -> str:
+    """SHA-256 of which pictures there are, in which order; by name, so that the folder may be moved."""
+    names = "\n".join("/".join(photo.path.parts[-2:]) for photo in photos.photos)
+    return hashlib.sha256(names.encode()).hexdigest()
+
+
 def stored_frames(
     photos: Photos, size: tuple[int, int], folder: Path, progress: Progress = lambda *_: None
 ) -> npt.NDArray[np.uint8]:
@@ -55,8 +61,7 @@ def stored_frames(
     count = len(photos.photos)
     name = f"{photos.split}_{size[0]}x{size[1]}"
     file, note = folder / f"{name}.npy", folder / f"{name}.json"
-    names = "\n".join("/".join(photo.path.parts[-2:]) for photo in photos.photos)
-    described = {"pictures": hashlib.sha256(names.encode()).hexdigest(), "count": count}
+    described = {"pictures": names_digest(photos), "count": count}
     done = 0
     if note.is_file():
         noted = json.loads(note.read_text())

@@ -36,6 +36,7 @@ class Recipe:
         ema_decay: of the averaged weights, which are the ones evaluated and shipped.
         label_smoothing: how far targets stay from 0 and 1.
         teacher_share: weight of a teacher's P(person) in the target, beside the label; needs its answers.
+        label_doubt: a label that is farther from the teacher's P(person) than this is not believed, 0..1.
         hint_loss: weight of the loss by which the network learns to tell the teacher's hints from its hidden state.
         bfloat16: convolutions and matrix products in bfloat16, twice as fast where the processor can do it.
         mixup_share: how often two views are blended, with their targets (mixup, Zhang et al. 2018).
@@ -58,6 +59,7 @@ class Recipe:
     ema_decay: float = 0.998
     label_smoothing: float = 0.0
     teacher_share: float = 0.0
+    label_doubt: float = 1.0
     hint_loss: float = 0.0
     bfloat16: bool = True
     mixup_share: float = 0.0

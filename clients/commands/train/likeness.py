@@ -35,11 +35,10 @@ def likeness(
         sources = np.array([photo.source for photo in photos.photos])
         if len(set((sources == source).tolist())) < 2:
             fail(f"--source {source}: there must be pictures of it, and others; the sources are {sorted(set(sources))}")
-        store.mkdir(parents=True, exist_ok=True)
         with Progress(console=console) as bar:
             task = bar.add_task("features of pictures", total=len(sources))
             features = picture_features(
-                photos, EfficientNetLite(), store / "features.npy", lambda done, _: bar.update(task, completed=done)
+                photos, EfficientNetLite(), store, lambda done, _: bar.update(task, completed=done)
             )
         found = measure(features, sources == source)
         paths = [photo.path for photo in photos.photos]

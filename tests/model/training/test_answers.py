@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.training.answers import Answers, AnswersError
 from model.training.augment import Composition
@@ -33,6 +35,18 @@ def test_answers_survive_the_file(tmp_path: Path) -> None:
 def test_targets_mix_label_and_answer(share: float, targets: list[float]) -> None:
     assert ANSWERS.targets(share)[:, 0].tolist() == pytest.approx(targets)
     assert np.array_equal(ANSWERS.targets(share)[:, 1:], ANSWERS.hints)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(-1, 1), st.floats(0, 1, width=32)), min_size=1), st.floats(0, 1), st.floats(0, 1))
+def test_a_label_is_believed_unless_the_answer_is_farther_than_the_doubt(
+    views: list[tuple[int, float]], share: float, doubt: float
+) -> None:
+    labels, p_person = np.array([each[0] for each in views], np.int8), np.array([each[1] for each in views], np.float32)
+    answers = Answers(ViewPlan(), "", labels, p_person, np.zeros((len(views), 1), np.float16))
+    for (label, answer), target in zip(views, answers.targets(share, doubt)[:, 0], strict=True):
+        believed = label >= 0 and abs(answer - label) <= doubt
+        assert target == pytest.approx(share * answer + (1 - share) * label if believed else answer, abs=1e-6)
 
 
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.9, 0.999])
