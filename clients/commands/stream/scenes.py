@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -24,19 +24,8 @@ WEBCAM: Final = "webcam"
 DEFAULT_WEBCAM: Final = "/dev/video0"
 DEVICES: Final = "/dev/video"
 VIDEO_SUFFIXES: Final = (
-    ".3gp",
-    ".avi",
-    ".flv",
-    ".m4v",
-    ".mkv",
-    ".mov",
-    ".mp4",
-    ".mpeg",
-    ".mpg",
-    ".ogv",
-    ".webm",
-    ".wmv",
-)
+    ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv",
+)  # fmt: skip
 """Endings of video files; a file of another ending is a photograph unless `--scene video` says otherwise."""
 MOVING: Final = ("video", "webcam")
 
@@ -137,14 +126,14 @@ class Filming:
         self._parts = list(_parts(sources, scene.scene))
         if not self._parts:
             raise SceneError("name photographs, videos or a webcam, or --samples (needs the extra 'samples')")
-        self._held = ExitStack()
         self._first_film: VideoScene | None = None
+        self._film: VideoScene | None = None  # the one that is open; there is one at a time
         self.timing: ReadoutTiming = sensor.timing(geometry)
         films = [part for part in self._parts if part.kind in MOVING]
         if films:
             need("av")
             with suppress(SceneError):  # told when its turn comes
-                self._first_film = self._open(films[0])
+                self._first_film = self._opened(films[0])
                 if sensor.frame_rate is None and not sensor.profile:
                     sensor = replace(sensor, frame_rate=self._first_film.rate_fps)
                     self.timing = sensor.timing(geometry)
@@ -157,7 +146,8 @@ class Filming:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._held.close()
+        if self._film:
+            self._film.close()
 
     def shots(self) -> Iterator[Shot]:
         """Yields the frames in order: as many as the options say, or all that there are.
@@ -188,7 +178,7 @@ class Filming:
             for picture in pictures(part.sources):
                 yield self._photo(picture)
         elif part.kind in MOVING:
-            yield from self._film(part)
+            yield from self._film_shots(part)
         else:
             scene, name = self._moving(part)
             camera = self._sensor.camera(scene, self._geometry)
@@ -204,11 +194,11 @@ class Filming:
             return Shot(name, None, fault=f"{picture.name}: {error}")
         return Shot(name, self._sensor.camera(StillScene(frame), self._geometry))
 
-    def _film(self, part: _Part) -> Iterator[Shot]:
+    def _film_shots(self, part: _Part) -> Iterator[Shot]:
         name = PurePath(part.sources[0]).name
         film, self._first_film = self._first_film, None
         try:
-            film = film or self._open(part)
+            film = film or self._opened(part)
         except SceneError as error:
             yield Shot(name, None, fault=str(error))
             return
@@ -218,13 +208,15 @@ class Filming:
         for number in itertools.count():
             yield Shot(f"{name} {number}", reader)
             if film.ended:
-                film.close()
                 break
+        film.close()
+        self._film = None
         if film.damaged_packets:
             say(f"{name}: {film.damaged_packets} damaged parts of the film were skipped")
 
-    def _open(self, part: _Part) -> VideoScene:
-        return self._held.enter_context(VideoScene(part.sources[0], self._geometry, webcam=part.kind == "webcam"))
+    def _opened(self, part: _Part) -> VideoScene:
+        self._film = VideoScene(part.sources[0], self._geometry, webcam=part.kind == "webcam")
+        return self._film
 
     def _moving(self, part: _Part) -> tuple[Scene, str]:
         if part.kind in CHARTS:

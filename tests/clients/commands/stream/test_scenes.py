@@ -1,5 +1,7 @@
+import itertools
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,6 +13,7 @@ from clients.commands.stream.scenes import Filming, Shot, geometry_of
 from clients.commands.stream.sensor_options import SceneChoice, SensorChoice
 from sensor_sim.camera import Camera
 from sensor_sim.scene import SceneError
+from sensor_sim.video import VideoScene
 from tests.networks import SMALL
 from tests.picture_files import picture
 
@@ -127,3 +130,27 @@ def test_a_sprite_may_be_a_picture(folder: Path, tmp_path: Path) -> None:
     (shot,) = _shots(folder / "0.png", sprite, scene="sprite")
     assert isinstance(shot.reader, Camera)
     assert ((shot.reader.frame() == (1, 2, 3)).all(axis=2)).sum() == 15 * 15
+
+
+def test_a_film_is_played_over_and_over_with_one_open_at_a_time(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[VideoScene] = []
+    closed: list[VideoScene] = []
+    begin, close = VideoScene.__init__, VideoScene.close
+
+    def count_opened(film: VideoScene, *arguments: Any, **options: Any) -> None:
+        begin(film, *arguments, **options)
+        opened.append(film)
+
+    def count_closed(film: VideoScene) -> None:
+        close(film)
+        closed.append(film)
+
+    monkeypatch.setattr(VideoScene, "__init__", count_opened)
+    monkeypatch.setattr(VideoScene, "close", count_closed)
+    with _film([video], repeat=True) as filming:
+        for number, shot in enumerate(itertools.islice(filming.shots(), 3 * PICTURES + 2)):
+            assert shot.reader
+            list(shot.reader(number, number * 1e6 / RATE))
+            assert len(opened) <= len(closed) + 1
+    assert len(opened) == 4
+    assert closed == opened
