@@ -46,6 +46,9 @@ class StreamEndpoint:
             await shell.serve()
         except OSError:
             conversation.end(Ending("client_left", None))
+        except asyncio.CancelledError:
+            conversation.end(Ending("drain", None))
+            raise
         finally:
             streams.finish(conversation)
 

@@ -19,7 +19,7 @@ STREAM_HEADER: Final = "rascanet-stream"
 
 HEAD_END: Final = b"\r\n\r\n"
 
-LIBRARY_LOG: Final = logging.getLogger("websockets.server")
+LIBRARY_LOG: Final = logging.getLogger(f"{__name__}.websockets")
 """What the library logs of each connection, its beginning and its end, we log with more to it."""
 LIBRARY_LOG.setLevel(logging.WARNING)
 

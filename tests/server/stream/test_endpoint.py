@@ -2,7 +2,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -265,26 +265,34 @@ def test_another_servers_connections_carry_it(models: dict[str, ServedNetwork]) 
     assert not serving.is_alive()
 
 
+SCOPE: dict[str, Any] = {
+    "type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL], "client": None,
+    "extensions": {},
+}  # fmt: skip
+
+
+def _greeting() -> Callable[[], Awaitable[Any]]:
+    """A client that says hello and then nothing more, as ASGI's `receive`."""
+    hello = {"type": "websocket.receive", "text": encode(Hello(SMALL.name))}
+    events: Iterator[Any] = iter([{"type": "websocket.connect"}, hello])
+
+    async def receive() -> Any:
+        event = next(events, None)
+        return event if event is not None else await asyncio.Event().wait()
+
+    return receive
+
+
 @pytest.mark.parametrize("stuck_at", ["welcome", "error", "websocket.close"])
 def test_last_words_that_nobody_takes(models: dict[str, ServedNetwork], stuck_at: str) -> None:
     """A client that reads nothing more, also when it is told why its stream ends, doesn't keep it."""
     streams = new_streams(models, idle_s=0.05, send_s=0.05)
-    events: Iterator[dict[str, Any]] = iter(
-        [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": encode(Hello(SMALL.name))}]
-    )
-
-    async def receive() -> dict[str, Any]:
-        for event in events:
-            return event
-        return {"type": str(await asyncio.Event().wait())}  # never
 
     async def send(message: Any) -> None:
         if message["type"] == stuck_at or f'"type":"{stuck_at}"' in (message.get("text") or ""):
             await asyncio.Event().wait()
 
-    scope: dict[str, Any] = {"type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL]}
-    scope |= {"client": ("127.0.0.1", 1), "extensions": {}}
-    asyncio.run(asyncio.wait_for(StreamEndpoint(streams)(scope, receive, send), 5))
+    asyncio.run(asyncio.wait_for(StreamEndpoint(streams)(SCOPE, _greeting(), send), 5))
     assert not len(streams)
     assert b'rascanet_streams_ended_total{reason="slow_reader"} 1.0' in streams.metrics.text()
 
@@ -293,20 +301,33 @@ def test_last_words_that_nobody_takes(models: dict[str, ServedNetwork], stuck_at
 def test_a_client_that_is_gone_when_it_is_answered(models: dict[str, ServedNetwork], gone_at: str) -> None:
     """What is sent to it fails as ASGI says, and its place is free."""
     streams = new_streams(models, idle_s=0.05)
-    events: Iterator[dict[str, Any]] = iter(
-        [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": encode(Hello(SMALL.name))}]
-    )
-
-    async def receive() -> dict[str, Any]:
-        for event in events:
-            return event
-        return {"type": str(await asyncio.Event().wait())}  # never
 
     async def send(message: Any) -> None:
         if message["type"] == gone_at:
             raise OSError
 
-    scope: dict[str, Any] = {"type": "websocket", "path": "/v1/stream", "headers": [], "subprotocols": [SUBPROTOCOL]}
-    scope |= {"client": None, "extensions": {}}
-    asyncio.run(asyncio.wait_for(StreamEndpoint(streams)(scope, receive, send), 5))
+    asyncio.run(asyncio.wait_for(StreamEndpoint(streams)(SCOPE, _greeting(), send), 5))
     assert not len(streams)
+
+
+def test_a_server_that_stops_without_draining(models: dict[str, ServedNetwork]) -> None:
+    streams = new_streams(models)
+    sent: list[str] = []
+    greeted = asyncio.Event()
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+        if message["type"] == "websocket.send":
+            greeted.set()
+
+    async def stopped() -> None:
+        serving = asyncio.ensure_future(StreamEndpoint(streams)(SCOPE, _greeting(), send))
+        await greeted.wait()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    asyncio.run(stopped())
+    assert sent == ["websocket.accept", "websocket.send"]
+    assert not len(streams)
+    assert b'rascanet_streams_ended_total{reason="drain"} 1.0' in streams.metrics.text()
