@@ -15,6 +15,7 @@ import pytest
 from clients.python.client import Client
 from model.certificate import CertificateError, certificate_beside
 from model.checkpoint import load_checkpoint, save_checkpoint
+from server.__main__ import ExitStatus
 from server.networks import load_networks
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
@@ -99,6 +100,6 @@ def test_the_command_says_so_in_a_line(weights: Path) -> None:
     replace(certificate_of(load_checkpoint(weights)), weights="ab" * 32).save(certificate_beside(weights))
     command = [sys.executable, "-m", "server", "--weights", str(weights), "--port", "0"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 1
+    assert ended.returncode == ExitStatus.BAD_WEIGHTS
     assert "for other weights" in ended.stderr
     assert "Traceback" not in ended.stderr
