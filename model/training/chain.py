@@ -6,17 +6,16 @@ folder, so a chain that was interrupted anywhere goes on when it is started agai
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.training.answers import Answers
 from model.training.backbones import Backbone
 from model.training.batches import load_training_data
-from model.training.recipe import Recipe, RecipeError, recipe_from
+from model.training.recipe import Recipe, RecipeError, converted, read_toml, recipe_from
 from model.training.teacher import Taught, teach
 from model.training.train import Progress, RunError, train
 
@@ -32,7 +31,7 @@ class Run:
     """
 
     name: str
-    recipe: Recipe
+    recipe: Recipe = field(default_factory=Recipe)
     answered_views: int = 0
 
     def __post_init__(self) -> None:
@@ -54,7 +53,7 @@ class Run:
 class Chain:
     """Runs of one variant, in order."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[Run, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -68,26 +67,18 @@ class Chain:
     def variant(self) -> str:
         return self.runs[0].recipe.variant
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The chain of a TOML document, or of the note in weights (`to_dict`).
-
-        Raises:
-            RecipeError: a field that there isn't, or one that can't be used.
-        """
-        surplus = values.keys() - {"runs"}
-        if surplus:
-            raise RecipeError(f"{sorted(surplus)[0]!r} is not a field of a chain; it has [[runs]] alone")
-        runs = []
-        for run in values.get("runs", ()):
-            surplus = run.keys() - {"name", "recipe", "answered_views"}
-            if surplus or not run.get("name"):
-                raise RecipeError(f"a run has name, recipe and answered_views, not {sorted(run)}")
-            runs.append(Run(run["name"], recipe_from(run.get("recipe", {})), run.get("answered_views", 0)))
-        return cls(tuple(runs))
-
     def to_dict(self) -> dict[str, Any]:
-        return {"runs": [asdict(run) for run in self.runs]}
+        """What `chain_from` reads."""
+        return asdict(self)
+
+
+def chain_from(values: dict[str, Any]) -> Chain:
+    """A chain from the tables of a TOML file, or from the note in weights.
+
+    Raises:
+        RecipeError: a field that a chain doesn't have, or one that can't be used; the message names it.
+    """
+    return converted(values, Chain, "a chain")
 
 
 def read_chain(path: Path) -> Chain:
@@ -96,12 +87,7 @@ def read_chain(path: Path) -> Chain:
     Raises:
         RecipeError: no such file, not TOML, or a field that can't be used.
     """
-    if not path.is_file():
-        raise RecipeError(f"{path}: no such file")
-    try:
-        return Chain.from_dict(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, RecipeError, TypeError, AttributeError) as error:
-        raise RecipeError(f"{path}: {error}") from error
+    return read_toml(path, Chain, "a chain")
 
 
 @dataclass(frozen=True, slots=True)

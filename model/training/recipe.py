@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from model.training.detail import Detail
 from model.training.light import Light
 from model.training.text_file import read_text
 from model.training.views import ViewPlan
+
+T = TypeVar("T")
 
 
 class RecipeError(ValueError):
@@ -93,22 +95,34 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
     Raises:
         RecipeError: a field that a recipe doesn't have, or one that can't be used; the message names it.
     """
+    return converted(values, Recipe, "a recipe")
+
+
+def converted(values: dict[str, Any], kind: type[T], what: str) -> T:
+    """A dataclass, in words `what`, from tables; fields that aren't named have their defaults.
+
+    Raises:
+        RecipeError: a field that there isn't, or one that can't be used; the message names it.
+    """
     try:
-        recipe = msgspec.convert(values, Recipe)
+        found = msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         raise RecipeError(str(error)) from error
-    for name in _surplus(values, msgspec.to_builtins(recipe)):
-        raise RecipeError(f"{name!r} is not a field of a recipe")
-    return recipe
+    for name in _surplus(values, msgspec.to_builtins(found)):
+        raise RecipeError(f"{name!r} is not a field of {what}")
+    return found
 
 
 def _surplus(values: dict[str, Any], known: dict[str, Any], table: str = "") -> Iterator[str]:
-    """Names of values that a recipe doesn't have, with the tables that they stand in."""
+    """Names of values that there are no fields for, with the tables that they stand in."""
     for name, value in values.items():
         if name not in known:
             yield table + name
-        elif isinstance(value, dict):
-            yield from _surplus(value, known[name], f"{table}{name}.")
+            continue
+        several = zip(value, known[name], strict=True) if isinstance(value, list) else [(value, known[name])]
+        for one, known_one in several:
+            if isinstance(one, dict):
+                yield from _surplus(one, known_one, f"{table}{name}.")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -117,8 +131,17 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: no such file, not TOML, or a field that a recipe doesn't have.
     """
+    return read_toml(path, Recipe, "a recipe")
+
+
+def read_toml(path: Path, kind: type[T], what: str) -> T:
+    """A dataclass from a TOML file, see `converted`.
+
+    Raises:
+        RecipeError: no such file, not TOML, or a field that there isn't; the message names the file.
+    """
     try:
-        return recipe_from(tomllib.loads(read_text(path)))
+        return converted(tomllib.loads(read_text(path)), kind, what)
     except OSError as error:
         raise RecipeError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except (tomllib.TOMLDecodeError, RecursionError, RecipeError) as error:

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from clients.commands.main import app
 from model.checkpoint import load_checkpoint
-from model.training.chain import Chain, read_chain
+from model.training.chain import chain_from, read_chain
 
 RECIPE = "frame_size = [15, 16]\nepochs = 1\nbatch = 2\n"
 CHAIN = '[[runs]]\nname = "first"\nrecipe = {frame_size = [15, 16], epochs = 1, batch = 2}\n'
@@ -37,7 +37,7 @@ def test_a_chain_is_one_command(photos: Path) -> None:
         assert status == 0, told
         assert "first: balanced accuracy on val" in told
     weights = load_checkpoint(photos / "runs" / "105x120" / "weights.safetensors")
-    assert Chain.from_dict(weights.provenance["chain"]) == read_chain(file)
+    assert chain_from(weights.provenance["chain"]) == read_chain(file)
     assert weights.provenance["start"] is None
 
 
