@@ -288,6 +288,45 @@ def test_messages_cut_and_joined_anyhow_are_answered_alike(names: list[str], las
     connection.lose()
 
 
+PIECES = st.one_of(
+    st.binary(max_size=60),
+    st.sampled_from(sorted(MESSAGES)).map(lambda name: b"".join(whole(MESSAGES[name]))),
+    st.builds(
+        lambda first, data: bytes([first, 0x80 | len(data)]) + bytes(4) + data,  # also such as no client may send
+        st.sampled_from([0x00, 0x01, 0x02, 0x08, 0x80, 0x81, 0x82, 0x83, 0x88, 0x89, 0x8A, 0xC2]),
+        st.binary(max_size=125),
+    ),
+)
+EVENTS = st.lists(PIECES | st.sampled_from(["pause", "resume", "leave", "wait"]), max_size=12)
+
+
+@given(EVENTS)
+def test_whatever_comes_and_happens_a_stream_ends_and_its_place_is_free(events: list[bytes | str]) -> None:
+    """Bytes of any kind, a reader that stops and goes on, a service that stops, time that passes: in any order."""
+    connection, streams = _opened(message_bytes=5000, handshake_s=3.0, idle_s=3.0, send_s=2.0, drain_s=1.0)
+    protocol, paused = connection.protocol, False
+    for event in events:
+        if connection.transport.is_closing():
+            break
+        if isinstance(event, bytes):
+            if connection.transport.reading:
+                protocol.data_received(event)
+        elif event == "pause" and not paused:
+            paused = True
+            protocol.pause_writing()
+        elif event == "resume" and paused:
+            paused = False
+            protocol.resume_writing()
+        elif event == "leave":
+            streams.drain()
+        connection.loop.run(1.0 if event == "wait" else 0.0)
+    connection.loop.run(30.0)
+    assert connection.transport.is_closing(), "no stream lasts whose client does nothing more"
+    assert not len(streams)
+    assert b'reason="internal"' not in streams.metrics.text()
+    connection.lose()
+
+
 def test_pings_are_answered_between_messages() -> None:
     connection, _ = _opened()
     connection.receive(frame(9, b"are you there") + b"".join(whole(HELLO)) + frame(9, b"still"))
