@@ -48,8 +48,7 @@ def test_axe_finds_nothing_in_the_results_of_ones_own_pictures(
     page = new_page(color_scheme=scheme, reduced_motion="reduce")
     page.goto(f"{service.url}/?slow=1&{EXITS}")
     expect(page.locator("[data-sample=street]")).to_be_visible()
-    none = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
-    page.set_input_files("#file", none)
+    page.set_input_files("#file", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
     page.set_input_files("#file", scenes)
     expect(page.locator("#results-words")).to_contain_text("1 could not be read", timeout=SCAN_MS)
     expect(page.locator("#results-words")).to_contain_text(f"{len(scenes)} pictures", timeout=SCAN_MS)

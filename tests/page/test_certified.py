@@ -37,6 +37,10 @@ def test_a_scan_under_a_certificate(new_page: NewPage, certified: tuple[Service,
     expect(page.locator("#policy-hint")).to_contain_text("from 0.5 at the first row to 0.5 at the last")
     page.click("[data-sample=street]")
     expect(page.locator("#decision")).to_contain_text("decided after 5 of 105 rows", timeout=20_000)
+    legend = page.locator("#panel .legend-plot")
+    for words in ("exit: person, at or above", "exit: nobody, at or below", "had it been read on"):
+        expect(legend).to_contain_text(words)
+    expect(page.locator("#policy-hint")).to_contain_text("as the whole frame would have decided otherwise")
     with page.expect_download() as download:
         page.click("#export-json")
     (curve,) = json.loads(Path(download.value.path()).read_text())["curves"]

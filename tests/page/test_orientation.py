@@ -1,6 +1,5 @@
 """A picture that says how it has to be turned is turned on the page as by the service, whatever its format."""
 
-import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from playwright.sync_api import Page, expect
 
 from tests.page.scenes import scene
 from tests.page.serving import Service
-from tests.page.test_scan import decided, exported, open_page
+from tests.page.test_scan import SCAN_MS, decided, exported, open_page
 
 ORIENTATION = 0x0112
 XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{}"/></x:xmpmeta>'
+KINDS = ("jpeg", "png", "png16", "png-xmp", "webp", "webp-xmp")
 MOST_DIFFERENCE = 0.02
 """As for upright JPEG: a browser may decode a lossy picture in its own way."""
 
@@ -45,31 +45,33 @@ def turned(kind: str, orientation: int) -> bytes:
     return content.getvalue()
 
 
-def by_service(service: Service, content: bytes) -> float:
+def by_service(service: Service, pictures: dict[str, bytes]) -> dict[str, float]:
+    """P(person) of pictures read whole, by their names."""
     answer = httpx2.post(
         f"{service.url}/v1/classify",
-        files={"files": ("turned", content)},
+        files=[("files", (name, content)) for name, content in pictures.items()],
         params={"variant": "105x120", "policy": "never"},
         trust_env=False,
         timeout=30,
     )
     answer.raise_for_status()
-    return float(json.loads(answer.text)["results"][0]["p_person"])
+    return {name: one["p_person"] for name, one in zip(pictures, answer.json()["results"], strict=True)}
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "png", "png16", "png-xmp", "webp", "webp-xmp"])
-def test_a_turned_picture_is_upright(page: Page, service: Service, kind: str) -> None:
+def test_turned_pictures_are_upright(page: Page, service: Service, tmp_path: Path) -> None:
+    pictures = {f"{kind}{orientation}": turned(kind, orientation) for kind in KINDS for orientation in (1, 3, 6, 8)}
+    paths = [tmp_path / name for name in pictures]
+    for path in paths:
+        path.write_bytes(pictures[path.name])
     open_page(page, service, "slow=1&policy=never")
-    upright = {}
-    for orientation in (1, 3, 5, 6, 8):
-        content = turned(kind, orientation)
-        name = f"{kind}{orientation}"
-        page.set_input_files("#file", {"name": name, "mimeType": "", "buffer": content})
-        expect(page.locator(f"[data-own='{name}'] .chip")).to_contain_text("erson")
-        decided(page, "read to the end")
-        upright[orientation] = exported(page)["curves"][0]["points"][-1]["p_person"]
-        assert upright[orientation] == pytest.approx(by_service(service, content), abs=MOST_DIFFERENCE)
-    assert len({round(p, 3) for p in upright.values()}) > 1, "turning changes what the network sees"
+    page.set_input_files("#file", paths)
+    expect(page.locator("#results-words")).to_contain_text(f"{len(paths)} pictures", timeout=SCAN_MS)
+    page.click("#results summary")
+    rows = page.locator("#results-table tbody tr").all()
+    shown = {row.locator("th").inner_text(): float(row.locator("td").nth(1).inner_text()) for row in rows}
+    assert shown == pytest.approx(by_service(service, pictures), abs=MOST_DIFFERENCE)
+    for kind in KINDS:
+        assert len({round(shown[f"{kind}{orientation}"], 2) for orientation in (1, 3, 6, 8)}) > 1, "turning matters"
 
 
 def test_the_specimen_of_a_turned_png(page: Page, service: Service) -> None:
@@ -80,4 +82,4 @@ def test_the_specimen_of_a_turned_png(page: Page, service: Service) -> None:
     page.set_input_files("#file", specimen)
     decided(page, "read to the end")
     mine = exported(page)["curves"][0]["points"][-1]["p_person"]
-    assert mine == pytest.approx(by_service(service, specimen.read_bytes()), abs=1e-6)
+    assert mine == pytest.approx(by_service(service, {"turned.png": specimen.read_bytes()})["turned.png"], abs=1e-6)

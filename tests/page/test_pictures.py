@@ -59,7 +59,6 @@ def test_files_beyond_the_limit_are_counted_and_the_form_stays_in_reach(page: Pa
     add(page, LIMIT + 20)
     expect(page.locator("#left-out")).to_have_text(f"20 more were left out: {LIMIT} at most.")
     expect(page.locator("[data-own]")).to_have_count(LIMIT)
-    expect(page.locator("#results-words")).to_contain_text(f"{LIMIT} pictures", timeout=2 * SCAN_MS)
     form = page.locator("#settings").bounding_box()
     assert form is not None
     assert form["height"] < 1300
@@ -67,7 +66,7 @@ def test_files_beyond_the_limit_are_counted_and_the_form_stays_in_reach(page: Pa
     expect(page.locator("#status")).to_contain_text(f"no room for more pictures: {LIMIT} at most")
 
 
-@pytest.mark.parametrize("broken", [(0,), (1,), (3,), (0, 3)])
+@pytest.mark.parametrize("broken", [(1,), (0, 3)])
 def test_unreadable_files_take_nothing_away(page: Page, broken: tuple[int, ...]) -> None:
     add(page, 4, broken)
     words = f"{4 - len(broken)} pictures"

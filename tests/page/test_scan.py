@@ -86,6 +86,7 @@ def test_a_sample_scan_exits_early(page: Page, service: Service) -> None:
     assert rows == 35  # the first P(person) of this curve that reaches 0.6
     expect_picture_until(page, rows)
     expect(page.locator("#full-frame")).to_contain_text("What the full frame says")
+    expect(page.locator("#status")).to_contain_text("at burst 7 of 21; the remaining 70 rows are not needed")
     sent = int(page.locator("#saved-rows").inner_text())
     assert rows <= sent < 105  # what was on its way when the decision came counts
     expect(page.locator("#totals")).to_contain_text("1 frame,")
@@ -172,6 +173,10 @@ def test_two_policies_side_by_side(page: Page, service: Service) -> None:
     page.check("#beside")
     expect(page.locator("#panel-beside .panel-words")).to_contain_text("read to the end", timeout=SCAN_MS)
     expect(page.locator("#panel .panel-words")).to_contain_text("decided after")
+    expect(page.locator("#saved-rows-beside")).to_have_text("105")
+    expect(page.locator("#comparison")).to_have_text(
+        "Published rule needed 35 rows, 67 % fewer than Never exit with 105."
+    )
     content = exported(page)
     assert [curve["policy"]["name"] for curve in content["curves"]] == ["published", "never"]
     first, second = content["curves"]
@@ -183,6 +188,7 @@ def test_the_address_holds_the_settings(page: Page, service: Service) -> None:
     decided(page)
     page.select_option("#policy", "never")
     decided(page, "read to the end")
+    expect(page.locator("#full-frame")).to_have_text("Every row was read: nothing was left out.")
     page.select_option("#sensor", "hm0360-vga")
     page.goto(page.url)
     expect(page.locator("#policy")).to_have_value("never")
