@@ -19,7 +19,7 @@ from server.stream.conversation import Conversation, Ending
 from server.stream.framing import FrameGate, Passed, text_frame
 from server.stream.keepalive import Keepalive
 from server.stream.streams import Streams, stream_name
-from server.stream.upgrade import HEAD_END, LIBRARY_LOG, STREAM_PATH, answer_to, denial, path_of, raw_headers, read_head
+from server.stream.upgrade import HEAD_END, LIBRARY_LOG, denial, judge
 
 TICK_S: Final = 0.001
 """The event loop's timers are no finer."""
@@ -153,15 +153,9 @@ class StreamProtocol(asyncio.Protocol):
                 raise ServiceError("head_too_large", f"an upgrade's head has at most {HEAD_BYTES} bytes")
             if refusal := streams.admission.refusal():  # before anything is done for it
                 raise refusal
-            request = read_head(head)
-            path, name = path_of(request), stream_name()
-            if path != STREAM_PATH:
-                raise ServiceError("not_found", f"there is no stream at {path[:200]!r}, but at {STREAM_PATH}")
-            address = streams.proxies.client(address, request.headers.get_all("X-Forwarded-For"))
-            secure = self.transport.get_extra_info("sslcontext") is not None
-            self._access.check(request.method, "wss" if secure else "ws", path, raw_headers(request))
-            answer = answer_to(request, name)
-            self._conversation = streams.begin(name, address, self)
+            opening = judge(head, self.transport.get_extra_info("sslcontext") is not None, self._access, stream_name())
+            address = streams.proxies.client(address, opening.forwarded)
+            self._conversation = streams.begin(opening.name, address, self)
         except ServiceError as error:
             streams.refused(error, address)
             self._deaf = True
@@ -172,7 +166,7 @@ class StreamProtocol(asyncio.Protocol):
         self._parser = ServerProtocol(state=State.OPEN, max_size=self._limits.message_bytes, logger=LIBRARY_LOG)
         self._keepalive = Keepalive(self._limits.ping_s, self._clock)
         self._allowance = Allowance(self._loop.time())
-        self.transport.write(answer)
+        self.transport.write(opening.answer)
         self._set_timer()
         if rest:
             self.data_received(rest)

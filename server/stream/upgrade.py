@@ -2,13 +2,14 @@
 
 import logging
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from websockets import Headers, InvalidHandshake, Request, ServerProtocol
 
 from sensor_sim.wire import SUBPROTOCOL
 from server.errors import ServiceError
+from server.http.access import Access
 from server.http.problem import problem
 from server.http.security import HEADERS
 
@@ -22,6 +23,40 @@ HEAD_END: Final = b"\r\n\r\n"
 LIBRARY_LOG: Final = logging.getLogger(f"{__name__}.websockets")
 """What the library logs of each connection, its beginning and its end, we log with more to it."""
 LIBRARY_LOG.setLevel(logging.WARNING)
+
+
+class Opening(NamedTuple):
+    """An upgrade that may begin a stream.
+
+    Attributes:
+        name: of the stream.
+        answer: that begins it.
+        forwarded: values of `X-Forwarded-For`.
+    """
+
+    name: str
+    answer: bytes
+    forwarded: list[str]
+
+
+def judge(head: bytes, secure: bool, access: Access, name: str) -> Opening:
+    """What an upgrade comes to, but for the place that its stream needs.
+
+    Args:
+        head: all of it.
+        secure: whether it came over TLS.
+        access: who may ask.
+        name: for the stream.
+
+    Raises:
+        ServiceError: why it is refused: as `read_head`, `path_of`, `Access.check` and `answer_to`, or `not_found`.
+    """
+    request = read_head(head)
+    path = path_of(request)
+    if path != STREAM_PATH:
+        raise ServiceError("not_found", f"there is no stream at {path[:200]!r}, but at {STREAM_PATH}")
+    access.check(request.method, "wss" if secure else "ws", path, raw_headers(request))
+    return Opening(name, answer_to(request, name), request.headers.get_all("X-Forwarded-For"))
 
 
 def read_head(head: bytes) -> Request:
