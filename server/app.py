@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
-from starlette.routing import Match, Mount, WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Mount, Route, WebSocketRoute
 from starlette.types import Scope
 
 from model.picture import PictureLimits
@@ -101,11 +103,24 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
         upgrade.router(STREAM_PATH, SUBPROTOCOL),
     ):
         app.include_router(router)
+    app.router.routes.insert(0, Route("/openapi.json", _told_once(app.openapi)))
     app.router.routes.append(WebSocketRoute(STREAM_PATH, StreamEndpoint(streams)))
     app.router.routes.append(WebSocketRoute("/{path:path}", upgrade.no_stream_here))
     if settings.page_folder.is_dir():
         app.router.routes.append(_Page("/", StaticFiles(directory=settings.page_folder, html=True)))
     return app
+
+
+def _told_once(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that writes a long document once: to write it for every request costs as much as many bursts."""
+    written: list[bytes] = []
+
+    async def endpoint(_request: Request) -> Response:
+        if not written:
+            written.append(bytes(JSONResponse(document()).body))
+        return Response(written[0], media_type="application/json")
+
+    return endpoint
 
 
 def _version() -> str:

@@ -73,7 +73,7 @@ class HttpConnection(asyncio.Protocol):
         self._writable.set()
         self._turn_due = self._paused = self._deaf = self._last = False
         self._place = Place.NONE_LEFT
-        self._sent_bytes = self._taken_bytes = 0
+        self._sent_bytes = self._unread_bytes = 0
         self._new_request()
 
     # What the transport calls
@@ -141,6 +141,7 @@ class HttpConnection(asyncio.Protocol):
         elif self.transport.is_closing():
             if self.life.state is not State.CLOSING:
                 self._enter(State.CLOSING)
+            self.life.moved(self._taken())
         elif self._stream is not None:
             if self.life.state is State.UPGRADING and self._stream.handshake_complete:
                 self._enter(State.STREAMING)
@@ -151,17 +152,21 @@ class HttpConnection(asyncio.Protocol):
             self._end(end)
 
     def _look_at_bytes(self, now: float) -> None:
-        unread = self.transport.get_write_buffer_size()
-        taken, self._taken_bytes = self._taken_bytes, self._sent_bytes - unread
-        state = self.life.state
+        taken_bytes, state = self._taken(), self.life.state
         if state is State.UNREAD:
-            self.life.moved(self._taken_bytes - taken)
-            if not unread:
+            self.life.moved(taken_bytes)
+            if not self._unread_bytes:
                 self._enter(State.IDLE if self._exchange is None else State.ANSWERING)
-        elif unread and state in (State.ANSWERING, State.IDLE):
+        elif self._unread_bytes and state in (State.ANSWERING, State.IDLE):
             self._enter(State.UNREAD)
         elif state is State.IN_BODY and self._waits_for_us:
             self.life.hold(now)
+
+    def _taken(self) -> int:
+        """Bytes that the client took since the last look; what TLS adds to them may wait as well, and counts for none."""
+        before, self._unread_bytes = self._unread_bytes, self.transport.get_write_buffer_size()
+        sent, self._sent_bytes = self._sent_bytes, 0
+        return max(0, before + sent - self._unread_bytes)
 
     @property
     def _waits_for_us(self) -> bool:
@@ -268,6 +273,8 @@ class HttpConnection(asyncio.Protocol):
     def _turn(self) -> None:
         """Works off what came, for as long as a turn lasts; the rest is for the next turn."""
         self._turn_due = False
+        if self._stream is not None:
+            return
         until = perf_counter() + TURN_S
         while not self.transport.is_closing() and self._step():
             if perf_counter() > until:
@@ -423,6 +430,7 @@ class HttpConnection(asyncio.Protocol):
         """Reads and drops what still comes, so that the answer arrives before the connection is reset."""
         self._deaf = True
         self._inbox.clear()
+        self._pace_reading()
         self._enter(State.REFUSED)
         if self.transport.can_write_eof():
             self.transport.write_eof()

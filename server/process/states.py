@@ -96,7 +96,7 @@ RULES: Final[dict[State, Rule]] = {
     State.UPGRADING: Rule(End.ABORT, ("handshake_s",)),
     # The conversation ends long before, by deadlines of its own: `handshake_s`, `idle_s`, `ping_s`, `send_s`.
     State.STREAMING: Rule(End.ABORT, ("stream_s", "drain_s", "send_s", "idle_s")),
-    State.CLOSING: Rule(End.ABORT, ("send_s",)),
+    State.CLOSING: Rule(End.ABORT, paced=True),
 }
 """What ends each state."""
 

@@ -391,16 +391,19 @@ def test_a_body_that_comes_byte_by_byte_is_given_up_after_one_window() -> None:
     assert client.transport.closed or client.connection.life.state in (State.REFUSED, State.CLOSING)
 
 
-def test_an_answer_that_is_taken_slowly_but_steadily_is_sent_to_its_end() -> None:
+@pytest.mark.parametrize("request_", [GET, b"GET /a HTTP/1.0\r\n\r\n"])
+def test_an_answer_that_is_taken_slowly_but_steadily_is_sent_to_its_end(request_: bytes) -> None:
     async def steps(client: Client) -> None:
-        await client.send(GET)
+        await client.send(request_)
         client.transport.unread = 50_000
         client.wait(0)
         while client.transport.unread:
             client.transport.unread = max(0, client.transport.unread - 600)
             client.wait(LIMITS.send_s)
             assert not client.transport.aborted
-        assert client.connection.life.state is State.IDLE
+        assert client.connection.life.state is (State.IDLE if request_ is GET else State.CLOSING)
+        client.wait(LIMITS.keep_alive_s)
+        assert client.transport.is_closing()
 
     under_way(hello, steps)
 
