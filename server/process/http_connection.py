@@ -163,7 +163,7 @@ class HttpConnection(asyncio.Protocol):
             self.life.hold(now)
 
     def _taken(self) -> int:
-        """Bytes that the client took since the last look; what TLS adds to them may wait as well, and counts for none."""
+        """Bytes that the client took since the last look; TLS may add to those that wait."""
         before, self._unread_bytes = self._unread_bytes, self.transport.get_write_buffer_size()
         sent, self._sent_bytes = self._sent_bytes, 0
         return max(0, before + sent - self._unread_bytes)

@@ -397,10 +397,12 @@ def test_an_answer_that_is_taken_slowly_but_steadily_is_sent_to_its_end(request_
         await client.send(request_)
         client.transport.unread = 50_000
         client.wait(0)
-        while client.transport.unread:
-            client.transport.unread = max(0, client.transport.unread - 600)
+        for unread_bytes in range(49_400, 0, -600):
+            client.transport.unread = unread_bytes
             client.wait(LIMITS.send_s)
             assert not client.transport.aborted
+        client.transport.unread = 0
+        client.wait(0)
         assert client.connection.life.state is (State.IDLE if request_ is GET else State.CLOSING)
         client.wait(LIMITS.keep_alive_s)
         assert client.transport.is_closing()
