@@ -118,7 +118,7 @@ weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights: 
 	$(BIN)/rascanet sensor-sheet --page docs/sensor.md --photos $(PHOTOS)
 	$(if $(HELD_OUT),$(BIN)/rascanet model-card --photos $(PHOTOS) --held-out)
 	$(if $(HELD_OUT),$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --split test --source coco --page docs/early-exit.md &&) true)
-	cp runs/screenshots/stopped-light.png runs/screenshots/stopped-dark.png docs/page/
+	$(foreach scheme,light dark,cp runs/screenshots/stopped-$(scheme)-screen.png docs/page/stopped-$(scheme).png &&) true
 	$(MAKE) vectors
 
 .PHONY: sensor-sheet

@@ -411,8 +411,8 @@ class CalibratedPolicy(PerBurstPolicy):
     label: ClassVar[str] = "Calibrated"
     sentence: ClassVar[str] = (
         PerBurstPolicy.sentence.removesuffix("; above 1 is never.")
-        + ". Its certificate promises that at most {risk:%} of the decisions are lost to early exits; "
-        "the chance that it errs is {delta:%}."
+        + ". Its certificate promises that at most {risk:%} of the decisions are lost to early exits, "
+        "as the whole frame would have decided otherwise; the chance that it errs is {delta:%}."
     )
 
     @classmethod

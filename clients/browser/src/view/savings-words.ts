@@ -29,7 +29,7 @@ export function totalWords(total: Savings): string {
 export function everydayWords(saved: Savings): string {
   if (saved.frames === 0) return "";
   const { whole, sent } = linkFrames(saved);
-  const link = `A link of ${amountWords(LINK_BITS_PER_S, "bit/s")} carries`;
+  const link = `A link of ${LINK_BITS_PER_S / 1e6} Mbit/s carries`;
   const rate = (perSecond: number) => perSecond.toPrecision(2);
   if (rate(sent) === rate(whole)) return `${link} ${rate(whole)} such frames a second.`;
   return `${link} ${rate(sent)} such frames a second instead of ${rate(whole)} whole ones.`;

@@ -12,7 +12,7 @@ describe("what was saved, in words", () => {
   it("is nothing where there was no exit", () => {
     expect(totalWords(NOTHING_SAVED)).toBe("Nothing streamed yet.");
     expect(totalWords(read)).toBe("1 frame, 0 with a person, 0 exits: 100 % of the rows sent, nothing saved.");
-    expect(everydayWords(read)).toBe("A link of 1.00 Mbit/s carries 3.3 such frames a second.");
+    expect(everydayWords(read)).toBe("A link of 1 Mbit/s carries 3.3 such frames a second.");
   });
 
   it("is a list where there was one", () => {
@@ -20,9 +20,7 @@ describe("what was saved, in words", () => {
       "2 frames, 1 with a person, 1 exit: 69 % of the rows sent, 23.4 kB, 15.0 M multiply-accumulates and 7.50 ms " +
         "of readout saved.",
     );
-    expect(everydayWords(exit)).toBe(
-      "A link of 1.00 Mbit/s carries 8.7 such frames a second instead of 3.3 whole ones.",
-    );
+    expect(everydayWords(exit)).toBe("A link of 1 Mbit/s carries 8.7 such frames a second instead of 3.3 whole ones.");
     expect(everydayWords(NOTHING_SAVED)).toBe("");
   });
 
