@@ -34,7 +34,8 @@ def likeness(
         photos = joined(read_train_side(folder))
         sources = np.array([photo.source for photo in photos.photos])
         if len(set((sources == source).tolist())) < 2:
-            fail(f"--source {source}: there must be pictures of it, and others; the sources are {sorted(set(sources))}")
+            there = ", ".join(sorted(set(sources.tolist())))
+            fail(f"--source {source}: there must be pictures of it, and others; the sources are {there}")
         with Progress(console=console) as bar:
             task = bar.add_task("features of pictures", total=len(sources))
             features = picture_features(
