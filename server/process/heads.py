@@ -1,11 +1,9 @@
 """A request's head, sans I/O: whether it can be served, as ASGI wants it, and whether it asks for a websocket."""
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import h11
-
-from server.process.exchange import Event
 
 HEAD_BYTES: Final = 65_536
 """Most bytes of a request's head, and of the trailers of a chunked body."""
@@ -21,7 +19,7 @@ def too_large(request: h11.Request) -> bool:
     return size > HEAD_BYTES or len(request.headers) >= HEAD_LINES
 
 
-def scope_of(request: h11.Request) -> Event | None:
+def scope_of(request: h11.Request) -> dict[str, Any] | None:
     """The parts of an ASGI scope that the head alone says; None if its target is neither a path nor a URL.
 
     The path of a URL counts as a path: RFC 9112, section 3.2.2, lets clients send either.

@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from server.errors import ServiceError
 from server.http.problem import problem
+from server.http.security import HEADERS
 from server.process.exchange import BODY_BUFFER_BYTES, PHRASES, Event, Exchange
 from server.process.heads import (
     HEAD_BYTES,
@@ -188,7 +189,7 @@ class HttpConnection(asyncio.Protocol):
     def _time_out(self) -> None:
         state, settings = self.life.state, self._connections.settings
         if state is State.IN_HEAD or self._exchange is None:
-            self._refuse(ServiceError("request_timeout", f"the head did not arrive within {settings.handshake_s:g} s"))
+            self._tell(ServiceError("request_timeout", f"the head did not arrive within {settings.handshake_s:g} s"))
             return
         self._exchange.fail(
             ServiceError(
@@ -367,7 +368,7 @@ class HttpConnection(asyncio.Protocol):
             return True
         return False
 
-    def _with_surroundings(self, scope: Event) -> Event:
+    def _with_surroundings(self, scope: dict[str, Any]) -> Event:
         """The scope with what the connection says and the head does not."""
         return {
             **scope,
@@ -408,8 +409,12 @@ class HttpConnection(asyncio.Protocol):
         self._refuse(ServiceError(code, text))
 
     def _refuse(self, error: ServiceError) -> None:
-        """Answers a request that no application sees, or whose body is broken; the connection ends."""
+        """Refuses a request that no application sees, or whose body is broken."""
         self._connections.cut(self, error.code)
+        self._tell(error)
+
+    def _tell(self, error: ServiceError) -> None:
+        """Answers with a refusal, unless an application does; the connection ends."""
         self._last = True
         if self._exchange is not None:
             self._exchange.fail(error)  # the application answers it, or has begun to
@@ -418,6 +423,8 @@ class HttpConnection(asyncio.Protocol):
             return
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             answer = problem(error)
+            for name, value in HEADERS.items():
+                answer.headers.setdefault(name, value)
             head = h11.Response(
                 status_code=answer.status_code,
                 headers=[*self.own_headers, *answer.raw_headers],

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
@@ -284,6 +285,7 @@ def test_a_head_that_cannot_be_is_refused_and_counted(data: bytes, code: int) ->
     client = under_way(hello, steps)
     assert client.answers == [code]
     assert b"connection: close" in client.transport.written
+    assert b"x-content-type-options: nosniff" in client.transport.written.lower()
     assert client.transport.half_closed
     reason = "head_too_large" if code == 431 else "bad_request"
     assert f'rascanet_connections_cut_total{{reason="{reason}"}} 1.0' in client.metrics.text().decode()
@@ -302,6 +304,17 @@ def test_a_fault_with_one_connection_is_not_the_others(caplog: pytest.LogCapture
     with caplog.at_level(logging.ERROR):
         under_way(hello, steps)
     assert "a connection failed" in caplog.text
+
+
+def test_a_head_that_comes_too_late_is_told_so_and_counted_once() -> None:
+    async def steps(client: Client) -> None:
+        await client.send(b"GET / HT")
+        client.wait(LIMITS.handshake_s)
+
+    client = under_way(hello, steps)
+    assert client.answers == [408]
+    counts = re.findall(r'rascanet_connections_cut_total\{reason="(\w+)"\} (\S+)', client.metrics.text().decode())
+    assert counts == [("in_head", "1.0")]
 
 
 def test_trailers_are_dropped() -> None:
