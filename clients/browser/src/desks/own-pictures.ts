@@ -73,10 +73,10 @@ export class OwnPictures {
 }
 
 function resultOf(outcome: Outcome): Result {
-  if (outcome.kind === "fault") return { kind: "failed", why: outcome.fault.message };
+  if (outcome.kind === "fault") return { kind: "failed" };
   const { lane, full } = outcome;
   const { curve, verdict } = lane;
-  if (verdict === null) return { kind: "failed", why: "no decision" };
+  if (verdict === null) return { kind: "failed" };
   const { person, p_person, exited, processed } = verdict;
   const whole = full.points.at(-1);
   return {

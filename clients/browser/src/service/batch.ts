@@ -16,7 +16,6 @@ export interface Decided {
 
 export interface Failed {
   kind: "failed";
-  why: string;
 }
 
 export type Result = Decided | Failed;

@@ -27,7 +27,7 @@ describe("a batch", () => {
     expect(Batch.totals(batch.results.values())).toMatchObject({ decided: 0, saved: 0 });
     batch.add("a", decided());
     batch.add("b", decided({ person: false, exited: false, saved: 0, agrees: false }));
-    batch.add("c", { kind: "failed", why: "no picture" });
+    batch.add("c", { kind: "failed" });
     expect(Batch.totals(batch.results.values())).toEqual({
       decided: 2,
       failed: 1,

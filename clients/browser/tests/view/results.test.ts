@@ -17,7 +17,7 @@ describe("a picture's chip", () => {
     const whole = { ...decided, person: false, exited: false, saved: 0, rows: 105 };
     expect(chipOf(whole).words).toBe("No person · read whole");
     expect(chipOf({ ...whole, saved: 0.1 }).words).toBe("No person · 10 % saved");
-    expect(chipOf({ kind: "failed", why: "" })).toEqual({ words: "can’t be read", kind: "fault" });
+    expect(chipOf({ kind: "failed" })).toEqual({ words: "can’t be read", kind: "fault" });
   });
 });
 
