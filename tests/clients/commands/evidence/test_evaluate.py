@@ -112,4 +112,4 @@ def test_what_follows_from_new_weights_covers_every_table_and_picture_of_them() 
         assert all(f"<!-- {mark} -->" in card for mark in marks)
     assert "sensor-sheet --page docs/sensor.md --photos photos" in lines
     for picture in (ROOT / "docs" / "page").glob("*.png"):
-        assert f"runs/screenshots/{picture.name}" in told
+        assert f"docs/page/{picture.name}" in told
