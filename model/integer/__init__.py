@@ -1,0 +1,1 @@
+"""The network in integers: the same decision to the bit on every machine."""

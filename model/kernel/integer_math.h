@@ -1,0 +1,74 @@
+/* The arithmetic of the integer network: as `model/integer/arithmetic.py` defines it, to the bit. */
+#ifndef RASCANET_INTEGER_MATH_H
+#define RASCANET_INTEGER_MATH_H
+
+#include "integer.h"
+
+enum {
+    MIXED_BITS = 8,
+    UNIT_BITS = 15,
+    REDUCED_BITS = 11,
+    TABLE_STEP_BITS = 7,
+    MOST_LOGIT = (1 << 23) - 1,
+};
+
+extern const uint16_t rascanet_sigmoid_table[257];
+
+static inline int64_t requantised(int32_t sum, int32_t multiplier, int32_t shift) {
+    const int32_t right = 31 - shift;
+    return ((int64_t)sum * multiplier + ((int64_t)1 << (right - 1))) >> right;
+}
+
+static inline int32_t to_int16(int64_t value) {
+    return value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : (int32_t)value;
+}
+
+/* Cut at zero: that is the ReLU. */
+static inline uint8_t to_byte(int64_t value) { return value > 255 ? 255 : value < 0 ? 0 : (uint8_t)value; }
+
+static inline uint8_t rectified(const rascanet_integer_layer *layer, size_t o, int32_t sum) {
+    return sum <= 0 ? 0 : to_byte(requantised(sum, layer->multiplier[o], layer->shift[o]));
+}
+
+static inline int32_t scaled_int16(const rascanet_integer_layer *layer, size_t o, int32_t sum) {
+    return to_int16(requantised(sum, layer->multiplier[o], layer->shift[o]));
+}
+
+static inline int32_t scaled_logit(const rascanet_integer_layer *layer, size_t o, int32_t sum) {
+    const int64_t value = requantised(sum, layer->multiplier[o], layer->shift[o]);
+    return value > MOST_LOGIT ? MOST_LOGIT : value < -MOST_LOGIT ? -MOST_LOGIT : (int32_t)value;
+}
+
+static inline int32_t gate_value(const rascanet_integer_layer *layer, size_t o, int32_t sum) {
+    return rascanet_integer_sigmoid(scaled_int16(layer, o, sum));
+}
+
+static inline int32_t tanh_value(int32_t argument) {
+    return 2 * rascanet_integer_sigmoid(to_int16(2 * (int64_t)argument)) - (1 << UNIT_BITS);
+}
+
+/* Of two Q0.15, one of them below 1 in size: the sum stays in 32 bits for factors up to 2 in size. */
+static inline int32_t product(int32_t a, int32_t b) { return (a * b + (1 << (UNIT_BITS - 1))) >> UNIT_BITS; }
+
+static inline int32_t hard_swish(int32_t value) {
+    const int32_t three = 3 << REDUCED_BITS, shifted = value + three;
+    const int32_t cut = shifted < 0 ? 0 : shifted > 2 * three ? 2 * three : shifted;
+    return (int32_t)requantised(value * cut, 0x55555555, -13); /* 1 / (6 << 11) */
+}
+
+/* Mean plus maximum over the columns, Q1.14. */
+static inline void pool(const rascanet_integer_network *network, const int16_t *state, int16_t *pooled) {
+    const size_t columns = (size_t)network->width / 16, channels = (size_t)network->hidden;
+    for (size_t channel = 0; channel < channels; channel++) {
+        int32_t sum = 0, most = INT16_MIN;
+        for (size_t column = 0; column < columns; column++) {
+            const int32_t value = state[column * channels + channel];
+            sum += value;
+            most = value > most ? value : most;
+        }
+        pooled[channel] = (int16_t)to_int16(requantised(sum + (int32_t)columns * most, network->pooling_multiplier,
+                                                        network->pooling_shift));
+    }
+}
+
+#endif
