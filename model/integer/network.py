@@ -107,7 +107,7 @@ class IntegerNetwork:
         labels, provenance: as of `model.checkpoint.Checkpoint`; the latter names the float weights by their digest.
 
     Raises:
-        IntegerNetworkError: a layer that is missing, of another shape, or whose sums could leave int32.
+        IntegerNetworkError: a layer that is missing, of another shape, or whose sums or values could leave int32.
     """
 
     config: RaScaNetConfig
@@ -142,6 +142,9 @@ class IntegerNetwork:
         most = sizes @ self._largest_inputs(name, sizes.shape[1]) + np.abs(layer.bias.astype(np.int64))
         if most.max() >= 1 << 31:
             raise IntegerNetworkError(f"a sum of {name} could reach {most.max()}, past int32")
+        values = most * layer.multiplier * 2.0 ** (layer.shift.astype(np.float64) - 31)
+        if values.max() >= (1 << 31) - 1:
+            raise IntegerNetworkError(f"a value of {name} could reach {values.max():.3g}, past int32")
 
     def _largest_inputs(self, name: str, inputs: int) -> Integers:
         """The largest size that each input of a layer has, in the scale of its sums."""

@@ -18,6 +18,9 @@ Floats = npt.NDArray[Any]
 KEPT: Final = 0.9999
 """Share of an activation's values that its 255 steps reach; the largest few are cut off."""
 
+STEEPEST: Final = 1.001
+"""A step of an activation stands for more than one of the sums behind it, by this factor at least."""
+
 ACTIVATIONS: Final = ("block0", "block1", "block2", "features", "squeezed", "gated", "projected0", "projected1")
 """The 8-bit activations, each with a scale of its own; blocks and features are those of both heads."""
 
@@ -103,13 +106,19 @@ def quantise(checkpoint: Checkpoint, scales: dict[str, float], facts: dict[str, 
         IntegerNetworkError: a network so wide that its sums could leave int32.
     """
     layers = {}
+    scales = dict(scales)
+    scales["gated"] = max(scales["gated"], STEEPEST * scales["features"] / 2**UNIT_BITS)
     for name, (weight, bias) in folded_layers(checkpoint).items():
         wide = np.asarray(weight, np.float64)
         if wide.ndim >= 3 and wide.shape[-1] == 3:
             wide = np.moveaxis(wide.reshape(*wide.shape[:2], -1, 3), 1, -1)
         else:
             wide = wide.reshape(len(wide), -1)
-        layers[name] = _layer(name, wide * _input_scales(checkpoint.config, name, scales), bias, scales)
+        wide = wide * _input_scales(checkpoint.config, name, scales)
+        step = _steps(name, wide, bias)
+        if (activation := _activation(name)) is not None:
+            scales[activation] = max(scales[activation], STEEPEST * float(step.max()))
+        layers[name] = _layer(name, wide, bias, step, _output_scale(name, scales))
     return IntegerNetwork(
         checkpoint.config,
         layers,
@@ -139,32 +148,40 @@ def _input_scales(config: RaScaNetConfig, name: str, scales: dict[str, float]) -
     }[name]
 
 
-def _output_scale(name: str, scales: dict[str, float]) -> float:
-    if name in OUTPUT_BITS:
-        return float(2.0 ** -OUTPUT_BITS[name])
+def _activation(name: str) -> str | None:
+    """The 8-bit activation that a layer makes; None of a layer with a fixed scale."""
     if name.startswith("conv"):
-        return scales[("block0", "block1", "block2", "features")[int(name.removeprefix("conv")) // 2]]
-    return scales[{"squeeze": "squeezed", "project0": "projected0", "project1": "projected1"}[name]]
+        return ("block0", "block1", "block2", "features")[int(name.removeprefix("conv")) // 2]
+    return {"squeeze": "squeezed", "project0": "projected0", "project1": "projected1"}.get(name)
 
 
-def _layer(name: str, weight: Any, bias: Any, scales: dict[str, float]) -> IntegerLayer:
-    """A layer in integers; `weight` has the inputs' scales in it, so that one scale a channel is left."""
-    outputs = len(weight)
-    mixed = name == "squeeze" or name.startswith("gate")
-    fine = 2.0**-MIXED_BITS if mixed else 1.0
-    flat = weight.reshape(outputs, -1)
-    step = np.maximum(np.abs(flat).max(1) / 127, np.abs(bias) / fine / 2**30)
-    step = np.where(step > 0, step, 1.0)
-    whole = np.rint(flat / step[:, None])
-    offset = np.rint(np.asarray(bias, np.float64) / (step * fine))
+def _output_scale(name: str, scales: dict[str, float]) -> float:
+    activation = _activation(name)
+    return float(2.0 ** -OUTPUT_BITS[name]) if activation is None else scales[activation]
+
+
+def _steps(name: str, weight: Any, bias: Any) -> Any:
+    """What one of the sums stands for, one a channel; 0 of a channel that is always zero."""
+    fine = _fine(name)
+    return fine * np.maximum(np.abs(weight).reshape(len(weight), -1).max(1) / 127, np.abs(bias) / fine / 2**30)
+
+
+def _fine(name: str) -> float:
+    """Layers that read the state have sums this much finer than products of bytes."""
+    return 2.0**-MIXED_BITS if name == "squeeze" or name.startswith("gate") else 1.0
+
+
+def _layer(name: str, weight: Any, bias: Any, step: Any, scale: float) -> IntegerLayer:
+    """A layer in integers; `weight` has the inputs' scales in it, so that one step a channel is left."""
+    step = np.where(step > 0, step, scale / STEEPEST)
+    whole = np.rint(weight.reshape(len(weight), -1) * _fine(name) / step[:, None])
+    offset = np.rint(np.asarray(bias, np.float64) / step)
     if name in ("conv0", "conv1"):
         offset = offset - PIXEL_ZERO * whole.sum(1)
-    pairs = [multiplier_of(float(each)) for each in step * fine / _output_scale(name, scales)]
+    pairs = [multiplier_of(float(each)) for each in step / scale]
     return IntegerLayer(
         whole.reshape(weight.shape).astype(np.int8),
         offset.astype(np.int32),
         np.array([multiplier for multiplier, _ in pairs], np.int32),
         np.array([shift for _, shift in pairs], np.int8),
     )
-
-

@@ -5,8 +5,8 @@ from pathlib import Path
 from cffi import FFI
 
 FOLDER = Path("model/kernel")
-SOURCES = ("rascanet_kernel.c", "step_plain.c", "step_avx2.c", "step_avx512.c", "norm_pool.c")
-HEADERS = ("rascanet_kernel.h", "norm_pool.h")
+SOURCES = ("rascanet_kernel.c", "step_plain.c", "step_avx2.c", "step_avx512.c", "norm_pool.c", "integer_isa.c", "integer_plain.c", "integer_avx2.c", "integer_vnni.c", "integer_table.c")
+HEADERS = ("rascanet_kernel.h", "norm_pool.h", "integer.h")
 NAMES = "\n".join(
     line
     for header in HEADERS
@@ -20,7 +20,7 @@ ffi.set_source(
     "model.kernel._kernel",
     "\n".join(f'#include "{header}"' for header in HEADERS),
     sources=[str(FOLDER / name) for name in SOURCES],
-    depends=[str(FOLDER / name) for name in ("step.inc", "layers.inc", *HEADERS)],
+    depends=[str(FOLDER / name) for name in ("step.inc", "layers.inc", "integer_math.h", "integer_table.inc", "integer_step.inc", *HEADERS)],
     include_dirs=[str(FOLDER)],
     extra_compile_args=["-O3", "-std=gnu11"],
     optional=True,  # a machine without a C compiler runs on torch

@@ -4,6 +4,16 @@
 
 #include "integer.h"
 
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+#elif defined(__ARM_FEATURE_DSP)
+#include <arm_acle.h>
+#endif
+
+#ifndef INLINE
+#define INLINE static inline __attribute__((always_inline))
+#endif
+
 enum {
     MIXED_BITS = 8,
     UNIT_BITS = 15,
@@ -69,6 +79,50 @@ static inline void pool(const rascanet_integer_network *network, const int16_t *
         pooled[channel] = (int16_t)to_int16(requantised(sum + (int32_t)columns * most, network->pooling_multiplier,
                                                         network->pooling_shift));
     }
+}
+
+/* The sum of products of 16-bit values and weights. */
+INLINE int32_t dot_wide(const int16_t *x, const int8_t *w, size_t count) {
+    int32_t sum = 0;
+#if defined(__ARM_FEATURE_MVE)
+    for (; count >= 8; count -= 8, x += 8, w += 8)
+        sum = vmladavaq_s16(sum, vldrhq_s16(x), vldrbq_s16(w));
+    if (count) {
+        const mve_pred16_t first = vctp16q((uint32_t)count);
+        sum = vmladavaq_p_s16(sum, vldrhq_z_s16(x, first), vldrbq_z_s16(w, first), first);
+    }
+#else
+#if defined(__ARM_FEATURE_DSP)
+    for (; count >= 4; count -= 4, x += 4, w += 4) {
+        uint32_t low, high, four_w;
+        __builtin_memcpy(&low, x, 4);
+        __builtin_memcpy(&high, x + 2, 4);
+        __builtin_memcpy(&four_w, w, 4);
+        const uint32_t even = __sxtb16(four_w), odd = __sxtb16(four_w >> 8 | four_w << 24);
+        sum = __smlad((int16x2_t)low, (int16x2_t)((even & 0xffff) | odd << 16), sum);
+        sum = __smlad((int16x2_t)high, (int16x2_t)(even >> 16 | (odd & 0xffff0000)), sum);
+    }
+#endif
+    for (; count; count--)
+        sum += *x++ * *w++;
+#endif
+    return sum;
+}
+
+/* Logits, confidence and P(person) of a state. */
+static inline void decide(const rascanet_integer_network *network, const int16_t *state, int16_t *pooled, int16_t *reduced,
+                          rascanet_integer_output *output) {
+    const size_t c = (size_t)network->hidden, r = c / 4;
+    pool(network, state, pooled);
+    for (size_t o = 0; o < r; o++)
+        reduced[o] = (int16_t)hard_swish(scaled_int16(
+            &network->reduce, o, network->reduce.bias[o] + dot_wide(pooled, network->reduce.weight + o * c, c)));
+    for (size_t o = 0; o < 2; o++)
+        output->logits[o] = scaled_logit(
+            &network->classify, o, network->classify.bias[o] + dot_wide(reduced, network->classify.weight + o * r, r));
+    output->confidence = gate_value(&network->confidence, 0,
+                                    network->confidence.bias[0] + dot_wide(pooled, network->confidence.weight, c));
+    output->p_person = rascanet_integer_sigmoid(to_int16((int64_t)output->logits[1] - output->logits[0]));
 }
 
 #endif

@@ -15,14 +15,6 @@
 
 enum { ROWS = 5, KEPT_ROWS = 3, CHANNELS = 3, WINDOW = 4, PIXEL_ZERO = 128 };
 
-#define INLINE static inline __attribute__((always_inline))
-
-#if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
-#elif defined(__ARM_FEATURE_DSP)
-#include <arm_acle.h>
-#endif
-
 /* The sum of products of bytes and weights. */
 INLINE int32_t dot(const uint8_t *x, const int8_t *w, size_t count) {
     int32_t sum = 0;
@@ -41,34 +33,6 @@ INLINE int32_t dot(const uint8_t *x, const int8_t *w, size_t count) {
         __builtin_memcpy(&four_w, w, 4);
         sum = __smlad((int16x2_t)__uxtb16(four_x), __sxtb16(four_w), sum);
         sum = __smlad((int16x2_t)__uxtb16(four_x >> 8 | four_x << 24), __sxtb16(four_w >> 8 | four_w << 24), sum);
-    }
-#endif
-    for (; count; count--)
-        sum += *x++ * *w++;
-#endif
-    return sum;
-}
-
-/* The same for 16-bit values. */
-INLINE int32_t dot_wide(const int16_t *x, const int8_t *w, size_t count) {
-    int32_t sum = 0;
-#if defined(__ARM_FEATURE_MVE)
-    for (; count >= 8; count -= 8, x += 8, w += 8)
-        sum = vmladavaq_s16(sum, vldrhq_s16(x), vldrbq_s16(w));
-    if (count) {
-        const mve_pred16_t first = vctp16q((uint32_t)count);
-        sum = vmladavaq_p_s16(sum, vldrhq_z_s16(x, first), vldrbq_z_s16(w, first), first);
-    }
-#else
-#if defined(__ARM_FEATURE_DSP)
-    for (; count >= 4; count -= 4, x += 4, w += 4) {
-        uint32_t low, high, four_w;
-        __builtin_memcpy(&low, x, 4);
-        __builtin_memcpy(&high, x + 2, 4);
-        __builtin_memcpy(&four_w, w, 4);
-        const uint32_t even = __sxtb16(four_w), odd = __sxtb16(four_w >> 8 | four_w << 24);
-        sum = __smlad((int16x2_t)low, (int16x2_t)((even & 0xffff) | odd << 16), sum);
-        sum = __smlad((int16x2_t)high, (int16x2_t)(even >> 16 | (odd & 0xffff0000)), sum);
     }
 #endif
     for (; count; count--)
@@ -211,21 +175,6 @@ INLINE void advance(const rascanet_integer_network *network, size_t c, const uin
     }
 }
 
-static void decide(const rascanet_integer_network *network, const layout *sizes, const int16_t *state, int16_t *pooled,
-                   int16_t *reduced, rascanet_integer_output *output) {
-    const size_t c = sizes->hidden, r = sizes->reduced;
-    pool(network, state, pooled);
-    for (size_t o = 0; o < r; o++)
-        reduced[o] = (int16_t)hard_swish(scaled_int16(
-            &network->reduce, o, network->reduce.bias[o] + dot_wide(pooled, network->reduce.weight + o * c, c)));
-    for (size_t o = 0; o < 2; o++)
-        output->logits[o] = scaled_logit(
-            &network->classify, o, network->classify.bias[o] + dot_wide(reduced, network->classify.weight + o * r, r));
-    output->confidence = gate_value(&network->confidence, 0,
-                                    network->confidence.bias[0] + dot_wide(pooled, network->confidence.weight, c));
-    output->p_person = rascanet_integer_sigmoid(to_int16((int64_t)output->logits[1] - output->logits[0]));
-}
-
 /* Takes one of a burst's rows [column][colour]; after the last it advances `hidden` and says what the burst gives.
    Returns whether it did. */
 int rascanet_integer_row(const rascanet_integer_network *network, const uint8_t *row, size_t row_of_burst, int16_t *hidden,
@@ -281,7 +230,7 @@ int rascanet_integer_row(const rascanet_integer_network *network, const uint8_t 
         advance(network, c, x, hidden + column * c, (int16_t *)(void *)(bytes + sizes.reset),
                 (int16_t *)(void *)(bytes + sizes.update));
     }
-    decide(network, &sizes, hidden, (int16_t *)(void *)(bytes + sizes.pooled), (int16_t *)(void *)(bytes + sizes.narrow),
+    decide(network, hidden, (int16_t *)(void *)(bytes + sizes.pooled), (int16_t *)(void *)(bytes + sizes.narrow),
            output);
     return 1;
 }
