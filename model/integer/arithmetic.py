@@ -27,17 +27,26 @@ MOST_LOGIT: Final = (1 << 23) - 1
 PIXEL_ZERO: Final = 128
 """The value of a pixel that stands for zero, as in the padding beside a row."""
 
-TABLE_STEP_BITS: Final = 7
-"""The sigmoid's table has an entry every 2 to the power of 7 steps of its argument: every 1/32."""
+PIECE_BITS: Final = 10
+"""The sigmoid's table has a piece for every 2 to the power of 10 steps of its argument: 32 pieces of a quarter each."""
+
+FINE_BITS: Final = 3
+"""Slope and bend of a piece are this much finer than its value."""
 
 
 def _sigmoid_table() -> Integers:
-    arguments = np.arange(257) / 32
-    return np.rint(2**UNIT_BITS / (1 + np.exp(-arguments))).astype(np.uint16)
+    """Of each piece the parabola through its ends and its middle."""
+    ends = np.arange(33) / 4
+    left, middle, right = (1 / (1 + np.exp(-places)) for places in (ends[:-1], ends[:-1] + 1 / 8, ends[1:]))
+    bend = 2 * (left + right - 2 * middle)
+    fine = 2.0 ** (UNIT_BITS + FINE_BITS)
+    return np.stack(
+        [np.rint(left * 2**UNIT_BITS), np.rint((right - left - bend) * fine), np.rint(bend * fine)], 1
+    ).astype(np.int16)
 
 
 SIGMOID_TABLE: Final = _sigmoid_table()
-"""Sigmoid at 0, 1/32, ... 8: (257,) uint16, Q0.15; between entries it is linear, below zero it is one minus itself."""
+"""Sigmoid from 0 to 8: (32, 3) int16, of each piece its value at the left end, slope and bend; below zero it is one minus itself."""
 
 
 def requantise(sums: Integers, multiplier: Integers, shift: Integers) -> Integers:
@@ -53,6 +62,11 @@ def requantise(sums: Integers, multiplier: Integers, shift: Integers) -> Integer
     right = UNIT_BITS + 16 - np.asarray(shift, np.int64)
     products = np.asarray(sums, np.int64) * np.asarray(multiplier, np.int64)
     return (products + (np.int64(1) << (right - 1))) >> right
+
+
+def rounded_shift(values: Integers, bits: int) -> Integers:
+    """Values divided by 2 to the power of `bits`, rounded."""
+    return (values + (1 << (bits - 1))) >> bits
 
 
 def multiplier_of(scale: float) -> tuple[int, int]:
@@ -85,23 +99,23 @@ def to_uint8(values: Integers) -> Integers:
 
 
 def sigmoid(arguments: Integers) -> Integers:
-    """Sigmoid of Q3.12 (int16 range): Q0.15, 11 to 32757."""
+    """Sigmoid of Q3.12 (int16 range): Q0.15, more than 0 and less than 2^15."""
     size = np.minimum(np.abs(np.asarray(arguments, np.int64)), (1 << 15) - 1)
-    place, rest = size >> TABLE_STEP_BITS, size & ((1 << TABLE_STEP_BITS) - 1)
-    table = SIGMOID_TABLE.astype(np.int64)
-    slope = table[place + 1] - table[place]
-    above = table[place] + ((slope * rest + (1 << (TABLE_STEP_BITS - 1))) >> TABLE_STEP_BITS)
+    value, slope, bend = np.moveaxis(SIGMOID_TABLE.astype(np.int64)[size >> PIECE_BITS], -1, 0)
+    place = size & ((1 << PIECE_BITS) - 1)
+    steep = slope + rounded_shift(bend * place, PIECE_BITS)
+    above = value + rounded_shift(steep * place, PIECE_BITS + FINE_BITS)
     return np.where(np.asarray(arguments) < 0, (1 << UNIT_BITS) - above, above)
 
 
 def tanh(arguments: Integers) -> Integers:
-    """Tanh of Q3.12 (int16 range), as 2 sigmoid(2 x) - 1: Q0.15, -32746 to 32746."""
+    """Tanh of Q3.12 (int16 range), as 2 sigmoid(2 x) - 1: Q0.15."""
     return 2 * sigmoid(to_int16(2 * np.asarray(arguments, np.int64))) - (1 << UNIT_BITS)
 
 
 def product(left: Integers, right: Integers) -> Integers:
     """The product of two Q0.15, rounded: Q0.15."""
-    return (np.asarray(left, np.int64) * right + (1 << (UNIT_BITS - 1))) >> UNIT_BITS
+    return rounded_shift(np.asarray(left, np.int64) * right, UNIT_BITS)
 
 
 def pixels(rows: npt.NDArray[np.uint8]) -> Integers:

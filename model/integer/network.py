@@ -124,6 +124,8 @@ class IntegerNetwork:
         for name, shape in shapes.items():
             self._check(name, shape)
         _check_scale("gating", np.array(self.gating[:1]), np.array(self.gating[1:]))
+        if self.gating[1] > -1:
+            raise IntegerNetworkError(f"the shift of gating is not -31 to -1, but {self.gating[1]}")
 
     def _check(self, name: str, shape: tuple[int, ...]) -> None:
         layer = self.layers[name]
@@ -142,6 +144,8 @@ class IntegerNetwork:
         most = sizes @ self._largest_inputs(name, sizes.shape[1]) + np.abs(layer.bias.astype(np.int64))
         if most.max() >= 1 << 31:
             raise IntegerNetworkError(f"a sum of {name} could reach {most.max()}, past int32")
+        if name not in OUTPUT_BITS and (layer.shift > -1).any():
+            raise IntegerNetworkError(f"a shift of {name} is not -31 to -1, as a layer with bytes for values has it")
         values = most * layer.multiplier * 2.0 ** (layer.shift.astype(np.float64) - 31)
         if values.max() >= (1 << 31) - 1:
             raise IntegerNetworkError(f"a value of {name} could reach {values.max():.3g}, past int32")

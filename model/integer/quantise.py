@@ -18,7 +18,7 @@ Floats = npt.NDArray[Any]
 KEPT: Final = 0.9999
 """Share of an activation's values that its 255 steps reach; the largest few are cut off."""
 
-STEEPEST: Final = 1.001
+STEEPEST: Final = 2.001
 """A step of an activation stands for more than one of the sums behind it, by this factor at least."""
 
 ACTIVATIONS: Final = ("block0", "block1", "block2", "features", "squeezed", "gated", "projected0", "projected1")

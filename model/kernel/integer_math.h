@@ -18,11 +18,12 @@ enum {
     MIXED_BITS = 8,
     UNIT_BITS = 15,
     REDUCED_BITS = 11,
-    TABLE_STEP_BITS = 7,
+    PIECE_BITS = 10,
+    FINE_BITS = 3,
     MOST_LOGIT = (1 << 23) - 1,
 };
 
-extern const uint16_t rascanet_sigmoid_table[257];
+extern const int16_t rascanet_sigmoid_table[32][3]; /* value at the left end, slope, bend */
 
 static inline int64_t requantised(int32_t sum, int32_t multiplier, int32_t shift) {
     const int32_t right = 31 - shift;
@@ -109,19 +110,16 @@ INLINE int32_t dot_wide(const int16_t *x, const int8_t *w, size_t count) {
     return sum;
 }
 
-/* Logits, confidence and P(person) of a state. */
-static inline void decide(const rascanet_integer_network *network, const int16_t *state, int16_t *pooled, int16_t *reduced,
+/* Logits, confidence and P(person) of the classifier's reduced layer, which is overwritten, and the confidence's argument. */
+static inline void decide(const rascanet_integer_network *network, int16_t *reduced, int32_t confidence,
                           rascanet_integer_output *output) {
-    const size_t c = (size_t)network->hidden, r = c / 4;
-    pool(network, state, pooled);
+    const size_t r = (size_t)network->hidden / 4;
     for (size_t o = 0; o < r; o++)
-        reduced[o] = (int16_t)hard_swish(scaled_int16(
-            &network->reduce, o, network->reduce.bias[o] + dot_wide(pooled, network->reduce.weight + o * c, c)));
+        reduced[o] = (int16_t)hard_swish(reduced[o]);
     for (size_t o = 0; o < 2; o++)
         output->logits[o] = scaled_logit(
             &network->classify, o, network->classify.bias[o] + dot_wide(reduced, network->classify.weight + o * r, r));
-    output->confidence = gate_value(&network->confidence, 0,
-                                    network->confidence.bias[0] + dot_wide(pooled, network->confidence.weight, c));
+    output->confidence = rascanet_integer_sigmoid(confidence);
     output->p_person = rascanet_integer_sigmoid(to_int16((int64_t)output->logits[1] - output->logits[0]));
 }
 

@@ -230,7 +230,14 @@ int rascanet_integer_row(const rascanet_integer_network *network, const uint8_t 
         advance(network, c, x, hidden + column * c, (int16_t *)(void *)(bytes + sizes.reset),
                 (int16_t *)(void *)(bytes + sizes.update));
     }
-    decide(network, hidden, (int16_t *)(void *)(bytes + sizes.pooled), (int16_t *)(void *)(bytes + sizes.narrow),
+    int16_t *pooled = (int16_t *)(void *)(bytes + sizes.pooled), *reduced = (int16_t *)(void *)(bytes + sizes.narrow);
+    pool(network, hidden, pooled);
+    for (size_t o = 0; o < sizes.reduced; o++)
+        reduced[o] = (int16_t)scaled_int16(&network->reduce, o,
+                                           network->reduce.bias[o] + dot_wide(pooled, network->reduce.weight + o * c, c));
+    decide(network, reduced,
+           scaled_int16(&network->confidence, 0,
+                        network->confidence.bias[0] + dot_wide(pooled, network->confidence.weight, c)),
            output);
     return 1;
 }
