@@ -6,7 +6,6 @@
 #pragma GCC target("avx2")
 #endif
 #define ISA avx2
-#define REGISTERS 16
 #define SUPPORTED __builtin_cpu_supports("avx2")
 #include "integer_step.inc"
 #if defined(__clang__)
