@@ -10,7 +10,7 @@ setup(
             "model.kernel._step",
             ["model/kernel/python_step.c"],
             include_dirs=["model/kernel", np.get_include()],
-            depends=["model/kernel/rascanet_kernel.h"],
+            depends=["model/kernel/rascanet_kernel.h", "model/kernel/integer.h"],
             extra_compile_args=["-O3", "-std=gnu11"],
             define_macros=[("Py_LIMITED_API", "0x030b0000")],
             py_limited_api=True,

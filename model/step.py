@@ -17,8 +17,9 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 """Logits (n, 2), or confidence (n,)."""
 
-Hidden = npt.NDArray[np.float32]
-"""The recurrent state of one frame: (C, Wh)."""
+Hidden = npt.NDArray[np.float32] | npt.NDArray[np.int16]
+"""The recurrent state of one frame, in its runtime's shape and dtype: (C, Wh) float32; of the integer network (Wh, C)
+int16."""
 
 
 class StepResult(msgspec.Struct, gc=False):
@@ -67,7 +68,7 @@ class StepRuntime(Protocol):
     service's event loop does, pass no more to one call."""
 
     def initial_hidden(self) -> Hidden:
-        """The state before a frame's first burst: zeros (C, Wh) float32."""
+        """The state before a frame's first burst: zeros, in C order."""
         ...
 
     def step(self, rows: Pixels, hidden: Hidden) -> StepResult:
@@ -75,23 +76,26 @@ class StepRuntime(Protocol):
 
         Args:
             rows: (n * 5, W, 3) uint8 RGB, n >= 1.
-            hidden: (C, Wh) float32, overwritten with the state after the last burst.
+            hidden: of the shape and dtype of `initial_hidden`, overwritten with the state after the last burst.
 
         Raises:
-            ValueError: `rows` or `hidden` of another shape or dtype.
+            ValueError: `rows` or `hidden` of another shape or dtype, or a `hidden` that can't be written in place.
         """
         ...
 
 
-def check_step_arguments(config: RaScaNetConfig, rows: Pixels, hidden: Hidden) -> int:
+def check_step_arguments(runtime: StepRuntime, rows: Pixels, hidden: Hidden) -> int:
     """The number of bursts in `rows`; raises ValueError as `StepRuntime.step` says."""
-    burst_rows, *columns = config.burst_shape
+    burst_rows, *columns = runtime.config.burst_shape
     if rows.dtype != np.uint8 or rows.ndim != 3 or list(rows.shape[1:]) != columns or len(rows) % burst_rows:
         raise ValueError(
             f"rows must be uint8 (n * {burst_rows}, {columns[0]}, {columns[1]}), not {rows.dtype} {rows.shape}"
         )
     if not len(rows):
         raise ValueError("rows must hold at least one burst")
-    if hidden.dtype != np.float32 or hidden.shape != config.hidden_shape:
-        raise ValueError(f"hidden must be float32 {config.hidden_shape}, not {hidden.dtype} {hidden.shape}")
+    first = runtime.initial_hidden()
+    if hidden.dtype != first.dtype or hidden.shape != first.shape:
+        raise ValueError(f"hidden must be {first.dtype} {first.shape}, not {hidden.dtype} {hidden.shape}")
+    if not hidden.flags.carray:
+        raise ValueError("hidden must be in C order, aligned and writable")
     return len(rows) // burst_rows

@@ -41,7 +41,7 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def step(self, rows: Pixels, hidden: Hidden) -> StepResult:
-        count = check_step_arguments(self.config, rows, hidden)
+        count = check_step_arguments(self, rows, hidden)
         bursts = torch.from_numpy(network_input(rows.reshape(count, *self.config.burst_shape)))
         state = torch.from_numpy(hidden)[None]
         logits, confidence = [], []

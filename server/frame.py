@@ -51,7 +51,7 @@ class FrameState(msgspec.Struct, frozen=True):
     Attributes:
         next_burst, last_burst, p_person, processed, skipped, policy_state: of its `FrameScan`.
         compute_us: time that the network took so far.
-        hidden: float32, little-endian.
+        hidden: in the shape and dtype of the runtime's, little-endian.
     """
 
     next_burst: int
@@ -73,7 +73,7 @@ class FrameInProgress:
 
     Attributes:
         scan: how far the frame has been read.
-        hidden: the network's state, (C, Wh) float32; `runtime.step` advances it.
+        hidden: the network's state, of the runtime's shape and dtype; `runtime.step` advances it.
         received: the burst after the last one that came.
         over: whether no more bursts are looked at.
         given_up: whether it ended without a decision.
@@ -186,7 +186,7 @@ class FrameInProgress:
             skipped=scan.skipped,
             policy_state=scan.policy_state,
             compute_us=self.compute_us,
-            hidden=self.hidden.astype("<f4").tobytes(),
+            hidden=self.hidden.astype(self.hidden.dtype.newbyteorder("<"), copy=False).tobytes(),
         )
 
     @classmethod
@@ -205,5 +205,6 @@ class FrameInProgress:
         scan.processed, scan.skipped, scan.policy_state = state.processed, state.skipped, state.policy_state
         frame.received = state.last_burst + 1
         frame.compute_us = state.compute_us
-        frame.hidden = np.frombuffer(state.hidden, "<f4").astype(np.float32).reshape(runtime.config.hidden_shape)
+        little = frame.hidden.dtype.newbyteorder("<")
+        frame.hidden[...] = np.frombuffer(state.hidden, little).reshape(frame.hidden.shape)
         return frame

@@ -1,7 +1,7 @@
 """The arithmetic of the integer network, in plain integer operations: every kernel equals it in every bit.
 
-Fixed point: `Qm.n` is an integer that stands for itself times 2 to the power of -n. Rounding has one form everywhere: to the
-nearest integer, halves upwards, which is an addition and an arithmetic shift to the right.
+Fixed point: `Qm.n` is an integer that stands for itself times 2 to the power of -n. Rounding has one form everywhere:
+to the nearest integer, halves upwards, which is an addition and an arithmetic shift to the right.
 """
 
 import math
@@ -46,7 +46,9 @@ def _sigmoid_table() -> Integers:
 
 
 SIGMOID_TABLE: Final = _sigmoid_table()
-"""Sigmoid from 0 to 8: (32, 3) int16, of each piece its value at the left end, slope and bend; below zero it is one minus itself."""
+"""Sigmoid from 0 to 8: (32, 3) int16, of each piece its value at the left end, slope and bend.
+
+Below zero it is one minus itself."""
 
 
 def requantise(sums: Integers, multiplier: Integers, shift: Integers) -> Integers:
@@ -70,7 +72,7 @@ def rounded_shift(values: Integers, bits: int) -> Integers:
 
 
 def multiplier_of(scale: float) -> tuple[int, int]:
-    """The multiplier and shift that come nearest to a scale.
+    """The multiplier and shift that come nearest to a scale; 0 and -1, which every layer may have, for one near zero.
 
     Raises:
         ValueError: a scale that is negative, not finite, or 2^30 or more.
@@ -81,7 +83,7 @@ def multiplier_of(scale: float) -> tuple[int, int]:
     multiplier = round(mantissa * 2**31)
     if multiplier == 2**31:
         multiplier, shift = 2**30, shift + 1
-    return (0, 0) if shift < -31 or not multiplier else (multiplier, shift)
+    return (0, -1) if shift < -31 or not multiplier else (multiplier, shift)
 
 
 def saturate(values: Integers, least: int, most: int) -> Integers:
@@ -90,6 +92,7 @@ def saturate(values: Integers, least: int, most: int) -> Integers:
 
 
 def to_int16(values: Integers) -> Integers:
+    """Values cut off at the ends of int16."""
     return saturate(values, -(1 << 15), (1 << 15) - 1)
 
 
@@ -105,7 +108,8 @@ def sigmoid(arguments: Integers) -> Integers:
     place = size & ((1 << PIECE_BITS) - 1)
     steep = slope + rounded_shift(bend * place, PIECE_BITS)
     above = value + rounded_shift(steep * place, PIECE_BITS + FINE_BITS)
-    return np.where(np.asarray(arguments) < 0, (1 << UNIT_BITS) - above, above)
+    values: Integers = np.where(np.asarray(arguments) < 0, (1 << UNIT_BITS) - above, above)
+    return values
 
 
 def tanh(arguments: Integers) -> Integers:
@@ -120,4 +124,5 @@ def product(left: Integers, right: Integers) -> Integers:
 
 def pixels(rows: npt.NDArray[np.uint8]) -> Integers:
     """The first layer's input, 1 to 255: the published scaling (`model.preprocess.pixel_table`) plus `PIXEL_ZERO`."""
-    return np.asarray(rows, np.int64) + (rows < PIXEL_ZERO)
+    values: Integers = np.asarray(rows, np.int64) + (rows < PIXEL_ZERO)
+    return values

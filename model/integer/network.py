@@ -200,7 +200,7 @@ class IntegerNetwork:
         return maps[:, 0]
 
     def _convolution(self, name: str, maps: Integers, zero: int = 0, *, pool: bool = False) -> Integers:
-        """A convolution over (n, rows, columns, inputs), padded in columns by `zero`; the larger of two columns if pooled."""
+        """(n, rows, columns, inputs), padded in columns by `zero`, convolved; the larger of two columns if pooled."""
         layer = self.layers[name]
         kernel_rows = layer.weight.shape[1]
         padded = np.pad(maps, ((0, 0), (0, 0), (1, 1), (0, 0)), constant_values=zero)

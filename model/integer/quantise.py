@@ -1,6 +1,5 @@
 """From float weights to an integer network: which numbers stand for them, by what pictures bring about."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -129,7 +128,7 @@ def quantise(checkpoint: Checkpoint, scales: dict[str, float], facts: dict[str, 
 
 
 def _input_scales(config: RaScaNetConfig, name: str, scales: dict[str, float]) -> Any:
-    """What one step of each input of a layer stands for, in the sums: state counts less by the bits that they leave it."""
+    """What one step of each input of a layer stands for in the sums; the state counts less by `MIXED_BITS`."""
     state = [2.0 ** (MIXED_BITS - UNIT_BITS)] * config.hidden_channels
     if name == "squeeze":
         return np.array([scales["features"]] * config.feature_channels + state)

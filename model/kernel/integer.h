@@ -29,16 +29,25 @@ typedef struct {
 } rascanet_integer_output;
 
 /* One instruction set's form of the step. Weights are packed once; `step` advances `hidden` [column][channel] by so many
-   bursts. `packed` and `scratch` begin on a cache line. Sizes are 0, results not 0, for a network that can't be run. */
+   bursts. `packed` and `scratch` begin on a cache line. Sizes are 0, results not 0, for a network out of range: width 16 to
+   4096, hidden 4 to 1024 and a multiple of 4, outputs of a head's block 1 to 512. */
 typedef struct {
     const char *name;
     int (*supported)(void);
     size_t (*packed_bytes)(const rascanet_integer_network *network);
     size_t (*scratch_bytes)(const rascanet_integer_network *network);
-    void (*pack)(const rascanet_integer_network *network, void *packed);
+    int (*pack)(const rascanet_integer_network *network, void *packed);
     int (*step)(const rascanet_integer_network *network, const void *packed, const uint8_t *rows, size_t bursts,
                 int16_t *hidden, rascanet_integer_output *outputs, void *scratch);
 } rascanet_integer_isa;
+
+/* A network ready to run, for bindings. */
+typedef struct {
+    const rascanet_integer_isa *isa;
+    const rascanet_integer_network *network;
+    const void *packed;
+    size_t scratch_bytes;
+} rascanet_integer_ready;
 
 /* Row by row, as a microcontroller does it. */
 size_t rascanet_integer_arena_bytes(const rascanet_integer_network *network);

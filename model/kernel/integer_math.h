@@ -10,7 +10,7 @@
 #include <arm_acle.h>
 #endif
 
-#ifndef INLINE
+#ifndef INLINE /* a build for sanitizers has its own, and its own UNROLL: one copy of a tile is enough there */
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
@@ -24,6 +24,14 @@ enum {
 };
 
 extern const int16_t rascanet_sigmoid_table[32][3]; /* value at the left end, slope, bend */
+
+static inline int in_range(const rascanet_integer_network *network) {
+    for (int block = 0; block < 4; block++)
+        if (network->head[block] < 1 || network->head[block] > 512)
+            return 0;
+    return network->width >= 16 && network->width <= 4096 && network->hidden >= 4 && network->hidden <= 1024 &&
+           network->hidden % 4 == 0;
+}
 
 static inline int64_t requantised(int32_t sum, int32_t multiplier, int32_t shift) {
     const int32_t right = 31 - shift;

@@ -248,22 +248,27 @@ int rascanet_integer_row(const rascanet_integer_network *network, const uint8_t 
 static int always(void) { return 1; }
 
 static size_t packed_bytes(const rascanet_integer_network *network) {
-    (void)network;
-    return 64;
+    return in_range(network) ? 1 : 0;
 }
 
-static void pack(const rascanet_integer_network *network, void *packed) {
-    (void)network;
+static size_t scratch_bytes(const rascanet_integer_network *network) {
+    return in_range(network) ? rascanet_integer_arena_bytes(network) : 0;
+}
+
+static int pack(const rascanet_integer_network *network, void *packed) {
     (void)packed;
+    return in_range(network) ? 0 : -1;
 }
 
 static int step(const rascanet_integer_network *network, const void *packed, const uint8_t *rows, size_t bursts,
                 int16_t *hidden, rascanet_integer_output *outputs, void *scratch) {
     (void)packed;
+    if (!in_range(network))
+        return -1;
     for (size_t row = 0; row < bursts * ROWS; row++, rows += network->width * CHANNELS)
         rascanet_integer_row(network, rows, row % ROWS, hidden, outputs + row / ROWS, scratch);
     return 0;
 }
 
-const rascanet_integer_isa rascanet_integer_plain = {"plain", always, packed_bytes, rascanet_integer_arena_bytes, pack, step};
+const rascanet_integer_isa rascanet_integer_plain = {"plain", always, packed_bytes, scratch_bytes, pack, step};
 #endif

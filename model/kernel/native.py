@@ -1,8 +1,6 @@
 """`StepRuntime` on the kernel: packs a checkpoint's weights, calls the step."""
 
 import os
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -10,39 +8,16 @@ from model.checkpoint import Checkpoint
 from model.folding import folded_layers
 from model.kernel._kernel import ffi, lib
 from model.kernel._step import step
-from model.step import Floats, Hidden, Pixels, RuntimeUnavailableError, StepResult, check_step_arguments
+from model.kernel.instruction_set import aligned, choose, supported
+from model.step import Floats, Hidden, Pixels, StepResult, check_step_arguments
 
-CACHE_LINE_BYTES = 64
+VARIABLE = "RASCANET_ISA"
 FLOATS = ffi.typeof("float[]")
-
-
-def _aligned(floats: int) -> Any:
-    """Room for so many floats from the start of a cache line on, as `float[]`."""
-    room = np.zeros(floats + CACHE_LINE_BYTES // 4, np.float32)
-    skip = -room.ctypes.data % CACHE_LINE_BYTES // 4
-    return ffi.from_buffer(FLOATS, room[skip : skip + floats])
 
 
 def instruction_sets() -> list[str]:
     """Names of the kernel's instruction sets that this machine can run, best first."""
-    return [ffi.string(isa.name).decode() for isa in _supported()]
-
-
-def _supported() -> Iterator[Any]:
-    index = 0
-    while (isa := lib.rascanet_isa_at(index)) != ffi.NULL:
-        if isa.supported():
-            yield isa
-        index += 1
-
-
-def _choose(name: str | None) -> Any:
-    for isa in _supported():
-        if name is None or ffi.string(isa.name).decode() == name:
-            return isa
-    raise RuntimeUnavailableError(
-        f"RASCANET_ISA asks for {name!r}; this machine can run {', '.join(instruction_sets())}"
-    )
+    return [name for name, _ in supported(lib.rascanet_isa_at)]
 
 
 class NativeRuntime:
@@ -60,15 +35,16 @@ class NativeRuntime:
     def __init__(self, checkpoint: Checkpoint, isa: str | None = None) -> None:
         self.config = config = checkpoint.config
         self.turn_bursts = 16
-        chosen = _choose(isa or os.environ.get("RASCANET_ISA"))
-        self.isa = ffi.string(chosen.name).decode()
+        self.isa, chosen = choose(lib.rascanet_isa_at, isa or os.environ.get(VARIABLE), VARIABLE)
         shape = config.width, config.hidden_channels, config.head_channels
         self._network = network = ffi.new("rascanet_network *", {"isa": chosen, "shape": shape})
         size = chosen.packed_floats(ffi.addressof(network.shape))
         if not size:
             raise ValueError(f"the kernel can't run a network of {config}")
         network.scratch_floats = chosen.scratch_floats(ffi.addressof(network.shape))
-        self._packed = network.packed = _aligned(size)  # kept here: the network has its address alone
+        self._packed = network.packed = ffi.from_buffer(
+            FLOATS, aligned(4 * size)
+        )  # kept here: the network has its address alone
         self._pack(folded_layers(checkpoint))
         self._address = int(ffi.cast("uintptr_t", network))
 
@@ -89,9 +65,7 @@ class NativeRuntime:
         """Advances `hidden` by the bursts in `rows`, see `StepRuntime.step`; contiguous rows are not copied."""
         outputs = step(self._address, rows, hidden)
         if outputs is None:
-            check_step_arguments(self.config, rows, hidden)
-            if not hidden.flags.carray:
-                raise ValueError("hidden must be in C order, aligned and writable")
+            check_step_arguments(self, rows, hidden)
             outputs = step(self._address, np.ascontiguousarray(rows), hidden)
             assert outputs is not None  # noqa: S101 - all that it asks for was seen to
         return StepResult(outputs)

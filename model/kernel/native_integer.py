@@ -1,52 +1,27 @@
 """`StepRuntime` on the integer kernel: the network of `model.integer`, to the bit."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from model.integer.arithmetic import LOGIT_BITS, UNIT_BITS
 from model.integer.network import IntegerLayer, IntegerNetwork, pooling
 from model.kernel._kernel import ffi, lib
-from model.step import Pixels, RuntimeUnavailableError, StepResult
+from model.kernel._step import integer_step
+from model.kernel.instruction_set import aligned, choose, supported
+from model.step import Hidden, Pixels, StepResult, check_step_arguments
 
-CACHE_LINE_BYTES = 64
+VARIABLE = "RASCANET_INTEGER_ISA"
 
 
 def instruction_sets() -> list[str]:
     """Names of the integer kernel's instruction sets that this machine can run, best first."""
-    return [ffi.string(isa.name).decode() for isa in _supported()]
-
-
-def _supported() -> Iterator[Any]:
-    index = 0
-    while (isa := lib.rascanet_integer_isa_at(index)) != ffi.NULL:
-        if isa.supported():
-            yield isa
-        index += 1
-
-
-def _choose(name: str | None) -> Any:
-    for isa in _supported():
-        if name is None or ffi.string(isa.name).decode() == name:
-            return isa
-    raise RuntimeUnavailableError(
-        f"RASCANET_INTEGER_ISA asks for {name!r}; this machine can run {', '.join(instruction_sets())}"
-    )
-
-
-def _aligned(size: int) -> Any:
-    room = np.zeros(size + CACHE_LINE_BYTES, np.uint8)
-    skip = -room.ctypes.data % CACHE_LINE_BYTES
-    return room[skip : skip + size]
+    return [name for name, _ in supported(lib.rascanet_integer_isa_at)]
 
 
 class IntegerRuntime:
     """`StepRuntime` on the integer kernel; any number of threads may call it.
-
-    The hidden state is int16 (Wh, C), Q0.15: the channels of a column lie together.
 
     Args:
         network: the numbers.
@@ -54,21 +29,24 @@ class IntegerRuntime:
 
     Raises:
         RuntimeUnavailableError: an instruction set that this machine or this build doesn't have.
+        ValueError: a network larger than the kernel takes.
     """
 
     def __init__(self, network: IntegerNetwork, isa: str | None = None) -> None:
         self.config = network.config
         self.turn_bursts = 16
-        self._chosen = chosen = _choose(isa or os.environ.get("RASCANET_INTEGER_ISA"))
-        self.isa = ffi.string(chosen.name).decode()
-        self._kept: list[Any] = []
-        self._network = self._numbers(network)
-        size = chosen.packed_bytes(self._network)
+        self.isa, chosen = choose(lib.rascanet_integer_isa_at, isa or os.environ.get(VARIABLE), VARIABLE)
+        self._kept: list[Any] = []  # what the kernel has the address of alone
+        numbers = self._numbers(network)
+        size = chosen.packed_bytes(numbers)
         if not size:
             raise ValueError(f"the integer kernel can't run a network of {network.config}")
-        self._packed = _aligned(size)
-        self._scratch_bytes = chosen.scratch_bytes(self._network)
-        chosen.pack(self._network, ffi.from_buffer(self._packed))
+        packed = ffi.from_buffer(aligned(size))
+        chosen.pack(numbers, packed)
+        ready = {"isa": chosen, "network": numbers, "packed": packed, "scratch_bytes": chosen.scratch_bytes(numbers)}
+        self._network = ffi.new("rascanet_integer_ready *", ready)
+        self._kept += [numbers, packed]
+        self._address = int(ffi.cast("uintptr_t", self._network))
 
     def _numbers(self, network: IntegerNetwork) -> Any:
         config = network.config
@@ -78,38 +56,25 @@ class IntegerRuntime:
         made.pooling_multiplier, made.pooling_shift = pooling(config.hidden_width)
         for name, layer in network.layers.items():
             stem = name.rstrip("0123456789")
-            self._fill(getattr(made, stem)[int(name[len(stem) :])] if name != stem else getattr(made, stem), layer)
+            place = getattr(made, stem)
+            self._fill(place[int(name[len(stem) :])] if name != stem else place, layer)
         return made
 
     def _fill(self, place: Any, layer: IntegerLayer) -> None:
         for part, kind in (("weight", "int8_t"), ("bias", "int32_t"), ("multiplier", "int32_t"), ("shift", "int8_t")):
-            numbers = np.ascontiguousarray(getattr(layer, part)).ravel()
-            pointer = ffi.cast(f"const {kind} *", ffi.from_buffer(numbers))
+            numbers = ffi.from_buffer(f"{kind}[]", np.ascontiguousarray(getattr(layer, part)))
             self._kept.append(numbers)
-            setattr(place, part, pointer)
+            setattr(place, part, numbers)
 
     def initial_hidden(self) -> npt.NDArray[np.int16]:
-        """The state before a frame's first burst: zeros (Wh, C) int16."""
+        """The state before a frame's first burst: zeros (Wh, C) int16, Q0.15; a column's channels lie together."""
         return np.zeros(self.config.hidden_shape[::-1], np.int16)
 
-    def step_integers(self, rows: Pixels, hidden: npt.NDArray[np.int16]) -> npt.NDArray[np.int32]:
-        """Advances `hidden` by the bursts in `rows`; (n, 4) int32: two logits Q11.12, confidence, P(person) Q0.15."""
-        rows = np.ascontiguousarray(rows)
-        bursts = len(rows) // self.config.BURST_ROWS
-        outputs = np.zeros((bursts, 4), np.int32)
-        scratch = _aligned(self._scratch_bytes)
-        self._chosen.step(
-            self._network,
-            ffi.from_buffer(self._packed),
-            ffi.from_buffer("uint8_t[]", rows),
-            bursts,
-            ffi.from_buffer("int16_t[]", hidden),
-            ffi.cast("rascanet_integer_output *", ffi.from_buffer(outputs)),
-            ffi.from_buffer(scratch),
-        )
-        return outputs
-
-    def step(self, rows: Pixels, hidden: npt.NDArray[np.int16]) -> StepResult:
-        """Advances `hidden` by the bursts in `rows`, see `StepRuntime.step`."""
-        scales = 2.0 ** -np.array([LOGIT_BITS, LOGIT_BITS, UNIT_BITS, UNIT_BITS])
-        return StepResult((self.step_integers(rows, hidden) * scales).ravel().tolist())
+    def step(self, rows: Pixels, hidden: Hidden) -> StepResult:
+        """Advances `hidden` by the bursts in `rows`, see `StepRuntime.step`; contiguous rows are not copied."""
+        outputs = integer_step(self._address, rows, hidden)
+        if outputs is None:
+            check_step_arguments(self, rows, hidden)
+            outputs = integer_step(self._address, np.ascontiguousarray(rows), hidden)
+            assert outputs is not None  # noqa: S101 - all that it asks for was seen to
+        return StepResult(outputs)

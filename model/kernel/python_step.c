@@ -6,9 +6,10 @@
 #include <Python.h>
 #include <numpy/arrayobject.h>
 
+#include "integer.h"
 #include "rascanet_kernel.h"
 
-enum { CACHE_LINE = 64, ON_STACK = 131072 / sizeof(float) };
+enum { CACHE_LINE = 64, ON_STACK_BYTES = 131072, ON_STACK = ON_STACK_BYTES / sizeof(float) };
 
 static int is_plain(PyObject *object, int type, int dimensions) {
     const PyArrayObject *array = (PyArrayObject *)object;
@@ -73,7 +74,71 @@ static PyObject *step(PyObject *Py_UNUSED(module), PyObject *const *arguments, P
     return found;
 }
 
-static PyMethodDef methods[] = {{"step", (PyCFunction)(void (*)(void))step, METH_FASTCALL, step_doc}, {0}};
+/* A step's outputs as floats: what the float kernel gives in this order. */
+static PyObject *list_of_integers(const rascanet_integer_output *outputs, size_t bursts) {
+    PyObject *list = PyList_New((Py_ssize_t)(RASCANET_OUTPUTS * bursts));
+    for (size_t i = 0; list && i < RASCANET_OUTPUTS * bursts; i++) {
+        const rascanet_integer_output *output = outputs + i / RASCANET_OUTPUTS;
+        const double each[RASCANET_OUTPUTS] = {output->logits[0] / 4096.0, output->logits[1] / 4096.0,
+                                               output->confidence / 32768.0, output->p_person / 32768.0};
+        PyObject *value = PyFloat_FromDouble(each[i % RASCANET_OUTPUTS]);
+        if (!value || PyList_SetItem(list, (Py_ssize_t)i, value)) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+PyDoc_STRVAR(integer_step_doc,
+             "integer_step(network, rows, hidden)\n--\n\n"
+             "The same of the integer network.\n\n"
+             "Args:\n"
+             "    network: address of a `rascanet_integer_ready`.\n"
+             "    rows: (n * 5, W, 3) uint8, n >= 1, C order.\n"
+             "    hidden: (Wh, C) int16, C order, writable.\n\n"
+             "Returns:\n"
+             "    As `step` does; each float is an output of the network, exactly.");
+
+static PyObject *integer_step(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count) {
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "integer_step takes network, rows and hidden");
+        return NULL;
+    }
+    const rascanet_integer_ready *ready = PyLong_AsVoidPtr(arguments[0]);
+    if (!ready)
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "there is no network at 0");
+    if (!is_plain(arguments[1], NPY_UINT8, 3) || !is_plain(arguments[2], NPY_INT16, 2))
+        Py_RETURN_NONE;
+    PyArrayObject *rows = (PyArrayObject *)arguments[1], *hidden = (PyArrayObject *)arguments[2];
+    const npy_intp *size = PyArray_DIMS(rows), *state = PyArray_DIMS(hidden), width = ready->network->width;
+    if (!size[0] || size[0] % RASCANET_ROWS || size[1] != width || size[2] != RASCANET_CHANNELS ||
+        state[0] != width / RASCANET_COLUMNS || state[1] != ready->network->hidden || !PyArray_ISWRITEABLE(hidden))
+        Py_RETURN_NONE;
+    const size_t bursts = (size_t)size[0] / RASCANET_ROWS;
+    const size_t scratch_bytes = (ready->scratch_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    const size_t bytes = scratch_bytes + sizeof(rascanet_integer_output) * bursts + CACHE_LINE;
+    uint8_t small[ON_STACK_BYTES], *room = bytes <= ON_STACK_BYTES ? small : PyMem_Malloc(bytes);
+    if (!room)
+        return PyErr_NoMemory();
+    uint8_t *scratch = (uint8_t *)(((uintptr_t)room + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    rascanet_integer_output *outputs = (rascanet_integer_output *)(void *)(scratch + scratch_bytes);
+    int failed;
+    Py_BEGIN_ALLOW_THREADS;
+    failed = ready->isa->step(ready->network, ready->packed, PyArray_DATA(rows), bursts, PyArray_DATA(hidden), outputs,
+                              scratch);
+    Py_END_ALLOW_THREADS;
+    PyObject *found = failed ? PyErr_Format(PyExc_ValueError, "a network that the kernel can't run")
+                             : list_of_integers(outputs, bursts);
+    if (room != small)
+        PyMem_Free(room);
+    return found;
+}
+
+static PyMethodDef methods[] = {
+    {"step", (PyCFunction)(void (*)(void))step, METH_FASTCALL, step_doc},
+    {"integer_step", (PyCFunction)(void (*)(void))integer_step, METH_FASTCALL, integer_step_doc},
+    {0}};
 
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT, "model.kernel._step", "The kernel's step on NumPy arrays.", -1, methods, NULL, NULL, NULL, NULL};

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.step import StepResult, check_step_arguments
-from tests.networks import SMALL
+from model.torch_runtime import TorchRuntime
+from tests.networks import SMALL, random_checkpoint
 
 LOGITS = st.floats(-1e4, 1e4, width=32)
 
@@ -20,12 +21,13 @@ def test_a_result_keeps_logits_and_confidence_and_adds_the_softmax(outputs: list
     assert result.p_person == pytest.approx(1 / (1 + np.exp(np.minimum(-margins, 700))), abs=1e-6)
 
 
-HIDDEN = np.zeros(SMALL.hidden_shape, np.float32)
+RUNTIME = TorchRuntime(random_checkpoint(SMALL, 0))
+HIDDEN = RUNTIME.initial_hidden()
 
 
 @pytest.mark.parametrize("bursts", [1, 3])
 def test_bursts_are_counted(bursts: int) -> None:
-    assert check_step_arguments(SMALL, np.zeros((bursts * 5, SMALL.width, 3), np.uint8), HIDDEN) == bursts
+    assert check_step_arguments(RUNTIME, np.zeros((bursts * 5, SMALL.width, 3), np.uint8), HIDDEN) == bursts
 
 
 @pytest.mark.parametrize(
@@ -41,8 +43,9 @@ def test_bursts_are_counted(bursts: int) -> None:
             r"hidden must be float32 \(8, 2\), not float64",
         ),
         (np.zeros((5, SMALL.width, 3), np.uint8), HIDDEN[1:], r"not float32 \(7, 2\)"),
+        (np.zeros((5, SMALL.width, 3), np.uint8), np.asfortranarray(HIDDEN), "hidden must be in C order"),
     ],
 )
 def test_arguments_of_another_shape_are_named(rows: object, hidden: object, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        check_step_arguments(SMALL, rows, hidden)  # type: ignore[arg-type]  # wrong on purpose
+        check_step_arguments(RUNTIME, rows, hidden)  # type: ignore[arg-type]  # wrong on purpose

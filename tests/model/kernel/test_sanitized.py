@@ -1,4 +1,4 @@
-"""The kernel under AddressSanitizer and UndefinedBehaviorSanitizer; `make sanitize` runs many more inputs."""
+"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer; `make sanitize` runs many more inputs."""
 
 import os
 import shutil
@@ -14,12 +14,23 @@ INPUTS = os.environ.get("RASCANET_FUZZ_INPUTS", "100")
 SEED = os.environ.get("RASCANET_FUZZ_SEED", "1")
 
 
+SOURCES = {
+    "fuzz_kernel": [KERNEL / "rascanet_kernel.c", *KERNEL.glob("step_*.c")],
+    "fuzz_integer": [*KERNEL.glob("integer_*.c")],
+}
+ONE_COPY = {"fuzz_kernel": (), "fuzz_integer": ("-DINLINE=static", "-DUNROLL(n)=")}
+"""Keeps the compiler from a copy of each tile for every layer, which takes it minutes without optimisation."""
+
+
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler here")
-def test_hostile_sizes_weights_and_rows_stay_within_their_buffers(tmp_path: Path) -> None:
-    program = tmp_path / "fuzz_kernel"
-    sources = [Path(__file__).with_name("fuzz_kernel.c"), KERNEL / "rascanet_kernel.c", *KERNEL.glob("step_*.c")]
+@pytest.mark.parametrize("target", SOURCES)
+def test_hostile_sizes_weights_and_rows_stay_within_their_buffers(target: str, tmp_path: Path) -> None:
+    program = tmp_path / target
+    sources = [Path(__file__).with_name(f"{target}.c"), *SOURCES[target]]
     subprocess.run(
-        [str(COMPILER), *FLAGS, f"-I{KERNEL}", *map(str, sources), "-o", str(program)], check=True, timeout=300
+        [str(COMPILER), *FLAGS, *ONE_COPY[target], f"-I{KERNEL}", *map(str, sources), "-o", str(program)],
+        check=True,
+        timeout=300,
     )
     run = subprocess.run([str(program), INPUTS, SEED], capture_output=True, text=True, timeout=3600, check=False)
     assert run.returncode == 0, run.stderr
