@@ -101,13 +101,11 @@ class Exchange:
             self._give_up(ServiceError("draining", "the service is stopping; try another replica"))
             raise
         except ServiceError as refusal:
-            if not self.complete:
-                self._give_up(refusal)
+            self._give_up(refusal)
         except Exception as error:
             if not self.complete:  # otherwise the application has logged it with its answer
                 log.error("a request failed", exc_info=error)
-        if not self.complete:
-            self._give_up(ServiceError("internal", "the server failed on this request; it is not the client's fault"))
+        self._give_up(ServiceError("internal", "the server failed on this request; it is not the client's fault"))
 
     async def receive(self) -> Event:
         """The next part of the body, or `http.disconnect` once there is nothing more to wait for.
@@ -168,8 +166,8 @@ class Exchange:
             self._connection.answered()
 
     def _give_up(self, error: ServiceError) -> None:
-        """Answers with a refusal, if nothing was answered yet."""
-        if self._gone:
+        """Answers with a refusal if nothing was answered yet; an answer that began must not look whole."""
+        if self._gone or self.complete:
             return
         if self.started:
             self._connection.abort()

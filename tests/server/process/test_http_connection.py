@@ -505,6 +505,21 @@ def test_a_request_that_outlasts_the_service_is_told() -> None:
     assert under_way(forever, steps).answers == [503]
 
 
+def test_what_an_application_does_after_its_answer_is_not_the_connections() -> None:
+    async def goes_on(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await hello(scope, receive, send)
+        await asyncio.Event().wait()
+
+    async def steps(client: Client) -> None:
+        await client.send(GET)
+        for task in list(client.server.tasks):
+            task.cancel()
+        await client.send(GET)
+        assert not client.transport.aborted
+
+    assert under_way(goes_on, steps).answers == [200, 200]
+
+
 def test_an_answer_to_head_has_no_body() -> None:
     async def steps(client: Client) -> None:
         await client.send(b"HEAD /a HTTP/1.1\r\nHost: here\r\n\r\n")
