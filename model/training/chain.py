@@ -6,7 +6,6 @@ folder, so a chain that was interrupted anywhere goes on when it is started agai
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +94,7 @@ class Teacher:
     """What answers views: a backbone and its name, and the seed of its heads."""
 
     name: str
-    backbone: Callable[[], Backbone]
+    backbone: Backbone
     seed: int = 1
 
 
@@ -200,7 +199,7 @@ def _answers(
         taught = teach(
             photos,
             run.recipe.views,
-            teacher.backbone(),
+            teacher.backbone,
             folder,
             watcher.works,
             teacher=teacher.name,

@@ -127,8 +127,9 @@ def _chain(
 
     chain = read_chain(file)
     torch.set_num_threads(threads)
-    taught = any(run.answered_views for run in chain.runs)
     name, load = teacher_from(models, detectors)
+    # Loaded before the first run, which may take hours, so that a network that is missing is said at once.
+    teacher = Teacher(name, load()) if any(run.answered_views for run in chain.runs) else None
 
     class Shown(Watcher):
         """Bars for what goes on, a line for what is done."""
@@ -158,7 +159,7 @@ def _chain(
             photos,
             out,
             Shown(bars),
-            teacher=Teacher(name, load) if taught else None,
+            teacher=teacher,
             threads=threads,
             processes=processes,
         )

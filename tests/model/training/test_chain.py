@@ -8,7 +8,6 @@ from torch import Tensor
 
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS
-from model.training.backbones import Backbone
 from model.training.chain import Chain, Run, Teacher, Watcher, chain_from, read_chain, run_chain
 from model.training.recipe import Recipe, RecipeError, read_recipe, recipe_from
 from model.training.teacher import Taught
@@ -54,11 +53,7 @@ class Told(Watcher):
         self.ends.append(run.name)
 
 
-def teacher() -> Teacher:
-    def load() -> Backbone:
-        return mean_colours
-
-    return Teacher("colours", load)
+TEACHER = Teacher("colours", mean_colours)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +61,8 @@ def finished(photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A chain that was interrupted in its second run, and gone on with."""
     out, first, second = tmp_path_factory.mktemp("chain"), Told(interrupted="taught"), Told()
     with pytest.raises(KeyboardInterrupt):
-        run_chain(CHAIN, photo_folder, out, first, teacher=teacher(), threads=1)
-    run_chain(CHAIN, photo_folder, out, second, teacher=teacher(), threads=1)
+        run_chain(CHAIN, photo_folder, out, first, teacher=TEACHER, threads=1)
+    run_chain(CHAIN, photo_folder, out, second, teacher=TEACHER, threads=1)
     assert (first.answered, first.ends) == (["taught"], ["labels"])
     assert (second.answered, second.ends) == ([], ["labels", "taught"])
     assert "labels" not in second.steps
@@ -101,7 +96,7 @@ def test_the_same_chain_from_its_file_gives_the_same_weights(
     file.write_text(f'[[runs]]\nname = "labels"\n{head}[[runs]]\nname = "taught"\n{head}{taught}')
     chain = read_chain(file)
     assert chain == CHAIN
-    again = run_chain(chain, photo_folder, tmp_path, Watcher(), teacher=teacher(), threads=1)
+    again = run_chain(chain, photo_folder, tmp_path, Watcher(), teacher=TEACHER, threads=1)
     first = load_checkpoint(finished / "105x120" / "weights.safetensors")
     for name, tensor in first.tensors.items():
         assert again.tensors[name] == pytest.approx(tensor, rel=1e-4, abs=1e-5), name
@@ -109,14 +104,14 @@ def test_the_same_chain_from_its_file_gives_the_same_weights(
 
 def test_a_finished_chain_is_not_run_again(finished: Path, photo_folder: Path) -> None:
     told = Told()
-    run_chain(CHAIN, photo_folder, finished, told, teacher=teacher(), threads=1)
+    run_chain(CHAIN, photo_folder, finished, told, teacher=TEACHER, threads=1)
     assert (told.steps, told.ends) == ([], ["labels", "taught"])
 
 
 def test_another_chain_in_the_same_folder_is_refused(finished: Path, photo_folder: Path) -> None:
     other = Chain((replace(CHAIN.runs[0], recipe=replace(SHORT, learning_rate=1e-3)), *CHAIN.runs[1:]))
     with pytest.raises(RunError, match=r"1_labels/weights\.safetensors is of another recipe"):
-        run_chain(other, photo_folder, finished, Watcher(), teacher=teacher(), threads=1)
+        run_chain(other, photo_folder, finished, Watcher(), teacher=TEACHER, threads=1)
 
 
 def test_a_chain_with_a_teacher_needs_one(photo_folder: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from clients.commands.main import app
 from model.checkpoint import load_checkpoint
+from model.training import backbones
 from model.training.chain import chain_from, read_chain
 
 RECIPE = "frame_size = [15, 16]\nepochs = 1\nbatch = 2\n"
@@ -63,6 +64,7 @@ def test_a_recipe_is_one_run(photos: Path) -> None:
         ),
         (("--chain", "absent.toml"), "absent.toml: no such file"),
         (("--chain", "chain.toml", "--detector", "nanodet"), "--detector is one of the networks in --models FOLDER"),
+        (("--chain", "taught.toml", "--models", "nowhere"), "nowhere"),
         (("--chain", "chain.toml", "--models", ".", "--detector", "yolo"), "the detectors are nanodet, centernet"),
     ],
 )
@@ -76,6 +78,9 @@ def test_what_cannot_be_run_is_said(
     monkeypatch.chdir(photos)
     Path("chain.toml").write_text(CHAIN)
     Path("recipe.toml").write_text(RECIPE)
+    Path("taught.toml").write_text(f'{CHAIN}[[runs]]\nname = "taught"\nanswered_views = 9\nrecipe.hint_loss = 0.5\n')
+    monkeypatch.setattr(backbones, "EfficientNetLite", lambda: None)
     status, told = rascanet(*words, "--photos", ".", "--out", "runs")
     assert status == 2
+    assert not Path("runs").exists()
     assert message in told + capsys.readouterr().err
