@@ -1,4 +1,4 @@
-"""What the network costs a device: weights, activations, arithmetic; worked out from its sizes, without torch.
+"""The network's cost on a device: weights, activations, arithmetic; worked out from the network's sizes, without torch.
 
 The published accounting, in the reading that gives the published figures of both variants:
 
@@ -22,9 +22,8 @@ from typing import Final
 from model.config import RaScaNetConfig
 
 BYTES_PER_VALUE: Final = 1
-HEAD_KERNEL_ROWS: Final = (3, 1, 3, 1)
 KERNEL_COLUMNS: Final = 3
-"""Of the heads' and the projection's convolutions; all others are 1x1."""
+"""Columns of the kernels in the heads and the projection; all other convolutions are 1x1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +31,12 @@ class Budget:
     """The cost of one network.
 
     Attributes:
-        variant: the config's name.
-        parameters: trainable values, confidence head included.
-        weight_bytes: of the parameters.
-        peak_activation_bytes: of the layer that needs most.
-        macs_per_burst: multiply-accumulates of all that `step` runs, confidence head included.
-        operations_per_frame: of a frame read to its end, as published.
+        variant: name of the config.
+        parameters: number of trainable values, confidence head included.
+        weight_bytes: bytes of the parameters, one each.
+        peak_activation_bytes: bytes of input and output of the layer that needs most.
+        macs_per_burst: multiply-accumulates of one `step`, confidence head included.
+        operations_per_frame: operations of a frame read to its end, counted as published.
     """
 
     variant: str
@@ -50,15 +49,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One layer's share.
+    """One layer's part of the cost.
 
     Attributes:
-        weights: of the layer, without its bias; each is used once a place.
-        places: columns and rows that the layer computes; 0 for a layer that computes nothing, such as a pool.
-        other_parameters: of bias and batch norm.
+        weights: number of weights without the bias; each is used once a place.
+        places: number of output places, rows times columns; 0 for a layer without weights, such as a pool.
+        other_parameters: number of parameters of bias and batch norm.
         other_operations: one for each output of a batch norm or bias that counts.
-        activations: values of input and output.
-        published: whether its multiply-accumulates are in the published operations.
+        activations: number of values of input and output.
+        published: whether the layer's multiply-accumulates are in the published operations.
     """
 
     weights: int
@@ -85,11 +84,11 @@ def budget(config: RaScaNetConfig) -> Budget:
 
 
 def _head_layers(config: RaScaNetConfig) -> Iterator[_Layer]:
-    """Convolution with batch norm, and pool, of every block of both heads."""
+    """Yields the convolution (with batch norm) and the pool of every block of both heads."""
     for _ in range(config.HEADS):
         rows, columns = config.BURST_ROWS, config.width
         channels = (config.INPUT_CHANNELS, *config.head_channels)
-        for (inputs, outputs), kernel_rows in zip(pairwise(channels), HEAD_KERNEL_ROWS, strict=True):
+        for (inputs, outputs), kernel_rows in zip(pairwise(channels), config.KERNEL_ROWS, strict=True):
             values_in = inputs * rows * columns
             rows -= kernel_rows - 1
             values_out = outputs * rows * columns
@@ -100,7 +99,7 @@ def _head_layers(config: RaScaNetConfig) -> Iterator[_Layer]:
 
 
 def _layers_after(config: RaScaNetConfig) -> Iterator[_Layer]:
-    """Attention, projection, recurrent cell, classifier and confidence head."""
+    """Yields the layers of attention, projection, recurrent cell, classifier and confidence head."""
     columns, hidden, features = config.hidden_width, config.hidden_channels, config.feature_channels
     narrow = hidden // config.REDUCTION
 

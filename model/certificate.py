@@ -1,4 +1,4 @@
-"""A promise about early exits, as a file: which policy, for which weights, on what evidence.
+"""Certificates: files that promise how much early exits lose, under which policy, for which weights, on which counts.
 
 Learn then Test (Angelopoulos et al. 2021): candidate policies are chosen beforehand on other pictures; each is tested
 on the calibration pictures with an exact binomial p-value of the hypothesis that its risk is above `risk`, under a
@@ -20,16 +20,16 @@ from model.exit_policy import CalibratedPolicy, PolicyError
 
 FORMAT = "rascanet-stream certificate/2"
 LOSSES = ("disagreement", "accuracy")
-"""What is lost: the early decision differs from the full frame's; or it does, and is wrong."""
+"""A picture is lost if the early decision differs from the full frame's; or if it differs and is wrong."""
 PROCEDURES = ("fixed-sequence", "holm")
 CONDITIONS = ("marginal", "halt-time")
 """The promise holds over all pictures, or in each of some spans of the frame for the pictures decided there."""
 
 
 MOST_BYTES: Final = 1_000_000
-"""Of the file."""
+"""Largest certificate file that is read."""
 MOST_PICTURES: Final = 1_000_000
-"""Calibration pictures of a certificate; its check takes time for each of them that is lost."""
+"""Most calibration pictures of a certificate; checking it takes time for each lost one."""
 
 
 class CertificateError(ValueError):
@@ -37,9 +37,9 @@ class CertificateError(ValueError):
 
 
 def binomial_p_value(errors: int, trials: int, risk: float) -> float:
-    """P(at most so many errors in so many trials) if each has the probability `risk`: exact.
+    """P(at most `errors` errors in `trials` trials) if each trial errs with probability `risk` (0..1): exact.
 
-    A valid p-value of "the risk is above `risk`"; 1 where there are no trials.
+    A valid p-value, 0..1, of the hypothesis "the risk is above `risk`"; 1 where there are no trials.
     """
     if errors >= trials:
         return 1.0
@@ -55,18 +55,22 @@ def binomial_p_value(errors: int, trials: int, risk: float) -> float:
 
 
 def least_trials(risk: float, delta: float) -> int:
-    """The smallest number of pictures of which none lost is evidence enough: risk 0..1, delta 0..1."""
+    """The smallest number of pictures with which zero losses would be significant; `risk` and `delta` above 0, below 1.
+
+    Zero losses in n pictures have the probability (1 - risk)^n under the hypothesis that the risk is above `risk`.
+    """
     return math.ceil(math.log(delta) / math.log1p(-risk))
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What the calibration pictures say of a part of the frame.
+    """Counts of the calibration pictures that are decided in one part of the frame.
 
     Attributes:
-        after, until: of the frame's bursts (0..1): counted are pictures decided once more than `after` and at most
-            `until` of them lay behind. From 0 to 1: every picture.
-        pictures, errors: how many, and of those the ones lost.
+        after, until: fractions of the frame's bursts, 0..1. A picture counts if more than `after` and at most `until`
+            of the bursts were read when it was decided. From 0 to 1: every picture.
+        pictures: number of pictures.
+        errors: number of these that are lost, see `LOSSES`.
     """
 
     after: float
@@ -76,25 +80,27 @@ class Span:
 
 
 def p_value(spans: Iterable[Span], risk: float) -> float:
-    """Of the hypothesis that the risk is above `risk` in one of the spans at least (intersection-union test)."""
+    """The p-value of the hypothesis that the risk is above `risk` in at least one span (intersection-union test)."""
     return max(binomial_p_value(span.errors, span.pictures, risk) for span in spans)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What `rascanet calibrate` promises.
+    """The promise that `rascanet calibrate` makes, with its evidence.
 
     Attributes:
-        variant, weights: the network, and the SHA-256 of its config and tensors.
-        person_first, person_last, empty_first, empty_last: the policy.
+        variant: name of the network.
+        weights: SHA-256 of the network's config and tensors.
+        person_first, person_last, empty_first, empty_last: parameters of the policy, see `PerBurstPolicy`.
         loss, procedure, condition: one of `LOSSES`, `PROCEDURES`, `CONDITIONS`.
         risk, delta: with probability 1 - delta over the calibration pictures, the loss is at most `risk`.
-        pictures: of the calibration set.
-        spans: what was counted on them under the policy; one span where the promise is marginal.
-        processed_ratio: mean share of bursts processed on them.
-        candidates, tested: policies that were chosen beforehand, and how many of them were tested.
-        photos_index_sha256: of the index of photographs.
-        made_by: the command.
+        pictures: number of pictures in the calibration set.
+        spans: counts on these pictures under the policy; one span where the promise is marginal.
+        processed_ratio: mean share of bursts processed on these pictures, 0..1.
+        candidates: number of policies chosen beforehand.
+        tested: number of candidates that were tested.
+        photos_index_sha256: SHA-256 of the index of photographs.
+        made_by: the command that wrote the certificate.
     """
 
     variant: str
@@ -135,14 +141,14 @@ class Certificate:
 
     @property
     def errors(self) -> int:
-        """Calibration pictures lost."""
+        """Number of calibration pictures lost."""
         return sum(span.errors for span in self.spans)
 
     def check(self) -> None:
-        """Whether the counts bear out the promise.
+        """Checks that the counts bear out the promise.
 
         Raises:
-            ValueError: they don't, or a field says what can't be.
+            ValueError: the counts don't, or a field is out of its range.
         """
         _ = self.policy  # refuses impossible thresholds
         known = {"loss": LOSSES, "procedure": PROCEDURES, "condition": CONDITIONS}
@@ -160,16 +166,20 @@ class Certificate:
             raise ValueError("its counts don't bear out its promise")
 
     def save(self, path: Path) -> None:
-        """Writes the file, with its digest."""
+        """Writes the certificate and its digest as a JSON file."""
         document = {"format": FORMAT, **asdict(self), "digest": self.digest}
         path.write_text(json.dumps(document, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path, weights: str) -> Self:
-        """Reads and checks the certificate of the weights with that digest.
+        """Reads and checks a certificate.
+
+        Args:
+            path: the file.
+            weights: digest of the weights that the certificate must have been made for (`Checkpoint.digest`).
 
         Raises:
-            CertificateError: no such file, another kind of file, altered, or made for other weights.
+            CertificateError: no such file, another kind of file, an altered one, or one made for other weights.
         """
         try:
             with path.open("rb") as file:
@@ -204,12 +214,16 @@ def _digest(values: dict[str, Any]) -> str:
 
 
 def certificate_beside(weights: Path) -> Path:
-    """Where the certificate of a file of weights lies, if there is one."""
+    """The path at which the certificate of a file of weights is looked for."""
     return weights.with_suffix(".certificate.json")
 
 
 def certified_policy(weights: Path, digest: str) -> CalibratedPolicy | None:
-    """The policy of the certificate beside a file of weights with that digest; None where there is none.
+    """The policy of the certificate beside a file of weights; None where there is no certificate.
+
+    Args:
+        weights: the file of weights.
+        digest: the weights' digest (`Checkpoint.digest`).
 
     Raises:
         CertificateError: see `Certificate.load`.

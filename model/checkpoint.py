@@ -43,7 +43,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A network's weights with what is needed to use and to trust them.
+    """A network's weights, with the facts needed to use and to trust them.
 
     Attributes:
         config: the network's shape.
@@ -76,7 +76,7 @@ class Checkpoint:
 
 
 class _Layer(NamedTuple):
-    """One parametrised layer: our name, its name in the public checkpoints, its tensors' shapes."""
+    """One layer with parameters: name here, name in the public checkpoints, shapes of the tensors."""
 
     ours: str
     public: str
@@ -138,12 +138,16 @@ def _to_json(value: object) -> str:
 
 
 def shipped_weights(variant: str) -> Path:
-    """Where the weights of a variant lie that come with the project (the file may be missing)."""
+    """The path of the weights of a variant that come with the project (the file may be missing)."""
     return WEIGHTS_FOLDER / f"rascanet_{variant}.safetensors"
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Writes our format; the file appears whole or not at all."""
+    """Writes a checkpoint in our format; the file appears whole or not at all.
+
+    Raises:
+        OSError: the file can't be written.
+    """
     metadata = {
         "format": FORMAT,
         "config": _to_json(checkpoint.config.to_dict()),
@@ -158,7 +162,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads our format.
+    """Reads a checkpoint in our format.
 
     Raises:
         CheckpointError: the file is missing, not of our format, damaged or altered.
@@ -213,7 +217,7 @@ def import_public_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes torch's unpickler raise whatever it likes
+    except Exception as error:  # a damaged file makes torch's unpickler raise errors of any type
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CheckpointError(
             f"{path}: not a torch file of plain tensors; files that would run code are refused ({reason})"
@@ -232,16 +236,16 @@ def import_public_checkpoint(path: Path) -> Checkpoint:
 
 
 STATE_ENTRIES: Final = ("state_dict", "model_state_dict", "model", "net", "network")
-"""Where programs put the state dict that they save beside other things."""
+"""Entries of a saved dict in which programs keep the state dict."""
 WRAPPERS: Final = ("module.", "_orig_mod.")
-"""What DataParallel and `torch.compile` put before the names of a network's tensors."""
+"""Prefixes that DataParallel and `torch.compile` put before the names of a network's tensors."""
 
 
 def _state_of(content: object) -> "dict[str, torch.Tensor]":
     """The state dict of a torch file, without batch norm's counters.
 
     Raises:
-        CheckpointError: there is none; the message names the first thing wrong with it.
+        CheckpointError: there is no state dict, or one that can't be used; the message names the first fault.
     """
     import torch
 
@@ -274,7 +278,7 @@ def _unwrapped(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
 
 
 def _plain(name: str, tensor: "torch.Tensor") -> npt.NDArray[np.float32]:
-    """A tensor's values, whatever its type, layout or wish for gradients."""
+    """A tensor's values as a dense array, from any type and layout, with or without gradients."""
     import torch
 
     if not (tensor.is_floating_point() and tensor.layout == torch.strided and tensor.device.type == "cpu"):

@@ -25,13 +25,17 @@ class RaScaNetConfig:
     head_channels: tuple[int, int, int, int]
     hidden_channels: int
 
-    BURST_ROWS: ClassVar[int] = 5  # two unpadded 3-row convolutions leave exactly one row
-    COLUMN_REDUCTION: ClassVar[int] = 16  # four 1x2 pools
+    # Two unpadded 3-row convolutions turn five rows into exactly one.
+    BURST_ROWS: ClassVar[int] = 5
+    # Four 1x2 pools halve the columns four times.
+    COLUMN_REDUCTION: ClassVar[int] = 16
     HEADS: ClassVar[int] = 2
-    REDUCTION: ClassVar[int] = 4  # bottleneck of attention and classifier
+    # Attention and classifier have a bottleneck of a quarter of their channels.
+    REDUCTION: ClassVar[int] = 4
     INPUT_CHANNELS: ClassVar[int] = 3
     CLASSES: ClassVar[int] = 2
-    KERNEL_ROWS: ClassVar[tuple[int, ...]] = (3, 1, 3, 1)  # of the four blocks of a head
+    # Kernel rows of the four blocks of a head.
+    KERNEL_ROWS: ClassVar[tuple[int, ...]] = (3, 1, 3, 1)
 
     def __post_init__(self) -> None:
         if self.height < self.BURST_ROWS or self.height % self.BURST_ROWS:
@@ -56,7 +60,7 @@ class RaScaNetConfig:
 
     @property
     def hidden_width(self) -> int:
-        """Columns of the hidden state."""
+        """Columns of the hidden state, Wh."""
         return self.width // self.COLUMN_REDUCTION
 
     @property
@@ -65,7 +69,7 @@ class RaScaNetConfig:
 
     @property
     def burst_shape(self) -> tuple[int, int, int]:
-        """Rows, columns, channels of one burst as the sensor sends it."""
+        """Rows, columns and channels of one RGB burst: (5, W, 3)."""
         return (self.BURST_ROWS, self.width, self.INPUT_CHANNELS)
 
     @property
@@ -74,12 +78,12 @@ class RaScaNetConfig:
 
     @property
     def feature_channels(self) -> int:
-        """Channels that the heads hand on together."""
+        """Channels of both heads' features together, F."""
         return self.HEADS * self.head_channels[-1]
 
     @property
     def macs_per_burst(self) -> int:
-        """Multiply-accumulates of one step; a test holds it to what `model.budget` counts on the network."""
+        """Multiply-accumulates of one step; a test holds this number to the count of `model.budget`."""
         columns, rows = self.width, self.BURST_ROWS
         heads = 0
         inputs_of_blocks = (self.INPUT_CHANNELS, *self.head_channels[:-1])
@@ -104,7 +108,7 @@ class RaScaNetConfig:
         """The reverse of `to_dict`.
 
         Raises:
-            ValueError: a field is missing, surplus or not what it should be.
+            ValueError: a field is missing, surplus, of another type or out of its range.
         """
         names = ("height", "width", "head_channels", "hidden_channels")
         if sorted(fields) != sorted(names):
@@ -124,4 +128,4 @@ VARIANTS: dict[str, RaScaNetConfig] = {
     )
 }
 DEFAULT_VARIANT: Final = next(iter(VARIANTS))
-"""The network where none is named: the smaller one."""
+"""Name of the network that is used where none is named: the smaller one."""

@@ -1,9 +1,9 @@
-"""When to stop reading a frame. A policy is a frozen value; its state is an argument; nothing here does I/O.
+"""Exit policies: rules that say when to stop reading a frame. A policy is a frozen value, its state an argument.
 
-A policy is written once: its class says its rule, and beside it name, label, sentence, and of every parameter default,
-range and label. Checks, `GET /v1/models`, the table of PROTOCOL.md, the page's form, the replay over whole curves and
-the settings that calibration tries are made from that. A new policy is a class here, its name in `ChosenPolicy`, a
-line in the tests' table and a row in docs/early-exit.md.
+A policy is written once: the class holds the rule, name, label and sentence, and the default, range and label of every
+parameter. Checks, `GET /v1/models`, the table of PROTOCOL.md, the page's form, the replay over whole curves and the
+settings that calibration tries are made from the class. To add a policy: write a class here, name it in `ChosenPolicy`,
+add a line to the tests' table and a row to docs/early-exit.md. Nothing here does I/O.
 """
 
 import math
@@ -12,20 +12,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Generic, NamedTuple, Self, TypeVar, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    NamedTuple,
+    Self,
+    TypeGuard,
+    TypeVar,
+    get_args,
+    get_type_hints,
+)
 
 import numpy as np
 
 PERSON_FROM: Final = 0.5
-"""P(person) from which on a decision is *person*."""
+"""A decision is *person* if P(person) is at least this."""
 
 
 class PolicyError(ValueError):
-    """A policy that can't be had."""
+    """An unknown policy, or parameters that the policy can't have."""
 
 
 class Verdict(StrEnum):
-    """What to do after a burst."""
+    """Answer of a policy after a burst: read on, leave out the next burst, or stop."""
 
     CONTINUE = "continue"
     SKIP_NEXT = "skip_next"
@@ -36,12 +48,12 @@ T = TypeVar("T")
 
 
 class Seen(NamedTuple, Generic[T]):
-    """What is known after a burst: numbers, or for `MemorylessPolicy.leaves` arrays, for many bursts at a time.
+    """Numbers known after a burst; arrays for many bursts at a time in `MemorylessPolicy.leaves`.
 
     Attributes:
-        share: of the frame's bursts that lie behind, above 0 and up to 1.
+        share: fraction of the frame's bursts that lie behind, above 0 and up to 1.
         p_person: P(person), 0..1.
-        confidence: how likely the decision now is the final one, 0..1, as the network thinks.
+        confidence: the network's P(the decision now is the final one), 0..1.
     """
 
     share: T
@@ -50,20 +62,20 @@ class Seen(NamedTuple, Generic[T]):
 
 
 State = tuple[float, ...]
-"""What a policy remembers of the frame; numbers alone, so that it can travel."""
+"""Memory of a policy within a frame; numbers alone, so that a resume token can carry the memory."""
 
 START: State = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a parameter of a policy may be.
+    """Label and range of a policy's parameter.
 
     Attributes:
-        label: for people, such as the page's form.
+        label: words for people, for example in the page's form.
         low, high: the range, both ends included.
-        above_low: the lower end is not included.
-        whole: only whole numbers.
+        above_low: true if `low` itself is not in the range.
+        whole: true if only whole numbers are in the range.
     """
 
     label: str
@@ -80,24 +92,24 @@ class Parameter:
         return f"in {self.low:g}..{self.high:g}" + (" and whole" if self.whole else "")
 
     def check(self, name: str, value: object) -> None:
-        """Whether a value is in the range.
+        """Checks that a value is a number in the range.
 
         Raises:
-            PolicyError: it isn't, or is no number.
+            PolicyError: the value isn't.
         """
         if not _is_number(value):
             raise PolicyError(f"the parameter {name!r} must be a number, not {_quoted(value)}")
-        fits = self.low <= value <= self.high and (value > self.low or not self.above_low)  # type: ignore[operator]  # checked above
-        if not fits or (self.whole and value % 1):  # type: ignore[operator]
+        fits = self.low <= value <= self.high and (value > self.low or not self.above_low)
+        if not fits or (self.whole and value % 1):
             raise PolicyError(f"the parameter {name!r} must be {self.words}, not {_quoted(value)}")
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _quoted(value: object) -> str:
-    """A value as an error quotes it; an integer may have more digits than Python prints."""
+    """A value as an error message quotes it; an integer may have more digits than Python prints."""
     if isinstance(value, int) and abs(value) >= 2**64:
         return "an integer beyond 64 bits"
     return repr(value)[:40]
@@ -107,15 +119,15 @@ class ExitPolicy(ABC):
     """Decides after each processed burst.
 
     Attributes:
-        name: in the registry and in JSON.
-        label: for people.
-        sentence: when it exits; `{parameter}` stands for the parameter's value, `{parameter:%}` for a share.
-        acts: whether it ever says anything but continue; if not, bursts may be processed many at a time.
-        skips: whether it ever leaves out a burst; if not, its exits can be told from a frame's whole curve.
-        ordered: two parameters of which the first must be below the second.
+        name: name of the policy in the registry and in JSON.
+        label: name of the policy for people.
+        sentence: the rule in words; `{parameter}` stands for the parameter's value, `{parameter:%}` for a percentage.
+        acts: false if every verdict is `continue`; bursts may then be stepped many at a time.
+        skips: false if no verdict is `skip_next`; exits can then be worked out from a frame's whole curve.
+        ordered: two parameters, the first of which must be below the second; None if any order is allowed.
 
     Raises:
-        PolicyError: a parameter out of its range, or two that are out of order.
+        PolicyError: a parameter out of its range, or two parameters out of order.
     """
 
     __slots__ = ()
@@ -136,22 +148,27 @@ class ExitPolicy(ABC):
 
     @abstractmethod
     def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
-        """The verdict on the burst just processed, and the state for the next one (`START` before the first)."""
+        """The verdict after the burst just processed, and the policy's state.
+
+        Args:
+            seen: numbers after the burst.
+            state: the state that this method returned for the burst before; `START` for the first burst.
+        """
 
     @classmethod
     def settings(cls) -> Iterable[Self]:
-        """Settings to try on pictures, careful ones first; the same for any network."""
+        """Settings of the policy to try on pictures, careful ones first; the same for any network."""
         return ()
 
 
 class MemorylessPolicy(ExitPolicy):
-    """A policy whose verdict rests on the last burst alone, so that its rule serves many bursts at a time as well."""
+    """A policy whose verdict rests on the last burst alone; the same rule serves arrays of bursts."""
 
     __slots__ = ()
 
     @abstractmethod
     def leaves(self, seen: Seen[Any]) -> Any:
-        """Whether to exit: a bool, or an array of bool where `seen` has arrays."""
+        """True to exit: a bool, or an array of bool where `seen` has arrays."""
 
     def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
         return _exit_if(self.leaves(seen), state)
@@ -163,7 +180,7 @@ def _exit_if(leave: bool, state: State = START) -> tuple[Verdict, State]:
 
 @cache
 def parameters_of(kind: type[ExitPolicy]) -> dict[str, Parameter]:
-    """The parameters of a kind of policy, in their order."""
+    """The parameters of a policy class by name, in the order of its fields."""
     return {
         name: parameter
         for name, hint in get_type_hints(kind, include_extras=True).items()
@@ -173,7 +190,7 @@ def parameters_of(kind: type[ExitPolicy]) -> dict[str, Parameter]:
 
 
 def defaults_of(kind: type[ExitPolicy]) -> dict[str, float]:
-    """The defaults of a kind of policy's parameters; without those that have none."""
+    """The default of each parameter of a policy class; parameters without a default are left out."""
     known = parameters_of(kind)
     return {
         field.name: field.default
@@ -183,11 +200,11 @@ def defaults_of(kind: type[ExitPolicy]) -> dict[str, float]:
 
 
 def describe_kind(kind: type[ExitPolicy]) -> dict[str, Any]:
-    """What there is to say of a kind of policy, as JSON: for `GET /v1/models` and the page.
+    """Describes a policy class as JSON, for `GET /v1/models` and the page.
 
     Returns:
-        `name`, `label`, `sentence`; `parameters` with their defaults; `ranges`, the fields of their `Parameter`;
-        `ordered`, two parameters of which the first must be below the second, or None.
+        `name`, `label`, `sentence`; `parameters`: defaults by name; `ranges`: the fields of each `Parameter`;
+        `ordered`: two parameters, the first of which must be below the second, or None.
     """
     return {
         "name": kind.name,
@@ -200,7 +217,7 @@ def describe_kind(kind: type[ExitPolicy]) -> dict[str, Any]:
 
 
 _SURE: Final = np.concatenate([1 - np.geomspace(1e-4, 0.2, 16), np.linspace(0.78, 0.55, 12)])
-"""How sure to be of one side, from careful to bold."""
+"""Thresholds on P(the decided side), from careful to bold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +257,7 @@ class NeverExitPolicy(MemorylessPolicy):
     acts: ClassVar[bool] = False
 
     def leaves(self, seen: Seen[Any]) -> Any:
-        return seen.p_person > math.inf  # of the shape of what was seen
+        return seen.p_person > math.inf  # False, in the shape of `seen.p_person`
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +281,7 @@ class TwoSidedPolicy(MemorylessPolicy):
 
 
 def line(first: float, last: float, share: Any) -> Any:
-    """How sure to be once `share` of the frame (0..1, or an array) lies behind, from `first` to `last`."""
+    """The threshold once `share` of the frame (0..1, or an array) lies behind: a line from `first` to `last`."""
     return first + (last - first) * share
 
 
@@ -276,9 +293,8 @@ class PerBurstPolicy(MemorylessPolicy):
     on evidence against its own decision.
 
     Attributes:
-        person_first, person_last: P(person) that is wanted for an exit with a person, extrapolated to the start of the
-            frame and at its end.
-        empty_first, empty_last: the same for 1 - P(person) and an exit without one.
+        person_first, person_last: least P(person) for an exit as *person*, at the frame's start (extrapolated) and end.
+        empty_first, empty_last: least 1 - P(person) for an exit as *no person*, likewise.
     """
 
     person_first: Annotated[float, Parameter("Sure of a person, at the first row", PERSON_FROM, 2)] = 1.0
@@ -308,7 +324,7 @@ class PerBurstPolicy(MemorylessPolicy):
 
 @dataclass(frozen=True, slots=True)
 class PatiencePolicy(ExitPolicy):
-    """Exits once the answer was the same after `bursts` bursts one after the other (Zhou et al. 2020)."""
+    """Exits once the decision was the same after `bursts` bursts in a row (Zhou et al. 2020)."""
 
     bursts: Annotated[float, Parameter("Bursts of one mind", 1, 65_535, whole=True)] = 6
     from_share: Annotated[float, Parameter("From this share of the frame on")] = 0.3
@@ -353,7 +369,7 @@ class ConfidencePolicy(MemorylessPolicy):
 class SequentialPolicy(ExitPolicy):
     """Sums the log odds of a person over the bursts, older ones fading, and exits once the sum is large.
 
-    After Wald's sequential test (1945); the bursts' answers are not independent, so unlike his it promises nothing.
+    After Wald's sequential test (1945). The bursts' answers are not independent, so Wald's error bounds don't hold.
     """
 
     evidence: Annotated[float, Parameter("Evidence", 0, 1000, above_low=True)] = 8.0
@@ -396,10 +412,10 @@ class FixedRowPolicy(MemorylessPolicy):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibratedPolicy(PerBurstPolicy):
-    """Thresholds per burst that come with a promise (`model.certificate`).
+    """Thresholds per burst that a certificate vouches for (`model.certificate`).
 
     Attributes:
-        risk, delta: the promise: with probability 1 - delta over the calibration set, at most a share `risk` is lost.
+        risk, delta: with probability 1 - delta over the calibration set, at most a share `risk` of pictures is lost.
         certificate: SHA-256 of the certificate.
     """
 
@@ -417,7 +433,7 @@ class CalibratedPolicy(PerBurstPolicy):
 
     @classmethod
     def settings(cls) -> Iterable[Self]:
-        return ()  # the certificate chose
+        return ()  # the certificate has chosen the thresholds
 
 
 ChosenPolicy = (
@@ -430,12 +446,12 @@ ChosenPolicy = (
     | SequentialPolicy
     | FixedRowPolicy
 )
-"""Policies that anybody may set."""
+"""Policies that any client may choose."""
 
 Policy = ChosenPolicy | CalibratedPolicy
 
 POLICIES: Final[dict[str, type[ChosenPolicy]]] = {kind.name: kind for kind in get_args(ChosenPolicy)}
-"""Beside these there is `calibrated`, for weights that have a certificate."""
+"""Policies that any client may choose, by name; `calibrated` comes beside them for weights with a certificate."""
 
 NAMES: Final = (*POLICIES, CalibratedPolicy.name)
 
@@ -443,27 +459,27 @@ DEFAULT_POLICY: Final = "`calibrated` where the weights have a certificate, else
 """`default_policy` in words."""
 
 WHOLE_PICTURE_POLICY: Final = NeverExitPolicy()
-"""The policy where none is named and the whole picture is there already: there is nothing left to save."""
+"""The policy for whole pictures where none is named: all rows are there already, so an exit saves no readout."""
 
 
 def default_policy(certified: CalibratedPolicy | None) -> Policy:
-    """The policy where none is named and rows are still to be read.
+    """The policy for streams of rows where none is named.
 
     Args:
-        certified: the policy of the certificate that goes with the weights, if there is one.
+        certified: the policy of the weights' certificate; None where there is no certificate.
     """
     return certified or PublishedPolicy()
 
 
 def parse_policy(wanted: Mapping[str, Any] | None, certified: CalibratedPolicy | None = None) -> Policy:
-    """A policy from its JSON form, `{"name": ..., parameters}`; parameters not given have their defaults.
+    """Makes a policy from its JSON form, `{"name": ..., parameters}`; parameters left out have their defaults.
 
     Args:
-        wanted: the JSON form; None for the default.
-        certified: what `calibrated` stands for: the policy of the certificate that goes with the weights, if any.
+        wanted: the JSON form; None for the default policy.
+        certified: the policy of the weights' certificate, named `calibrated`; None where there is no certificate.
 
     Raises:
-        PolicyError: an unknown name, or parameters that this policy can't have.
+        PolicyError: an unknown name, or parameters that the named policy can't have.
     """
     if wanted is None:
         return default_policy(certified)
@@ -500,5 +516,5 @@ def _certified(parameters: Mapping[str, Any], certified: CalibratedPolicy | None
 
 
 def describe_policy(policy: Policy) -> dict[str, Any]:
-    """The reverse of `parse_policy`, every parameter named."""
+    """The JSON form of a policy with every parameter; the reverse of `parse_policy`."""
     return {"name": policy.name, **asdict(policy)}

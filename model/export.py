@@ -1,4 +1,4 @@
-"""The step for other runtimes: an equivalent network that suits their optimisers, written as ONNX (extra `bench`)."""
+"""Export of the step to ONNX (extra `bench`): an equivalent network in a form that other runtimes optimise well."""
 
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ Form = Literal["conv", "gemm"]
 class FoldedRaScaNet(RaScaNet):
     """RaScaNet for inference alone: batch norm folded (in float64), both heads as one, the GRU's gates as one product.
 
-    The results are those of `RaScaNet`; `step` and `forward` are its own. This is the form `conv`: every layer a
+    Computes the results of `RaScaNet`, whose `step` and `forward` it inherits. The form `conv`: every layer is a
     convolution.
     """
 
@@ -50,7 +50,10 @@ class FoldedRaScaNet(RaScaNet):
         self.float().eval().requires_grad_(requires_grad=False)
 
     def _merged_gates(self, network: RaScaNet) -> tuple[nn.Conv1d, nn.Conv1d]:
-        """Reset, update and the candidate's projected half in one; the candidate's hidden half needs the reset gate."""
+        """Reset, update and the candidate's projected half as one convolution; and the candidate's hidden half.
+
+        The hidden half stays apart, because it needs the result of the reset gate.
+        """
         gru, channels = network.gru, self.config.hidden_channels
         gates = nn.Conv1d(2 * channels, 3 * channels, 1)
         halves = gru.candidate.weight.detach().clone()
@@ -84,9 +87,9 @@ class FoldedRaScaNet(RaScaNet):
 
 
 class GemmRaScaNet(FoldedRaScaNet):
-    """The form `gemm`: what comes after the heads as matrix products over the columns.
+    """The form `gemm`: every layer after the heads is a matrix product over the columns.
 
-    Its hidden state is (B, Wh, C), the transpose of RaScaNet's.
+    The hidden state is (B, Wh, C), the transpose of the hidden state of `RaScaNet`.
     """
 
     def initial_hidden(self, batch: int = 1) -> Tensor:
@@ -110,7 +113,7 @@ class GemmRaScaNet(FoldedRaScaNet):
 
 
 def _product(conv: nn.Conv1d, columns: Tensor) -> Tensor:
-    """A convolution whose input columns are laid side by side: (B, W, k * Cin) -> (B, W, Cout)."""
+    """Applies a convolution to columns that are laid side by side: (B, W, k * Cin) -> (B, W, Cout)."""
     return functional.linear(columns, conv.weight.transpose(1, 2).flatten(1), conv.bias)
 
 
@@ -121,7 +124,7 @@ def _neighbours(columns: Tensor) -> Tensor:
 
 
 class RowsStep(nn.Module):
-    """The step from the rows as they come from the sensor: uint8 (B, 5, W, 3) and a hidden state."""
+    """The step with preprocessing: takes rows as uint8 (B, 5, W, 3) RGB and a hidden state."""
 
     def __init__(self, network: RaScaNet) -> None:
         super().__init__()
@@ -129,7 +132,7 @@ class RowsStep(nn.Module):
         self.middle = float(pixel_table()[-1])
 
     def forward(self, rows: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, 2), confidence (B,) in 0..1, the next hidden state."""
+        """Returns logits (B, 2), confidence (B,) in 0..1 and the next hidden state, all float32."""
         output: StepOutput = self.network.step(self.network_input(rows), hidden)
         return output.logits, output.confidence, output.hidden
 
@@ -143,7 +146,7 @@ class RowsStep(nn.Module):
 
 
 def folded_network(checkpoint: Checkpoint, form: Form) -> FoldedRaScaNet:
-    """The network in one of the forms."""
+    """The network of a checkpoint in the form `conv` or `gemm`."""
     return (GemmRaScaNet if form == "gemm" else FoldedRaScaNet)(checkpoint)
 
 
@@ -157,8 +160,8 @@ def export_step(checkpoint: Checkpoint, path: Path, *, batch: int = 1, form: For
     Args:
         checkpoint: the weights.
         path: the file to write.
-        batch: streams advanced by one call; fixed in the file, which runtimes optimise best.
-        form: of the layers after the heads; which is faster depends on the runtime.
+        batch: number of streams that one call advances; fixed in the file, because runtimes optimise fixed sizes best.
+        form: form of the layers after the heads; the faster form depends on the runtime.
     """
     network = folded_network(checkpoint, form)
     rows = torch.zeros(batch, *checkpoint.config.burst_shape, dtype=torch.uint8)
@@ -170,6 +173,6 @@ def export_step(checkpoint: Checkpoint, path: Path, *, batch: int = 1, form: For
         dynamo=True,
         verbose=False,
     )
-    assert program is not None  # noqa: S101 - dynamo exports always give one
+    assert program is not None  # noqa: S101 - None comes from the old exporter alone
     program.model.metadata_props.update({"variant": checkpoint.config.name, "digest": checkpoint.digest})
     program.save(path)

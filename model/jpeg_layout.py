@@ -1,4 +1,4 @@
-"""The markers of a JPEG: what a decoder doesn't say, and what bounds its work."""
+"""The markers of a JPEG: they say whether the picture is complete, and bound a decoder's work."""
 
 import re
 from collections.abc import Iterator
@@ -10,26 +10,26 @@ END: Final = b"\xff\xd9"
 
 _MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 MOST_SEGMENTS: Final = 20_000
-"""Segments of a JPEG that are walked through; a segment of 64 kB holds any of them for a file of a gigabyte."""
+"""Most segments of a JPEG that are walked through; with segments of 64 kB, enough for a file of a gigabyte."""
 _ALL_COEFFICIENTS: Final = (1 << 64) - 1
 
 
 class JpegError(ValueError):
-    """A JPEG that no camera or program writes."""
+    """A JPEG with more markers than any camera or program writes."""
 
 
 class TooManyScansError(JpegError):
-    """A JPEG that costs far more than its pixels."""
+    """A JPEG with so many scans that decoding costs far more than its pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class JpegLayout:
-    """What the markers of a JPEG say (ITU-T T.81, annex B).
+    """Facts that the markers of a JPEG tell (ITU-T T.81, annex B).
 
     Attributes:
-        scans: passes over the picture.
-        complete: every coefficient of every component has come to its last bit, if the last scan is whole.
-        ended: the end marker is there.
+        scans: number of passes over the picture.
+        complete: true if the scans hold every bit of every coefficient, provided that the last scan is whole.
+        ended: true if the end marker is there.
     """
 
     scans: int
@@ -65,7 +65,7 @@ class JpegLayout:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers with what stands in their segments; the compressed data of scans is passed over.
+    """Yields each marker with the content of its segment; compressed data of scans is passed over.
 
     Raises:
         JpegError: more than `MOST_SEGMENTS` segments.

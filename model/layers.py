@@ -1,5 +1,7 @@
 """The building blocks of the network (torch). Shapes: B batch, W columns, C channels, Wh hidden columns."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,7 +12,7 @@ from model.config import RaScaNetConfig
 class HeadBlock(nn.Sequential):
     """Convolution (no bias), batch norm, ReLU, 1x2 max-pool.
 
-    (B, Cin, R, W) -> (B, Cout, R - kernel_rows + 1, W // 2)
+    A block of the burst CNN (CVPR 2021, section 3): (B, Cin, R, W) -> (B, Cout, R - kernel_rows + 1, W // 2)
     """
 
     def __init__(self, inputs: int, outputs: int, kernel_rows: int) -> None:
@@ -22,20 +24,23 @@ class HeadBlock(nn.Sequential):
 
 
 class BurstHead(nn.Sequential):
-    """One CNN over a burst: (B, 3, 5, W) -> (B, C, 1, W // 16); rows shrink 5 -> 3 -> 3 -> 1 -> 1."""
+    """One CNN over a burst (CVPR 2021, section 3): (B, 3, 5, W) -> (B, Cout, 1, W // 16).
+
+    The rows shrink 5 -> 3 -> 3 -> 1 -> 1.
+    """
 
     def __init__(self, config: RaScaNetConfig) -> None:
         channels = (config.INPUT_CHANNELS, *config.head_channels)
         super().__init__(
             *(
                 HeadBlock(inputs, outputs, rows)
-                for inputs, outputs, rows in zip(channels, channels[1:], config.KERNEL_ROWS, strict=False)
+                for (inputs, outputs), rows in zip(pairwise(channels), config.KERNEL_ROWS, strict=True)
             )
         )
 
 
 class ChannelAttention(nn.Module):
-    """Scales each column's features by a gate computed from them and the hidden state (CVPR 2021, section 3).
+    """Scales each column's features by a gate computed from features and hidden state (CVPR 2021, section 3).
 
     features (B, F, Wh), hidden (B, C, Wh) -> (B, F, Wh)
     """

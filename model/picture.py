@@ -1,7 +1,7 @@
 """Picture files as frames: one opener for sensor, service, command line and training.
 
-Whichever door a file comes through, it becomes the same frame: upright, opaque on white, 8-bit RGB, resized (bilinear)
-without keeping its aspect. Files are hostile until they are read: every bound is one of `PictureLimits`.
+A file becomes the same frame at every door: upright, opaque on white, 8-bit RGB, resized (bilinear) without keeping the
+aspect. Files are hostile until they are read: every bound is one of `PictureLimits`.
 """
 
 import io
@@ -70,12 +70,12 @@ class PictureLimits:
     """The largest picture that is read.
 
     Attributes:
-        most_bytes: of the file.
-        most_px: width x height; Pillow itself refuses more than 178,956,970 while it opens a file.
-        most_side_px: of width and height each. A picture that is a thousand times as high as wide makes resizing, whose
-            first pass keeps the height, cost far more than its pixels.
-        most_scans: of a JPEG; each passes over all its pixels, however few bytes it has. Progressive files have about
-            ten.
+        most_bytes: largest file.
+        most_px: largest width x height; Pillow itself refuses more than 178,956,970 px while it opens a file.
+        most_side_px: largest width, and largest height. The first pass of resizing keeps the height, so a picture a
+            thousand times as high as wide would cost far more than its pixels.
+        most_scans: most scans of a JPEG. A scan passes over all pixels, however few bytes the scan has; progressive
+            files have about ten.
     """
 
     most_bytes: int = 20_971_520
@@ -89,7 +89,7 @@ WHITE: Final = "white"
 """Colour behind transparent pixels."""
 
 JPEG_FILLING: Final = b"\x55" * 256
-"""Data in place of what is missing at the end of a JPEG."""
+"""Data put in place of the missing end of a JPEG."""
 _HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 _HEIC: Final = (
     "a HEIC picture, whose video codec (HEVC) is not built in; save it as JPEG (iPhone: Settings, Camera, Formats, "
@@ -133,7 +133,10 @@ def read_picture(path: Path, limits: PictureLimits = USUAL_LIMITS, *, keep_alpha
 
 
 def picture_fault(path: Path, limits: PictureLimits = USUAL_LIMITS) -> str:
-    """Why a picture file can't be read; empty where it can. Every byte is looked at, few pixels are made of a JPEG."""
+    """The reason why a picture file can't be read; empty where the file can be read.
+
+    Every byte is looked at; a JPEG is decoded at a fraction of its size.
+    """
     try:
         _decoded(_content(path, limits), limits, draft=True)
     except PictureError as error:
@@ -142,7 +145,7 @@ def picture_fault(path: Path, limits: PictureLimits = USUAL_LIMITS) -> str:
 
 
 def _content(path: Path, limits: PictureLimits) -> bytes:
-    """The bytes of a file, at most one more than are taken."""
+    """The bytes of a file, at most one more than `limits.most_bytes`."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
             raise PictureError("unreadable_image", "not a regular file")
@@ -161,13 +164,15 @@ def decode_picture(content: bytes, limits: PictureLimits = USUAL_LIMITS, *, keep
     that lacks only its end marker is read, one that lacks pixels is not.
 
     Args:
-        keep_alpha: RGBA instead of RGB on white.
+        content: the bytes of the file.
+        limits: the largest picture that is read.
+        keep_alpha: give RGBA instead of RGB on white.
 
     Raises:
         PictureError: not a picture, or one past a limit.
     """
     image = _decoded(content, limits)
-    with suppress(Exception):  # EXIF that can't be read, for which Pillow raises what it likes, spoils no picture
+    with suppress(Exception):  # unreadable EXIF, for which Pillow raises errors of any type, spoils no picture
         ImageOps.exif_transpose(image, in_place=True)
     with _picture_errors(content, limits):
         colours = _with_alpha(image)
@@ -199,10 +204,15 @@ def _with_alpha(image: Image.Image) -> Image.Image:
 
 
 def _decoded(content: bytes, limits: PictureLimits, *, draft: bool = False) -> Image.Image:
-    """The picture as it stands in the file, loaded.
+    """The picture as the file holds it, loaded: not turned, in any mode of Pillow.
 
     Args:
-        draft: a JPEG at a fraction of its size.
+        content: the bytes of the file.
+        limits: the largest picture that is read.
+        draft: decode a JPEG at a fraction of its size.
+
+    Raises:
+        PictureError: not a picture, or one past a limit.
     """
     if len(content) > limits.most_bytes:
         raise PictureError("image_too_large", f"the picture has more than the {limits.most_bytes} bytes that are taken")
@@ -219,7 +229,8 @@ def _decoded(content: bytes, limits: PictureLimits, *, draft: bool = False) -> I
     except PictureError:
         if layout is None or layout.ended or not layout.complete:
             raise
-        # Where data is missing, the decoder makes pixels of what follows: those that don't depend on it were all there.
+        # Where data is missing, the decoder makes pixels from whatever bytes follow. Decoding twice, with different
+        # bytes behind, shows whether any pixel depends on them.
         whole = content.removesuffix(END[:1])
         image, other = (_loaded(whole + filling + END, limits, draft=draft) for filling in (b"", JPEG_FILLING))
         if image.tobytes() != other.tobytes():
@@ -241,7 +252,7 @@ def _loaded(content: bytes, limits: PictureLimits, *, draft: bool) -> Image.Imag
 
 @contextmanager
 def _picture_errors(content: bytes, limits: PictureLimits) -> Iterator[None]:
-    """Raises `PictureError` for whatever goes wrong in Pillow, whose decoders raise almost anything."""
+    """Turns any error of Pillow into a `PictureError`; Pillow's decoders raise errors of almost any type."""
     try:
         yield
     except PictureError:
@@ -279,7 +290,7 @@ def _reason(content: bytes, error: Exception) -> str:
 
 
 _PNG_DEPTH, _PNG_COLOUR = 24, 25
-"""Places of bit depth and colour type in a PNG (ISO/IEC 15948, 11.2.2)."""
+"""Byte offsets of bit depth and colour type in a PNG (ISO/IEC 15948, 11.2.2)."""
 
 
 def _scale_png_key(image: Image.Image, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Pixels to network input: the only place where the scaling is written, and where raw formats become RGB.
+"""Pixels to network input: the one place that holds the scaling, and that turns raw formats into RGB.
 
 Raw formats go by the names of `hello` (PROTOCOL.md): `mono8`, and `bayer_` with the colours of the first 2 x 2 pixels.
 """
@@ -28,11 +28,11 @@ RAW_FORMATS = ("mono8", *BAYER_FORMATS)
 
 
 def rgb_rows(rows: npt.NDArray[np.uint8], pixel_format: str, first_row: int = 0) -> npt.NDArray[np.uint8]:
-    """Rows of a raw format as rows of RGB.
+    """Turns rows of a raw format into rows of RGB.
 
-    A mosaic is filled in bilinearly: each missing colour is the mean, rounded half up, of its two or four nearest
-    samples. Columns beyond the edge are mirrored. The rows above and below come with the rows, which makes the
-    result the same for every cut of a frame into bursts.
+    A mosaic is filled in bilinearly: each missing colour is the mean, rounded half up, of the two or four nearest
+    samples of that colour. Columns beyond the edge are mirrored. The halo rows above and below make the result the
+    same for every cut of a frame into bursts.
 
     Args:
         rows: `mono8` (n, W, 1) uint8; `bayer_*` (1 + n + 1, W, 1) uint8, the first and last row being the halo.
@@ -57,7 +57,8 @@ def rgb_rows(rows: npt.NDArray[np.uint8], pixel_format: str, first_row: int = 0)
     mosaic[:, 1:-1] = rows[..., 0]
     mosaic[:, 0], mosaic[:, -1] = mosaic[:, 2], mosaic[:, -3]
     beside = mosaic[:, :-2] + mosaic[:, 2:]
-    sums = np.empty((5, height, width), np.uint16)  # four times each value that a colour of a pixel may take
+    # Four times each value that a colour of a pixel may take: the mean of two or four is then a shift by two.
+    sums = np.empty((5, height, width), np.uint16)
     np.left_shift(mosaic[1:-1, 1:-1], 2, out=sums[_OWN])
     np.add(mosaic[:-2, 1:-1], mosaic[2:, 1:-1], out=sums[_VERTICAL])
     np.add(beside[1:-1], sums[_VERTICAL], out=sums[_ACROSS])
@@ -74,9 +75,9 @@ _OWN, _ACROSS, _DIAGONAL, _HORIZONTAL, _VERTICAL = range(5)
 
 @lru_cache(maxsize=16)
 def _places(pixel_format: str, odd: int, height: int, width: int) -> npt.NDArray[np.intp]:
-    """Where each colour of each pixel is in the five planes of values: (height, width, 3); 1.2 MB for 210x240.
+    """Indices of each colour of each pixel in the five planes of values: (height, width, 3); 1.2 MB for 210x240.
 
-    One table lookup a burst takes half the time of an assignment for each colour and site.
+    One table lookup a burst takes half the time of an assignment for each colour and place in the mosaic.
     """
     colours = ["rgb".index(colour) for colour in pixel_format[6:10]]
     planes = np.empty((height, width, 3), np.intp)
@@ -94,7 +95,11 @@ def _places(pixel_format: str, odd: int, height: int, width: int) -> npt.NDArray
 
 
 def rgb_frame(samples: npt.NDArray[np.uint8], pixel_format: str) -> npt.NDArray[np.uint8]:
-    """A whole frame of a raw format (H, W, 1) uint8 as RGB (H, W, 3); rows beyond the edge are mirrored."""
+    """Turns a whole frame of a raw format (H, W, 1) uint8 into RGB (H, W, 3) uint8; rows beyond the edge are mirrored.
+
+    Raises:
+        ValueError: an unknown format, or samples of another shape.
+    """
     if pixel_format in BAYER_FORMATS and len(samples) > 1:
         samples = np.concatenate([samples[1:2], samples, samples[-2:-1]])
     return rgb_rows(samples, pixel_format)

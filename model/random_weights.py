@@ -7,7 +7,7 @@ from model.config import RaScaNetConfig
 
 
 def random_checkpoint(config: RaScaNetConfig, seed: int) -> Checkpoint:
-    """Weights whose outputs spread over the whole range of P(person)."""
+    """A checkpoint of random weights whose outputs spread over the whole range of P(person)."""
     rng = np.random.default_rng(seed)
     tensors = {}
     for name, shape in tensor_shapes(config).items():

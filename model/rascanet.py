@@ -10,7 +10,7 @@ from model.layers import BurstHead, ChannelAttention, Classifier, ConvGRUCell, P
 
 
 class StepOutput(NamedTuple):
-    """What one burst gives: logits (B, 2), confidence logit (B,), next hidden state (B, C, Wh); float32."""
+    """Output for one burst: logits (B, 2), confidence logit (B,), next hidden state (B, C, Wh); float32."""
 
     logits: Tensor
     confidence_logit: Tensor
@@ -18,12 +18,12 @@ class StepOutput(NamedTuple):
 
     @property
     def confidence(self) -> Tensor:
-        """How likely the current decision is the final one: (B,), 0 to 1."""
+        """P(the current decision is the final one): (B,) in 0..1."""
         return torch.sigmoid(self.confidence_logit)
 
 
 class FrameOutput(NamedTuple):
-    """What a frame gives: logits (B, T, 2) and confidence logits (B, T) after each burst, last hidden (B, C, Wh)."""
+    """Output for a frame: logits (B, T, 2) and confidence logits (B, T) after each burst, last hidden (B, C, Wh)."""
 
     logits: Tensor
     confidence_logits: Tensor
@@ -51,20 +51,20 @@ class RaScaNet(nn.Module):
         return self.confidence.weight.new_zeros(batch, *self.config.hidden_shape)
 
     def step(self, burst: Tensor, hidden: Tensor) -> StepOutput:
-        """Advances by one burst.
+        """Advances the hidden state by one burst.
 
         Args:
-            burst: network input (B, 3, 5, W), see `model.preprocess`.
+            burst: network input (B, 3, 5, W) float32, see `model.preprocess`.
             hidden: (B, C, Wh) from `initial_hidden` or the step before.
         """
         hidden = self._advance(self._features(burst), hidden)
         return StepOutput(*self._classify(hidden), hidden)
 
     def forward(self, frames: Tensor) -> FrameOutput:
-        """Reads whole frames (B, 3, H, W), burst by burst.
+        """Reads whole frames (B, 3, H, W) float32, burst by burst.
 
-        The heads don't look at the hidden state, so all bursts pass them at once (in training, batch norm
-        sees the whole frame as well); in inference this equals the fold of `step` over the bursts.
+        The heads don't use the hidden state, so all bursts pass the heads at once, and in training batch norm sees
+        the whole frame. In inference, `forward` equals the fold of `step` over the bursts.
         """
         config = self.config
         batch, bursts = len(frames), config.bursts_per_frame

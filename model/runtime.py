@@ -16,14 +16,14 @@ NO_KERNEL = (
 
 
 def load_runtime(checkpoint: Checkpoint, name: str | None = None) -> StepRuntime:
-    """The runtime for a checkpoint.
+    """Makes the runtime for a checkpoint.
 
     Args:
         checkpoint: the weights.
         name: `native` (the kernel) or `torch`; None: the kernel, or torch with a warning where the kernel isn't built.
 
     Raises:
-        RuntimeUnavailableError: that runtime isn't there; the message says how to get it.
+        RuntimeUnavailableError: the runtime is not installed here; the message says how to install it.
     """
     if name not in (None, *RUNTIMES):
         raise RuntimeUnavailableError(f"there is no runtime {name!r}; there is {' and '.join(RUNTIMES)}")

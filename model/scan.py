@@ -1,4 +1,4 @@
-"""One frame under one exit policy: which bursts are processed, and what is concluded. Pure."""
+"""One frame under one exit policy: the bursts that are processed, and the decision. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from model.step import Pixels, StepResult, StepRuntime
 
 @dataclass(slots=True)
 class FrameScan:
-    """How far a frame has been read.
+    """Progress of the reading of one frame.
 
     Attributes:
-        bursts_per_frame: T.
-        policy: says when to stop and what to skip.
-        next_burst: the next burst to process, T once there is none.
-        last_burst: the last burst processed, -1 before the first.
-        p_person: P(person) after it, 0..1.
-        processed, skipped: bursts so far.
-        exited: whether the policy ended the scan before the end of the frame.
-        policy_state: what the policy remembers.
+        bursts_per_frame: number of bursts, T.
+        policy: the exit policy, asked after each burst.
+        next_burst: index of the next burst to process; T once none is left.
+        last_burst: index of the last burst processed; -1 before the first.
+        p_person: P(person) after `last_burst`, 0..1.
+        processed, skipped: number of bursts processed and skipped so far.
+        exited: true if the policy ended the scan before the end of the frame.
+        policy_state: the policy's memory.
     """
 
     bursts_per_frame: int
@@ -42,7 +42,7 @@ class FrameScan:
 
     @property
     def unread(self) -> int:
-        """Bursts that nobody needs any more."""
+        """Number of bursts after the decision, which need not be read; 0 before the decision."""
         return self.bursts_per_frame - self.processed - self.skipped if self.decided else 0
 
     @property
@@ -54,10 +54,10 @@ class FrameScan:
 
         Args:
             p_person: P(person) after that burst, 0..1.
-            confidence: how likely the decision at that burst is the final one, 0..1.
+            confidence: P(the decision at that burst is the final one), 0..1.
 
         Returns:
-            The index of the burst that is skipped in consequence, if one is.
+            The index of the burst that the policy skips now; None if it skips none.
         """
         self.last_burst = self.next_burst
         self.p_person = p_person
@@ -83,7 +83,13 @@ Observer = Callable[[int, StepResult], None]
 def scan_frame(
     runtime: StepRuntime, frame: Pixels, policy: ExitPolicy, observer: Observer = lambda _burst, _result: None
 ) -> FrameScan:
-    """Reads a whole frame (H, W, 3) uint8 as a stream would.
+    """Reads a whole frame (H, W, 3) uint8 RGB, burst by burst, as a stream would.
+
+    Args:
+        runtime: the network.
+        frame: (H, W, 3) uint8 RGB of the network's size.
+        policy: the exit policy.
+        observer: called after each step.
 
     Raises:
         ValueError: a frame of another shape or dtype than the network's.

@@ -9,32 +9,32 @@ import numpy.typing as npt
 from model.config import RaScaNetConfig
 
 LARGEST_MARGIN: Final = 87.0
-"""Largest difference between two logits that counts; e to its power is still a float32."""
+"""Largest difference between two logits that counts; e^87 is still a float32."""
 
 Pixels = npt.NDArray[np.uint8]
-"""Rows or a frame: (rows, W, 3) RGB, 0..255."""
+"""Rows or a frame: (rows, W, 3) RGB in 0..255."""
 
 Floats = npt.NDArray[np.float32]
-"""Logits (n, 2), or confidence (n,)."""
+"""Logits (n, 2), no person before person; or confidence (n,) in 0..1."""
 
 Hidden = npt.NDArray[np.float32] | npt.NDArray[np.int16]
-"""The recurrent state of one frame, in its runtime's shape and dtype: (C, Wh) float32; of the integer network (Wh, C)
+"""The recurrent state of one frame, in the runtime's shape and dtype: (C, Wh) float32; of the integer network (Wh, C)
 int16."""
 
 
 class StepResult(msgspec.Struct, gc=False):
-    """What the network says after n bursts.
+    """The network's output after each of n bursts.
 
     Attributes:
-        outputs: after each burst the logits of no person and person, the confidence, P(person): 4 n floats one after
-            the other (for a burst or two, Python's floats are far ahead of arrays).
+        outputs: 4 n floats; of each burst the logit of no person, the logit of person, the confidence and P(person).
+            A list, because for a burst or two Python's floats are much faster than arrays.
     """
 
     outputs: list[float]
 
     @classmethod
     def of(cls, logits: Floats, confidence: Floats) -> Self:
-        """From logits (n, 2) and confidence (n,)."""
+        """Makes a result from logits (n, 2) and confidence (n,) in 0..1."""
         p_person = 1 / (1 + np.exp(np.minimum(logits[:, 0] - logits[:, 1], LARGEST_MARGIN)))
         return cls(np.column_stack([logits, confidence, p_person]).ravel().tolist())
 
@@ -45,7 +45,7 @@ class StepResult(msgspec.Struct, gc=False):
 
     @property
     def confidence(self) -> list[float]:
-        """After each burst, how likely the decision at that burst is the final one, 0..1."""
+        """P(the decision at a burst is the final one), of each burst, 0..1."""
         return self.outputs[2::4]
 
     @property
@@ -55,17 +55,17 @@ class StepResult(msgspec.Struct, gc=False):
 
 
 class RuntimeUnavailableError(RuntimeError):
-    """A runtime that this machine or this installation doesn't have."""
+    """A runtime, or an instruction set of it, that this machine or this installation doesn't have."""
 
 
 class StepRuntime(Protocol):
-    """Runs one network. It never remembers a stream: the hidden state goes in and is advanced in place."""
+    """Runs one network. A runtime never remembers a stream: the caller's hidden state is advanced in place."""
 
     config: RaScaNetConfig
 
     turn_bursts: int
-    """Bursts that one call may step in about a millisecond; callers that share their thread with other streams, as the
-    service's event loop does, pass no more to one call."""
+    """Number of bursts that one call steps in about a millisecond. Callers that share their thread with other streams,
+    as the service's event loop does, must pass at most this number to one call."""
 
     def initial_hidden(self) -> Hidden:
         """The state before a frame's first burst: zeros, in C order."""
@@ -85,7 +85,11 @@ class StepRuntime(Protocol):
 
 
 def check_step_arguments(runtime: StepRuntime, rows: Pixels, hidden: Hidden) -> int:
-    """The number of bursts in `rows`; raises ValueError as `StepRuntime.step` says."""
+    """The number of bursts in `rows`.
+
+    Raises:
+        ValueError: as `StepRuntime.step` says.
+    """
     burst_rows, *columns = runtime.config.burst_shape
     if rows.dtype != np.uint8 or rows.ndim != 3 or list(rows.shape[1:]) != columns or len(rows) % burst_rows:
         raise ValueError(

@@ -10,7 +10,7 @@ from model.step import Hidden, Pixels, StepResult, check_step_arguments
 
 
 def network_from(checkpoint: Checkpoint) -> RaScaNet:
-    """A torch network with the checkpoint's weights, in inference mode."""
+    """Makes a torch network with the checkpoint's weights, in inference mode."""
     network = RaScaNet(checkpoint.config)
     state = network.state_dict()  # keeps the batch counters, which a checkpoint leaves out
     state.update({name: torch.from_numpy(np.array(tensor)) for name, tensor in checkpoint.tensors.items()})
@@ -19,7 +19,7 @@ def network_from(checkpoint: Checkpoint) -> RaScaNet:
 
 
 def checkpoint_from(network: RaScaNet, provenance: dict[str, object] | None = None) -> Checkpoint:
-    """The network's weights as a checkpoint."""
+    """Makes a checkpoint of the network's weights; the tensors are copied to the processor as float32."""
     state = network.state_dict()
     tensors = {
         name: state[name].detach().to("cpu", torch.float32).numpy().copy() for name in tensor_shapes(network.config)
@@ -28,7 +28,7 @@ def checkpoint_from(network: RaScaNet, provenance: dict[str, object] | None = No
 
 
 class TorchRuntime:
-    """`StepRuntime` on torch, one thread a call."""
+    """`StepRuntime` on torch, with one thread for each call."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         torch.set_num_threads(1)  # one burst is too small to share

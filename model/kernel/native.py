@@ -16,7 +16,7 @@ FLOATS = ffi.typeof("float[]")
 
 
 def instruction_sets() -> list[str]:
-    """Names of the kernel's instruction sets that this machine can run, best first."""
+    """Names of the kernel's instruction sets that this machine can run, fastest first."""
     return [name for name, _ in supported(lib.rascanet_isa_at)]
 
 
@@ -67,5 +67,5 @@ class NativeRuntime:
         if outputs is None:
             check_step_arguments(self, rows, hidden)
             outputs = step(self._address, np.ascontiguousarray(rows), hidden)
-            assert outputs is not None  # noqa: S101 - all that it asks for was seen to
+            assert outputs is not None  # noqa: S101 - the kernel refuses nothing else than was checked above
         return StepResult(outputs)
