@@ -198,7 +198,7 @@ def _array(given: _Input, numbers: memoryview | None, blob: memoryview) -> npt.N
 
 def _wanted(request: _Request, parameters: Parameters, gives: tuple[str, ...]) -> dict[str, bool]:
     """The outputs that are asked for, all of them if none is named, and whether each travels in binary."""
-    binary = _flag(parameters, "binary_data_output", default=False)
+    binary = flag(parameters, "binary_data_output")
     if not request.outputs:
         return dict.fromkeys(gives, binary)
     wanted = {}
@@ -206,11 +206,16 @@ def _wanted(request: _Request, parameters: Parameters, gives: tuple[str, ...]) -
         if output.name not in gives:
             raise ServiceError("bad_tensor", f"there is no output {output.name[:40]!r}; there is {', '.join(gives)}")
         asked = present(output.parameters, OUTPUT_PARAMETERS, f"the output {output.name!r}")
-        wanted[output.name] = _flag(asked, "binary_data", default=binary)
+        wanted[output.name] = flag(asked, "binary_data", default=binary)
     return wanted
 
 
-def _flag(parameters: Parameters, name: str, *, default: bool) -> bool:
+def flag(parameters: Parameters, name: str, *, default: bool = False) -> bool:
+    """A parameter that is true or false.
+
+    Raises:
+        ServiceError: `bad_request`: it is something else.
+    """
     found = parameters.get(name, default)
     if not isinstance(found, bool):
         raise ServiceError("bad_request", f"the parameter {name!r} must be true or false, not {str(found)[:40]!r}")

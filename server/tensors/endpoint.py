@@ -28,6 +28,7 @@ from server.tensors.codec import (
     Arrays,
     Parameters,
     Tensors,
+    flag,
     most_json_bytes,
     read_tensors,
     write_tensors,
@@ -192,7 +193,7 @@ class InferEndpoint:
         """The step runs inline, as a stream's does."""
         parameters = tensors.parameters
         key = Key(client, model.name, _sequence_id(parameters))
-        start, end = _flag(parameters, "sequence_start"), _flag(parameters, "sequence_end")
+        start, end = flag(parameters, "sequence_start"), flag(parameters, "sequence_end")
         first = parameters.get("burst_index")
         if first is not None and (type(first) is not int or not 0 <= first < model.config.bursts_per_frame):
             raise ServiceError(
@@ -295,13 +296,6 @@ def _sequence_id(parameters: Parameters) -> int | str:
         "the parameter 'sequence_id' must be a whole number from 1 to 2**64 - 1 "
         f"or a string of 1 to {MAX_ID_LENGTH} characters, not {str(found)[:40]!r}",
     )
-
-
-def _flag(parameters: Parameters, name: str) -> bool:
-    found = parameters.get(name, False)
-    if not isinstance(found, bool):
-        raise ServiceError("bad_request", f"the parameter {name!r} must be true or false, not {str(found)[:40]!r}")
-    return found
 
 
 def _standing(sequence: FrameInProgress) -> Arrays:
