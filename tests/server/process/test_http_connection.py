@@ -331,6 +331,29 @@ def test_trailers_are_dropped() -> None:
     assert b"authorization" not in seen
 
 
+def test_a_body_in_very_many_very_small_chunks_is_refused() -> None:
+    async def steps(client: Client) -> None:
+        await client.send(CHUNKED)
+        for _ in range(10):
+            await client.send(b"1\r\nx\r\n" * 500)
+        await settle()
+
+    assert under_way(hello, steps).answers == [400]
+
+
+def test_a_body_in_many_chunks_of_a_usual_size_is_taken() -> None:
+    async def steps(client: Client) -> None:
+        await client.send(CHUNKED)
+        for _ in range(20):
+            await client.send((b"64\r\n" + b"x" * 100 + b"\r\n") * 100)
+        await client.send(b"0\r\n\r\n")
+        await settle()
+
+    client = under_way(hello, steps)
+    assert client.answers == [200]
+    assert b"POST /a 200000" in client.transport.written
+
+
 def test_trailers_are_bounded() -> None:
     async def steps(client: Client) -> None:
         await client.send(CHUNKED + b"1\r\nx\r\n0\r\nA: ")
