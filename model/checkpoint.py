@@ -6,10 +6,10 @@ Our format holds the tensors of `tensor_shapes` in float32 and, as JSON strings 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FORMAT = "rascanet-stream/1"
 LABELS = ("no person", "person")
+Arithmetic = Literal["float32", "int8"]
+"""The numbers that a network computes in."""
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 PUBLIC_LICENCE = (
     "The authors' public checkpoints are licensed for research use only; the imported file falls under the same terms "
@@ -137,35 +139,64 @@ def _to_json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def shipped_weights(variant: str) -> Path:
+def shipped_weights(variant: str, arithmetic: Arithmetic = "float32") -> Path:
     """The path of the weights of a variant that come with the project (the file may be missing)."""
-    return WEIGHTS_FOLDER / f"rascanet_{variant}.safetensors"
+    return WEIGHTS_FOLDER / f"rascanet_{variant}{'' if arithmetic == 'float32' else f'_{arithmetic}'}.safetensors"
 
 
-def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Writes a checkpoint in our format; the file appears whole or not at all.
+class Described(NamedTuple):
+    """A file of weights, as it was read.
+
+    Attributes:
+        format: which of ours it is.
+        config, labels, provenance, digest: of its metadata.
+        tensors: by their names, of any type that NumPy has.
+    """
+
+    format: str
+    config: RaScaNetConfig
+    labels: tuple[str, ...]
+    provenance: dict[str, Any]
+    digest: str | None
+    tensors: dict[str, npt.NDArray[Any]]
+
+
+class Describable(Protocol):
+    """Weights of any arithmetic, with what the metadata says of them."""
+
+    @property
+    def config(self) -> RaScaNetConfig: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
+    @property
+    def digest(self) -> str: ...
+
+
+def write_described(path: Path, file_format: str, tensors: Mapping[str, npt.NDArray[Any]], of: Describable) -> None:
+    """Writes tensors with their metadata; the file appears whole or not at all.
 
     Raises:
         OSError: the file can't be written.
     """
     metadata = {
-        "format": FORMAT,
-        "config": _to_json(checkpoint.config.to_dict()),
-        "labels": _to_json(checkpoint.labels),
-        "provenance": _to_json(dict(checkpoint.provenance)),
-        "digest": checkpoint.digest,
+        "format": file_format,
+        "config": _to_json(of.config.to_dict()),
+        "labels": _to_json(of.labels),
+        "provenance": _to_json(dict(of.provenance)),
+        "digest": of.digest,
     }
-    tensors = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in checkpoint.tensors.items()}
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata)
+    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, partial, metadata)
     partial.replace(path)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint in our format.
+def read_described(path: Path, formats: Collection[str]) -> Described:
+    """Reads a file of one of these formats.
 
     Raises:
-        CheckpointError: the file is missing, not of our format, damaged or altered.
+        CheckpointError: the file is missing, of no such format, or its metadata is damaged.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
@@ -178,21 +209,55 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except SafetensorError as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
     except (TypeError, AttributeError) as error:  # bfloat16 and other types that numpy lacks
-        raise CheckpointError(f"{path}: tensors must be float32 ({error})") from error
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: the metadata's format is {metadata.get('format')!r}, expected {FORMAT!r}")
+        raise CheckpointError(f"{path}: tensors must be float32, or int8 and int32 ({error})") from error
+    if (found := metadata.get("format")) not in formats:
+        expected = " or ".join(map(repr, formats))
+        raise CheckpointError(f"{path}: the metadata's format is {found!r}, expected {expected}")
     try:
-        checkpoint = Checkpoint(
+        return Described(
+            metadata["format"],
             RaScaNetConfig.from_dict(msgspec.json.decode(metadata["config"], type=dict[str, Any])),
-            tensors,
             msgspec.json.decode(metadata["labels"], type=tuple[str, ...]),
             msgspec.json.decode(metadata["provenance"], type=dict[str, Any]),
+            metadata.get("digest"),
+            tensors,
         )
     except KeyError as error:
         raise CheckpointError(f"{path}: the metadata lacks {error}") from error
-    except (ValueError, TypeError, RecursionError) as error:  # CheckpointError and JSON errors included
+    except (ValueError, TypeError, RecursionError) as error:  # JSON errors included
         raise CheckpointError(f"{path}: {error}") from error
-    if checkpoint.digest != metadata.get("digest"):
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Writes a checkpoint in our format; the file appears whole or not at all.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    tensors = {name: np.asarray(tensor, np.float32) for name, tensor in checkpoint.tensors.items()}
+    write_described(path, FORMAT, tensors, checkpoint)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint in our format.
+
+    Raises:
+        CheckpointError: the file is missing, not of our format, damaged or altered.
+    """
+    return float_checkpoint(path, read_described(path, (FORMAT,)))
+
+
+def float_checkpoint(path: Path, described: Described) -> Checkpoint:
+    """The checkpoint of a file that was read.
+
+    Raises:
+        CheckpointError: its tensors are not those of a network, or were altered.
+    """
+    try:
+        checkpoint = Checkpoint(described.config, described.tensors, described.labels, described.provenance)
+    except (ValueError, TypeError) as error:  # CheckpointErrors included
+        raise CheckpointError(f"{path}: {error}") from error
+    if checkpoint.digest != described.digest:
         raise CheckpointError(f"{path}: the digest does not match the tensors; the file was altered")
     return checkpoint
 

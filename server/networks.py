@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from model.certificate import certified_policy
-from model.checkpoint import Checkpoint, load_checkpoint, shipped_weights
+from model.checkpoint import shipped_weights
 from model.config import VARIANTS
 from model.exit_policy import CalibratedPolicy
-from model.runtime import load_runtime
+from model.runtime import AnyCheckpoint, load_any_checkpoint, load_runtime
 from model.step import StepRuntime
 from server.errors import ServiceError
 from server.settings import Settings
@@ -58,7 +58,7 @@ class Weights:
         certified: the policy of the certificate beside them, if there is one.
     """
 
-    checkpoint: Checkpoint
+    checkpoint: AnyCheckpoint
     certified: CalibratedPolicy | None
 
 
@@ -69,9 +69,10 @@ def read_weights(settings: Settings) -> list[Weights]:
         CheckpointError: a file of weights that cannot be used.
         CertificateError: a certificate beside the weights that was altered or is for others.
     """
+    shipped = (shipped_weights(variant, settings.arithmetic) for variant in VARIANTS)
     found = []
-    for path in settings.weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]:
-        checkpoint = load_checkpoint(path)
+    for path in settings.weights or [path for path in shipped if path.is_file()]:
+        checkpoint = load_any_checkpoint(path)
         found.append(Weights(checkpoint, certified_policy(path, checkpoint.digest)))
         log.info("serving %s from %s", checkpoint.config.name, path)
     return found

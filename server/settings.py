@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model.checkpoint import Arithmetic
 from server.http.origin import host_of, origin_of
 
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
@@ -62,6 +63,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
     workers: int = Field(1, ge=1, le=256, description="processes on the port; each has limits of its own")
     weights: list[Path] = Field([], description="weights to serve; none given: those that come with the project")
+    arithmetic: Arithmetic = Field(
+        "float32", description="numbers of the weights that come with the project; other weights say it themselves"
+    )
     page_folder: Path = Field(PAGE_FOLDER, description="the built demo page")
     runtime: Literal["native", "torch"] | None = Field(None, description="what runs the network; native if it is built")
     samples: list[Path] = Field([], description="picture files that the demo page offers")
@@ -125,6 +129,14 @@ class Settings(BaseSettings):
     def _speaks_tls_or_not(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key come together: give both, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _asks_for_one_arithmetic(self) -> Self:
+        if self.weights and "arithmetic" in self.model_fields_set:
+            raise ValueError(
+                "arithmetic is for the weights that come with the project; leave it out, or leave out weights"
+            )
         return self
 
     @model_validator(mode="after")

@@ -147,9 +147,9 @@ def test_limit(name: str) -> None:
 def test_every_bound_is_a_limit_that_clients_are_told() -> None:
     """What bounds a client is in `Limits`: all settings but those of the server's own house."""
     house = {
-        "host", "port", "workers", "weights", "page_folder", "runtime", "samples", "recordings", "resume_key",
-        "bearer_token", "bearer_token_file", "allowed_origins", "allowed_hosts", "trusted_proxies", "tls_certificate",
-        "tls_key",
+        "host", "port", "workers", "weights", "arithmetic", "page_folder", "runtime", "samples", "recordings",
+        "resume_key", "bearer_token", "bearer_token_file", "allowed_origins", "allowed_hosts", "trusted_proxies",
+        "tls_certificate", "tls_key",
     }  # fmt: skip
     assert set(Settings.model_fields) == set(Limits.model_fields) | house
 

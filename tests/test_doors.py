@@ -21,12 +21,14 @@ from clients.python.client import Client
 from model.checkpoint import load_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.exit_policy import NeverExitPolicy, parse_policy
+from model.integer.network import IntegerNetwork
+from model.kernel.native_integer import IntegerRuntime
 from model.picture import PictureLimits, decode_picture
 from model.preprocess import network_input
 from model.rascanet import RaScaNet
 from model.runtime import load_runtime
 from model.scan import scan_frame
-from model.step import StepResult
+from model.step import Hidden, StepResult
 from model.torch_runtime import network_from
 from model.training.dataset import DataSet, IndexRow, write_index
 from model.training.photos import load_frames, read_photos
@@ -36,7 +38,7 @@ from sensor_sim.scene import photo_frame, sample_photos
 from server.networks import ServedNetwork
 from server.pictures.decode import decode_image
 from tests.model.random_networks import LOGITS_TOLERANCE, p_person, random_frames
-from tests.networks import SMALL, person_curve, random_checkpoint
+from tests.networks import SMALL, person_curve, random_checkpoint, random_integer_network
 from tests.picture_kinds import KINDS, Kind
 
 RANDOM_FRAMES = 50
@@ -60,10 +62,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Doors:
-    """A service, the network behind it, and frames to ask about."""
+    """A service, the network behind it (a torch module, or None), and frames to ask about."""
 
     url: str
-    network: RaScaNet
+    network: Any
     served: ServedNetwork
     frames: Frames
 
@@ -263,6 +265,48 @@ def test_exits_and_skips_are_torchs_too(
         for field in ("burst_index", "processed", "skipped", "exited"):
             assert getattr(ours, field) == getattr(theirs, field)
     _assert_logits(found, [each.logits for each in expected])
+
+
+class ByDefinition:
+    """`StepRuntime` on the definition of the integer network."""
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        self.config, self.turn_bursts, self._network = network.config, 1, network
+
+    def initial_hidden(self) -> Hidden:
+        return np.zeros(self._network.hidden_shape, np.int16)
+
+    def step(self, rows: Frames, hidden: Hidden) -> StepResult:
+        outputs: list[float] = []
+        for burst in rows.reshape(-1, *self.config.burst_shape):
+            made = self._network.step(burst[None], hidden[None])
+            hidden[...] = made.hidden[0]
+            outputs += (made.logits[0] / 2**12).tolist()
+            outputs += [float(made.confidence[0]) / 2**15, float(made.p_person[0]) / 2**15]
+        return StepResult(outputs)
+
+
+@pytest.fixture(scope="module")
+def integer_doors(start: Callable[..., str]) -> tuple[Doors, Doors]:
+    """A service on the integer kernel, and the same without one on the definition."""
+    network = random_integer_network(SMALL, 4)
+    served = ServedNetwork(IntegerRuntime(network), network.digest)
+    frames = random_frames(SMALL, 12, 5)
+    defined = ServedNetwork(ByDefinition(network), network.digest)
+    return Doors(start({SMALL.name: served}), None, served, frames), Doors("", None, defined, frames)
+
+
+@pytest.mark.parametrize("policy", ["never", "published", "per_burst"])
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.strip("_"))
+def test_the_integer_network_is_its_definition_to_the_bit(
+    integer_doors: tuple[Doors, Doors], door: Callable[[Doors, dict[str, Any]], list[Found]], policy: str
+) -> None:
+    doors, defined = integer_doors
+    for ours, theirs in zip(door(doors, {"name": policy}), _in_process(defined, {"name": policy}), strict=True):
+        assert ours.p_person == theirs.p_person
+        for field in ("burst_index", "processed", "skipped", "exited"):
+            assert getattr(ours, field) == getattr(theirs, field)
+        assert ours.logits is None or np.array_equal(np.asarray(ours.logits, np.float32), theirs.logits)
 
 
 def test_a_photo_is_the_same_frame_to_sensor_and_service() -> None:

@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "train": "train.train",
     "training-curves": "train.training_curves",
     "import-checkpoint": "train.import_checkpoint",
+    "quantize": "train.quantize",
     "bench": "bench.command",
     "sensor-sheet": "bench.sensor_sheet",
 }

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 if TYPE_CHECKING:
-    from model.checkpoint import Checkpoint
     from model.exit_policy import CalibratedPolicy
+    from model.runtime import AnyCheckpoint
     from model.step import StepRuntime
 
 WeightsFile = Annotated[
@@ -32,7 +32,7 @@ class Weights:
     """
 
     file: Path
-    checkpoint: "Checkpoint"
+    checkpoint: "AnyCheckpoint"
     runtime: "StepRuntime"
     certified: "CalibratedPolicy | None"
 
@@ -44,14 +44,14 @@ class Weights:
             CheckpointError, CertificateError, RuntimeUnavailableError: files that can't be used, or no runtime.
         """
         from model.certificate import certified_policy
-        from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
+        from model.checkpoint import CheckpointError, shipped_weights
         from model.config import VARIANTS
-        from model.runtime import load_runtime
+        from model.runtime import load_any_checkpoint, load_runtime
 
         if file is None and variant not in VARIANTS:
             raise CheckpointError(
                 f"the network {variant[:40]!r} does not come with the project; there is {', '.join(VARIANTS)}"
             )
         file = file or shipped_weights(variant)
-        checkpoint = load_checkpoint(file)
+        checkpoint = load_any_checkpoint(file)
         return cls(file, checkpoint, load_runtime(checkpoint), certified_policy(file, checkpoint.digest))

@@ -123,7 +123,7 @@ def quantise(checkpoint: Checkpoint, scales: dict[str, float], facts: dict[str, 
         layers,
         multiplier_of(scales["features"] / 2**UNIT_BITS / scales["gated"]),
         checkpoint.labels,
-        {"float_weights": checkpoint.digest, "scales": scales, **(facts or {}), "trained": dict(checkpoint.provenance)},
+        {**checkpoint.provenance, "quantised": {"float_weights": checkpoint.digest, "scales": scales, **(facts or {})}},
     )
 
 

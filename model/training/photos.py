@@ -155,6 +155,13 @@ def joined(splits: Sequence[Photos]) -> Photos:
     return replace(splits[0], photos=tuple(photo for each in splits for photo in each.photos))
 
 
+def drawn(photos: Photos, count: int, seed: int) -> Photos:
+    """So many of the pictures, or all if there are no more, drawn by a seed and in their order."""
+    most = min(count, len(photos.photos))
+    chosen = sorted(np.random.default_rng(seed).choice(len(photos.photos), most, replace=False))
+    return replace(photos, photos=tuple(photos.photos[index] for index in chosen))
+
+
 class _Line(NamedTuple):
     split: str
     photo: Photo

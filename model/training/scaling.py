@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from model.checkpoint import Checkpoint
+from model.checkpoint import Checkpoint, Describable
 from model.exit_policy import PERSON_FROM
 
 MAX_DISAGREEMENT = 0.01
@@ -53,7 +53,7 @@ def fit_scaling(margins: Margins, labels: npt.NDArray[np.int64]) -> Scaling:
     return Scaling(float(parameters[0]), float(parameters[1]))
 
 
-def fitted_on(checkpoint: Checkpoint) -> str | None:
+def fitted_on(checkpoint: Describable) -> str | None:
     """The split that P(person) of these weights was scaled on, by their provenance; None if it wasn't."""
     scaling = checkpoint.provenance.get("calibration")
     return scaling.get("split", "calibration") if scaling else None

@@ -14,10 +14,11 @@ from sensor_sim.burst import Rows
 from server.errors import ServiceError
 from server.frame import FrameInProgress, FrameState
 from tests.model.random_networks import random_frames
-from tests.networks import SMALL, random_checkpoint
+from tests.networks import SMALL, random_checkpoint, random_integer_network
 
 BURSTS = SMALL.bursts_per_frame
 RUNTIMES = [load_runtime(random_checkpoint(SMALL, seed)) for seed in range(3)]
+RUNTIMES.append(load_runtime(random_integer_network(SMALL, 1)))
 FRAMES = random_frames(SMALL, 4, 9)
 
 policies = st.one_of(
@@ -47,7 +48,7 @@ def _standing(frame: FrameInProgress) -> tuple[object, ...]:
 
 @settings(max_examples=100)
 @given(
-    st.integers(0, 2),
+    st.integers(0, 3),
     policies,
     st.integers(0, 3),
     st.lists(st.tuples(st.integers(-1, 2), st.integers(1, BURSTS)), max_size=12),
@@ -80,7 +81,7 @@ def test_rows_are_taken_where_the_table_says(
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 2), policies, st.integers(0, 3), st.sets(st.integers(0, BURSTS - 1)))
+@given(st.integers(0, 3), policies, st.integers(0, 3), st.sets(st.integers(0, BURSTS - 1)))
 def test_a_frame_goes_on_from_its_state_wherever_it_is_cut(
     network: int, policy: ExitPolicy, picture: int, cuts: set[int]
 ) -> None:
@@ -139,3 +140,21 @@ def test_rows_of_another_size_change_nothing(rows: tuple[int, int]) -> None:
         frame.accept(Rows(0, 0, 1, 0, np.zeros((*rows, 3), np.uint8)))
     assert refused.value.code == "wrong_geometry"
     assert frame.received == 0
+
+
+def test_the_state_of_an_integer_network_is_half_as_large_and_no_floats() -> None:
+    states = []
+    for runtime in (RUNTIMES[0], RUNTIMES[3]):
+        frame = FrameInProgress(runtime, NeverExitPolicy())
+        frame.accept(_rows(0, 0, 2))
+        while (rows := frame.rows_to_step()) is not None:
+            frame.advance(runtime.step(rows, frame.hidden))
+        state = frame.state()
+        assert state is not None
+        resumed = FrameInProgress.resume(runtime, NeverExitPolicy(), state)
+        assert resumed.hidden.dtype == frame.hidden.dtype
+        assert np.array_equal(resumed.hidden, frame.hidden)
+        states.append(state)
+    assert len(states[0].hidden) == 2 * len(states[1].hidden)
+    with pytest.raises(ValueError, match="reshape"):
+        FrameInProgress.resume(RUNTIMES[3], NeverExitPolicy(), states[0])

@@ -91,6 +91,7 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
             (["--port", "99999"], {}, settings, "port"),
             (["--port", "s3cr3t-port"], {}, settings, "port"),
             (["--workers", "0"], {}, settings, "workers"),
+            (["--arithmetic", "int8", "--weights", gone], {}, settings, "arithmetic is for the weights that come"),
             (["--bearer-tokn", "s3cr3t-typo"], {}, settings, "--bearer-tokn"),
             (["--bearer-tokn=s3cr3t-typo"], {}, settings, "--bearer-tokn"),
             (["--bearer-token"], {}, settings, "--bearer-token"),

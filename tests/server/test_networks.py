@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from model.checkpoint import CheckpointError, save_checkpoint
+from model.checkpoint import CheckpointError, save_checkpoint, shipped_weights
+from model.config import VARIANTS
+from model.integer.checkpoint import load_integer_checkpoint
 from server.errors import ServiceError
 from server.networks import ServedNetwork, choose, load_networks
 from server.settings import Settings
@@ -33,3 +36,12 @@ def test_networks_are_those_of_the_settings(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError):
         load_networks(Settings(weights=[path]))
+
+
+def test_int8_serves_the_shipped_integers() -> None:
+    found = load_networks(Settings(arithmetic="int8"))
+    assert list(found) == list(VARIANTS)
+    for variant, served in found.items():
+        assert served.digest == load_integer_checkpoint(shipped_weights(variant, "int8")).digest
+        assert served.runtime.initial_hidden().dtype == np.int16
+        assert served.certified is not None

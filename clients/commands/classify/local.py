@@ -13,10 +13,9 @@ from typing import Final
 from clients.commands.classify.engine import Done
 from clients.commands.classify.rows import Row
 from clients.commands.sources import Picture
-from model.checkpoint import Checkpoint
 from model.exit_policy import Policy
 from model.picture import PictureLimits
-from model.runtime import load_runtime
+from model.runtime import AnyCheckpoint, load_runtime
 from server.errors import ServiceError
 from server.pictures.classify import classify_picture
 
@@ -34,7 +33,7 @@ class WorkerError(RuntimeError):
 class Setup:
     """What a process needs to classify."""
 
-    checkpoint: Checkpoint
+    checkpoint: AnyCheckpoint
     policy: Policy
     curve: bool = False
     limits: PictureLimits = field(default_factory=PictureLimits)

@@ -40,8 +40,8 @@ def calibrate(
         rascanet calibrate --photos folder --risk 0.05
     """
     from model.certificate import CertificateError, certificate_beside
-    from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
-    from model.runtime import load_runtime
+    from model.checkpoint import CheckpointError, shipped_weights
+    from model.runtime import load_any_checkpoint, load_runtime
     from model.step import RuntimeUnavailableError
     from model.training.candidates import per_burst_path
     from model.training.certify import certify
@@ -51,7 +51,7 @@ def calibrate(
 
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
         file = weights or shipped_weights(variant)  # not with its certificate, which may be an old one
-        checkpoint = load_checkpoint(file)
+        checkpoint = load_any_checkpoint(file)
         runtime = load_runtime(checkpoint)
         config = runtime.config
         pictures = [read_photos(photos, split) for split in ("val", "calibration")]

@@ -54,8 +54,9 @@ def model_card(
     """
     from clients.commands.table import PageError, refresh_page
     from model.certificate import CertificateError
-    from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
+    from model.checkpoint import CheckpointError, shipped_weights
     from model.config import VARIANTS
+    from model.runtime import load_any_checkpoint
     from model.step import RuntimeUnavailableError
     from model.training.photos import PhotosError
 
@@ -63,7 +64,7 @@ def model_card(
         fail("the held-out split is for the shipped weights alone; --weights or --held-out, not both")
     split = "test" if held_out else "val"
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
-        checkpoints = {file: load_checkpoint(file) for file in weights or map(shipped_weights, VARIANTS)}
+        checkpoints = {file: load_any_checkpoint(file) for file in weights or map(shipped_weights, VARIANTS)}
         if held_out:
             judged = {row["digest"] for row in _logged(log)}
             checkpoints = {file: each for file, each in checkpoints.items() if each.digest not in judged}

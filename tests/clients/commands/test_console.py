@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from clients.commands.classify.rows import read_rows
 from clients.commands.console import CANNOT, EXTRAS, PIPE_CLOSED, install_hint
 from clients.commands.main import COMMANDS, app
+from model.checkpoint import shipped_weights
 from tests.networks import SMALL
 from tests.picture_files import picture
 
@@ -80,6 +81,7 @@ def test_every_command_works_without_extras_or_says_which_one_to_install(
         "train": [recipe, *photos, "--out", str(out / "run")],
         "training-curves": [str(out), "--plot", str(out / "curves.svg")],
         "import-checkpoint": [photo],
+        "quantize": [str(shipped_weights("105x120")), *photos, "--out", str(out / "int8.safetensors")],
         "bench": ["step", "--smoke"],
         "sensor-sheet": ["--out", str(out / "sheet")],
     }

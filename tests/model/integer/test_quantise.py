@@ -60,5 +60,6 @@ def test_the_provenance_names_the_float_weights() -> None:
     checkpoint = random_checkpoint(SMALL, 2)
     scales = activation_scales(FoldedNetwork(checkpoint), random_frames(SMALL, 2, 0))
     network = quantise(checkpoint, scales, {"calibrated_on": "noise"})
-    assert network.provenance["float_weights"] == checkpoint.digest
-    assert network.provenance["calibrated_on"] == "noise"
+    assert network.provenance["quantised"]["float_weights"] == checkpoint.digest
+    assert network.provenance["quantised"]["calibrated_on"] == "noise"
+    assert network.provenance["seed"] == checkpoint.provenance["seed"]

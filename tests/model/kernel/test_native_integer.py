@@ -8,12 +8,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from model.kernel._kernel import ffi, lib
 
-from model.checkpoint import import_public_checkpoint
+from model.checkpoint import import_public_checkpoint, save_checkpoint, shipped_weights
 from model.config import VARIANTS, RaScaNetConfig
 from model.integer.arithmetic import LOGIT_BITS, SIGMOID_TABLE, UNIT_BITS, sigmoid
+from model.integer.checkpoint import load_integer_checkpoint, save_integer_checkpoint
 from model.integer.network import IntegerNetwork
 from model.integer.quantise import FoldedNetwork, activation_scales, quantise
+from model.kernel.native import NativeRuntime
 from model.kernel.native_integer import IntegerRuntime, instruction_sets
+from model.runtime import load_any_checkpoint, load_runtime
 from model.step import Hidden, RuntimeUnavailableError
 from tests.networks import SMALL, random_checkpoint, random_integer_network
 
@@ -200,3 +203,20 @@ def test_instruction_set_is_forced_by_the_environment(monkeypatch: pytest.Monkey
     monkeypatch.setenv("RASCANET_INTEGER_ISA", "abacus")
     with pytest.raises(RuntimeUnavailableError, match=r"RASCANET_INTEGER_ISA asks for 'abacus'.*plain"):
         IntegerRuntime(random_integer_network(SMALL, 1))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_equals_the_reference_for_the_shipped_weights(variant: str) -> None:
+    network = load_integer_checkpoint(shipped_weights(variant, "int8"))
+    _equals_the_reference(network, _frame(network.config, 1), None)
+
+
+def test_load_runtime_takes_what_the_file_holds(tmp_path: Path) -> None:
+    save_checkpoint(random_checkpoint(SMALL, 1), tmp_path / "float.safetensors")
+    save_integer_checkpoint(random_integer_network(SMALL, 1), tmp_path / "integer.safetensors")
+    integers = load_any_checkpoint(tmp_path / "integer.safetensors")
+    assert isinstance(load_runtime(load_any_checkpoint(tmp_path / "float.safetensors")), NativeRuntime)
+    assert isinstance(load_runtime(integers), IntegerRuntime)
+    assert isinstance(load_runtime(integers, "native"), IntegerRuntime)
+    with pytest.raises(RuntimeUnavailableError, match="not on torch"):
+        load_runtime(integers, "torch")

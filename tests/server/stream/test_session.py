@@ -34,9 +34,10 @@ from server.networks import ServedNetwork
 from server.settings import Settings
 from server.stream.session import Phase, StreamSession
 from server.stream.tokens import Tokens
-from tests.networks import SMALL, person_curve, random_checkpoint
+from tests.networks import SMALL, person_curve, random_checkpoint, random_integer_network
 
 RUNTIMES = {seed: load_runtime(random_checkpoint(SMALL, seed)) for seed in range(3)}
+RUNTIMES[3] = load_runtime(random_integer_network(SMALL, 1))
 BURSTS = SMALL.bursts_per_frame
 LIMITS = Settings().limits
 CALIBRATED = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="ab" * 32)
@@ -108,7 +109,7 @@ def _messages(frame: npt.NDArray[np.uint8], sizes: list[int], frame_id: int) -> 
 
 
 @given(
-    network=st.integers(0, 2),
+    network=st.integers(0, 3),
     policy=policies,
     sizes=chunkings,
     frames=st.lists(st.integers(0, 99), min_size=1, max_size=3),
@@ -127,7 +128,7 @@ def test_any_chunking_into_messages_gives_the_whole_frames_decision(
             assert curve == pytest.approx(person_curve(RUNTIMES[network], frame), abs=1e-6)
 
 
-@given(network=st.integers(0, 2), policy=policies, order=st.permutations([0, 1, 2] * BURSTS), seed=st.integers(0, 99))
+@given(network=st.integers(0, 3), policy=policies, order=st.permutations([0, 1, 2] * BURSTS), seed=st.integers(0, 99))
 def test_interleaved_streams_do_not_touch_each_other(
     network: int, policy: ExitPolicy, order: list[int], seed: int
 ) -> None:
@@ -142,7 +143,7 @@ def test_interleaved_streams_do_not_touch_each_other(
         assert _same(decisions[stream], _decision_of(scan_frame(RUNTIMES[network], frame, policy), 0))
 
 
-@given(network=st.integers(0, 2), policy=policies, seed=st.integers(0, 99), obey=st.booleans())
+@given(network=st.integers(0, 3), policy=policies, seed=st.integers(0, 99), obey=st.booleans())
 def test_skipped_bursts_may_be_left_out_or_sent(network: int, policy: ExitPolicy, seed: int, obey: bool) -> None:
     session, frame, skips, replies = _session(network, policy), _frame(seed), set(), []
     for burst in range(BURSTS):
