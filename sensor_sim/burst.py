@@ -12,7 +12,7 @@ Frame = npt.NDArray[np.uint8]
 
 
 class PixelFormat(StrEnum):
-    """What one pixel of a row is; all have 8 bits a sample.
+    """Format of one pixel of a row; every format has 8 bits a sample.
 
     `bayer_*` name the colours of the frame's first two rows, left to right: `bayer_grbg8` is G R over B G.
     """
@@ -36,13 +36,13 @@ class PixelFormat(StrEnum):
 
     @property
     def halo_rows(self) -> int:
-        """Rows above and below its own that a burst carries, so that its mosaic can be filled in by itself."""
+        """Rows above, and rows below, that come with a burst so that its mosaic can be filled in without the rest."""
         return 1 if self.pattern else 0
 
 
 @dataclass(frozen=True, slots=True)
 class SensorGeometry:
-    """What a sensor reads out: frames of `height` rows and `width` columns, `burst_rows` rows at a time.
+    """Size and format of a sensor's frames: `height` rows and `width` columns, read out `burst_rows` rows at a time.
 
     Raises:
         ValueError: sizes below 1, a height that is no multiple of `burst_rows`, or a mosaic without whole cells.
@@ -76,12 +76,12 @@ class SensorGeometry:
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
-        """Of the picture in front of the sensor, RGB."""
+        """Shape of the RGB picture in front of the sensor: (H, W, 3)."""
         return (self.height, self.width, 3)
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:
-        """Of what the sensor makes of it."""
+        """Shape of the samples that the sensor makes of a picture: (H, W, channels)."""
         return (self.height, self.width, self.pixel_format.channels)
 
 
@@ -91,11 +91,11 @@ class Rows(Struct, frozen=True, eq=False):
     Attributes:
         frame_id: number of the frame in its stream, 0 .. 2**32 - 1.
         first_burst: place of the first burst in the frame, from 0.
-        bursts: how many there are.
-        readout_us: when the last row left the sensor, microseconds since the stream began (virtual time).
-        rows: (bursts * burst_rows + 2 * halo_rows, W, channels) uint8; of a message a view, not a copy. A mosaic's rows
-            come with those of its halo above and below, once for all its bursts.
-        pixel_format: what the rows are.
+        bursts: number of bursts.
+        readout_us: time at which the last row left the sensor, microseconds since the stream began (virtual time).
+        rows: (bursts * burst_rows + 2 * halo_rows, W, channels) uint8; a view of a received message, not a copy. The
+            halo rows of a mosaic come once above and once below all bursts.
+        pixel_format: format of the rows.
     """
 
     frame_id: int

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from sensor_sim.sensor import PRESETS, Light, Sensor, SensorConfig, linear_light
 
 
 class Shutter(StrEnum):
-    """When rows expose: each one just before it is read, or all of them just before the first is."""
+    """Time of the exposure: of each row just before the row is read, or of all rows just before the first is read."""
 
     ROLLING = "rolling"
     GLOBAL = "global"
@@ -22,18 +23,22 @@ class Shutter(StrEnum):
 
 @dataclass(frozen=True)
 class Camera:
-    """Reads frames of a scene out; calling it is a `Reader`.
+    """Reads frames of a scene out; a camera can be called as a `Reader`.
 
-    The same arguments give the same bursts, whatever was read before.
+    The same arguments give the same bursts, in any order of calls.
 
     Attributes:
-        scene: what is in front of the lens.
+        scene: the scene in front of the lens.
         geometry: rows, columns and colour filters.
         timing: line and frame time.
-        config: the sensor's response and noise; its exposure is also the one that blurs motion.
+        config: response and noise of the sensor; moving things blur over `config.exposure_us`.
         shutter: rolling or global.
-        exposure_samples: moments within the exposure whose light is averaged; 1 freezes the motion in its middle.
-        seed: of the noise and of this sensor's nonuniformity.
+        exposure_samples: number of moments within the exposure whose light is averaged, 1 to 64; 1 shows the middle of
+            the exposure alone, without blur.
+        seed: seed of the noise and of this sensor's nonuniformity.
+
+    Raises:
+        ValueError: `exposure_samples` out of its range.
     """
 
     scene: Scene
@@ -47,12 +52,13 @@ class Camera:
     def __post_init__(self) -> None:
         if not 1 <= self.exposure_samples <= 64:
             raise ValueError(f"exposure_samples must be 1 to 64, not {self.exposure_samples}")
-        object.__setattr__(self, "_sensor", Sensor(self.config, self.geometry, self.seed))
 
-    _sensor: Sensor = field(init=False, repr=False, compare=False)
+    @cached_property
+    def _sensor(self) -> Sensor:
+        return Sensor(self.config, self.geometry, self.seed)
 
     def __call__(self, frame_id: int, start_us: float) -> Iterator[Rows]:
-        """The frame whose readout begins at `start_us`, burst by burst; rows are simulated as they are asked for."""
+        """Yields the bursts of the frame whose readout begins at `start_us`; each is simulated when it is asked for."""
 
         def read_rows(first: int, last: int) -> Samples:
             return self._sensor.rows(self._light(first, last, start_us), frame_id, first)
@@ -60,11 +66,11 @@ class Camera:
         return cut_bursts(read_rows, self.geometry, self.timing, frame_id, start_us)
 
     def frame(self, frame_id: int = 0, start_us: float = 0.0) -> Samples:
-        """A whole frame (H, W, channels) uint8."""
+        """A whole frame (H, W, channels) uint8, whose readout begins at `start_us`."""
         return self._sensor.rows(self._light(0, self.geometry.height, start_us), frame_id, 0)
 
     def exposure_ends_us(self, first: int, last: int, start_us: float) -> npt.NDArray[np.float64]:
-        """When the exposures of rows `first` to before `last` end."""
+        """Ends of the exposures of rows `first` to `last` - 1: (last - first,), us since the stream began."""
         if self.shutter is Shutter.GLOBAL:
             return np.full(last - first, start_us)
         return np.array([self.timing.row_read_us(start_us, row) for row in range(first, last)])

@@ -12,7 +12,7 @@ from sensor_sim.scene import Scene, SceneError, StillScene, Times
 BARS = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0))
 """Colour bars by falling luminance: white, yellow, cyan, green, magenta, red, blue, black."""
 EDGE_SLOPE = np.tan(np.deg2rad(5.0))
-"""Of the slanted edge against the vertical, within what ISO 12233 measures the resolution by."""
+"""Slope of the slanted edge against the vertical: 5 degrees, as ISO 12233 measures resolution by."""
 EDGE_LEVELS = (64, 192)
 
 
@@ -24,7 +24,7 @@ def colour_bars(geometry: SensorGeometry) -> StillScene:
 
 
 def slanted_edge(geometry: SensorGeometry) -> StillScene:
-    """A dark and a bright half with an edge of 5 degrees between; pixels on it take the share that it leaves them."""
+    """A dark and a bright half with an edge of 5 degrees between; a pixel on the edge has the mean of its two parts."""
     rows, columns = np.indices((geometry.height, geometry.width), dtype=np.float64)
     edge = geometry.width / 2 + (rows - geometry.height / 2) * EDGE_SLOPE
     bright = np.clip(columns + 1 - edge, 0, 1)
@@ -34,10 +34,10 @@ def slanted_edge(geometry: SensorGeometry) -> StillScene:
 
 @dataclass(frozen=True)
 class WalkingOnes:
-    """A single bit that walks through the eight data lines, one pixel further in each row, as sensors test links by.
+    """A single bit that walks through the eight data lines, one pixel further in each row; sensors test links with it.
 
     Attributes:
-        width: columns (px).
+        width: number of columns (px).
     """
 
     width: int
@@ -54,12 +54,14 @@ def walking_ones(geometry: SensorGeometry) -> WalkingOnes:
 
 
 def street(geometry: SensorGeometry, *, walker: bool = True) -> StillScene:
-    """A drawn street: house, lamp post, tree and somebody walking; fine lines, and even areas for noise to show.
+    """A drawn street: house, lamp post, tree and a person walking; fine lines, and even areas on which noise shows.
 
     Args:
-        walker: whether anybody is there.
+        geometry: rows and columns of the frame.
+        walker: true to draw the person.
     """
-    scale = 4  # drawn larger and averaged, so that slanted lines are smooth
+    # The street is drawn larger and averaged, so that slanted lines are smooth.
+    scale = 4
     width, height = geometry.width * scale, geometry.height * scale
     image = Image.new("RGB", (width, height), (168, 200, 232))
     draw = ImageDraw.Draw(image)
@@ -103,7 +105,7 @@ CHARTS: dict[str, Callable[[SensorGeometry], Scene]] = {
 
 
 def chart(name: str, geometry: SensorGeometry) -> Scene:
-    """A chart by its name.
+    """Makes the chart of a name in `CHARTS`.
 
     Raises:
         SceneError: no such chart.

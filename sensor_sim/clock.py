@@ -1,4 +1,4 @@
-"""Time for the emitter: real, or as fast as it is asked to pass."""
+"""Clocks for the emitter: real time, or virtual time that passes as fast as possible."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,18 +9,20 @@ class Clock(Protocol):
     """Time in microseconds from any origin.
 
     Attributes:
-        virtual: whether time stands still while nobody sleeps; the emitter then waits for the service's answers
-            before it goes on, and says itself when they came.
+        virtual: true if time passes only in `sleep_until`. The emitter then waits for each answer of the service before
+            it reads on, and dates the answer itself.
+
+    The emitter calls a clock on its own event loop; neither method may block that loop.
     """
 
     virtual: ClassVar[bool]
 
     def now_us(self) -> float:
-        """The time now."""
+        """Returns the time now."""
         ...
 
     async def sleep_until(self, time_us: float) -> None:
-        """Returns once it is `time_us` or later, having let other tasks run."""
+        """Waits until `time_us` or later; lets other tasks run at least once."""
         ...
 
 
@@ -38,7 +40,7 @@ class RealClock:
 
 @dataclass(slots=True)
 class VirtualClock:
-    """Time passes as fast as it is asked to."""
+    """Virtual time: a sleep ends at once, and moves the clock on."""
 
     time_us: float = 0.0
 

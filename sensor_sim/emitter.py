@@ -1,7 +1,7 @@
 """The I/O shell of the sensor: paces bursts by the line time, sends them, obeys exit and skip.
 
-In real time the service's answers count from when they come. In virtual time the emitter waits for the answers to
-each burst (`sync`) and dates them by its link conditions, so that a run is the same on every machine.
+In real time an answer of the service is dated by its arrival. In virtual time the emitter waits for the answers to each
+burst (`sync`) and dates them by the link conditions, so that a run is the same on every machine.
 """
 
 import asyncio
@@ -23,17 +23,21 @@ from sensor_sim.sensor import PRESETS, Sensor
 from sensor_sim.uplink import ANSWER_TIMEOUT_S, Backoff, StreamError, Uplink, bad_answer
 from sensor_sim.wire import Abandon, Decision, End, Hello, Message, Progress, Shed, Skip, Summary, Sync
 
-Event = Rows | Progress | Skip | Decision
 T = TypeVar("T")
-Observer = Callable[[Event], None]
+Observation = Rows | Progress | Skip | Decision
+Observer = Callable[[Observation], None]
+"""Is called with every burst read and every answer on the frame in progress, on the emitter's event loop, in order.
+
+An observer must not block: while it runs, no burst leaves and no answer is taken.
+"""
 
 
 class FrameLostError(Exception):
-    """The link lost a frame, as its conditions wanted, or the service shed it; the stream goes on with the next one.
+    """A frame without a decision: lost by the link's conditions, or shed by the service. The stream goes on.
 
     Attributes:
-        ledger: what the frame cost.
-        reason: what became of it, in words.
+        ledger: cost of the frame.
+        reason: fate of the frame, in words.
     """
 
     def __init__(self, ledger: FrameLedger, reason: str) -> None:
@@ -47,7 +51,14 @@ def _future() -> "asyncio.Future[Decision | Shed]":
 
 @dataclass(slots=True)
 class _Pending:
-    """The frame being read out. Commands take effect when they have arrived; times since the stream began."""
+    """The frame in progress, and the answers on it. Times in us since the stream began.
+
+    Attributes:
+        frame_id: number of the frame.
+        skips: of each burst that the service skips, the time at which the skip arrives at the sensor.
+        decision: the service's decision, or its refusal to look at the frame.
+        decided_us: time at which the decision arrives at the sensor.
+    """
 
     frame_id: int
     skips: dict[int, float] = field(default_factory=dict)
@@ -57,12 +68,15 @@ class _Pending:
 
 @dataclass(slots=True)
 class _Account:
-    """What becomes of the bursts of a frame while it is read out.
+    """Counts of a frame's bursts while the frame is read out.
 
     Attributes:
-        end_us: when the readout has come so far.
-        read, sent, skipped: bursts.
-        partly: rows of a burst that was given up in the middle.
+        frame_id: number of the frame.
+        geometry: rows, columns and format of the frame.
+        start_us: start of the readout, us since the stream began.
+        end_us: end of the last burst or row read or skipped.
+        read, sent, skipped: numbers of bursts.
+        partly: rows read of the burst that an exit interrupted.
     """
 
     frame_id: int
@@ -80,18 +94,18 @@ class _Account:
         self.end_us = float(burst.readout_us)
 
     def send(self, burst: Rows) -> None:
-        """Counts a burst that is read and handed to the link."""
+        """Counts a burst that is read and given to the link."""
         self.read += 1
         self.sent += 1
         self.end_us = float(burst.readout_us)
 
     def stop(self, at_us: float, rows: int) -> None:
-        """Ends the readout in the middle of a burst, some rows of which were read."""
+        """Ends the readout at a time in the middle of a burst, of which `rows` rows were read."""
         self.partly = rows
         self.end_us = at_us
 
     def ledger(self, next_us: float, decision: Decision | None) -> FrameLedger:
-        """Returns the frame's account; without a decision nothing was sent in vain."""
+        """Makes the frame's ledger; without a decision no burst counts as sent in vain."""
         geometry, rows = self.geometry, self.geometry.burst_rows
         return FrameLedger(
             frame_id=self.frame_id,
@@ -111,7 +125,7 @@ class _Account:
 
 
 class Emitter:
-    """A sensor with an open stream to a service; made by `open_emitter`.
+    """A sensor with an open stream to a service; made by `open_emitter`. For one task at a time.
 
     Attributes:
         welcome: the settings in force.
@@ -132,7 +146,8 @@ class Emitter:
         self._summary: asyncio.Future[Summary] = asyncio.get_running_loop().create_future()
         self._synced: asyncio.Future[Sync] | None = None
         self._syncs = 0
-        self._answers_us = 0.0  # virtual time at which what the service says now was said
+        # Virtual time to which the service's current answers are dated.
+        self._answers_us = 0.0
         self._frame_id = 0
         self._origin_us = clock.now_us()
         self._next_start_us = 0.0
@@ -143,29 +158,29 @@ class Emitter:
 
     @property
     def resumed(self) -> int:
-        """How often the connection was made again."""
+        """Number of times that the connection was made again."""
         return self._uplink.resumed
 
     @property
     def next_start_us(self) -> float:
-        """When the next frame's readout begins at the earliest, since the stream began."""
+        """Earliest start of the next frame's readout, us since the stream began."""
         if self._timing.frame_period_us is not None:
             return self._next_start_us
         return max(self._next_start_us, self._now_us())
 
     async def emit(self, source: Frame | Reader, start_us: float | None = None) -> FrameReport:
-        """Reads a frame out until its end or an exit; returns once it is decided.
+        """Reads a frame out until its end or an exit, and waits for the decision.
+
+        If reading fails, or the call is cancelled, the frame is given up; the stream goes on with the next frame.
 
         Args:
-            source: a picture (H, W, 3) uint8 sRGB of the geometry's size, or what reads bursts (a `Camera`).
-            start_us: when the readout begins; when the timing says if None.
+            source: a picture (H, W, 3) uint8 sRGB of the geometry's size, or a `Reader` such as a `Camera`.
+            start_us: start of the readout, us since the stream began; None: `next_start_us`.
 
         Raises:
-            StreamError: the service refused a message or was lost.
-            FrameLostError: the link's conditions lost the frame.
+            StreamError: the service refused a message, or the connection was lost.
+            FrameLostError: the link lost the frame, or the service shed it.
             ValueError: a frame of another shape or dtype.
-
-        Where reading fails, or the call is cancelled, the frame is given up; the stream goes on with the next one.
         """
         pending = self._pending = _Pending(self._frame_id)
         try:
@@ -179,7 +194,7 @@ class Emitter:
     async def _give_up(self, pending: "_Pending") -> None:
         self._frame_id = pending.frame_id + 1
         self._next_start_us = max(self._next_start_us, self._now_us())
-        with suppress(Exception):  # whatever has ended the stream is told to whoever uses it next
+        with suppress(Exception):  # an error that ended the stream is raised at the stream's next use
             await self._send(Abandon(pending.frame_id))
 
     async def _read_out(self, reader: Reader, pending: "_Pending", start_us: float | None) -> FrameReport:
@@ -192,7 +207,7 @@ class Emitter:
             await self._sleep_until(burst.readout_us)
             now_us = max(self._now_us(), burst.readout_us)
             if pending.skips.get(burst.first_burst, math.inf) <= now_us:
-                account.skip(burst)  # the last burst's skip comes with the decision
+                account.skip(burst)
                 continue
             if pending.decided_us <= now_us:
                 account.sent -= self._take_back(outbox, now_us)
@@ -217,7 +232,7 @@ class Emitter:
         return FrameReport.of(ledger, decision, pending.decided_us - start_us)
 
     async def _decision(self, pending: "_Pending") -> Decision | None:
-        """The service's decision once it has arrived; None if the service shed the frame."""
+        """Waits until the service's decision has arrived; None if the service shed the frame."""
         answer = await self._answer(pending.decision, "a decision")
         await self._sleep_until(pending.decided_us)
         return answer if isinstance(answer, Decision) else None
@@ -225,12 +240,16 @@ class Emitter:
     def _tell(self, burst: Rows) -> None:
         try:
             self._observer(burst)
-        except Exception as error:  # it may be any, and ends the stream as one of a message does
+        except Exception as error:  # an observer may raise any error, which ends the stream
             self._uplink.fail(error)
             raise
 
     async def end(self) -> Summary:
-        """Ends the stream; the service's account of it."""
+        """Ends the stream and returns the service's summary.
+
+        Raises:
+            StreamError: the service refused a message, or the connection was lost.
+        """
         await self._send(End())
         return await self._answer(self._summary, "the summary")
 
@@ -243,7 +262,10 @@ class Emitter:
         )
 
     def _rows_begun(self, burst: Rows, span_us: float) -> int:
-        """Rows of a burst that were read when it was given up: those of the last one's halo, and what came since."""
+        """Rows of a burst that were read when the burst was given up.
+
+        These are the rows that the halo of the burst before took ahead, and the rows read within `span_us` after it.
+        """
         ahead = burst.pixel_format.halo_rows if burst.first_burst else 0
         return min(ahead + self._timing.whole_rows(span_us), self.geometry.burst_rows)
 
@@ -254,7 +276,7 @@ class Emitter:
         await self._clock.sleep_until(self._origin_us + time_us)
 
     async def _deliver(self, outbox: deque[tuple[Passage, Rows]], until_us: float) -> None:
-        """Lets arrive what arrives by then."""
+        """Sends the bursts of the outbox that arrive at the service by `until_us`, each at the time of its arrival."""
         while outbox and outbox[0][0].arrives_us <= until_us:
             passage, rows = outbox.popleft()
             await self._sleep_until(passage.arrives_us)
@@ -264,7 +286,7 @@ class Emitter:
                 await self._sync()
 
     def _take_back(self, outbox: deque[tuple[Passage, Rows]], now_us: float) -> int:
-        """Drops what has not begun to leave; how many bursts that were."""
+        """Drops the bursts that have not begun to leave by `now_us`; returns the number of dropped bursts."""
         waiting = [passage for passage, _ in outbox if passage.begins_us > now_us]
         if waiting:
             self._link.cancel(waiting[0])
@@ -273,7 +295,7 @@ class Emitter:
         return len(waiting)
 
     async def _sync(self) -> None:
-        """Returns once everything said so far is answered."""
+        """Waits until the service has answered every message sent so far."""
         self._syncs = (self._syncs + 1) % 2**32
         self._synced = asyncio.get_running_loop().create_future()
         await self._send(Sync(self._syncs))
@@ -291,8 +313,9 @@ class Emitter:
             raise StreamError("no_answer", f"{what} did not come within {ANSWER_TIMEOUT_S:g} s") from None
 
     async def listen(self) -> None:
-        """Takes the service's messages until the connection closes; whatever ends this, also an error of the
-        observer's, is raised as it is where somebody waits for an answer or sends.
+        """Takes the service's messages until the connection closes.
+
+        The error that ends the stream, an observer's error too, is raised in the calls that wait or send.
         """
         failure: Exception = StreamError("connection_lost", "the service closed the stream")
         try:
@@ -304,7 +327,8 @@ class Emitter:
         for waiting in (self._synced, self._pending.decision if self._pending else None, self._summary):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(failure)
-                waiting.exception()  # nobody may ever ask for it
+                # Marks the exception as retrieved: asyncio would log it if no call waits for this future.
+                waiting.exception()
 
     def _take(self, message: Message) -> None:
         pending = self._pending
@@ -326,17 +350,19 @@ class Emitter:
                 if isinstance(message, Skip):
                     pending.skips[message.burst_index] = arrived_us
                 else:
-                    message = msgspec.structs.replace(message, credits=0, token="")  # used up by the connection
+                    # Credits and token concern the connection alone, which has taken them.
+                    message = msgspec.structs.replace(message, credits=0, token="")
                     pending.decided_us = arrived_us
-            self._observer(message)  # before anybody goes on, so that its error reaches whoever waits
+            # The observer comes before the result, so that its error reaches the call that waits for the decision.
+            self._observer(message)
             if isinstance(message, Decision):
                 pending.decision.set_result(message)
 
     def _check(self, message: Progress | Skip | Decision) -> None:
-        """Holds an answer to the frame's geometry.
+        """Checks an answer against the frame's geometry.
 
         Raises:
-            StreamError: `bad_answer`.
+            StreamError: `bad_answer`: a burst beyond the frame, or counts that don't add up to the frame.
         """
         bursts = self.geometry.bursts_per_frame
         if message.burst_index >= bursts:
@@ -364,17 +390,16 @@ async def open_emitter(
 
     Args:
         url: ws:// or wss:// address of `/v1/stream`.
-        hello: what to ask for.
-        timing: line and frame time; the defaults of `ReadoutTiming` if None.
-        clock: paces the bursts; real time if None, `VirtualClock` for as fast as possible.
-        link: what lies between; nothing if None.
-        observer: called with every burst sent and every message on the frame at hand; an error that it raises ends
-            the stream and is raised as it is.
-        backoff: how to connect again and go on; a lost connection ends the stream if None.
-        bearer_token: for a service that asks for one.
+        hello: network, policy and format to ask for.
+        timing: line and frame time; None: the defaults of `ReadoutTiming`.
+        clock: clock that paces the bursts; None: real time. `VirtualClock` reads as fast as possible.
+        link: conditions of the link; None: a perfect link.
+        observer: see `Observer`; an error of the observer ends the stream, and the call that waits raises it.
+        backoff: waits before new attempts to connect; None: a lost connection ends the stream.
+        bearer_token: token for a service that asks for one.
 
     Raises:
-        StreamError: no connection, or refused.
+        StreamError: no connection, or the service refused the stream.
     """
     uplink = Uplink(url, hello, backoff, bearer_token)
     try:

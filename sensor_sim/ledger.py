@@ -1,4 +1,4 @@
-"""What a frame cost, what its exit saved, and an estimate of the energy. Frozen values."""
+"""Ledgers of frames and streams: rows, bytes and time spent, savings by exits, and an estimate of the energy."""
 
 import sys
 import tomllib
@@ -17,19 +17,22 @@ class EnergyError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameLedger:
-    """What became of one frame's rows, bytes and time. Times in microseconds since the stream began.
+    """Rows, bytes and time of one frame. Times in microseconds since the stream began.
 
     Attributes:
         frame_id: number of the frame.
-        rows: of the frame; `rows_read` + `rows_skipped` + `rows_unread` of them.
+        rows: rows of the frame: `rows_read` + `rows_skipped` + `rows_unread`.
         rows_read: rows read out, including those of the burst that an exit interrupted.
-        rows_sent: rows of these that went over the link.
-        rows_skipped: left out because the service had no use for them.
-        rows_unread: not read because the service was sure before.
-        bursts_sent: messages with rows.
-        bytes_sent: pixels in them; `bytes_saved` against sending every burst.
-        late_bursts: bursts sent in vain, before the service's decision had come.
-        start_us: start of readout; `end_us` its end, `next_us` the start of the next frame.
+        rows_sent: rows that went over the link.
+        rows_skipped: rows that the policy skipped.
+        rows_unread: rows after the exit, which were not read.
+        bursts_sent: bursts that went over the link.
+        bytes_sent: bytes of pixels in these bursts.
+        bytes_saved: bytes of pixels in the bursts that were not sent.
+        late_bursts: bursts sent in vain, because the decision had not arrived yet.
+        start_us: start of the readout.
+        end_us: end of the readout.
+        next_us: start of the next frame's readout.
     """
 
     frame_id: int
@@ -48,17 +51,17 @@ class FrameLedger:
 
     @property
     def readout_time_us(self) -> float:
-        """From the start of readout to its end."""
+        """Time from the start of the readout to its end."""
         return self.end_us - self.start_us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameReport(FrameLedger):
-    """A frame that was decided.
+    """Ledger of a frame that was decided.
 
     Attributes:
-        decision: the service's.
-        decision_us: from the start of readout until the decision was with the sensor.
+        decision: the service's decision.
+        decision_us: time from the start of the readout until the decision arrived at the sensor.
     """
 
     decision: Decision
@@ -66,14 +69,14 @@ class FrameReport(FrameLedger):
 
     @classmethod
     def of(cls, ledger: FrameLedger, decision: Decision, decision_us: float) -> Self:
-        """Returns a ledger with the decision."""
+        """Makes a report from a ledger and the decision."""
         values = {field.name: getattr(ledger, field.name) for field in fields(FrameLedger)}
         return cls(**values, decision=decision, decision_us=decision_us)
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """A figure, 0 or more, and where it comes from."""
+    """A finite figure, 0 or more, and its source."""
 
     value: Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)]
     source: Annotated[str, msgspec.Meta(pattern=r"\S")]
@@ -81,14 +84,14 @@ class Coefficient:
 
 @dataclass(frozen=True, slots=True)
 class EnergyModel:
-    """Coefficients of the estimate; what isn't given gives no figure.
+    """Coefficients of the energy estimate; a figure whose coefficient is missing is None.
 
     Attributes:
-        sensor_active_mw: power while rows are read.
-        sensor_standby_mw: power from the end of readout to the next frame.
-        link_nj_byte: energy of sending a byte.
-        compute_pj_mac: energy of a multiply-accumulate, everything around it included.
-        macs_per_burst: of the network.
+        sensor_active_mw: power while rows are read, mW.
+        sensor_standby_mw: power from the end of the readout to the next frame, mW.
+        link_nj_byte: energy of sending a byte, nJ.
+        compute_pj_mac: energy of a multiply-accumulate with its share of memory and control, pJ.
+        macs_per_burst: multiply-accumulates of the network for each burst.
     """
 
     sensor_active_mw: Coefficient | None = None
@@ -98,7 +101,7 @@ class EnergyModel:
     macs_per_burst: Coefficient | None = None
 
     def estimate(self, frame: FrameLedger) -> dict[str, float | None]:
-        """`sensor_uj`, `link_uj` and `compute_uj` of a frame; None where a coefficient is missing."""
+        """Energy of a frame, uJ: `sensor_uj`, `link_uj` and `compute_uj`; None where a coefficient is missing."""
         sensor = link = compute = None
         if self.sensor_active_mw and self.sensor_standby_mw:
             active_us, standby_us = frame.readout_time_us, frame.next_us - frame.end_us
@@ -115,7 +118,7 @@ COEFFICIENTS = tuple(field.name for field in fields(EnergyModel))
 
 
 def read_energy(path: Path) -> EnergyModel:
-    """Coefficients from TOML: one table each, with `value` and `source`.
+    """Reads coefficients from TOML: one table for each, with `value` and `source`.
 
     Raises:
         EnergyError: no such file, not TOML, an unknown coefficient, or one without value or source.
@@ -143,10 +146,10 @@ SUMS = (
 
 
 class StreamLedger:
-    """Adds frames up.
+    """Adds the ledgers of frames up.
 
     Args:
-        energy: coefficients of the estimate; no figures if None.
+        energy: coefficients of the energy estimate; None: entries have no energy.
     """
 
     def __init__(self, energy: EnergyModel | None = None) -> None:
@@ -157,7 +160,7 @@ class StreamLedger:
         self._uj: dict[str, float | None] = {"sensor_uj": 0.0, "link_uj": 0.0, "compute_uj": 0.0}
 
     def add(self, frame: FrameLedger) -> dict[str, Any]:
-        """Takes a frame in; its entry, ready for JSON."""
+        """Adds a frame and returns its entry, ready for JSON."""
         estimate = self._energy.estimate(frame)
         report = frame if isinstance(frame, FrameReport) else None
         self._counts["frames"] += 1
@@ -176,7 +179,7 @@ class StreamLedger:
         return {"type": "frame", "lost": report is None} | content | times | {"energy": estimate}
 
     def total(self) -> dict[str, Any]:
-        """The stream's entry, ready for JSON: sums, mean times, energy, and its coefficients."""
+        """The stream's entry, ready for JSON: sums, mean times, energy, and the energy's coefficients."""
         frames = self._counts["frames"]
         decided = frames - self._counts["lost"]
         means = {

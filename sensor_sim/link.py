@@ -1,24 +1,24 @@
-"""What lies between sensor and service: bandwidth, latency, jitter, and frames that never arrive. Pure; seeded."""
+"""The link between sensor and service: bandwidth, latency, jitter, and frames that never arrive. Pure; seeded."""
 
 from dataclasses import dataclass
 
 from sensor_sim.sensor import RowGenerators
 
 _LOSS_DRAW = 2**32
-"""Place, beyond every burst's, from which a frame's fate is drawn."""
+"""Counter of the draw that decides whether a frame is lost; larger than the index of any burst."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkConditions:
-    """How good the link is; the order of what it carries never changes.
+    """Quality of a link; messages never overtake each other.
 
     Attributes:
-        bandwidth_bit_s: towards the service; None: no limit.
-        latency_us: each way.
-        jitter_us: up to so much more, each way, evenly distributed.
+        bandwidth_bit_s: bits a second towards the service; None: no limit.
+        latency_us: delay of each way.
+        jitter_us: largest additional delay of each way, evenly distributed from 0.
         frame_loss: share of the frames that are lost as a whole, 0..1.
-        service_us: time until the service answers a burst; in virtual time only, in real time it takes what it takes.
-        seed: of jitter and loss.
+        service_us: time that the service takes to answer a burst; used in virtual time alone.
+        seed: seed of jitter and loss.
 
     Raises:
         ValueError: a negative time, no bandwidth at all, or a share outside 0..1.
@@ -42,9 +42,12 @@ class LinkConditions:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One burst's way to the service: when its first byte leaves, when its last byte arrives (us).
+    """One burst's way to the service; times in us since the stream began.
 
-    `before_us` is when the one before it arrives.
+    Attributes:
+        begins_us: time at which the first byte leaves.
+        arrives_us: time at which the last byte arrives.
+        before_us: time at which the burst before this one arrives.
     """
 
     begins_us: float
@@ -53,21 +56,31 @@ class Passage:
 
 
 class Link:
-    """A link in use: remembers until when it is busy, and what has arrived."""
+    """A link in use: remembers until when the link is busy, and when the last message arrived."""
 
     def __init__(self, conditions: LinkConditions) -> None:
         self.conditions = conditions
-        self._generators = RowGenerators(conditions.seed, purpose=(1,))  # not the draws of the sensor's noise
+        # A purpose of its own, so that a link with the sensor's seed doesn't repeat the draws of the sensor's noise.
+        self._generators = RowGenerators(conditions.seed, purpose=(1,))
         self._free_us = 0.0
         self._arrived_us = 0.0
         self._answered_us = 0.0
 
     def loses(self, frame_id: int) -> bool:
-        """Whether this frame is one of those that are lost."""
+        """True if the link loses this frame."""
         return self.conditions.frame_loss > self._generators.of(frame_id, _LOSS_DRAW).random()
 
     def send(self, ready_us: float, size_bytes: int, frame_id: int, burst_index: int) -> Passage:
-        """The way of a message that is ready then; messages queue for the bandwidth."""
+        """Sends a burst's message; messages queue for the bandwidth.
+
+        Args:
+            ready_us: time at which the message is ready, us since the stream began.
+            size_bytes: bytes of the message.
+            frame_id, burst_index: the burst; they choose the jitter.
+
+        Returns:
+            The times of the message.
+        """
         conditions = self.conditions
         begins_us = max(ready_us, self._free_us)
         bandwidth = conditions.bandwidth_bit_s
@@ -77,11 +90,11 @@ class Link:
         return Passage(begins_us, self._arrived_us, before_us)
 
     def cancel(self, passage: Passage) -> None:
-        """Takes back a message that has not begun to leave, and all after it."""
+        """Takes back a message that has not begun to leave, and all messages after that one."""
         self._free_us, self._arrived_us = passage.begins_us, passage.before_us
 
     def answer(self, said_us: float, frame_id: int, burst_index: int) -> float:
-        """When an answer that the service gave then is with the sensor (us)."""
+        """Time at which an answer that the service gives at `said_us` arrives at the sensor (us since stream began)."""
         delay_us = self.conditions.latency_us + self._jitter_us(frame_id, burst_index, way=1)
         self._answered_us = max(self._answered_us, said_us + delay_us)
         return self._answered_us

@@ -1,4 +1,4 @@
-"""Timing and registers of real sensors: line length, frame length, pixel clock, and what follows from them."""
+"""Timing and registers of real sensors: line length, frame length, pixel clock, and the times that follow."""
 
 from dataclasses import dataclass, replace
 
@@ -15,18 +15,18 @@ MAX_FRAME_LENGTH_LINES = 0xFFFF
 
 
 class ProfileError(ValueError):
-    """A sensor, a mode or a register setting that can't be had."""
+    """An unknown sensor or mode, or a register setting that the sensor refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterRanges:
-    """What a driver may set.
+    """Register values that a driver may set.
 
     Attributes:
-        min_exposure_lines: least exposure.
-        exposure_margin_lines: the exposure ends at least so many lines before the frame does.
-        analog_gains: factors that there are.
-        max_frame_length_lines: frames can be stretched up to this.
+        min_exposure_lines: least exposure, in lines.
+        exposure_margin_lines: least number of lines between the end of the exposure and the end of the frame.
+        analog_gains: factors that the sensor has.
+        max_frame_length_lines: longest frame, blanking included.
     """
 
     min_exposure_lines: int
@@ -37,11 +37,11 @@ class RegisterRanges:
 
 @dataclass(frozen=True, slots=True)
 class Registers:
-    """The registers a driver sets.
+    """Values of the registers that a driver sets.
 
     Attributes:
         exposure_lines: coarse integration time, in lines.
-        analog_gain: factor on the gain.
+        analog_gain: factor on the system gain K.
         frame_length_lines: lines from one frame to the next, blanking included.
     """
 
@@ -55,13 +55,14 @@ class Profile:
     """One mode of one sensor.
 
     Attributes:
-        sensor, mode: names.
+        sensor: name of the part.
+        mode: name of the mode.
         width, height: pixels read out.
-        line_length_pck: pixel clocks a line, horizontal blanking included.
-        frame_length_lines: lines a frame, vertical blanking included.
-        clock_hz: the pixel clock, that `line_length_pck` counts.
-        source: where the figures stand.
-        ranges: legal register settings; None where the timing is all that is known.
+        line_length_pck: pixel clocks of a line, horizontal blanking included.
+        frame_length_lines: lines of a frame, vertical blanking included.
+        clock_hz: frequency of the pixel clock that `line_length_pck` counts.
+        source: document or driver that the figures are from.
+        ranges: legal register settings; None where the timing alone is known.
     """
 
     sensor: str
@@ -84,7 +85,7 @@ class Profile:
 
     @property
     def horizontal_blanking_us(self) -> float:
-        """Share of the line time in which no pixel is read."""
+        """Part of the line time in which no pixel is read."""
         return self.line_time_us * (1 - self.width / self.line_length_pck)
 
     @property
@@ -93,7 +94,7 @@ class Profile:
 
     @property
     def vertical_blanking_us(self) -> float:
-        """Share of the frame period in which no line is read."""
+        """Part of the frame period in which no line is read."""
         return self.vertical_blanking_lines * self.line_time_us
 
     @property
@@ -105,10 +106,10 @@ class Profile:
         return 1e6 / self.frame_period_us
 
     def binning(self, geometry: SensorGeometry) -> int:
-        """Pixels, across and down, that make one of the network's: as many as fit.
+        """The largest n with which n x n sensor pixels make one pixel of the network.
 
-        The frame is `binning` x the network's size cut from the middle, and averaged over binning x binning pixels;
-        what lies outside is not read. Nothing is enlarged.
+        A window of n times the network's size is cut from the middle and averaged over n x n pixels; pixels outside the
+        window are not read. Nothing is enlarged.
 
         Raises:
             ProfileError: the mode has fewer pixels than the network wants.
@@ -122,26 +123,35 @@ class Profile:
         return factor
 
     def window(self, geometry: SensorGeometry) -> tuple[int, int, int, int]:
-        """First row, first column, rows and columns of the sensor's pixels that are used."""
+        """The window of the sensor's pixels that is used: first row, first column, rows, columns.
+
+        Raises:
+            ProfileError: the mode has fewer pixels than the network wants.
+        """
         factor = self.binning(geometry)
         rows, columns = factor * geometry.height, factor * geometry.width
         return (self.height - rows) // 2, (self.width - columns) // 2, rows, columns
 
     def burst_period_us(self, geometry: SensorGeometry) -> float:
-        """From one burst of the network's rows to the next.
+        """Time from one burst of the network's rows to the next.
 
         Raises:
-            ProfileError: too few pixels.
+            ProfileError: the mode has fewer pixels than the network wants.
         """
         return geometry.burst_rows * self.binning(geometry) * self.line_time_us
 
     def timing(
         self, geometry: SensorGeometry, registers: Registers | None = None, *, restart_on_exit: bool = False
     ) -> ReadoutTiming:
-        """When the network's rows leave the sensor: every `binning` lines, frame after frame.
+        """The timing of the network's rows: one row every `binning` lines, frame after frame.
+
+        Args:
+            geometry: the network's rows and columns.
+            registers: the register settings; None: the mode's own frame length.
+            restart_on_exit: true if an exit starts the next frame at once.
 
         Raises:
-            ProfileError: too few pixels.
+            ProfileError: the mode has fewer pixels than the network wants.
         """
         lines = registers.frame_length_lines if registers else self.frame_length_lines
         return ReadoutTiming(
@@ -151,14 +161,15 @@ class Profile:
     def registers(
         self, exposure_us: float | None = None, analog_gain: int = 1, frame_length_lines: int | None = None
     ) -> Registers:
-        """Register settings; the exposure is rounded to lines and clamped to what is legal, as drivers do.
+        """Makes register settings; the exposure is rounded to lines and clamped to the legal range, as drivers do.
 
         Args:
-            exposure_us: the longest that the frame allows if None.
-            frame_length_lines: the mode's own if None.
+            exposure_us: exposure time; None: the longest that the frame allows.
+            analog_gain: factor on the system gain, one of `RegisterRanges.analog_gains`.
+            frame_length_lines: lines of a frame; None: the mode's own.
 
         Raises:
-            ProfileError: a gain or frame length that the sensor doesn't have, or no known registers.
+            ProfileError: a gain or frame length that the sensor doesn't have, or a profile without `ranges`.
         """
         ranges = self._ranges()
         frame_length = self.frame_length_lines if frame_length_lines is None else frame_length_lines
@@ -169,10 +180,10 @@ class Profile:
         return settings
 
     def check(self, registers: Registers) -> None:
-        """Refuses illegal settings.
+        """Checks that register settings are legal.
 
         Raises:
-            ProfileError: naming the register and its range.
+            ProfileError: an illegal setting; the message names the register and its range.
         """
         ranges = self._ranges()
         longest = registers.frame_length_lines - ranges.exposure_margin_lines
@@ -244,7 +255,7 @@ PROFILES: dict[str, Profile] = {
 
 
 def find_profile(name: str) -> Profile:
-    """A profile by `sensor-mode`.
+    """The profile of a name, `sensor-mode`.
 
     Raises:
         ProfileError: no such profile.

@@ -1,4 +1,4 @@
-"""Raster order: a frame becomes bursts with the time each one leaves the sensor. Pure, in virtual time."""
+"""Readout in raster order: a frame becomes bursts, each with the time at which it leaves the sensor. Pure."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,17 +13,18 @@ Samples = npt.NDArray[np.uint8]
 """(rows, W, channels) uint8 as they leave the sensor."""
 
 Reader = Callable[[int, float], Iterator[Rows]]
-"""Reads the frame of an id out from a time (us) on: burst after burst, each computed when it is asked for."""
+"""Reads out the frame with an id, from a time (us) on: yields burst after burst, each computed when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadoutTiming:
-    """When rows leave the sensor.
+    """Times at which rows leave the sensor.
 
     Attributes:
-        line_time_us: from one row to the next, horizontal blanking included.
-        frame_period_us: from the start of one frame to the next; None: as soon as the last row is read.
-        restart_on_exit: whether a frame that was ended early is followed by the next one at once.
+        line_time_us: time from one row to the next, horizontal blanking included.
+        frame_period_us: time from the start of one frame to the start of the next; None: the next frame starts as soon
+            as the last row is read.
+        restart_on_exit: true if the next frame starts at once after an exit.
 
     Raises:
         ValueError: a negative time.
@@ -38,24 +39,24 @@ class ReadoutTiming:
             raise ValueError(f"times must not be negative, not {self}")
 
     def row_read_us(self, start_us: float, row: int) -> float:
-        """When a row of the frame that starts then has left the sensor."""
+        """Time at which row `row` of the frame that starts at `start_us` has left the sensor."""
         return start_us + (row + 1) * self.line_time_us
 
     def whole_rows(self, span_us: float) -> int:
-        """Rows that leave the sensor whole within a time."""
+        """Number of whole rows that leave the sensor within `span_us`."""
         return int(span_us / self.line_time_us) if self.line_time_us else 0
 
     def next_frame_us(self, start_us: float, end_us: float, decided_us: float = 0.0, *, exited: bool = False) -> float:
-        """When the frame after this one begins.
+        """Start of the next frame.
 
-        At the next frame boundary after its end; a service that is more than a frame behind holds the sensor up until
-        the boundary after its decision. Where there are no boundaries, or an exit restarts the sensor: as soon as the
-        frame is both ended and decided.
+        With a frame period, the next frame starts at the first frame boundary after this frame's end; if the decision
+        comes more than a frame late, at the first boundary after the decision. Without a frame period, and after an
+        exit that restarts the sensor, it starts as soon as this frame is both ended and decided.
 
         Args:
-            start_us, end_us: of its readout.
-            decided_us: when its decision was with the sensor.
-            exited: whether the decision was an exit.
+            start_us, end_us: start and end of this frame's readout.
+            decided_us: time at which this frame's decision arrived at the sensor.
+            exited: true if the decision was an exit.
         """
         known_us = max(end_us, decided_us)
         if not self.frame_period_us:
@@ -73,7 +74,7 @@ class ReadoutTiming:
 
 
 def mirrored(row: int, height: int) -> int:
-    """The row that stands in for one just beyond the frame's edge: the second one, which has the same colours."""
+    """The row that stands in for a row just beyond the frame's edge: the second from the edge, of the same colours."""
     return -row if row < 0 else 2 * (height - 1) - row if row >= height else row
 
 
@@ -84,10 +85,14 @@ def cut_bursts(
     frame_id: int,
     start_us: float,
 ) -> Iterator[Rows]:
-    """Cuts a frame into bursts, reading its rows once, in order, and no further than asked.
+    """Cuts a frame into bursts; reads rows once, in order, and no further than the caller asks.
 
     Args:
-        read_rows: the rows from one to before another, (n, W, channels) uint8.
+        read_rows: returns rows `first` to `last` - 1, (n, W, channels) uint8.
+        geometry: rows, columns and format of the frame.
+        timing: line time.
+        frame_id: number of the frame.
+        start_us: start of the readout, in the stream's virtual time.
     """
     height, halo = geometry.height, geometry.pixel_format.halo_rows
     samples = np.empty(geometry.sample_shape, np.uint8)
@@ -119,8 +124,10 @@ def read_bursts(
 
     Args:
         frame: (H, W, channels) uint8, `sample_shape` of the geometry.
-        timing: line and frame time; the defaults of `ReadoutTiming` if None.
-        start_us: when the readout begins, in the stream's virtual time.
+        geometry: rows, columns and format of the frame.
+        timing: line and frame time; None: the defaults of `ReadoutTiming`.
+        frame_id: number of the frame.
+        start_us: start of the readout, in the stream's virtual time.
 
     Raises:
         ValueError: a frame of another shape or dtype.

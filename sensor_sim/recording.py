@@ -1,6 +1,6 @@
-"""What a sensor emitted, in a file: written once, checked, and sent again bit for bit.
+"""Recordings: files of the bursts that a sensor emitted, checked, and sent again bit for bit.
 
-The format, record by record: docs/sensor.md.
+docs/sensor.md describes the format, record by record.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from sensor_sim.burst import PixelFormat, Rows, SensorGeometry
 from sensor_sim.readout import ReadoutTiming
-from sensor_sim.wire import WireError, decode, encode
+from sensor_sim.wire import WireError, decode_rows, encode_rows
 
 MAGIC: Final = b"RSCNREC1"
 MAX_RECORD_BYTES: Final = 2**24
@@ -27,7 +27,7 @@ _HEADER_KIND, _FRAME_KIND, _ROWS_KIND, _END_KIND = 1, 2, 3, 4
 
 
 class RecordingError(ValueError):
-    """A file that is not a whole, unaltered recording; the message says where it breaks."""
+    """A file that is not a whole, unaltered recording; the message names the place of the first fault."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +35,9 @@ class RecordedFrame:
     """One frame as it was emitted.
 
     Attributes:
-        start_us: when its readout began.
-        bursts: all of its bursts, in order.
+        frame_id: number of the frame in the recording.
+        start_us: start of the readout, us since the stream began.
+        bursts: all bursts of the frame, in order.
     """
 
     frame_id: int
@@ -44,16 +45,20 @@ class RecordedFrame:
     bursts: tuple[Rows, ...]
 
     def read(self, frame_id: int, start_us: float) -> Iterator[Rows]:
-        """A `Reader`: the recorded bursts, whatever it is asked for."""
+        """A `Reader` that yields the recorded bursts and ignores its arguments."""
         return iter(self.bursts)
 
 
 class Recorder:
-    """Writes a recording; as a context manager it ends the file unless an error came up.
+    """Writes a recording. Used as a context manager, which ends the file unless an error comes up.
 
     Args:
         path: file to write.
-        config: anything that says how the rows came about, ready for JSON.
+        geometry, timing: of the sensor that is recorded.
+        config: facts on how the rows came about, ready for JSON.
+
+    Raises:
+        OSError: the file can't be written.
     """
 
     def __init__(
@@ -77,13 +82,11 @@ class Recorder:
         self._file.close()
 
     def write_frame(self, start_us: float, bursts: Iterator[Rows]) -> int:
-        """Writes one frame, numbered after the last one; the bytes of its pixels."""
+        """Writes one frame, numbered after the last one; returns the bytes of the frame's pixels."""
         self._write(_FRAME_KIND, _FRAME.pack(self._frames, start_us))
         pixels = 0
         for burst in bursts:
-            message = encode(burst)
-            assert isinstance(message, bytes)  # noqa: S101 - rows are bytes
-            self._write(_ROWS_KIND, message)
+            self._write(_ROWS_KIND, encode_rows(burst))
             pixels += burst.rows.size
         self._frames += 1
         return pixels
@@ -95,13 +98,13 @@ class Recorder:
 
 
 class Recording:
-    """A recording on file.
+    """Reads a recording; the header at once, the frames when they are asked for.
 
     Args:
-        path: the file; its header is read at once.
+        path: the file.
 
     Attributes:
-        geometry, timing, config: as the recorder was given them.
+        geometry, timing, config: as given to the `Recorder`.
 
     Raises:
         RecordingError: no such file, or no recording.
@@ -125,7 +128,7 @@ class Recording:
             raise RecordingError(f"{path}: record 0 is not the header of a recording ({error})") from error
 
     def check(self) -> int:
-        """Reads the whole file; the number of frames in it.
+        """Reads the whole file and returns the number of frames.
 
         Raises:
             RecordingError: the file is truncated or altered.
@@ -133,10 +136,10 @@ class Recording:
         return sum(1 for _ in self.frames())
 
     def frames(self) -> Iterator[RecordedFrame]:
-        """The frames one after the other; only one is in memory.
+        """Yields the frames one after the other; only one is in memory.
 
         Raises:
-            RecordingError: the file is truncated or altered, found when its place is reached.
+            RecordingError: the file is truncated or altered; raised when the fault's place is reached.
         """
         records = self._records()
         next(records)
@@ -162,10 +165,9 @@ class Recording:
 
     def _burst(self, content: bytes, frame_id: int, burst_index: int, place: str) -> Rows:
         try:
-            rows = decode(content)
+            rows = decode_rows(content)
         except WireError as error:
             raise RecordingError(f"{self._path}: {place}: {error}") from error
-        assert isinstance(rows, Rows)  # noqa: S101 - bytes are rows
         geometry = self.geometry
         found = (rows.frame_id, rows.first_burst, rows.bursts, rows.pixel_format, rows.rows.size)
         if found != (frame_id, burst_index, 1, geometry.pixel_format, geometry.burst_bytes):
@@ -173,7 +175,7 @@ class Recording:
         return rows
 
     def _records(self) -> Iterator[tuple[int, bytes, str]]:
-        """Kind, content and name of each record up to the end, its checksum found right."""
+        """Yields kind, content and place (in words) of each record up to the end; checks each checksum."""
         try:
             file = self._path.open("rb")
         except OSError as error:

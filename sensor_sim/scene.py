@@ -1,4 +1,4 @@
-"""What is in front of the lens: photographs, still or moving. Test charts: `charts`; video and webcam: `video`."""
+"""Scenes in front of the lens: photographs, still or moving. Test charts: `charts`; video and webcam: `video`."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from sensor_sim.burst import Frame, SensorGeometry
 SAMPLES = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg", "coins.png")
 
 Times = npt.NDArray[np.float64]
-"""Microseconds since the stream began, one a row."""
+"""Times of rows, microseconds since the stream began: (n,)."""
 
 
 class SceneError(ValueError):
@@ -25,16 +25,16 @@ class SceneError(ValueError):
 
 
 class Scene(Protocol):
-    """Something that can be looked at, row by row, at any time."""
+    """A view that a sensor can read, row by row, at any time."""
 
     def rows(self, first_row: int, times_us: Times) -> Frame:
-        """Consecutive rows (n, W, 3) uint8 sRGB, row `first_row` + i as it is at `times_us[i]`."""
+        """Consecutive rows (n, W, 3) uint8 sRGB: row `first_row` + i as the scene looks at `times_us[i]`."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class StillScene:
-    """A picture (H, W, 3) uint8 that doesn't move."""
+    """A picture (H, W, 3) uint8 sRGB that doesn't move."""
 
     picture: Frame
 
@@ -44,12 +44,12 @@ class StillScene:
 
 @dataclass(frozen=True, eq=False)
 class PanningScene:
-    """A picture passing by sideways, back and forth at its edges as in a mirror.
+    """A picture that passes by sideways and turns back at its edges, as in a mirror.
 
     Attributes:
         picture: (H, W, 3) uint8, as wide as or wider than the frame.
         width: columns of the frame (px).
-        speed_px_s: columns a second that the view moves to the right; fractions of a column are interpolated.
+        speed_px_s: speed of the view to the right, columns a second; fractions of a column are interpolated.
     """
 
     picture: Frame
@@ -71,14 +71,17 @@ class PanningScene:
 
 @dataclass(frozen=True, eq=False)
 class SpriteScene:
-    """A smaller picture that moves over a larger one at constant speed, coming in again where it left.
+    """A smaller picture that moves over a larger one at constant speed; it leaves at one edge and enters at the other.
 
     Attributes:
         background: (H, W, 3) uint8.
         sprite: (h, w, 3) uint8, no larger than the background.
-        mask: (h, w) bool, which of its pixels hide the background; all of them if None.
-        start_px: column and row of its upper left corner at time 0.
+        mask: (h, w) bool, true where the sprite hides the background; None: everywhere.
+        start_px: column and row of the sprite's upper left corner at time 0.
         speed_px_s: columns and rows a second.
+
+    Raises:
+        SceneError: a sprite larger than the background, or a mask of another shape.
     """
 
     background: Frame
@@ -108,7 +111,7 @@ class SpriteScene:
 
 @contextmanager
 def _scene_errors() -> Iterator[None]:
-    """Raises `SceneError` for a picture that can't be read."""
+    """Turns a picture error into a `SceneError`."""
     try:
         yield
     except PictureError as error:
@@ -116,7 +119,7 @@ def _scene_errors() -> Iterator[None]:
 
 
 def photo_frame(path: Path, geometry: SensorGeometry) -> Frame:
-    """A photograph as the sensor sees it: (H, W, 3) uint8, upright, resized (bilinear) without keeping its aspect.
+    """Reads a photograph as the sensor sees it: (H, W, 3) uint8, upright, resized (bilinear) without keeping aspect.
 
     Raises:
         SceneError: no such file, or not a picture.
@@ -126,7 +129,7 @@ def photo_frame(path: Path, geometry: SensorGeometry) -> Frame:
 
 
 def panning_photo(path: Path, geometry: SensorGeometry, speed_px_s: float) -> PanningScene:
-    """A photograph of twice the frame's width, passing by.
+    """A photograph of twice the frame's width that passes by.
 
     Raises:
         SceneError: no such file, or not a picture.
@@ -136,7 +139,7 @@ def panning_photo(path: Path, geometry: SensorGeometry, speed_px_s: float) -> Pa
 
 
 def sprite_over(background: Path, sprite: Path | None, geometry: SensorGeometry, speed_px_s: float) -> SpriteScene:
-    """A picture that moves sideways over a photograph, half as high as the frame; without one, a yellow bar.
+    """A picture, half as high as the frame, that moves sideways over a photograph; a yellow bar if `sprite` is None.
 
     Pixels of the sprite that are more than half transparent show the background.
 
@@ -156,7 +159,7 @@ def sprite_over(background: Path, sprite: Path | None, geometry: SensorGeometry,
 
 
 def sample_photos() -> list[Path]:
-    """Photographs that come with scikit-image (extra `samples`), read as files; empty where it isn't installed."""
+    """Files of the photographs that come with scikit-image (extra `samples`); empty where scikit-image is missing."""
     spec = importlib.util.find_spec("skimage")  # finds the package without importing it
     if spec is None or spec.origin is None:
         return []

@@ -16,20 +16,20 @@ import numpy.typing as npt
 from sensor_sim.burst import Frame, PixelFormat, SensorGeometry
 
 Light = npt.NDArray[np.float32]
-"""Linear light, 1 where the scene is white: (rows, W, 3) RGB, or (rows, W, channels) behind the colour filters."""
+"""Linear light, 1.0 for white: (rows, W, 3) RGB, or (rows, W, channels) behind the colour filters."""
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Shares of linear R, G, B in the luminance (ITU-R BT.709)."""
 
 LUMINOUS_EFFICACY_LM_W = 683.0
-"""Of light of 555 nm, by the definition of the candela (SI); stands for the scene's whole spectrum."""
+"""Luminous efficacy of light of 555 nm, by the definition of the candela (SI); used for the scene's whole spectrum."""
 WAVELENGTH_UM = 0.555
 PHOTONS_PER_UM2_MS_UM_UW_CM2 = 50.34
 """mu_p = 50.34 * A [um2] * t_exp [ms] * wavelength [um] * E [uW/cm2] (EMVA 1288, equation 3)."""
 
 BIT_DEPTHS = (8, 10, 12)
 MAX_FULL_WELL_E = 2**24
-"""Electrons are counted in float32, exact up to here."""
+"""Largest full well: electrons are counted in float32, which is exact up to this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +37,25 @@ class SensorConfig:
     """One sensor behind one lens in one light.
 
     Attributes:
-        luminance_cd_m2: of a white surface in the scene.
-        exposure_us: t_exp.
-        f_number: of the lens.
+        luminance_cd_m2: luminance of a white surface in the scene.
+        exposure_us: exposure time t_exp.
+        f_number: f-number of the lens.
         lens_transmittance: share of the light that the lens lets through, 0..1.
-        pixel_area_um2: A.
+        pixel_area_um2: area of a pixel A.
         quantum_efficiency: eta, electrons per photon, 0..1.
-        shot_noise: whether electrons come one by one (Poisson) or at their mean.
+        shot_noise: true: electrons are counted with Poisson noise; false: their mean is taken.
         dark_current_e_s: mu_I at `reference_temperature_c`, electrons a second.
-        doubling_temperature_c: the dark current doubles every so many degrees.
-        temperature_c: of the sensor.
+        reference_temperature_c: temperature at which `dark_current_e_s` holds.
+        doubling_temperature_c: rise of temperature that doubles the dark current.
+        temperature_c: temperature of the sensor.
         prnu: photo response nonuniformity, standard deviation over the pixels as a share of the response.
         dsnu_e: dark signal nonuniformity, standard deviation over the pixels, electrons.
         full_well_e: mu_e.sat, electrons that a pixel holds.
         read_noise_e: standard deviation of the electronics' noise, electrons.
         gain_dn_e: K, digital numbers per electron, analog and digital gain together.
         black_level_dn: digital number of darkness.
-        bits: of the converter, 8, 10 or 12.
-        srgb: whether the output stage encodes as sRGB (what networks are trained on) or stays linear.
+        bits: bits of the converter: 8, 10 or 12.
+        srgb: true: the output stage encodes as sRGB, on which networks are trained; false: the output is linear.
 
     Raises:
         ValueError: a value outside its range; the message names it.
@@ -101,7 +102,7 @@ class SensorConfig:
 
     @property
     def max_dn(self) -> int:
-        """Largest digital number."""
+        """Largest digital number, 2^bits - 1."""
         return (1 << self.bits) - 1
 
     @property
@@ -127,10 +128,10 @@ class SensorConfig:
         return math.sqrt(self.read_noise_e**2 + (self.dark_electrons if self.shot_noise else 0))
 
     def binned(self, factor: int) -> "SensorConfig":
-        """The sensor whose pixels are the mean of `factor` x `factor` of this one's.
+        """The sensor whose pixels are the mean of `factor` x `factor` pixels of this sensor.
 
-        Collecting area, full well and dark current grow by factor^2, and what is independent from pixel to pixel
-        (read noise, PRNU, DSNU) averages out; quantisation is that of the mean.
+        Collecting area, full well and dark current grow by factor^2. Read noise, PRNU and DSNU are independent from
+        pixel to pixel and average out; the mean is quantised, not each pixel.
         """
         pixels = factor * factor
         return replace(
@@ -146,7 +147,7 @@ class SensorConfig:
 
 
 def _ideal() -> SensorConfig:
-    """No noise, and white exactly at the largest number: at 12 bits every 8-bit sRGB value comes back as it was."""
+    """A sensor without noise, with white at the largest digital number: 12 bits give every 8-bit sRGB value back."""
     plain = SensorConfig(
         shot_noise=False, dark_current_e_s=0, prnu=0, dsnu_e=0, read_noise_e=0, black_level_dn=0, bits=12
     )
@@ -168,7 +169,7 @@ for as long as 30 frames a second allow, and amplified 16 and 64 times.
 
 
 def linear_light(pixels: npt.NDArray[np.uint8]) -> Light:
-    """sRGB values as linear light in 0..1 (IEC 61966-2-1)."""
+    """Linear light in 0..1 of sRGB values (IEC 61966-2-1), in the same shape."""
     return _LINEAR[pixels]
 
 
@@ -181,17 +182,22 @@ _LINEAR = _srgb_to_linear()
 
 
 def behind_filters(light: Light, pixel_format: PixelFormat, first_row: int) -> Light:
-    """What reaches the pixels of rows (n, W, 3) of linear light: (n, W, channels).
+    """Light on the pixels behind the colour filters: rows (n, W, 3) of linear light -> (n, W, channels).
 
     RGB: all three colours in every pixel. Mono: the luminance. Bayer: one colour a pixel.
+
+    Args:
+        light: consecutive rows of the scene.
+        pixel_format: the filters.
+        first_row: place in the frame of the first row; chooses the colours of a mosaic.
     """
+    pattern = pixel_format.pattern
     if pixel_format is PixelFormat.RGB8:
         return light
-    if pixel_format is PixelFormat.MONO8:
+    if pattern is None:
         red, green, blue = (light[..., colour] * share for colour, share in enumerate(LUMINANCE))
-        return np.asarray((red + green + blue)[..., None])  # not `@`: BLAS sums in an order of its own
-    pattern = pixel_format.pattern
-    assert pattern is not None  # noqa: S101 - only mosaics are left
+        # Not `@`: BLAS sums in an order of its own.
+        return np.asarray((red + green + blue)[..., None])
     filtered = np.empty((*light.shape[:2], 1), np.float32)
     for row in range(min(2, len(light))):
         for column in range(2):
@@ -201,11 +207,11 @@ def behind_filters(light: Light, pixel_format: PixelFormat, first_row: int) -> L
 
 
 class RowGenerators:
-    """One generator a row: Philox keyed by the seed, with the frame and the row as its counter.
+    """Random generators, one for each row: Philox (Salmon et al. 2011) keyed by the seed, with (frame, row) as counter.
 
     Args:
         seed: 0 or more.
-        purpose: what is drawn; another number, other draws under the same seed.
+        purpose: numbers that separate uses of the same seed: another purpose gives other draws.
     """
 
     def __init__(self, seed: int, purpose: tuple[int, ...] = ()) -> None:
@@ -217,21 +223,22 @@ class RowGenerators:
         self._counter[:] = 0
 
     def of(self, frame_id: int, row: int) -> np.random.Generator:
-        """The generator at the row's first draw; valid until the next call."""
+        """The generator, set to the row's first draw; valid until the next call of `of`."""
         self._counter[2], self._counter[3] = row, frame_id
-        self._philox.state = self._state  # setting it costs a microsecond, a new generator fourteen
+        # Setting the state costs a microsecond, a new generator fourteen.
+        self._philox.state = self._state
         return self._generator
 
 
 class Sensor:
-    """One piece of silicon: a configuration, and the nonuniformity that this piece has.
+    """One piece of silicon: a configuration, and the nonuniformity of this piece.
 
-    Electrons of light and dark current fill the well; dark signal nonuniformity and read noise come behind it.
+    Electrons of light and of dark current fill the well; dark signal nonuniformity and read noise are added after it.
 
     Args:
         config: the sensor, its lens and its light.
         geometry: rows, columns and colour filters.
-        seed: of this piece's nonuniformity and of all noise.
+        seed: seed of this piece's nonuniformity and of all noise.
     """
 
     def __init__(self, config: SensorConfig, geometry: SensorGeometry, seed: int = 0) -> None:
@@ -248,7 +255,8 @@ class Sensor:
 
         Args:
             light: (n, W, channels) linear light behind the filters, 1 for white.
-            frame_id, first_row: which rows of which frame these are; they choose the noise.
+            frame_id: number of the frame; chooses the noise.
+            first_row: place of the first row in the frame; chooses noise, nonuniformity and filters.
 
         Returns:
             (n, W, channels) uint16 in 0 .. `max_dn`.
@@ -284,18 +292,22 @@ class Sensor:
         return numbers
 
     def rows(self, light: Light, frame_id: int, first_row: int) -> npt.NDArray[np.uint8]:
-        """Rows as they leave the sensor: (n, W, channels) uint8, from (n, W, 3) of linear light."""
+        """Rows as they leave the sensor: (n, W, channels) uint8, from linear light (n, W, 3).
+
+        Raises:
+            ValueError: rows of another shape, or beyond the frame.
+        """
         filtered = behind_filters(light, self.geometry.pixel_format, first_row)
         rows: npt.NDArray[np.uint8] = self._output[self.digital_numbers(filtered, frame_id, first_row)]
         return rows
 
     def frame(self, picture: Frame, frame_id: int = 0) -> npt.NDArray[np.uint8]:
-        """A whole frame (H, W, channels) uint8 of a still picture (H, W, 3) uint8 sRGB."""
+        """A whole frame (H, W, channels) uint8, from a still picture (H, W, 3) uint8 sRGB."""
         return self.rows(linear_light(picture), frame_id, 0)
 
     @cached_property
     def _output(self) -> npt.NDArray[np.uint8]:
-        """The output stage: 8 bits for each digital number, black level subtracted."""
+        """The output table: for each digital number its 8-bit value, black level subtracted; (`max_dn` + 1,) uint8."""
         config = self.config
         value = (np.arange(config.max_dn + 1) - config.black_level_dn) / (config.max_dn - config.black_level_dn)
         value = np.clip(value, 0, 1)

@@ -1,8 +1,8 @@
-"""A connection to the service that minds its credits and, where asked to, outlives drops and drains.
+"""An uplink: one stream to the service, which keeps to its credits and, with a `Backoff`, outlives drops and drains.
 
-It keeps the rows of the frame in progress until the frame is decided or given up. After a drop it connects again with
-the last resume token and sends what that token does not cover; where the token is refused it begins anew with `hello`
-and the whole frame.
+The uplink keeps the rows of the frame in progress until the frame is decided or given up. After a drop it connects
+again with the last resume token and sends the rows that the token does not cover. If the service refuses the token, the
+uplink begins anew with `hello` and the whole frame.
 """
 
 import asyncio
@@ -42,24 +42,25 @@ from sensor_sim.wire import (
 )
 
 ANSWER_TIMEOUT_S = 30.0
-"""How long the service may take to answer anything."""
+"""Longest wait for any answer of the service."""
 
 PING_S = 5.0
+"""Time from one ping of the service to the next."""
 PONG_S = 10.0
-"""How often the service is pinged, and how long it may take to answer: a dead link is found before an answer is due."""
+"""Longest wait for the answer to a ping; shorter than `ANSWER_TIMEOUT_S`, so that a dead link is found first."""
 
 CLOSE_S = 2.0
-"""How long to wait for the service's side of a close; a dead link has none."""
+"""Longest wait for the service's side of a close, which a dead link never brings."""
 
 REFUSED_TOKENS = ("bad_token", "expired_token", "foreign_token")
 
 
 class StreamError(Exception):
-    """The service refused the stream, or was lost.
+    """A stream that the service refused, or whose connection was lost.
 
     Attributes:
         code: the service's error code (PROTOCOL.md), or `connection_lost`, `no_connection`, `no_answer`, `bad_answer`.
-        retry: whether the same may work later.
+        retry: true if the same call may succeed later.
     """
 
     def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
@@ -68,13 +69,20 @@ class StreamError(Exception):
 
 
 def bad_answer(found: str) -> StreamError:
-    """Returns the error for an answer that no service of this protocol gives."""
+    """Makes the error for an answer that breaks the protocol; `found` describes the answer."""
     return StreamError("bad_answer", f"the service does not keep to the protocol (PROTOCOL.md): {found}")
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How to connect again: the n-th attempt waits a random time up to `first_s` * 2**n, at most `most_s`."""
+    """Waits before new attempts to connect: attempt n waits a random time up to `first_s` * 2**n, at most `most_s`.
+
+    Attributes:
+        attempts: number of attempts after a lost connection.
+        first_s: longest wait before attempt 0.
+        most_s: longest wait before any attempt.
+        draw: returns a random number, 0 to below 1.
+    """
 
     attempts: int = 12
     first_s: float = 0.1
@@ -82,7 +90,7 @@ class Backoff:
     draw: Callable[[], float] = random.random
 
     def delay_s(self, attempt: int) -> float:
-        """The wait before an attempt, counted from 0."""
+        """The wait before attempt `attempt`, counted from 0."""
         return self.draw() * min(self.most_s, self.first_s * 2.0**attempt)
 
 
@@ -91,13 +99,13 @@ class Uplink:
 
     Args:
         url: ws:// or wss:// address of `/v1/stream`.
-        hello: what to ask for.
-        backoff: how to connect again; a lost connection ends the stream if None.
-        bearer_token: for a service that asks for one.
+        hello: network, policy and format to ask for.
+        backoff: waits before new attempts to connect; None: a lost connection ends the stream.
+        bearer_token: token for a service that asks for one.
 
     Attributes:
         welcome: the settings in force.
-        resumed: how often it connected again.
+        resumed: number of times that the connection was made again.
     """
 
     def __init__(self, url: str, hello: Hello, backoff: Backoff | None = None, bearer_token: str | None = None) -> None:
@@ -107,21 +115,28 @@ class Uplink:
         self.welcome: Welcome
         self.resumed = 0
         self._token = ""
-        self._kept: list[Rows] = []  # of the frame in progress; at most its bursts
-        self._owed: list[Abandon | Sync | End] = []  # not answered yet
-        self._up = True  # while not, what is sent is only kept
-        self._done = -1  # the last frame that is decided or given up
+        # Rows of the frame in progress, at most a frame of them.
+        self._kept: list[Rows] = []
+        # Messages that the service has not answered yet.
+        self._owed: list[Abandon | Sync | End] = []
+        # While the connection is down, messages are kept and not sent.
+        self._up = True
+        # Number of the last frame that is decided or given up.
+        self._done = -1
         self._sent = self._credits = 0
         self._more = asyncio.Event()
-        self._turn = asyncio.Lock()  # whoever sends; held until rows are sent again
+        # Held by the task that sends; after a drop, until the kept messages are sent again.
+        self._turn = asyncio.Lock()
         self._resending: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
 
     async def open(self) -> Welcome:
-        """Connects for the first time. One that was taken and lost before `welcome`, as in a drain, is tried again.
+        """Connects for the first time and returns the service's welcome.
+
+        A connection that is lost before `welcome`, as in a drain, is tried again under the backoff.
 
         Raises:
-            StreamError: no connection, or refused.
+            StreamError: no connection, or the service refused the stream.
         """
         backoff = self._backoff or Backoff(attempts=0)
         for attempt in range(backoff.attempts + 1):
@@ -142,12 +157,23 @@ class Uplink:
             await self._connection.close()
 
     def fail(self, failure: Exception) -> None:
-        """Ends the stream: whoever sends, or waits for credits, gets this error as it is."""
+        """Ends the stream: calls that send, or wait for credits, raise this error."""
         self._failure = self._failure or failure
         self._more.set()
 
+    @property
+    def _opened(self) -> ClientConnection:
+        """The connection that `open` made.
+
+        Raises:
+            RuntimeError: the uplink was never opened.
+        """
+        if self._connection is None:
+            raise RuntimeError("open the uplink before it is used")
+        return self._connection
+
     async def send(self, message: Rows | Abandon | Sync | End) -> None:
-        """Sends a message, once there are credits for it.
+        """Sends a message; rows wait until there are credits for them.
 
         Raises:
             StreamError: the stream has ended.
@@ -172,30 +198,30 @@ class Uplink:
             self._more.clear()
             await self._more.wait()
             if self.resumed != connected:
-                return  # it is kept, and sent again with the others
+                # The message is kept, and `_send_again` sends it.
+                return
         if self._failure:
             raise self._failure
-        assert self._connection is not None  # noqa: S101 - opened
         try:
-            await self._connection.send(encode(message))
+            await self._opened.send(encode(message))
         except ConnectionClosed as error:
             if self._backoff is None:
-                await asyncio.sleep(0)  # let the reader find the service's own reason first
+                # Gives the reading task a turn, which may find the service's own reason.
+                await asyncio.sleep(0)
                 raise self._failure or _lost(error) from error
         if self.resumed == connected:
             self._sent += bursts
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """What the service says about frames, until the stream ends.
+        """Yields the service's messages about frames, until the stream ends.
 
         Raises:
-            StreamError: it was refused, or lost for good.
+            StreamError: the service refused the stream, or the connection was lost for good.
         """
         try:
             while True:
-                assert self._connection is not None  # noqa: S101 - opened
                 try:
-                    async for data in self._connection:
+                    async for data in self._opened:
                         message = _answer(data)
                         if isinstance(message, Error):
                             raise StreamError(message.code, message.message)
@@ -214,7 +240,7 @@ class Uplink:
             raise
 
     def _note(self, message: Message) -> bool:
-        """Takes tokens and credits; whether the message is news to the sensor."""
+        """Takes tokens and credits from a message; returns true if the message is new to the sensor."""
         if isinstance(message, Shed):
             self._kept = [rows for rows in self._kept if rows.frame_id != message.frame_id]
         if isinstance(message, Decision | Abandoned | Checkpoint | GoingAway) and message.token:
@@ -234,7 +260,7 @@ class Uplink:
         return not isinstance(message, Abandoned | Credit | Checkpoint | GoingAway)
 
     def _forget(self, frame_id: int) -> None:
-        """Nothing of this frame is sent again."""
+        """Drops the kept rows of a frame; rows of this frame that come later are not kept either."""
         self._done = max(self._done, frame_id)
         self._kept = [rows for rows in self._kept if rows.frame_id != frame_id]
 
@@ -264,11 +290,12 @@ class Uplink:
         raise failure
 
     async def _send_again(self, position: Position | None) -> None:
-        with suppress(StreamError):  # the reader tells
+        with suppress(StreamError):  # the reading task raises the same error
             async with self._turn:
                 self._up = True
                 known = (position.frame_id, position.next_burst) if position else (-1, 0)
-                given_up = [owed for owed in self._owed if isinstance(owed, Abandon)]  # before a later frame's rows
+                # Frames are given up before rows of later frames are sent.
+                given_up = [owed for owed in self._owed if isinstance(owed, Abandon)]
                 others = [owed for owed in self._owed if not isinstance(owed, Abandon)]
                 for message in [*given_up, *self._kept, *others]:
                     if not isinstance(message, Rows) or (message.frame_id, message.first_burst) >= known:
@@ -303,10 +330,10 @@ def _answer(data: bytes | str) -> Message:
 
 
 def _check(welcome: Welcome, hello: Hello) -> None:
-    """Holds a welcome to what was asked for, so that nothing of a wrong size is ever made from it.
+    """Checks a welcome against the `hello`, before any size is taken from the welcome.
 
     Raises:
-        StreamError: `bad_answer`.
+        StreamError: `bad_answer`: another network, another format, or sizes that contradict each other.
     """
     try:
         geometry = welcome.geometry
@@ -352,7 +379,7 @@ async def _connect(url: str, headers: dict[str, str] | None) -> ClientConnection
 
 
 def _problem(body: bytes) -> tuple[str, str]:
-    """The code and the sentence of a refusal (RFC 9457); of another body its beginning."""
+    """The code and the sentence of a refusal (problem details, RFC 9457); the beginning of any other body."""
     try:
         problem = json.loads(body)
         return str(problem["code"])[:100], str(problem["detail"])[:1000]

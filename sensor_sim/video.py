@@ -12,33 +12,33 @@ from sensor_sim.burst import Frame, SensorGeometry
 from sensor_sim.scene import SceneError, Times
 
 KEPT_PICTURES = 32
-"""Pictures kept, for rows that exposed before the newest one came: 4.8 MB at 210x240."""
+"""Number of pictures kept, for rows that were exposed before the newest picture came: 4.8 MB at 210x240."""
 DEFAULT_RATE = 30
-"""Pictures a second, where the source doesn't say."""
+"""Pictures a second where the source names no rate."""
 WEBCAM_FORMAT = "v4l2"
 MOST_FAILURES = 100
-"""Times in a row that reading on in a damaged film is tried."""
+"""Failures in a row after which reading a damaged film ends."""
 WEBCAM_LAG_PICTURES = 2
-"""A webcam is seen so many pictures late, so that the one after a row's time has come and nobody waits for it."""
+"""Pictures by which a webcam is shown late, so that the picture after a row's time is there already."""
 
 
 class VideoScene:
-    """A video: each row shows the picture that was the last one at its time.
+    """A video: a row shows the last picture at or before the row's time.
 
-    Pictures are decoded as time goes on, and can't be gone back to: rows may look back over `KEPT_PICTURES` of them;
-    what is older shows the oldest of these. Pictures are turned and mirrored as the film says beside its pixels. What
-    can't be decoded is skipped and counted: until the next picture, the one before it stays.
+    Pictures are decoded as time goes on. The last `KEPT_PICTURES` pictures are kept; rows of an older time show the
+    oldest kept picture. Pictures are turned and mirrored as the film's display matrix says. Parts that can't be decoded
+    are skipped and counted; the picture before them stays until the next one.
 
     Args:
         source: a file, or a webcam's device such as /dev/video0.
-        geometry: pictures are scaled to its size.
-        webcam: whether `source` is a device (Video4Linux); its first picture is the stream's time 0, and it is seen
-            `WEBCAM_LAG_PICTURES` late.
+        geometry: size to which pictures are scaled.
+        webcam: true if `source` is a device (Video4Linux). The device's first picture is the stream's time 0, and
+            pictures are shown `WEBCAM_LAG_PICTURES` late.
 
     Attributes:
-        rate_fps: pictures a second, as the source says; `DEFAULT_RATE` where it doesn't.
-        damaged_packets: parts of the film that could not be decoded so far.
-        ended: whether rows were wanted from after the last picture.
+        rate_fps: pictures a second, from the source; `DEFAULT_RATE` where the source names none.
+        damaged_packets: number of parts that could not be decoded so far.
+        ended: true once rows of a time after the last picture were asked for.
 
     Raises:
         SceneError: PyAV is not installed, or the source can't be opened or holds no pictures.
@@ -83,7 +83,7 @@ class VideoScene:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the file or device."""
+        """Closes the file or device."""
         self._container.close()
 
     def rows(self, first_row: int, times_us: Times) -> Frame:
@@ -98,10 +98,10 @@ class VideoScene:
         return np.stack([self._pictures[picture][1][first_row + row] for row, picture in enumerate(chosen)])
 
     def _decode(self) -> Iterator[Any]:
-        """The pictures that can be decoded, in order.
+        """Yields the pictures that can be decoded, in order.
 
         Raises:
-            SceneError: the source can't be read on.
+            SceneError: the source can't be read any further.
         """
         failures = 0
         packets = self._container.demux(video=0)

@@ -18,7 +18,7 @@ from clients.commands.names import shown
 from clients.commands.table import MISSING, Table, counted
 from clients.python.presence import PresenceEvent
 from sensor_sim.burst import Rows, SensorGeometry
-from sensor_sim.emitter import Event
+from sensor_sim.emitter import Observation
 from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.wire import Decision, Progress, Skip
 
@@ -53,7 +53,7 @@ class PlainView:
         """Takes the name of the frame that is about to be read."""
         self.name, self.geometry = name, geometry
 
-    def observe(self, event: Event) -> None:
+    def observe(self, event: Observation) -> None:
         """Takes what happened to the frame."""
         if not self._bursts or not isinstance(event, Progress | Skip):
             return
@@ -90,7 +90,7 @@ class PlainView:
 class JsonView(PlainView):
     """Every message of the service as a JSON object a line, with the picture's name."""
 
-    def observe(self, event: Event) -> None:
+    def observe(self, event: Observation) -> None:
         """Takes what happened to the frame."""
         if not isinstance(event, Rows):
             self._print(msgspec.to_builtins(event))
@@ -134,7 +134,7 @@ class LiveView(PlainView):
         super().begin(name, geometry)
         self._marks, self._p_person = ["·"] * geometry.bursts_per_frame, 0.0
 
-    def observe(self, event: Event) -> None:
+    def observe(self, event: Observation) -> None:
         """Takes what happened to the frame."""
         if isinstance(event, Rows):
             self._marks[event.first_burst] = "█"

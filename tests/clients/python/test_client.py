@@ -12,7 +12,7 @@ from model.exit_policy import NeverExitPolicy
 from model.scan import scan_frame
 from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.clock import VirtualClock
-from sensor_sim.emitter import Event
+from sensor_sim.emitter import Observation
 from sensor_sim.readout import Reader, ReadoutTiming, read_bursts
 from sensor_sim.uplink import StreamError
 from sensor_sim.wire import Progress
@@ -32,7 +32,7 @@ def _photos(folder: Path) -> list[Path]:
 
 
 def test_curve_equals_the_one_in_process(service_url: str, models: dict[str, ServedNetwork], tmp_path: Path) -> None:
-    events: list[Event] = []
+    events: list[Observation] = []
     with Client(
         service_url, SMALL.name, policy=NEVER, progress_every=1, clock=VirtualClock(), observer=events.append
     ) as client:
@@ -98,7 +98,7 @@ def test_a_frame_that_is_cancelled_is_given_up(service_url: str, models: dict[st
     async def main() -> float:
         begun = asyncio.Event()
 
-        def observe(event: Event) -> None:
+        def observe(event: Observation) -> None:
             if isinstance(event, Rows) and event.first_burst == 1:
                 begun.set()
 
