@@ -23,8 +23,8 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 
 full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
-test: .venv/dev.stamp page-test browser ## every test
-	$(BIN)/python -m pytest
+test: .venv/dev.stamp page-test browser unit ## every test
+	$(BIN)/python -m pytest -m processes
 
 check: lint types test ## what has to pass before a change is done: all three
 
@@ -39,8 +39,8 @@ types: .venv/dev.stamp $(PAGE)/node_modules/.package-lock.json ## types of Pytho
 	$(BIN)/mypy
 	cd $(PAGE) && npm run --silent types
 
-unit: .venv/dev.stamp ## the tests that start no browser and no process, in under a minute
-	$(BIN)/python -m pytest -q -m "not processes"
+unit: .venv/dev.stamp ## the tests that start no browser and no process, on all cores
+	$(BIN)/python -m pytest -q -m "not processes" -n auto
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format .
