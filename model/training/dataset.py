@@ -200,7 +200,7 @@ def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -
     """A CSV file, which appears whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        table = csv.writer(file, lineterminator="\n")
+        table = csv.writer(file, lineterminator="\r\n")
         table.writerow(columns)
         table.writerows(lines)
     partial.replace(path)

@@ -94,7 +94,7 @@ def write_likeness(folder: Path, of: Mapping[Path, float]) -> int:
         columns = [*(name for name in reader.fieldnames or () if name != LIKENESS), LIKENESS]
     partial = index.with_suffix(".csv.partial")
     with partial.open("w", newline="") as file:
-        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table = csv.DictWriter(file, columns, lineterminator="\r\n")
         table.writeheader()
         for row, value in zip(rows, values, strict=True):
             table.writerow(row | {LIKENESS: "" if value is None else f"{value:.4f}"})

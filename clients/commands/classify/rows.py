@@ -43,7 +43,8 @@ class RowWriter:
     def __init__(self, file: IO[str], kind: str, settings: Mapping[str, Any], *, fresh: bool = True) -> None:
         self._file, self._kind, self._settings = file, kind, settings
         self._count = 0
-        self._csv = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        # RFC 4180 ends lines so; with "\n" alone a name that holds "\r" would not be quoted.
+        self._csv = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\r\n")
         if kind == "csv" and fresh:
             self._csv.writeheader()
         elif kind == "json":

@@ -127,6 +127,7 @@ def test_frames_come_one_at_a_time(frames: list[Frame]) -> None:
         Frame(Opcode.BINARY, bytes(MOST + 1)).serialize(mask=True),
         b"\x82\xfe\x00\x08" + bytes(12),  # eight bytes, their number in the longer form
     ],
+    ids=range(7),  # masks are random
 )
 def test_any_other_frame_is_the_parsers(frame: bytes) -> None:
     gate = FrameGate(MOST)

@@ -497,6 +497,7 @@ def test_whoever_waits_for_a_close_waits_quietly() -> None:
         (frame(8, b"\x00"), 1002),
         (frame(8, (1005).to_bytes(2)), 1002),
     ],
+    ids=range(10),  # masks are random
 )
 def test_wrong_frames_end_the_connection(data: bytes, code: int) -> None:
     connection, streams = _opened(message_bytes=5000, send_s=2.0)
@@ -519,7 +520,11 @@ def test_over_tls_a_wrong_frame_ends_the_connection_whole() -> None:
     connection.lose()
 
 
-@pytest.mark.parametrize("sent", [b"", UPGRADE[:20], b"x\r\n\r\n", UPGRADE, UPGRADE + b"".join(whole(HELLO)) + b"\x82"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"", UPGRADE[:20], b"x\r\n\r\n", UPGRADE, UPGRADE + b"".join(whole(HELLO)) + b"\x82"],
+    ids=["nothing", "half a head", "no head", "a head", "half a frame"],
+)
 @pytest.mark.parametrize("asked", [True, False], ids=["by the server", "by the client"])
 def test_a_connection_may_end_at_any_time(sent: bytes, asked: bool) -> None:
     """Also while its upgrade is half done, held back or refused: nothing is kept, and nothing fails."""
