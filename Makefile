@@ -109,8 +109,9 @@ model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HE
 .PHONY: weights-docs
 VARIANTS := 105x120 210x240
 SHIPPED := $(foreach variant,$(VARIANTS),--weights model/weights/rascanet_$(variant).safetensors)
-weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights: PHOTOS=folder; HELD_OUT=1 looks at the held-out split, once
-	$(foreach variant,$(VARIANTS),$(BIN)/rascanet calibrate --photos $(PHOTOS) --variant $(variant) --risk 0.05 &&) true
+weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights (integers too): PHOTOS=folder; HELD_OUT=1 looks at the held-out split, once
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --overwrite &&) true
+	$(foreach file,$(wildcard model/weights/*.safetensors),$(BIN)/rascanet calibrate --photos $(PHOTOS) --weights $(file) --risk 0.05 &&) true
 	$(BIN)/rascanet model-card --photos $(PHOTOS)
 	$(BIN)/rascanet evaluate --photos $(PHOTOS) $(SHIPPED) --degrade --page MODEL_CARD.md
 	$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --page docs/early-exit.md --plot docs/early-exit/$(variant).svg &&) true

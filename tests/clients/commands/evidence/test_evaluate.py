@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from clients.commands.main import app
 from clients.commands.table import MISSING
+from model.certificate import certificate_beside
 from model.checkpoint import save_checkpoint
 from model.config import VARIANTS
 from model.training.degrade import DEGRADATIONS
@@ -96,8 +97,13 @@ def test_what_follows_from_new_weights_covers_every_table_and_picture_of_them() 
         assert command is not None, words
         command.make_context(words[0], words[1:])  # options that there aren't raise
     lines = [" ".join(words) for words in commands]
+    for weights in (ROOT / "model" / "weights").glob("*.safetensors"):
+        assert certificate_beside(weights).is_file()
+        assert any(
+            line.startswith(f"calibrate --photos photos --weights model/weights/{weights.name}") for line in lines
+        )
     for variant in VARIANTS:
-        assert any(f"calibrate --photos photos --variant {variant}" in line for line in lines)
+        assert any(line.startswith(f"quantize model/weights/rascanet_{variant}.safetensors") for line in lines)
         for mark in (f"exits {variant}-val", f"exits {variant}-test-coco"):
             assert f"<!-- {mark} -->" in (ROOT / "docs" / "early-exit.md").read_text()
             wanted = "--split test --source coco" if "test" in mark else f"--plot docs/early-exit/{variant}.svg"
