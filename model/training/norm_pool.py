@@ -29,7 +29,8 @@ def norm_pool(features: Tensor, scale: Tensor, shift: Tensor, epsilon: float) ->
     Returns:
         (B, C, R, W // 2) bfloat16, and the features' mean and variance (C,), float32, without gradients.
     """
-    normed: tuple[Tensor, Tensor, Tensor] = _NormPool.apply(features, scale, shift, epsilon)  # type: ignore[no-untyped-call]
+    normed: tuple[Tensor, Tensor, Tensor]
+    normed = _NormPool.apply(features, scale, shift, epsilon)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return normed
 
 

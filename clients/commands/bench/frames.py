@@ -168,7 +168,8 @@ def _frozen(checkpoint: Checkpoint, batch: int) -> Classify:
     network = folded_network(checkpoint, "conv")
     example = torch.zeros(batch, 3, checkpoint.config.height, checkpoint.config.width)
     with torch.no_grad():
-        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, example)))  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(network, example)  # type: ignore[no-untyped-call]  # torch leaves trace untyped
+        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
     return _classifier(network, frozen)
 
 
@@ -178,10 +179,13 @@ def _inductor(checkpoint: Checkpoint, _batch: int) -> Classify:
 
     from model.export import folded_network
 
-    torch._dynamo.config.recompile_limit = 64  # each batch and number of threads is compiled for itself
     network: Any = folded_network(checkpoint, "gemm")
+    # Otherwise every batch size and number of threads counts towards one limit of recompilations. A dict, since torch's
+    # overloads lack the argument.
+    alone: dict[str, Any] = {"isolate_recompiles": True}
     for part in ("_features", "_advance", "_classify"):
-        setattr(network, part, torch.compile(getattr(network, part), options={"freezing": True}, dynamic=False))
+        compiled = torch.compile(getattr(network, part), options={"freezing": True}, dynamic=False, **alone)
+        setattr(network, part, compiled)
     return _classifier(network, network)
 
 

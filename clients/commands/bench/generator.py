@@ -23,7 +23,18 @@ import uvloop
 
 from clients.commands.bench.load import Idle, Load, Measured
 from model.config import VARIANTS
-from sensor_sim.wire import HEADER, SUBPROTOCOL, VERSION, Credit, Decision, Hello, Progress, Welcome, decode, encode
+from sensor_sim.wire import (
+    HEADER,
+    SUBPROTOCOL,
+    VERSION,
+    Credit,
+    Decision,
+    Hello,
+    Progress,
+    Welcome,
+    decode,
+    encode_control,
+)
 
 OPEN_AT_ONCE = 50
 ANSWER_TIMEOUT_S = 60.0
@@ -141,9 +152,8 @@ class Stream(asyncio.Protocol):
         if self._run.load_echo:
             self.ready.set_result(None)
         else:
-            hello = encode(Hello(self._run.variant, {"name": "never"}, progress_every=1))
-            assert isinstance(hello, str)  # noqa: S101 - a control message
-            self._transport.write(frame_prefix(TEXT, len(hello)) + hello.encode())
+            hello = encode_control(Hello(self._run.variant, {"name": "never"}, progress_every=1))
+            self._transport.write(frame_prefix(TEXT, len(hello)) + hello)
         if rest:
             self._reader.feed(rest)
 
@@ -242,7 +252,7 @@ class Run:
         while len(self.streams) < count:
             batch = [Stream(self) for _ in range(min(OPEN_AT_ONCE, count - len(self.streams)))]
             for stream in batch:
-                await loop.create_connection(lambda stream=stream: stream, "127.0.0.1", self.port)  # type: ignore[misc]
+                await loop.create_connection(lambda stream=stream: stream, "127.0.0.1", self.port)  # type: ignore[misc]  # binds the loop's value
             await asyncio.gather(*(stream.ready for stream in batch))
             self.streams += batch
 

@@ -54,7 +54,7 @@ def register_loops(isas: Sequence[str]) -> dict[str, Loop]:
             return {}
         spec = importlib.util.spec_from_file_location("_peak", built)
         assert spec is not None  # noqa: S101 - an extension's suffix is known
-        assert spec.loader is not None  # noqa: S101
+        assert spec.loader is not None  # noqa: S101 - extensions have a loader
         module: Any = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return {isa: getattr(module.lib, f"fma_{isa}") for isa in isas}

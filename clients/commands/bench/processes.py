@@ -148,7 +148,7 @@ class Generator:
 
     def _ask(self, request: dict[str, Any]) -> Any:
         assert self._process.stdin is not None  # noqa: S101 - opened as pipes
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process.stdout is not None  # noqa: S101 - opened as pipes
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
