@@ -35,10 +35,20 @@ def likeness(features: Tensor, chosen: npt.NDArray[np.bool_], seed: int = 1) -> 
 
     Args:
         features: (N, F) of the pictures.
-        chosen: (N,), which of the pictures are of the source; some are, some aren't.
+        chosen: (N,), which of the pictures are of the source.
         seed: of the folds and the heads.
+
+    Raises:
+        PhotosError: fewer than two pictures are of the source, or fewer than two are not.
     """
-    folds = np.random.default_rng(seed).permutation(len(chosen)) % FOLDS
+    rng, folds = np.random.default_rng(seed), np.empty(len(chosen), np.int64)
+    for which in (True, False):
+        members = np.flatnonzero(chosen == which)
+        if len(members) < 2:
+            raise PhotosError(
+                f"{chosen.sum()} of {len(chosen)} pictures are of the source; it takes two, and two others"
+            )
+        folds[members] = rng.permutation(len(members)) % FOLDS
     labels = torch.from_numpy(chosen.astype(np.int64))
     found = np.empty(len(chosen), np.float32)
     for fold in range(FOLDS):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class Pictures:
 def names_digest(photos: Photos) -> str:
     """SHA-256 of which pictures there are, in which order; by name, so that the folder may be moved."""
     names = "\n".join("/".join(photo.path.parts[-2:]) for photo in photos.photos)
-    return hashlib.sha256(names.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(names)).hexdigest()
 
 
 def stored_frames(

@@ -33,9 +33,9 @@ def likeness(
     with failing_on(PhotosError, TeacherUnavailableError, OSError):
         photos = joined(read_train_side(folder))
         sources = np.array([photo.source for photo in photos.photos])
-        if len(set((sources == source).tolist())) < 2:
+        if source not in sources:
             there = ", ".join(sorted(set(sources.tolist())))
-            fail(f"--source {source}: there must be pictures of it, and others; the sources are {there}")
+            fail(f"--source {source}: there are no pictures of it; the sources are {there}")
         with Progress(console=console) as bar:
             task = bar.add_task("features of pictures", total=len(sources))
             features = picture_features(

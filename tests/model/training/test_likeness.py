@@ -37,6 +37,19 @@ def test_nobody_is_judged_by_a_head_that_has_seen_him() -> None:
     assert abs(found[chosen].mean() - found[~chosen].mean()) < 0.2
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 8])
+def test_a_source_of_hardly_any_or_nearly_all_pictures_is_refused(count: int) -> None:
+    with pytest.raises(PhotosError, match=f"{count} of 8 pictures are of the source; it takes two, and two others"):
+        likeness(torch.zeros(8, 3).half(), np.arange(8) < count)
+
+
+def test_two_pictures_of_a_source_are_never_in_one_fold() -> None:
+    features = torch.from_numpy(np.array([[1.0], [1.0], [-1.0], [-1.0], [-1.0]], np.float16))
+    for seed in range(2):
+        found = likeness(features, np.arange(5) < 2, seed)
+        assert found[:2].min() > found[2:].max()
+
+
 def test_features_are_kept(photo_folder: Path, tmp_path: Path) -> None:
     photos = read_photos(photo_folder, "train")
     told: list[tuple[int, int]] = []
