@@ -23,7 +23,7 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 
 full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
-test: .venv/dev.stamp page-test browser unit ## every test
+test: .venv/dev.stamp page-test browser boards unit ## every test
 	$(BIN)/python -m pytest -m processes
 
 check: lint types test ## what has to pass before a change is done: all three
@@ -59,6 +59,19 @@ browser: ## Debian's chromium, for the page's tests
 		else \
 			echo "chromium is not installed; the page's tests will be skipped (apt-get install chromium)"; \
 		fi; }
+
+.PHONY: boards firmware
+BOARDS := gcc-arm-none-eabi qemu-system-arm
+boards: ## Debian's compiler for Cortex-M and QEMU, for the firmware's tests
+	@command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BOARDS) >/dev/null; \
+		else \
+			echo "$(BOARDS): not installed; the firmware's tests will be skipped (apt-get install $(BOARDS))"; \
+		fi; }
+
+firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each variant, to the bit; table and sizes of docs/integer.md
+	$(BIN)/python -m tests.clients.firmware.measure --frames $(or $(FRAMES),4)
 
 .PHONY: screenshots page-soak
 screenshots: .venv/dev.stamp $(PAGE)/dist/index.html browser ## the page in its states, to runs/screenshots

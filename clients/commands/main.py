@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "training-curves": "train.training_curves",
     "import-checkpoint": "train.import_checkpoint",
     "quantize": "train.quantize",
+    "export": "train.export",
     "bench": "bench.command",
     "sensor-sheet": "bench.sensor_sheet",
 }

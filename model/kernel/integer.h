@@ -51,6 +51,8 @@ typedef struct {
 
 /* Row by row, as a microcontroller does it. */
 size_t rascanet_integer_arena_bytes(const rascanet_integer_network *network);
+/* Where row `row_of_burst` may be written before it is taken: then it is not copied. */
+uint8_t *rascanet_integer_room(const rascanet_integer_network *network, size_t row_of_burst, void *arena);
 int rascanet_integer_row(const rascanet_integer_network *network, const uint8_t *row, size_t row_of_burst, int16_t *hidden,
                          rascanet_integer_output *output, void *arena);
 

@@ -94,6 +94,12 @@ size_t rascanet_integer_arena_bytes(const rascanet_integer_network *network) {
     return sizes.bytes;
 }
 
+uint8_t *rascanet_integer_room(const rascanet_integer_network *network, size_t row_of_burst, void *arena) {
+    layout sizes;
+    lay_out(network, &sizes);
+    return (uint8_t *)arena + sizes.image + (row_of_burst % KEPT_ROWS * (sizes.width + 2) + 1) * CHANNELS;
+}
+
 /* ---- heads ---- */
 
 INLINE void fill(uint8_t *to, uint8_t value, size_t count) {
@@ -244,7 +250,6 @@ int rascanet_integer_row(const rascanet_integer_network *network, const uint8_t 
 
 /* ---- the same as one of a server's instruction sets: nothing is packed ---- */
 
-#if !defined(RASCANET_DEVICE)
 static int always(void) { return 1; }
 
 static size_t packed_bytes(const rascanet_integer_network *network) {
@@ -271,4 +276,3 @@ static int step(const rascanet_integer_network *network, const void *packed, con
 }
 
 const rascanet_integer_isa rascanet_integer_plain = {"plain", always, packed_bytes, scratch_bytes, pack, step};
-#endif

@@ -58,6 +58,7 @@ def evaluate(
         policy_table,
         policy_words,
         reliability_table,
+        weights_table,
         whole_table,
     )
     from clients.commands.table import PageError, refresh_page
@@ -100,13 +101,15 @@ def evaluate(
             halt_table(evaluation, chosen, f"{where}, where frames halt under it"),
         ]
     names = names_of(evaluations)
+    judged = {names[file]: each for file, each in evaluations.items()}
+    if len(judged) > 1:
+        tables.append(weights_table(judged, f"On {split}, whole frames, one beside the other"))
     if others:
         contenders = [
             Contender(names[each.file], evaluations[each.file], rule) for each, rule in [(used, chosen), *others]
         ]
         tables.append(compare_table(contenders, f"On {split}, one beside the other"))
     if degrade:
-        judged = {names[file]: each for file, each in evaluations.items()}
         with failing_on(PhotosError, PageError, OSError):
             worse = degraded_table(judged, f"On {split}, the same pictures made worse, whole frames")
             tables.append(worse)

@@ -175,6 +175,37 @@ def halt_table(evaluation: "Evaluation", policy: "Policy", title: str) -> Table:
     return Table(title, ("of the bursts processed", "pictures", "share"), rows)
 
 
+def weights_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
+    """Weights by their names on the same pictures, whole frames; the first is what the others are held to."""
+    from model.exit_policy import PERSON_FROM
+    from model.training.metrics import binary_metrics
+
+    rows = []
+    chances = {name: each.curves.p_person[:, -1] for name, each in evaluations.items()}
+    first, *_ = chances.values()
+    for name, found in chances.items():
+        metrics = binary_metrics(found, evaluations[name].curves.labels)
+        otherwise = ((found >= PERSON_FROM) != (first >= PERSON_FROM)).mean()
+        away = abs(found - first)
+        beside = (f"{otherwise:.1%}", f"{away.mean():.4f} / {away.max():.4f}")
+        rows.append(
+            (
+                name,
+                f"{metrics.auroc:.4f}",
+                f"{metrics.balanced_accuracy:.2%}",
+                *((MISSING, MISSING) if found is first else beside),
+            )
+        )
+    headings = (
+        "weights",
+        "AUROC",
+        "balanced accuracy",
+        "decide otherwise than the first",
+        "P(person): mean / largest difference",
+    )
+    return Table(title, headings, rows, (f"{len(first)} pictures, threshold {PERSON_FROM:g}.",))
+
+
 @dataclass(frozen=True)
 class Contender:
     """Weights under a policy."""

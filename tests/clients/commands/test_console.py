@@ -82,6 +82,7 @@ def test_every_command_works_without_extras_or_says_which_one_to_install(
         "training-curves": [str(out), "--plot", str(out / "curves.svg")],
         "import-checkpoint": [photo],
         "quantize": [str(shipped_weights("105x120")), *photos, "--out", str(out / "int8.safetensors")],
+        "export": ["firmware", "--out", str(out / "firmware")],
         "bench": ["step", "--smoke"],
         "sensor-sheet": ["--out", str(out / "sheet")],
     }

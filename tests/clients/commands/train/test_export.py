@@ -1,0 +1,51 @@
+"""`rascanet export firmware`: the library as Arduino and PlatformIO take it."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from clients.commands.main import app
+from model.checkpoint import save_checkpoint
+from model.integer.checkpoint import save_integer_checkpoint
+from tests.networks import SMALL, random_checkpoint, random_integer_network
+
+COMPILER = shutil.which("cc")
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["export", "firmware", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no C compiler here")
+def test_the_library_is_whole_and_takes_c_and_cpp(tmp_path: Path) -> None:
+    weights, out = tmp_path / "weights.safetensors", tmp_path / "library"
+    save_integer_checkpoint(random_integer_network(SMALL, 1), weights)
+    result = _run("--weights", weights, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert {each.name for each in out.iterdir()} == {"library.properties", "library.json", "src", "examples"}
+    assert json.loads((out / "library.json").read_text())["name"] == "RaScaNet"
+    example = '#include "rascanet_30x32.h"\nint main(void) { return !rascanet_arena_bytes(&rascanet_30x32); }\n'
+    for language, flags in (("c", ["-std=c11"]), ("c++", ["-std=c++11"])):
+        source = tmp_path / f"example.{language}"
+        source.write_text(example)
+        subprocess.run(
+            [str(COMPILER), "-x", language, *flags, "-Wall", "-Werror", "-Wno-unused", f"-I{out / 'src'}", "-c",
+             str(source), "-o", str(tmp_path / "example.o")],
+            check=True, timeout=120,
+        )  # fmt: skip
+
+
+def test_what_can_not_be_exported_is_named(tmp_path: Path) -> None:
+    save_checkpoint(random_checkpoint(SMALL, 1), tmp_path / "float.safetensors")
+    for weights, complaint in (("float.safetensors", "int8/1"), ("gone", "no such file")):
+        result = _run("--weights", tmp_path / weights, "--out", tmp_path / "library")
+        assert result.exit_code == 2
+        assert complaint in result.output
+    assert not (tmp_path / "library").exists()
+    result = _run("--out", tmp_path)
+    assert result.exit_code == 2
+    assert "is there already" in result.output

@@ -1,0 +1,180 @@
+"""Boards of QEMU's: builds the firmware for one, plays frames on it, reads what it prints."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.commands.train.export import FIRMWARE, write_library
+from model.exit_policy import Policy
+from model.integer.network import IntegerNetwork
+from model.kernel.native_integer import IntegerRuntime
+from model.scan import scan_frame
+
+COMPILER: Final = "arm-none-eabi-gcc"
+EMULATOR: Final = "qemu-system-arm"
+MISSING: Final = [each for each in (COMPILER, EMULATOR) if shutil.which(each) is None]
+LIMIT_S: Final = 600
+
+FLAGS: Final = (
+    *("-std=gnu11", "-O2", "-mthumb", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib"),
+    # Loops stay loops: there is no memset to call.
+    *("-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"),
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """One of QEMU's machines.
+
+    Attributes:
+        core: what the compiler is told.
+        flash, ram: where its program and its data begin.
+        shift: `-icount`: an instruction takes 2 to this power nanoseconds of virtual time.
+        clock_hz: of the timer that is read.
+        defines: of the program.
+    """
+
+    machine: str
+    core: tuple[str, ...]
+    flash: int
+    ram: int
+    shift: int
+    clock_hz: float
+    defines: tuple[str, ...] = ()
+
+    @property
+    def ticks_per_instruction(self) -> float:
+        """Of the timer."""
+        return float(2**self.shift) * 1e-9 * self.clock_hz
+
+
+BOARDS: Final = {
+    "Cortex-M4": Board("mps2-an386", ("-mcpu=cortex-m4", "-mfloat-abi=soft"), 0, 0x20000000, 10, 25e6),
+    "Cortex-M7": Board("mps2-an500", ("-mcpu=cortex-m7", "-mfloat-abi=soft"), 0, 0x20000000, 10, 25e6),
+    "Cortex-M55": Board(
+        "mps3-an547", ("-mcpu=cortex-m55", "-mfloat-abi=hard"), 0x10000000, 0x30000000, 6, 32e6, ("-DSYSTICK",)
+    ),
+}
+
+
+class Sizes(NamedTuple):
+    """What the firmware takes, in bytes, and how long, in instructions.
+
+    Attributes:
+        weights: weights, biases, multipliers, shifts.
+        tables: the sigmoid's table, the description of the network, one policy.
+        code: the library's functions.
+        arena: all that the library keeps, state and rows included.
+        stack: as far as a call of the library wrote.
+        burst_instructions: of a burst, the mean.
+    """
+
+    weights: int
+    tables: int
+    code: int
+    arena: int
+    stack: int
+    burst_instructions: int
+
+    @property
+    def data(self) -> int:
+        """Data memory in all: what is read and what is written, without code."""
+        return self.weights + self.tables + self.arena + self.stack
+
+
+class Played(NamedTuple):
+    """What a board printed: lines without their ticks, and its sizes."""
+
+    lines: list[str]
+    sizes: Sizes
+
+
+def play(
+    board: Board,
+    network: IntegerNetwork,
+    policies: Mapping[str, Policy],
+    frames: npt.NDArray[np.uint8],
+    folder: Path,
+) -> Played:
+    """Frames (N, H, W, 3) on a board, under policies by their names in C.
+
+    Raises:
+        CalledProcessError: the firmware can't be built, or doesn't end.
+    """
+    library, program = folder / "library", folder / "play.elf"
+    write_library(library, network, policies)
+    config = network.config
+    sources = [FIRMWARE / "board" / "play.c", *sorted((library / "src").glob("*.c"))]
+    places = f"-Wl,--defsym=FLASH={board.flash:#x},--defsym=RAM={board.ram:#x}"
+    model = (f"-DMODEL=rascanet_{config.name}", f"-DMODEL_ROWS={config.height}")
+    subprocess.run(
+        [COMPILER, *FLAGS, *board.core, *board.defines, *model, f"-I{library / 'src'}", *map(str, sources), "-T",
+         str(FIRMWARE / "board" / "board.ld"), places, "-lgcc", "-o", str(program)],
+        check=True,
+        timeout=LIMIT_S,
+    )  # fmt: skip
+    frames.tofile(folder / "frames.bin")
+    done = subprocess.run(
+        [EMULATOR, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "none", "-semihosting", "-icount",
+         f"shift={board.shift}", "-kernel", str(program)],
+        cwd=folder, capture_output=True, text=True, check=True, timeout=LIMIT_S,
+    )  # fmt: skip
+    *lines, memory = (done.stdout + done.stderr).splitlines()
+    bursts = [line.split() for line in lines if line.startswith("burst")]
+    instructions = np.mean([int(words[-1]) for words in bursts]) / board.ticks_per_instruction
+    arena, stack = map(int, memory.removeprefix("memory").split())
+    sizes = Sizes(*_linked(program, config.name), arena, stack, round(float(instructions)))
+    return Played([line.rpartition(" ")[0] if line.startswith("burst") else line for line in lines], sizes)
+
+
+def _linked(program: Path, name: str) -> tuple[int, int, int]:
+    """Weights, tables, code in the program, by its symbols; of its policies only one is counted."""
+    listed = subprocess.run(
+        ["arm-none-eabi-readelf", "-sW", str(program)], capture_output=True, text=True, check=True, timeout=LIMIT_S
+    ).stdout
+    weights = tables = code = 0
+    for size, kind, symbol in re.findall(r"^ *\d+: \w+ +(\d+) (OBJECT|FUNC) .* (\S+)$", listed, re.M):
+        if kind == "FUNC":
+            code += int(size) if symbol not in ("main", "play", "start", "take_row", "host", "say", "say_number") else 0
+        elif re.search(r"_(weight|bias|multiplier|shift)$", symbol):
+            weights += int(size)
+        elif symbol in (f"rascanet_{name}", f"rascanet_{name}_network", "rascanet_sigmoid_table") or re.fullmatch(
+            rf"rascanet_{name}_per_burst.*", symbol
+        ):
+            tables += int(size)
+    return weights, tables, code
+
+
+def expected_lines(network: IntegerNetwork, policies: Mapping[str, Policy], frames: npt.NDArray[np.uint8]) -> list[str]:
+    """The lines by the definition of the network and the policies on floats."""
+    lines = []
+    for number, frame in enumerate(frames):
+        hidden = np.zeros((1, *network.hidden_shape), np.int16)
+        for index, burst in enumerate(frame.reshape(-1, *network.config.burst_shape)):
+            made = network.step(burst[None], hidden)
+            hidden = made.hidden
+            values = (*made.logits[0], made.confidence[0], made.p_person[0], _hash(hidden))
+            lines.append(f"burst {number} {index} {' '.join(str(int(value)) for value in values)}")
+        for name, policy in policies.items():
+            scan = scan_frame(IntegerRuntime(network), frame, policy)
+            p_person = round(scan.p_person * 2**15)
+            lines.append(
+                f"decision {number} {name} {scan.person:d} {p_person} {scan.last_burst} {scan.processed} "
+                f"{scan.skipped} {scan.exited:d}"
+            )
+    return lines
+
+
+def _hash(state: npt.NDArray[np.int16]) -> int:
+    """FNV-1a, as int32."""
+    value = 2166136261
+    for byte in state.astype("<i2").tobytes():
+        value = (value ^ byte) * 16777619 % 2**32
+    return value - 2**32 if value >= 2**31 else value
