@@ -1,4 +1,7 @@
-"""A sensor in front of a scene: rolling or global shutter, noise, and readout, row by row in virtual time."""
+"""A camera: a sensor in front of a scene, with a rolling or global shutter, read out row by row in virtual time.
+
+Light becomes digital numbers, with their noise, in `sensor_sim.sensor`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -4,9 +4,11 @@ What there is comes from the code itself: the models, the settings, the registry
 """
 
 import ast
+import pkgutil
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,11 +133,36 @@ def test_close_codes() -> None:
     sent = {
         node.value
         for path, tree in SOURCES.items()
-        if path.name in ("stream.py", "connections.py")  # who closes
+        if path.parts[-2:] in {("stream", "connection.py"), ("stream", "conversation.py")}  # these two close
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, int) and 1000 <= node.value < 5000
     }
+    assert sent >= {1000, 1001, 1011, 1012}
     assert sent <= {*UNNAMED_CLOSES, *(refusal.close_code for refusal in closing())}
+
+
+FOLDERS = ("model", "sensor_sim", "server", "clients", "tests")
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+FILES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.*") if "node_modules" not in path.parts]
+TEXTS = [*PAGES, *(path for path in FILES if path.suffix in (".py", ".ts", ".c", ".h", ".inc"))]
+MENTIONED = Counter(found for path in TEXTS for found in re.findall(r"`([\w./]+)[^`\n]*`", path.read_text()))
+
+
+def test_every_source_file_that_a_text_names_is_there() -> None:
+    """By its path from the root, or by the end of it where the text says the folder."""
+    ends = {"/".join(path.relative_to(ROOT).parts[start:]) for path in FILES for start in range(len(path.parts))}
+    named = [name for name in MENTIONED if re.fullmatch(r"[\w/]+\.(?:py|c|h|inc|ts)", name)]
+    assert len(named) > 50
+    assert not [name for name in named if name not in ends]
+
+
+def test_every_dotted_name_that_a_text_gives_is_there() -> None:
+    """But extension modules, which are built where there is a compiler."""
+    named = [name for name in MENTIONED if re.fullmatch(rf"(?:{'|'.join(FOLDERS)})(?:\.[A-Za-z]\w*)+", name)]
+    named = [name for name in named if not re.search(r"\.(?:py|toml)$", name)]
+    assert len(named) > 20
+    for name in named:
+        pkgutil.resolve_name(name)
 
 
 @pytest.mark.parametrize("name", Limits.model_fields)

@@ -6,7 +6,7 @@ from cffi import FFI
 
 FOLDER = Path("model/kernel")
 SOURCES = (
-    *("rascanet_kernel.c", "step_plain.c", "step_avx2.c", "step_avx512.c", "norm_pool.c"),
+    *("step_isa.c", "step_plain.c", "step_avx2.c", "step_avx512.c", "norm_pool.c"),
     *("integer_isa.c", "integer_table.c", "integer_plain.c", "integer_avx2.c", "integer_vnni.c"),
 )
 INCLUDED = ("step.inc", "layers.inc", "integer_math.h", "integer_table.inc", "integer_step.inc")

@@ -1,3 +1,4 @@
+/* The forms of the integer step that this machine could run, best first; P(person) is in integer_math.h. */
 #include "integer.h"
 
 extern const rascanet_integer_isa rascanet_integer_plain, rascanet_integer_avx2, rascanet_integer_vnni;

@@ -1,4 +1,7 @@
-"""Refusals as HTTP answers: problem details (RFC 9457), and under `/v2` what the Open Inference Protocol wants."""
+"""Refusals as HTTP answers: problem details (RFC 9457), and under `/v2` as the Open Inference Protocol wants them.
+
+The catalogue of refusals, with the HTTP status of each, is `server.errors`.
+"""
 
 import logging
 from http import HTTPStatus

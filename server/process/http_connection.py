@@ -2,7 +2,8 @@
 
 h11 does the protocol: it is pulled, so that a turn of the loop ends when its time is up, however many heads or chunks
 came in one read; and its states are documented, so that nothing here has to reach into a parser. This class moves
-bytes between the transport, h11 and the `Exchange` under way, and keeps the connection's `Life` up to date.
+bytes between the transport, h11 and the `Exchange` under way, and keeps the connection's `Life` up to date; every
+deadline is a rule in `server.process.states`.
 """
 
 import asyncio

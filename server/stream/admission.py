@@ -1,4 +1,8 @@
-"""Who may open a stream: bounded in all, by address, by load, and not at all while the service stops."""
+"""Admission of streams: bounded in all, by address, by load, and closed while the service stops.
+
+Places for connections, of streams and requests alike, are `server.process.places`; turns of requests are
+`server.process.work`.
+"""
 
 from collections import Counter
 

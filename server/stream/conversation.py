@@ -1,6 +1,6 @@
 """One stream from its upgrade to its end, sans I/O: what is answered to which message, and what ends it when.
 
-Both ways to serve a stream (`server.stream.endpoint`, `server.stream.protocol`) do nothing but carry this out:
+Both ways to serve a stream (`server.stream.endpoint`, `server.stream.connection`) do nothing but carry this out:
 
     texts = conversation.receive(data)          # a message came
     while conversation.busy: texts = conversation.work()

@@ -1,6 +1,6 @@
 """A stream as plain ASGI, for any server and for tests: messages in, decisions out.
 
-Our own server does not come here: it has `server.stream.protocol`, at a fraction of the cost.
+Our own server does not come here: it has `server.stream.connection`, at a fraction of the cost.
 """
 
 import asyncio

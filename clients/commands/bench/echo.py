@@ -1,7 +1,7 @@
 """The ceilings: services that only send every message back.
 
 `uvicorn` does so on uvicorn's own stack, as three lines of anybody's would; `own` on the connections of the real
-service (`server.stream.protocol`), where what a message means is all that is missing.
+service (`server.stream.connection`), where what a message means is all that is missing.
 """
 
 import sys

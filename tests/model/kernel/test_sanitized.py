@@ -15,7 +15,7 @@ SEED = os.environ.get("RASCANET_FUZZ_SEED", "1")
 
 
 SOURCES = {
-    "fuzz_kernel": [KERNEL / "rascanet_kernel.c", *KERNEL.glob("step_*.c")],
+    "fuzz_kernel": [*KERNEL.glob("step_*.c")],
     "fuzz_integer": [*KERNEL.glob("integer_*.c")],
 }
 ONE_COPY = {"fuzz_kernel": (), "fuzz_integer": ("-DINLINE=static", "-DUNROLL(n)=")}

@@ -20,9 +20,9 @@ from server.networks import Networks
 from server.process.clock import ServiceClock
 from server.process.metrics import Metrics
 from server.settings import Settings
+from server.stream.connection import StreamConnection
 from server.stream.conversation import Conversation
 from server.stream.endpoint import StreamEndpoint
-from server.stream.protocol import StreamProtocol
 from server.stream.streams import Streams
 
 UPGRADE: Final = (
@@ -151,7 +151,7 @@ def new_streams(networks: Networks, loop: VirtualLoop | None = None, **settings:
 
 
 class Connection:
-    """A `StreamProtocol` between a transport and a loop that the test holds in its hands."""
+    """A `StreamConnection` between a transport and a loop that the test holds in its hands."""
 
     def __init__(
         self, streams: Streams, loop: VirtualLoop, transport: Transport | None = None, access: Any = None
@@ -160,7 +160,7 @@ class Connection:
         self.registered: set[Any] = server.connections  # uvicorn lists its own classes alone
         state = {"streams": streams, "access": access or Anybody()}
         config: Any = None
-        self.protocol = StreamProtocol(config, server, state, loop)  # type: ignore[arg-type]  # as much of one as it needs
+        self.protocol = StreamConnection(config, server, state, loop)  # type: ignore[arg-type]  # as much of one as it needs
         self.protocol.connection_made(self.transport)
         self._read = 0
         self._client = ClientProtocol(parse_uri("ws://127.0.0.1/"), state=State.OPEN, max_size=None)

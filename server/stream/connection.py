@@ -29,7 +29,7 @@ INTERNAL_ERROR: Final = 1011
 SERVICE_RESTART: Final = 1012
 
 
-class StreamProtocol(asyncio.Protocol):
+class StreamConnection(asyncio.Protocol):
     """One websocket connection, from its head on.
 
     A turn works off frames until there are none or it has lasted long enough; then the others have theirs. Nothing is

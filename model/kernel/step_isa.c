@@ -1,3 +1,4 @@
+/* The forms of the step that this machine could run, best first; the step itself, to P(person), is step.inc. */
 #include "rascanet_kernel.h"
 
 const rascanet_isa *rascanet_isa_at(size_t index) {
