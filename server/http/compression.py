@@ -18,6 +18,10 @@ MOST_RATIO: Final = 200
 FREE_BYTES: Final = 1_048_576
 """Up to here the ratio doesn't count: a small blank frame may shrink as it likes."""
 
+MEMBERS: Final = 100
+MEMBER_BYTES: Final = 1_000
+"""A gzip body of more members holds so many bytes a member: to begin one costs as much as to unpack some thousand."""
+
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 
 
@@ -33,7 +37,7 @@ class Unpacker:
         self._coding = coding
         self._decoder: Any = None  # the type of zlib has no public name
         self._packed = b""
-        self._packed_bytes = self._unpacked_bytes = 0
+        self._packed_bytes = self._unpacked_bytes = self._members = 0
 
     def take(self, packed: bytes) -> None:
         """Takes more of the compressed body.
@@ -54,6 +58,7 @@ class Unpacker:
         """
         while self._packed:
             if self._decoder is None:
+                self._check_members()
                 if self._coding == "deflate" and len(self._packed) < 2:  # two bytes tell which deflate it is
                     return b""
                 self._decoder = zlib.decompressobj(self._bits())
@@ -65,6 +70,7 @@ class Unpacker:
             if self._decoder.eof:
                 self._packed = self._decoder.unused_data
                 self._decoder = None
+                self._members += 1
             self._unpacked_bytes += len(found)
             if self._unpacked_bytes > max(FREE_BYTES, MOST_RATIO * self._packed_bytes):
                 raise ServiceError(
@@ -81,8 +87,16 @@ class Unpacker:
         Raises:
             ServiceError: `bad_request`.
         """
-        if self._packed or self._decoder is not None or not self._packed_bytes:
+        if self._packed or self._decoder is not None or not self._members:
             raise ServiceError("bad_request", f"the {self._coding} body is cut off before its end")
+
+    def _check_members(self) -> None:
+        if self._members and self._coding == "deflate":
+            raise ServiceError("bad_request", "the deflate body goes on behind its end")
+        if self._members > MEMBERS and self._unpacked_bytes < MEMBER_BYTES * self._members:
+            raise ServiceError(
+                "bad_request", f"a gzip body of {MEMBERS} members with fewer than {MEMBER_BYTES} bytes each"
+            )
 
     def _bits(self) -> int:
         if self._coding == "gzip":

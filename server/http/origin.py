@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 MOST_CHARACTERS: Final = 500
+"""Of a host; a name in the DNS has 253."""
 _NAME: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>[0-9]{1,5}))?")
 
@@ -40,6 +41,8 @@ def host_of(text: str) -> str:
     Raises:
         ValueError: neither a name nor an address.
     """
+    if len(text) > MOST_CHARACTERS:  # before anything looks at all of it: the codec of names needs time for long ones
+        raise ValueError(f"{text[:80]!r} has {len(text)} characters; a host has at most {MOST_CHARACTERS}")
     bare = text.removeprefix("[").removesuffix("]") if text.startswith("[") and text.endswith("]") else text
     try:
         return str(ipaddress.ip_address(bare))
@@ -48,7 +51,7 @@ def host_of(text: str) -> str:
     name = text.lower().removesuffix(".")
     if not name.isascii():
         name = name.encode("idna").decode("ascii")
-    if len(text) > MOST_CHARACTERS or not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name):
         raise ValueError(f"{text[:80]!r} is neither the name nor the address of a host")
     return name
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.errors import ServiceError
-from server.tensors.numbers import MOST_REST_BYTES, read_numbers, split_numbers
+from server.tensors.numbers import CUT_OUT, MOST_REST_BYTES, read_numbers, split_numbers
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 JSON: Final = "application/json"
@@ -191,8 +191,12 @@ def _array(given: _Input, numbers: memoryview | None, blob: memoryview) -> npt.N
         raise ServiceError(
             "bad_tensor", f"the input {given.name!r} comes either as data or as binary with binary_data_size"
         )
-    if numbers is None:
-        raise ServiceError("bad_tensor", f"the data of {given.name!r} must be {values} whole numbers of 0..255")
+    if numbers is None or bytes(given.data) != CUT_OUT:
+        raise ServiceError(
+            "bad_tensor",
+            f"the data of {given.name!r} must be {values} whole numbers of 0..255, in the one member `data` that a "
+            "request has",
+        )
     return read_numbers(numbers, tuple(given.shape), given.name)
 
 

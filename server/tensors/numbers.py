@@ -7,6 +7,7 @@ with a moment between two slices in which other threads have their turn.
 
 import math
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -23,9 +24,14 @@ MOST_REST_BYTES: Final = 65_536
 
 _KEY: Final = re.compile(rb'"data"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
 _NUMBERS: Final = b"0123456789,[] \t\r\n"
-_AROUND: Final = b"[] \t\r\n"
-_WITHOUT_COMMA: Final = re.compile(rb"[0-9][^0-9,]+[0-9]")
+_DIGITS: Final = b"0123456789 \t\r\n"
+_OUTSIDE: Final = re.compile(rb"[0-9][ \t\r\n]*\[|\][ \t\r\n]*[0-9]")
+"""A number beside a list and not in it."""
 _DECODER: Final = msgspec.json.Decoder(list[int])
+
+CUT_OUT: Final = f'["{secrets.token_hex(8)}"]'.encode()
+"""Stands where the numbers stood. No client knows it: where a tensor's `data` is something else, the numbers that were
+cut out were not that tensor's."""
 
 
 def split_numbers(text: bytes) -> tuple[bytes, memoryview | None]:
@@ -35,8 +41,7 @@ def split_numbers(text: bytes) -> tuple[bytes, memoryview | None]:
         text: a JSON document, unchecked.
 
     Returns:
-        The document with an empty list in their place; the list that stood there, None if there was none. Quotes within
-        a JSON string are escaped, so whatever looks like the member is one.
+        The document with `CUT_OUT` in their place; the list that stood there, None if there was none.
 
     Raises:
         ServiceError: `bad_tensor`: something else than numbers stands in the list; `request_too_large`: the rest.
@@ -63,7 +68,7 @@ def split_numbers(text: bytes) -> tuple[bytes, memoryview | None]:
         raise ServiceError("bad_tensor", "the data of a tensor must be whole numbers of 0..255")
     end -= len(tail) - len(tail.rstrip(b", \t\r\n"))
     _check_rest(len(text) - (end - start))
-    return text[:start] + b"[]" + text[end:], memoryview(text)[start:end]
+    return text[:start] + CUT_OUT + text[end:], memoryview(text)[start:end]
 
 
 def _check_rest(size: int) -> None:
@@ -93,13 +98,18 @@ def read_numbers(text: memoryview, shape: tuple[int, ...], name: str) -> npt.NDA
         "bad_tensor",
         f"the data of {name!r} must be {values} whole numbers of 0..255, flat or nested as the shape {list(shape)}",
     )
-    numbers, place, opened, closed = np.empty(values, np.uint8), 0, 0, 0
+    if len(text) < 2 * values:  # a number takes a digit and a comma: nothing is allocated for what is not there
+        raise refusal
+    numbers, place, marks, at = np.empty(values, np.uint8), 0, b"", 0
     for part in _slices(text):
-        opened, closed = opened + part.count(b"["), closed + part.count(b"]")
-        if _WITHOUT_COMMA.search(part):
+        listed = b"[" in part or b"]" in part
+        found_marks = part.translate(None, _DIGITS) if listed else b"," * part.count(b",")
+        marks = marks or _marks(shape if found_marks.startswith(b"[[") else (values,))
+        if marks[at : at + len(found_marks)] != found_marks or (listed and _OUTSIDE.search(part)):
             raise refusal
+        at += len(found_marks)
         try:
-            found = bytes(_DECODER.decode(b"[" + part.translate(None, _AROUND) + b"]"))
+            found = bytes(_DECODER.decode(b"[" + part.removesuffix(b",").translate(None, b"[]") + b"]"))
         except (msgspec.DecodeError, ValueError) as error:  # bytes takes 0..255 alone
             raise refusal from error
         if not found or place + len(found) > values:
@@ -107,19 +117,26 @@ def read_numbers(text: memoryview, shape: tuple[int, ...], name: str) -> npt.NDA
         numbers[place : place + len(found)] = np.frombuffer(found, np.uint8)
         place += len(found)
         time.sleep(0)
-    lists = sum(math.prod(shape[:depth]) for depth in range(len(shape)))
-    if place != values or opened != closed or opened not in (1, lists) or bytes(text[-1:]) != b"]":
+    if place != values or at != len(marks):
         raise refusal
     return numbers
 
 
+def _marks(shape: tuple[int, ...]) -> bytes:
+    """Brackets and commas of a list that is nested as the shape."""
+    marks = b""
+    for size in reversed(shape):
+        marks = b"[" + b",".join([marks] * size) + b"]"
+    return marks
+
+
 def _slices(text: memoryview) -> Iterator[bytes]:
-    """The text cut at commas, which are left out; where there is none in a slice, the next one is what is wrong."""
+    """The text cut behind commas; where there is none in a slice, the next one is what is wrong."""
     start = 0
     while start < len(text):
         part = bytes(text[start : start + SLICE_BYTES])
         comma = part.rfind(b",") if start + len(part) < len(text) else -1
         if comma >= 0:
-            part = part[:comma]
+            part = part[: comma + 1]
         yield part
-        start += len(part) + (comma >= 0)
+        start += len(part)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from server.app import create_app
 from server.errors import ServiceError
-from server.http.compression import FREE_BYTES, MOST_RATIO, PIECE_BYTES, Unpacker
+from server.http.compression import FREE_BYTES, MEMBER_BYTES, MEMBERS, MOST_RATIO, PIECE_BYTES, Unpacker
 from server.settings import Settings
 from tests.conftest import served
 from tests.networks import SMALL
@@ -75,8 +75,24 @@ def test_a_body_that_grows_too_much_is_refused_early() -> None:
 
 
 def test_a_body_that_holds_nothing_does_not_go_on_for_ever() -> None:
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    empty_blocks = packer.flush(zlib.Z_FULL_FLUSH) + b"\0\0\0\xff\xff" * 4000
     with pytest.raises(ServiceError, match="more bytes than what it holds"):
-        _unpacked("gzip", [gzip.compress(b"") * 1000] * (3 * FREE_BYTES // 20_000))
+        _unpacked("gzip", [empty_blocks, *[b"\0\0\0\xff\xff" * 4000] * (3 * FREE_BYTES // 20_000)])
+
+
+def test_a_body_in_very_many_members_is_refused_before_they_hold_anybody_up() -> None:
+    unpacker = Unpacker("gzip")
+    unpacker.take(gzip.compress(b"") * 3000)
+    with pytest.raises(ServiceError, match=f"of {MEMBERS} members"):
+        unpacker.piece()
+    whole = [gzip.compress(bytes(MEMBER_BYTES))] * (MEMBERS + 50)
+    assert _unpacked("gzip", whole) == bytes(MEMBER_BYTES * len(whole))
+
+
+def test_a_deflate_body_is_one_stream() -> None:
+    with pytest.raises(ServiceError, match="goes on behind its end"):
+        _unpacked("deflate", [zlib.compress(b"1") + zlib.compress(b"2")])
 
 
 def _classify(coding: str, body: bytes) -> Answer:

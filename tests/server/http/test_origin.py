@@ -1,4 +1,5 @@
 import contextlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -59,3 +60,10 @@ def test_loopback(host: str) -> None:
 @pytest.mark.parametrize("host", ["localhost.evil.example", "notlocalhost", "128.0.0.1", "127.0.0.1.evil.example"])
 def test_not_loopback(host: str) -> None:
     assert not is_loopback(host_of(host))
+
+
+@pytest.mark.parametrize("function", [host_of, authority_of])
+def test_what_is_too_long_for_a_host_is_refused_unread(function: Callable[[str], object]) -> None:
+    for long in ("\xe4." * 300, "a" * 600, "1." * 300):
+        with pytest.raises(ValueError, match="a host has at most 500"):
+            function(long)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import ServiceError
-from server.tensors.numbers import SLICE_BYTES, read_numbers, split_numbers
+from server.tensors.numbers import CUT_OUT, SLICE_BYTES, read_numbers, split_numbers
 
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 30), st.integers(1, 20), st.just(3))
 
@@ -21,7 +21,7 @@ def test_numbers_are_those_that_json_reads(
     document = {"a": '"data": [1]', "data": (array.ravel() if flat else array).tolist(), "b": [2]}
     text = json.dumps(document, indent=indent, separators=separators).encode()
     header, numbers = split_numbers(text)
-    assert json.loads(header) == document | {"data": []}
+    assert json.loads(header) == document | {"data": json.loads(CUT_OUT)}
     assert numbers is not None
     np.testing.assert_array_equal(read_numbers(numbers, shape, "frames"), array.ravel())
 
@@ -31,7 +31,7 @@ def test_whatever_follows_is_kept_or_refused(text: bytes, values: int) -> None:
     try:
         header, numbers = split_numbers(text)
         assert numbers is not None
-        assert len(header) == len(text) - len(numbers) + 2
+        assert len(header) == len(text) - len(numbers) + len(CUT_OUT)
         found = read_numbers(numbers, (values,), "frames")
     except ServiceError as error:
         assert error.code == "bad_tensor"  # noqa: PT017 - or it is none
@@ -58,3 +58,27 @@ def test_what_is_no_whole_number_is_told(data: str) -> None:
 def test_what_is_refused(text: str) -> None:
     with pytest.raises(ServiceError, match=r"3 whole numbers of 0..255, flat or nested as the shape \[3\]"):
         read_numbers(memoryview(text.encode()), (3,), "frames")
+
+
+@given(SHAPES, st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from("[],1 ")), min_size=1, max_size=3))
+def test_nothing_is_taken_that_json_reads_otherwise(shape: tuple[int, ...], changes: list[tuple[int, str]]) -> None:
+    text = json.dumps(np.ones(shape, int).tolist(), separators=(",", ":"))
+    for place, mark in changes:
+        place %= len(text)
+        text = text[:place] + mark + text[place + 1 :]
+    try:
+        found = read_numbers(memoryview(text.encode()), shape, "frames")
+    except ServiceError:
+        return
+    np.testing.assert_array_equal(np.array(json.loads(text)).ravel(), found)
+
+
+@pytest.mark.parametrize("text", ["[[1,2],[3,4,5,6]]", "[[1,2,3,4],[5,6]]", "[[1[,2,3],[4,5,6]]", "[[1,2,3],[]4,5,6]"])
+def test_lists_are_as_long_as_the_shape_says(text: str) -> None:
+    with pytest.raises(ServiceError, match="nested as the shape"):
+        read_numbers(memoryview(text.encode()), (2, 3), "frames")
+
+
+def test_nothing_is_allocated_for_numbers_that_are_not_there() -> None:
+    with pytest.raises(ServiceError, match="whole numbers"):
+        read_numbers(memoryview(b"[1]"), (2**31, 105, 120, 3), "frames")
