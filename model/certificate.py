@@ -4,6 +4,7 @@ Learn then Test (Angelopoulos et al. 2021): candidate policies are chosen before
 on the calibration pictures with an exact binomial p-value of the hypothesis that its risk is above `risk`, under a
 procedure that keeps the chance of any false rejection at `delta`. With probability 1 - delta over the calibration
 pictures, every policy whose hypothesis was rejected has a risk of at most `risk`; `model.training.certify` does it.
+P-values are exact, because the losses are 0 or 1: a bound for means (Hoeffding-Bentkus) could only be weaker.
 """
 
 import hashlib

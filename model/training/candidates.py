@@ -1,4 +1,7 @@
-"""Policies to choose from: settings of every kind, and those that lose least on pictures for what they read."""
+"""Policies to choose from: settings of every kind, and those that lose least on pictures for what they read.
+
+Thresholds per burst are certified, not two-sided ones: for the same loss they read about 5 % of the frame less.
+"""
 
 from collections.abc import Iterable, Iterator
 

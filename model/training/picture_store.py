@@ -1,4 +1,7 @@
-"""Decoded pictures in a memory-mapped file: 100,000 of 224 x 256 px take 17 GB, more than a machine's memory."""
+"""Decoded pictures in a memory-mapped file: 100,000 of 224 x 256 px take 17 GB, more than a machine's memory.
+
+A run touches a few pictures at a time.
+"""
 
 import hashlib
 import json

@@ -1,6 +1,8 @@
 """Training: one recipe, one seed, one network; resumes to the step after an interruption.
 
 Pictures are drawn by step number, not by position in a stream, so a resumed run sees what an uninterrupted one sees.
+On a GPU a step is some thousand small kernels, one burst after another: they are captured as two CUDA graphs, forward
+and backward, and nothing in a step waits for the card.
 """
 
 import copy

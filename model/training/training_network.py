@@ -1,4 +1,8 @@
-"""The network as training runs it: both heads of all bursts as one network in groups."""
+"""The network as training runs it: both heads of all bursts as one network in groups, channels last.
+
+Convolutions of five channels are what a processor likes least, so no head runs alone. A test holds this network to the
+heads one by one, gradients included.
+"""
 
 import torch
 from torch import Tensor, nn

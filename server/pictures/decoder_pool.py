@@ -1,4 +1,8 @@
-"""Decoders in processes of their own, one for each thread that asks."""
+"""Decoders in processes of their own, one for each thread that asks.
+
+Pillow's decoders of WebP and AVIF keep the interpreter's lock: for 0.4 s at 50 million pixels, against 28 ms with a
+process, in the same run. And no thread can be stopped.
+"""
 
 import os
 import socket
