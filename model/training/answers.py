@@ -21,15 +21,15 @@ class AnswersError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the teacher said of views 0, 1, 2 ...
+    """The teacher's answers to views 0 to N - 1 of a plan.
 
     Attributes:
-        plan: how the views are drawn.
-        index_digest: SHA-256 of the index of the photographs that they are made of.
+        plan: the plan by which the views are drawn.
+        index_digest: SHA-256 of the index of the photographs that the views are made of.
         labels: (N,) int8: 1 person, 0 no person, -1 unknown.
-        p_person: the teacher's P(person), (N,) in 0..1.
-        hints: what else it saw, (N, H) float16: the main directions of its features, mean square 1.
-        digest: SHA-256 of the file they were read from; empty before.
+        p_person: the teacher's P(person), (N,) float32 in 0..1.
+        hints: main directions of the teacher's features, (N, H) float16, mean square 1.
+        digest: SHA-256 of the file that the answers were read from; empty for answers that were not read.
     """
 
     plan: ViewPlan
@@ -40,11 +40,12 @@ class Answers:
     digest: str = ""
 
     def targets(self, teacher_share: float, label_doubt: float = 1.0) -> npt.NDArray[np.float32]:
-        """What is to be learned, (N, 1 + H): P(person), and the hints.
+        """Targets of training, (N, 1 + H) float32: P(person) in 0..1, and the hints.
 
         Args:
-            teacher_share: share of the answer in P(person), the label has the rest; without a label the answer is all.
-            label_doubt: a label that is farther from the answer than this counts as none, 0..1.
+            teacher_share: weight of the teacher's answer in P(person), 0..1; the label has the rest. A view without a
+                label has the answer alone.
+            label_doubt: a label that differs from the answer by more than this counts as none, 0..1.
         """
         mixed = teacher_share * self.p_person + (1 - teacher_share) * self.labels
         doubted = np.abs(self.p_person - self.labels) > label_doubt
@@ -52,7 +53,11 @@ class Answers:
         return np.column_stack((p_person, self.hints)).astype(np.float32)
 
     def save(self, path: Path) -> None:
-        """Writes a file that `load` reads."""
+        """Writes the answers to a NumPy archive (.npz) that `load` reads.
+
+        Raises:
+            OSError: the file can't be written.
+        """
         np.savez(
             path,
             plan=np.array(json.dumps(asdict(self.plan))),
@@ -64,7 +69,7 @@ class Answers:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads what `save` wrote.
+        """Reads a file that `save` wrote.
 
         Raises:
             AnswersError: no such file, or another kind of file.

@@ -1,8 +1,8 @@
-"""Training pictures composed from stored ones: crops, tilts and patches, with the label worked out again.
+"""Training pictures composed from stored pictures: crops, tilts and patches, each with a label worked out anew.
 
-People are mostly found in photographs of streets and rooms, and easy empty pictures are of animals and things: a
-network can learn the kind of picture instead of the person. Empty crops beside people and patches pasted from one
-picture into another break that tie.
+Most people are in photographs of streets and rooms, and most empty pictures show animals and things: a network can
+learn the kind of picture instead of the person. Empty crops beside people, and patches pasted from one picture into
+another, break that tie.
 """
 
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ from model.training.dataset import Box
 from model.training.photos import MIN_PERSON_AREA
 
 MIN_AREA_WITHOUT_BOXES = 0.8
-"""Share of the picture that a crop keeps where nobody knows where the people are."""
+"""Least share of the picture that a crop keeps where the places of the people are not known."""
 
 PATCH_AREA = (0.1, 0.6)
 """Least and largest share of the frame that a pasted patch covers."""
 
 SHOWN_SHARE = (0.1, 0.4)
-"""A person of whom less than the first share is shown may be background alone; from the second on it counts."""
+"""Shares of a person's box that are shown: below the first the person doesn't count, from the second on it counts."""
 
 Boxes = tuple[Box, ...]
 
@@ -32,13 +32,13 @@ MAX_TILT_DEGREES = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """How pictures are cut and put together.
+    """Rates at which pictures are cropped, tilted and patched.
 
     Attributes:
-        min_area: least share of the picture's area that a crop keeps, where it is known who is in it.
-        empty_crop_share: how often a person picture with boxes is cropped beside the people, if there is room.
-        tilt_share: how often a picture is turned by up to 12 degrees either way.
-        patch_share: how often a patch of another picture is pasted in, where the people of both are known.
+        min_area: least share of the picture's area that a crop keeps, where the places of the people are known.
+        empty_crop_share: share of the pictures with person boxes that are cropped beside the people, if there is room.
+        tilt_share: share of the pictures that are turned, by up to `MAX_TILT_DEGREES` either way.
+        patch_share: share of the pictures that get a patch of another one, where the people of both are known.
     """
 
     min_area: float = 0.3
@@ -53,14 +53,14 @@ def label_of_crop(boxes: Boxes, crop: Box) -> int:
 
 
 def _overlap(box: Box, crop: Box) -> float:
-    """Area that two boxes share."""
+    """Area of the overlap of two boxes, as a share of the picture."""
     width = min(box[0] + box[2], crop[0] + crop[2]) - max(box[0], crop[0])
     height = min(box[1] + box[3], crop[1] + crop[3]) - max(box[1], crop[1])
     return max(width, 0.0) * max(height, 0.0)
 
 
 def random_crop(rng: np.random.Generator, min_area: float, max_area: float = 1.0) -> Box:
-    """A box of random area share and an aspect ratio within 3:4 .. 4:3 of the picture's, anywhere in it."""
+    """A random box anywhere in the picture, with an aspect ratio of 3:4 to 4:3 of the picture's; areas are shares."""
     area = rng.uniform(min_area, max_area)
     stretch = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)) / 2)
     width = min(1.0, np.sqrt(area) * stretch)
@@ -69,7 +69,7 @@ def random_crop(rng: np.random.Generator, min_area: float, max_area: float = 1.0
 
 
 def choose_crop(rng: np.random.Generator, label: int, boxes: Boxes | None, composition: Composition) -> tuple[Box, int]:
-    """A crop and its label."""
+    """Draws a crop; returns the crop and its label."""
     if boxes is None:
         return random_crop(rng, MIN_AREA_WITHOUT_BOXES), label
     if boxes and rng.random() < composition.empty_crop_share:
@@ -88,7 +88,7 @@ class Sample:
     Attributes:
         frame: (height, width, 3) uint8.
         label: 1 person, 0 no person, -1 unknown.
-        boxes: the people in the frame, as fractions of it; None where they are not known.
+        boxes: boxes of the people, as fractions of the frame; None where the places of the people are not known.
     """
 
     frame: npt.NDArray[np.uint8]
@@ -118,7 +118,7 @@ def cut_sample(
     image = Image.fromarray(picture)
     if tilt_degrees:
         middle = (window[0] + window[2]) / 2, (window[1] + window[3]) / 2
-        # The turned window may look past the picture: what is there is the picture's edge, mirrored, not black.
+        # The turned window may look past the picture; there it sees the picture's edge, mirrored, instead of black.
         margin = round(np.sin(np.radians(abs(tilt_degrees))) * max(rows, columns) / 2) + 1
         image = Image.fromarray(np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "reflect"))
         window = (window[0] + margin, window[1] + margin, window[2] + margin, window[3] + margin)
@@ -135,9 +135,18 @@ def random_sample(
     size: tuple[int, int],
     composition: Composition,
 ) -> Sample:
-    """A random crop of a stored picture, mirrored half of the time.
+    """Draws a crop of a stored picture, mirrored half of the time.
 
-    What is drawn, and so the label, is the same at every `size`.
+    The draw does not depend on `size`, so neither does the label. `draw_batch` mirrors again each time a view is seen,
+    which matters for the stored views that a teacher has answered.
+
+    Args:
+        rng: source of the draw.
+        picture: (height, width, 3) uint8 at any size.
+        label: 1 person, 0 no person, -1 unknown.
+        boxes: boxes of the people; None where the places of the people are not known.
+        size: height and width (px) of the sample.
+        composition: rates of cropping and tilting.
     """
     known = () if boxes is None and label == 0 else boxes
     crop, label = choose_crop(rng, label, known, composition)
@@ -154,7 +163,17 @@ def random_sample(
 def paste(
     below: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8], patches: Iterable[Box], moved: float | None = None
 ) -> npt.NDArray[np.uint8]:
-    """A frame with patches of another one in the same places, or moved sideways: 0 to the left edge, 1 to the right."""
+    """Pastes patches of one frame over another.
+
+    Args:
+        below: the frame that is covered, (height, width, 3) uint8.
+        above: the frame that the patches are from, of the same size.
+        patches: boxes of the patches, as fractions of the frame.
+        moved: place to which patches move sideways, 0 (left edge) to 1 (right edge); None: patches stay in place.
+
+    Returns:
+        A new frame (height, width, 3) uint8.
+    """
     height, width = below.shape[:2]
     frame = below.copy()
     for x, y, across, down in patches:
@@ -166,9 +185,9 @@ def paste(
 
 
 def paste_patch(rng: np.random.Generator, sample: Sample, other: Sample) -> Sample:
-    """The sample with a patch of another one in the same place (CutMix, Yun et al. 2019), the label by what is shown.
+    """Pastes a patch of another sample in the same place (CutMix, Yun et al. 2019); labels the result by its people.
 
-    The sample itself where boxes are not known, or where no patch was found that hides or shows people clearly.
+    Returns the sample unchanged if boxes are not known, or if every drawn patch hides or shows a person by halves.
     """
     if sample.boxes is None or other.boxes is None:
         return sample

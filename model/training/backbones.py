@@ -1,4 +1,4 @@
-"""What a teacher sees: features of networks trained by others, whose weights packages carry."""
+"""Backbones of a teacher: networks trained by others, whose weights come in packages, give features of pictures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -75,7 +75,8 @@ class NanoDet(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> Tensor:
-        return _pooled(self.graph(_square((frames.flip(1).float() - self.mean) / self.spread)))  # it takes blue first
+        # The network takes blue first.
+        return _pooled(self.graph(_square((frames.flip(1).float() - self.mean) / self.spread)))
 
 
 class CenterNet(nn.Module):
@@ -146,7 +147,7 @@ DETECTORS: Mapping[str, type[NanoDet | CenterNet | MoveNet]] = {
 
 
 def _square(pictures: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) as squares of `DETECTOR_SIDE_PX`."""
+    """Pictures (B, 3, H, W) resized to squares of `DETECTOR_SIDE_PX`."""
     return functional.interpolate(pictures, (DETECTOR_SIDE_PX, DETECTOR_SIDE_PX), mode="bilinear")
 
 
@@ -156,5 +157,5 @@ def _pooled(maps: Sequence[Tensor]) -> Tensor:
 
 
 def together(*backbones: Backbone) -> Backbone:
-    """The features of several side by side."""
+    """A backbone that gives the features of several backbones side by side."""
     return lambda frames: torch.cat([backbone(frames).float() for backbone in backbones], 1)

@@ -1,4 +1,4 @@
-"""What a run learns from: views in batches, by step, in changing light; and what it is judged by."""
+"""Training data of a run: views in batches, by step, in changing light; and the pictures that the run is judged by."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,31 +24,35 @@ from model.training.views import STORED, ViewPlan, Views, stored_views
 
 
 class OtherViewsError(ValueError):
-    """A teacher's answers that don't go with a recipe, or no place for the frames of its views."""
+    """A teacher's answers to other views than the recipe's, or no folder for the frames of the views."""
 
 
 class Source(Protocol):
-    """Where training frames come from."""
+    """A source of training frames, drawn by step."""
 
     @property
     def digest(self) -> str | None:
-        """Of the teacher's answers, if there are any."""
+        """SHA-256 of the file of the teacher's answers; None without a teacher."""
 
     @property
     def hints(self) -> int:
-        """Hints of a view, H."""
+        """Number of hints of a view, H."""
 
     @property
     def in_memory(self) -> bool:
-        """Whether a batch is there at once."""
+        """True if batches need no prefetching."""
 
     def batch(self, dice: Dice, step: int) -> tuple[Tensor, Tensor]:
-        """Frames (B, H, W, 3) uint8 and targets of a step, P(person) in 0..1 and H hints, (B, 1 + H) float32."""
+        """Draws the frames and targets of a step.
+
+        Returns:
+            Frames (B, height, width, 3) uint8; targets (B, 1 + H) float32, P(person) in 0..1 and H hints.
+        """
 
 
 @dataclass(frozen=True)
 class FreshViews:
-    """Views that are seen once each, with their labels."""
+    """Views that are seen once each, with their labels as targets."""
 
     views: Views
     recipe: Recipe
@@ -65,9 +69,9 @@ class FreshViews:
 
 @dataclass(frozen=True)
 class TaughtViews:
-    """Views that a teacher has answered, drawn again and again: frames (N, H, W, 3) uint8, targets (N, 1 + H).
+    """Views that a teacher has answered, drawn again and again: frames (N, height, width, 3) uint8, targets (N, 1 + H).
 
-    On a GPU all of them lie in its memory.
+    On a GPU, all frames lie in the GPU's memory.
     """
 
     frames: Tensor
@@ -84,18 +88,20 @@ class TaughtViews:
         return self.frames.is_cuda
 
     def batch(self, dice: Dice, step: int) -> tuple[Tensor, Tensor]:
-        numbers = dice.integers(len(self.targets), self.recipe.batch).sort().values  # the frames lie on disk in order
+        # Sorted, since the frames lie on disk in this order.
+        numbers = dice.integers(len(self.targets), self.recipe.batch).sort().values
         return self.frames[numbers], self.targets[numbers]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What a run learns from and is judged by.
+    """Views that a run learns from, and pictures that it is judged by.
 
     Attributes:
         source: the views to learn from.
         train: the training split.
-        val, val_frames: the split it is judged by, and its frames (N, H, W, 3) at the network's size.
+        val: the split that the run is judged by.
+        val_frames: the frames of `val`, (N, H, W, 3) uint8 at the network's size.
     """
 
     source: Source
@@ -117,14 +123,17 @@ def load_training_data(
     """Reads the splits `train` and `val` of a folder of photographs.
 
     Args:
+        folder: folder of photographs with an index.
+        recipe: the run.
         answers: a teacher's answers to the recipe's views; None: the labels alone.
-        pictures: folder for the decoded pictures, which are mapped from there; None: they are decoded into memory.
+        pictures: folder from which the decoded pictures are mapped; None: pictures are decoded into memory.
         store: folder for the frames of answered views, which are rendered once for each size.
-        processes: that render.
-        progress: is told how many of how many pictures are decoded, or views rendered.
+        processes: number of processes that render.
+        progress: called with the number of pictures decoded (or views rendered) and the number of all.
 
     Raises:
-        OtherViewsError: the answers are to other views, or there is no `store` for their frames.
+        OtherViewsError: the answers are to other views, or there is no `store` for the frames of answered views.
+        PhotosError: photographs that can't be used.
     """
     size = (recipe.config.height, recipe.config.width)
     train = read_photos(folder, "train")
@@ -150,7 +159,7 @@ def load_training_data(
 
 
 def _on_device(array: npt.NDArray[Any]) -> Tensor:
-    """The array as a tensor, which on the processor shares its memory."""
+    """The array as a tensor on the training device; on a processor the tensor shares the array's memory."""
     return torch.from_numpy(array).to(training_device())
 
 
@@ -160,8 +169,10 @@ def load_views(
     """The views of a plan over the training split and, where the plan draws some, the pictures without a label.
 
     Args:
-        pictures: folder for the decoded pictures; None: in memory.
-        progress: is told how many of how many pictures of a split are decoded.
+        folder: folder of photographs with an index.
+        plan: the plan of the views.
+        pictures: folder for the decoded pictures; None: pictures are decoded into memory.
+        progress: called with the number of pictures of a split that are decoded and the number of all.
     """
     splits = read_train_side(folder, unlabelled=bool(plan.unlabelled_share))
     parts = [
@@ -172,17 +183,18 @@ def load_views(
 
 @cache
 def _inputs_of_pixels(device: torch.device) -> Tensor:
-    """Network input of each pixel value: (256,) float32; kept, so that no batch waits for it to be copied to a GPU."""
+    """Network input of each pixel value: (256,) float32; cached, so that no batch waits for a copy to the GPU."""
     return torch.from_numpy(pixel_table()).to(device)
 
 
 def draw_batch(step: int, source: Source, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """The batch of a step; depends on the seed and the step alone.
+    """Draws the batch of a step; the batch depends on the seed and the step alone.
 
     Returns:
         Network input (B, 3, H, W) and targets, P(person) in 0..1 and H hints, (B, 1 + H); float32.
     """
-    seed = int(np.random.SeedSequence((recipe.seed, step)).generate_state(1)[0])  # torch takes 32 bits of it
+    # One word of the sequence, since torch takes 32 bits of a seed.
+    seed = int(np.random.SeedSequence((recipe.seed, step)).generate_state(1)[0])
     dice = Dice(torch.Generator(training_device()).manual_seed(seed))
     frames, targets = source.batch(dice, step)
     mirrored = dice.uniform(0, 1, len(frames)) < 0.5
@@ -201,7 +213,7 @@ def draw_batch(step: int, source: Source, recipe: Recipe) -> tuple[Tensor, Tenso
 
 
 def batches(first: int, last: int, source: Source, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of steps `first` to `last` - 1, each drawn while the one before is learned from."""
+    """Yields the batches of steps `first` to `last` - 1; each is drawn while the network learns from the one before."""
     if source.in_memory:
         yield from (draw_batch(step, source, recipe) for step in range(first, last))
         return

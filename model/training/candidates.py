@@ -1,4 +1,4 @@
-"""Policies to choose from: settings of every kind, and those that lose least on pictures for what they read.
+"""Candidate policies: settings of every policy class, and the thresholds that read least for each number of losses.
 
 Thresholds per burst are certified, not two-sided ones: for the same loss they read about 5 % of the frame less.
 """
@@ -12,20 +12,20 @@ from model.exit_policy import PERSON_FROM, POLICIES, PerBurstPolicy, Policy, Two
 from model.training.outcomes import Curves, Floats
 
 CAREFUL_LEVELS = (0.98, 0.95, 0.92, 0.89, 0.86, 0.83, 0.8)
-"""Processed ratios of candidates that lose nothing on the pictures that choose them, and ask for more than need be."""
+"""Processed ratios of candidates stricter than necessary: they lose nothing on the pictures that choose them."""
 
 Ints = npt.NDArray[np.int64]
 
 
 def families() -> Iterator[tuple[str, Iterable[Policy]]]:
-    """Every kind of policy that ever exits, with its settings from careful to bold."""
+    """Yields the name of each policy that ever exits, with its settings from careful to bold."""
     for name, kind in POLICIES.items():
         if kind.acts:
             yield name, kind.settings()
 
 
 def two_sided_path(val: Curves, steps: int = 60) -> list[TwoSidedPolicy]:
-    """Two-sided thresholds from careful to bold, see `_least_read`."""
+    """Two-sided thresholds from careful to bold, at most `steps` of them; see `_least_read`."""
     sure = np.concatenate([np.linspace(0.5, 0.95, 91), 1 - np.geomspace(0.045, 1e-4, 20)])
     sides = np.repeat(sure[:, None], val.p_person.shape[1], 1)
     return [TwoSidedPolicy(1.0, 0.0)] + [
@@ -36,7 +36,7 @@ def two_sided_path(val: Curves, steps: int = 60) -> list[TwoSidedPolicy]:
 
 
 def per_burst_path(val: Curves, steps: int = 60) -> list[PerBurstPolicy]:
-    """Thresholds per burst from careful to bold, beginning with one that never exits; see `_least_read`."""
+    """Thresholds per burst from careful to bold, beginning with a policy that never exits; see `_least_read`."""
     lines = [
         (float(first), float(last))
         for first in np.linspace(0.6, 1.6, 21)
@@ -52,21 +52,22 @@ def per_burst_path(val: Curves, steps: int = 60) -> list[PerBurstPolicy]:
 
 
 def _least_read(sides: Floats, val: Curves, steps: int) -> list[tuple[int, int]]:
-    """For every number of decisions lost on `val` (against the full frame), the pair of sides that reads least.
+    """For every number of decisions lost on `val` (against the full frame), the pair of thresholds that reads least.
 
     Args:
-        sides: (K, T), how sure of its side a decision must be after each burst.
-        steps: so many pairs at most.
+        sides: (K, T), thresholds for one side, after each burst.
+        val: curves of the pictures that choose.
+        steps: most pairs.
 
     Returns:
-        Indices (person's side, empty's side); losses grow and what is read shrinks from each to the next. Before the
-        first that lose something there are more careful ones than need be, for risks that allow hardly any loss.
+        Indices of thresholds (for person, for no person). From each pair to the next, losses grow and the bursts read
+        shrink. The path starts with pairs stricter than necessary, for certificates with very small risk.
     """
     bursts = val.p_person.shape[1]
     final = val.p_person[:, -1] >= PERSON_FROM
 
     def first(sure: Floats) -> Ints:
-        """The burst at which each side is reached in each frame (K, N); that after the last if it isn't."""
+        """The burst at which each frame reaches each threshold, (K, N); the one after the last where it never does."""
         reached = np.array([sure[:, :-1] >= side[:-1] for side in sides])
         ends: Ints = np.where(reached.any(2), reached.argmax(2), bursts)
         return ends

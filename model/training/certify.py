@@ -1,4 +1,4 @@
-"""Learn then Test: of policies chosen on one split, those whose risk another split shows to be small enough."""
+"""Learn then Test (Angelopoulos et al. 2021): policies chosen on one split are tested for their risk on another."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -23,14 +23,14 @@ from model.training.outcomes import Curves, losses, replay
 
 MAX_SPANS: Final = 4
 ROOM: Final = 2.0
-"""A span is expected to hold so many times the pictures of which none may be lost, so that some may."""
+"""Expected pictures of a span, as a multiple of the pictures of which none may be lost; with more, some may be."""
 
 Edges = tuple[float, ...]
 """Ends of spans of the frame, the first at 0."""
 
 
 def fixed_sequence(p_values: Sequence[float], delta: float) -> list[int]:
-    """The hypotheses rejected in their order, up to the first that isn't: no false one with probability 1 - delta."""
+    """Indices of the hypotheses rejected in order, up to the first that is not; all true with probability 1 - delta."""
     for index, value in enumerate(p_values):
         if value > delta:
             return list(range(index))
@@ -38,7 +38,7 @@ def fixed_sequence(p_values: Sequence[float], delta: float) -> list[int]:
 
 
 def holm(p_values: Sequence[float], delta: float) -> list[int]:
-    """The hypotheses rejected by Holm's step-down method (1979), whose order doesn't matter: with the same promise."""
+    """Indices of the hypotheses rejected by Holm's step-down method (1979), in any order; the promise is the same."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     passed = fixed_sequence([p_values[index] * (len(order) - rank) for rank, index in enumerate(order)], delta)
     return sorted(order[rank] for rank in passed)
@@ -50,14 +50,16 @@ TESTS: Final[Mapping[str, Callable[[Sequence[float], float], list[int]]]] = dict
 
 
 def halt_spans(policy: PerBurstPolicy, val: Curves, pictures: int, needed: int) -> Edges | None:
-    """Spans of the frame that pictures left early fall into, as many in each on `val`; the rest is read to its end.
+    """Cuts the frame into spans that hold equal numbers of early exits on `val`.
 
     Args:
-        pictures: of the calibration set.
-        needed: pictures that a span has to have at least.
+        policy: the policy that exits.
+        val: curves of the pictures that choose the spans.
+        pictures: number of pictures in the calibration set.
+        needed: least number of pictures that a span must have.
 
     Returns:
-        Ends of at most `MAX_SPANS` spans; None where too few pictures are left early for one.
+        Ends of at most `MAX_SPANS` spans; None where too few pictures exit early for one span.
     """
     processed = np.sort(replay(policy, val).processed)
     early = processed[processed < 1]
@@ -65,12 +67,13 @@ def halt_spans(policy: PerBurstPolicy, val: Curves, pictures: int, needed: int) 
     if not spans:
         return None
     ends = np.unique([early[math.ceil(len(early) * (part + 1) / spans) - 1] for part in range(spans)])
-    last = 1 - 1 / val.p_person.shape[1]  # after the last burst nothing is early any more
+    # An exit after the last burst is not early.
+    last = 1 - 1 / val.p_person.shape[1]
     return (0.0, *map(float, ends[:-1]), last)
 
 
 def count_spans(policy: PerBurstPolicy, calibration: Curves, loss: str, edges: Edges) -> tuple[Span, ...]:
-    """What the calibration pictures say of each span."""
+    """Counts the calibration pictures and their losses in each span between `edges`."""
     outcome = replay(policy, calibration)
     lost = losses(outcome, calibration, loss)
     spans = []
@@ -95,15 +98,21 @@ def certify(
     procedure: str = "fixed-sequence",
     condition: str = "marginal",
 ) -> Certificate:
-    """Tests the candidates on the calibration pictures; of those that are safe, the one that reads least there.
+    """Tests candidates on the calibration pictures and certifies the safe one that reads least there.
 
     Args:
-        candidates: from careful to bold, chosen without the calibration pictures.
-        val: what they were chosen on; gives the spans of a promise by halt time.
-        loss, procedure, condition: of `model.certificate.LOSSES`, `PROCEDURES`, `CONDITIONS`.
+        candidates: policies from careful to bold, chosen without the calibration pictures.
+        val: curves of the pictures that chose the candidates; they give the spans of a promise by halt time.
+        calibration: curves of the calibration pictures.
+        variant: name of the network.
+        weights: digest of the weights.
+        index_digest: SHA-256 of the index of photographs.
+        risk, delta: with probability 1 - delta, at most a share `risk` is lost; both above 0, below 1.
+        made_by: the command, for the certificate.
+        loss, procedure, condition: one of `model.certificate.LOSSES`, `PROCEDURES`, `CONDITIONS`.
 
     Raises:
-        CertificateError: an unknown name, or a promise that so few pictures can't bear out; it says how many could.
+        CertificateError: an unknown name, or too few pictures for the promise; the message says how many would do.
     """
     for name, value, known in (
         ("loss", loss, LOSSES),
@@ -168,7 +177,7 @@ def certify(
 
 
 def _what_would_do(spans: Sequence[Span], risk: float, delta: float, pictures: int) -> str:
-    """How many pictures would bear out the promise if all went on as in these spans."""
+    """A sentence that says how many pictures would bear out the promise, if the rates of these spans went on."""
     if any(span.errors >= risk * span.pictures for span in spans if span.errors):
         worst = max(span.errors / span.pictures for span in spans if span.pictures)
         return f"the most careful one that fails loses {worst:.1%} there, so that no number could show it"

@@ -1,7 +1,7 @@
-"""A chain of runs: from random weights to the file that is shipped, each run from the weights of the one before.
+"""Chains of runs: from random weights to the shipped file, each run starts from the weights of the run before.
 
-A run that learns from a teacher has its views answered first. Every part of the work keeps its state in the chain's
-folder, so a chain that was interrupted anywhere goes on when it is started again.
+Before a run that learns from a teacher, the teacher answers its views. Every part of the work keeps its state in the
+chain's folder, so an interrupted chain resumes when it is started again.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ class Run:
     """One run of a chain.
 
     Attributes:
-        name: of the run's folder.
-        recipe: what it does.
-        answered_views: views that the teacher answers for it; 0: it learns from labels alone.
+        name: name of the run's folder.
+        recipe: the settings of the run.
+        answered_views: number of views that the teacher answers for the run; 0: the run learns from labels alone.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Run:
 
     @property
     def teacher_folder(self) -> str:
-        """Name of the folder of the answers, the same for runs that learn from the same views."""
+        """Name of the folder of the answers; runs that learn from the same views share it."""
         described = json.dumps({"plan": asdict(self.recipe.views), "count": self.answered_views}, sort_keys=True)
         return hashlib.sha256(described.encode()).hexdigest()[:12]
 
@@ -67,21 +67,21 @@ class Chain:
         return self.runs[0].recipe.variant
 
     def to_dict(self) -> dict[str, Any]:
-        """What `chain_from` reads."""
+        """The tables that `chain_from` reads."""
         return asdict(self)
 
 
 def chain_from(values: dict[str, Any]) -> Chain:
-    """A chain from the tables of a TOML file, or from the note in weights.
+    """Makes a chain from the tables of a TOML file, or from the provenance of weights.
 
     Raises:
-        RecipeError: a field that a chain doesn't have, or one that can't be used; the message names it.
+        RecipeError: an unknown field, or a value that can't be used; the message names the field.
     """
     return converted(values, Chain, "a chain")
 
 
 def read_chain(path: Path) -> Chain:
-    """A chain from TOML: `[[runs]]` with `name`, `answered_views` and a table `recipe` (`Recipe`).
+    """Reads a chain from TOML: `[[runs]]` with `name`, `answered_views` and a table `recipe` (`Recipe`).
 
     Raises:
         RecipeError: no such file, not TOML, or a field that can't be used.
@@ -91,7 +91,7 @@ def read_chain(path: Path) -> Chain:
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """What answers views: a backbone and its name, and the seed of its heads."""
+    """The teacher of a chain: a backbone, its name, and the seed of its heads."""
 
     name: str
     backbone: Backbone
@@ -99,21 +99,21 @@ class Teacher:
 
 
 class Watcher:
-    """Is told how a chain goes on; tells nobody."""
+    """Hears about the progress of a chain; this class ignores everything."""
 
     def works(self, what: str, done: int, total: int) -> None:
-        """Pictures are decoded, views rendered or answered."""
+        """Hears that `done` of `total` pictures are decoded, or views rendered or answered; `what` says which."""
 
     def taught(self, run: Run, taught: Taught) -> None:
-        """The views of a run are answered."""
+        """Hears that the views of a run are answered."""
 
     def training(self, run: Run) -> Progress:
-        """What is told of the steps of a run."""
+        """Returns the listener for the steps of a run."""
         del run
         return lambda **_: None
 
     def ended(self, run: Run, checkpoint: Checkpoint) -> None:
-        """A run is done, just now or before."""
+        """Hears that a run is done, just now or in an earlier call."""
 
 
 def run_chain(
@@ -126,21 +126,24 @@ def run_chain(
     threads: int,
     processes: int = 1,
 ) -> Checkpoint:
-    """Runs a chain, or goes on with the one kept in a folder.
+    """Runs a chain, or resumes the chain kept in a folder.
 
     Args:
-        out: gets `pictures` and `teachers`, which chains of several variants share, and a folder for the variant with
-            one for each run and, at the end, `weights.safetensors`.
-        teacher: answers the views of runs that learn from one; None: the chain has no such run.
-        threads: torch threads.
-        processes: that render views.
+        chain: the runs.
+        photos: folder of photographs.
+        out: folder for the work. It gets `pictures` and `teachers`, which chains of several variants share, and a
+            folder for the variant, with a folder for each run and, at the end, `weights.safetensors`.
+        watcher: hears about the progress.
+        teacher: answers views; None for a chain of which no run needs answers.
+        threads: number of torch threads.
+        processes: number of processes that render views.
 
     Returns:
-        The weights of the last run, which note the chain that they are from.
+        The weights of the last run; their provenance holds the chain.
 
     Raises:
         RecipeError: the chain needs a teacher, and there is none.
-        RunError, TeachError, OtherViewsError: what lies in the folder is of another chain.
+        RunError, TeachError, OtherViewsError: the folder holds work of another chain.
         PhotosError: photographs that can't be used.
     """
     if teacher is None and any(run.answered_views for run in chain.runs):
@@ -174,10 +177,10 @@ def run_chain(
 
 
 def _finished(folder: Path, run: Run, start: Checkpoint | None) -> Checkpoint | None:
-    """The weights of a run that is done; None if it isn't.
+    """The weights of a run that is done; None if the run isn't done.
 
     Raises:
-        RunError: they are of another run.
+        RunError: the weights are of another run.
     """
     file = folder / "weights.safetensors"
     if not file.is_file():
@@ -192,7 +195,7 @@ def _finished(folder: Path, run: Run, start: Checkpoint | None) -> Checkpoint | 
 def _answers(
     run: Run, photos: Path, out: Path, watcher: Watcher, teacher: Teacher, processes: int
 ) -> tuple[Answers, Path]:
-    """The teacher's answers to a run's views, and the folder that they lie in."""
+    """The teacher's answers to a run's views, and the folder of the answers."""
     folder = out / "teachers" / run.teacher_folder
     file = folder / "answers.npz"
     if not file.is_file():

@@ -1,6 +1,6 @@
-"""A data set on its way to an index: its pictures, and all that was left out or repaired.
+"""Data sets on their way to an index: the usable pictures, and remarks on everything left out or repaired.
 
-No picture gets a label or a split that its annotation doesn't say: what is unclear is left out, by name.
+No picture gets a label or a split that its annotation doesn't say. Unclear pictures are left out, with a remark.
 """
 
 import csv
@@ -20,10 +20,10 @@ REMARKS: Final = "index_remarks.csv"
 COLUMNS: Final = ("file", "split", "label", "source", "person_boxes")
 
 Box = tuple[float, float, float, float]
-"""x, y, width, height as fractions of the picture."""
+"""x, y (upper left corner), width and height, as fractions of the picture."""
 
 SLACK: Final = 0.02
-"""Share of the picture's side by which a box may reach past the picture without a remark: annotators round."""
+"""Share of the picture's side by which a box may reach past the picture without a remark, since annotators round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class IndexRow:
     """A picture as a data set names it.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         split: one of `model.training.splits.SPLITS`.
         label: 1 person, 0 no person, -1 unknown.
         source: name of the data set.
-        boxes: of the people; None where they are not known by box.
+        boxes: boxes of the people; None where boxes are not known.
     """
 
     path: Path
@@ -59,12 +59,12 @@ class Remark:
 
 @dataclass(slots=True)
 class DataSet:
-    """What a reader makes of a data set's files.
+    """The content of a data set's files.
 
     Attributes:
         rows: the usable pictures.
-        remarks: everything else.
-        drawn: pictures whose split no file says, and which was drawn.
+        remarks: one for each file or line left out or repaired.
+        drawn: number of pictures whose split was drawn, because no file says it.
     """
 
     rows: list[IndexRow] = field(default_factory=list)
@@ -76,12 +76,12 @@ class DataSet:
         self.remarks.append(Remark(str(file), "left out", reason))
 
     def repair(self, file: Path | str, reason: str) -> None:
-        """Notes that a file is used otherwise than it stands."""
+        """Notes that a file, or a line of one, is used after a repair."""
         self.remarks.append(Remark(str(file), "repaired", reason))
 
 
 class BoxError(ValueError):
-    """A box that says nothing about where somebody is."""
+    """A box that can't be used: not finite, empty, or outside the picture."""
 
 
 class UnclearError(ValueError):
@@ -89,10 +89,10 @@ class UnclearError(ValueError):
 
 
 def own_size(picture: Path) -> tuple[float, float]:
-    """Width and height (px) of a picture, where its annotation doesn't say.
+    """Width and height (px) of a picture, read from its file.
 
     Raises:
-        UnclearError: it can't be read.
+        UnclearError: the file can't be read.
     """
     try:
         return read_picture(picture).size
@@ -103,14 +103,15 @@ def own_size(picture: Path) -> tuple[float, float]:
 def box_between(
     corners: Sequence[float], width: float, height: float, *, counted_from_one: bool = False
 ) -> tuple[Box, str]:
-    """A box from two corners (px) in a picture of `width` x `height` px, cut to the picture.
+    """Makes a box from two corners (px) in a picture of `width` x `height` px; cuts the box to the picture.
 
     Args:
-        corners: x and y of a corner, x and y of the opposite one; in any order.
-        counted_from_one: the first pixel is 1, and the corners are the first and the last pixels within.
+        corners: x and y of a corner, x and y of the opposite corner; in any order.
+        width, height: size of the picture (px).
+        counted_from_one: true if the first pixel is number 1 and the corners are pixels within the box.
 
     Returns:
-        The box, and what was repaired (empty: nothing).
+        The box, and the repairs in words (empty: none).
 
     Raises:
         BoxError: not four finite numbers, a box without an area, or one outside the picture.
@@ -132,12 +133,12 @@ def box_between(
 
 @dataclass(frozen=True, slots=True)
 class IndexSummary:
-    """What was written.
+    """Summary of an index that was written.
 
     Attributes:
-        rows: in the index.
-        remarks: on everything that was left out or repaired.
-        drawn: pictures whose split was drawn.
+        rows: rows of the index.
+        remarks: one for each file or line left out or repaired.
+        drawn: number of pictures whose split was drawn.
     """
 
     rows: tuple[IndexRow, ...]
@@ -145,18 +146,20 @@ class IndexSummary:
     drawn: int
 
     def counted(self, what: str) -> int:
-        """How many remarks say so."""
+        """Number of remarks whose `what` is this."""
         return sum(remark.what == what for remark in self.remarks)
 
 
 def write_index(folder: Path, data: DataSet, *, check: bool = True) -> IndexSummary:
-    """Writes the index of a data set's pictures, which may lie anywhere, and beside it the remarks.
+    """Writes the index of a data set's pictures, which may lie anywhere, and a file of the remarks.
 
-    Without a usable picture no index is written. Besides what the reader left out, pictures are left out that can't be
-    read, or that are named twice with different labels, boxes or splits.
+    Without a usable picture no index is written. Pictures that can't be read, or that are named twice with different
+    labels, boxes or splits, are left out as well.
 
     Args:
-        check: decode every picture; else only see that it is there.
+        folder: folder for index and remarks.
+        data: the pictures.
+        check: true: decode every picture; false: only check that the file exists.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remarks, rows = list(data.remarks), []
@@ -177,7 +180,7 @@ def write_index(folder: Path, data: DataSet, *, check: bool = True) -> IndexSumm
 
 
 def _unique(rows: Iterable[IndexRow], remarks: list[Remark]) -> Iterator[IndexRow]:
-    """Each picture once; a picture of which different things are said, not at all."""
+    """Yields each picture once; leaves out pictures with contradicting rows, with a remark."""
     said: dict[str, list[IndexRow]] = {}
     for row in rows:
         said.setdefault(os.path.realpath(row.path), []).append(row)
@@ -197,7 +200,7 @@ def _fields(row: IndexRow, folder: Path) -> tuple[str, ...]:
 
 
 def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    """A CSV file, which appears whole or not at all."""
+    """Writes a CSV file, which appears whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file, lineterminator="\r\n")
@@ -207,7 +210,7 @@ def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -
 
 
 def _fault(path: Path, check: bool) -> str:
-    """Why a picture can't be read; empty where it can."""
+    """The reason why a picture can't be read; empty where the picture can be read."""
     if check:
         return picture_fault(path)
     return "" if path.is_file() else "no such file"

@@ -1,7 +1,6 @@
-"""How a network does on pictures that are worse than those it is usually judged by.
+"""Figures of a network on degraded pictures: softer, smaller, more compressed or noisier, as cameras deliver them.
 
-A camera delivers softer, smaller, more compressed or noisier pictures than a photograph from the web. Each kind has one
-stated strength, so that figures of different weights stand beside each other.
+Each kind of degradation has one stated strength, so that the figures of different weights can be compared.
 """
 
 import io
@@ -28,18 +27,18 @@ STORED_PX: Final = 208
 """Shorter side of a picture that is compressed."""
 QUALITIES: Final[Mapping[str, int]] = {"JPEG": 20, "WEBP": 20, "AVIF": 45}
 LIGHT: Final = "dusk"
-"""Preset of the simulated sensor that sees the noisy frames."""
+"""Preset of the simulated sensor that takes the noisy frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """One way in which pictures get worse.
+    """One kind of degradation.
 
     Attributes:
-        name: of the kind.
-        strength: how much, in words; empty where pictures stay as they are.
-        change: what it does to a picture, RGB of any size.
-        light: preset of the sensor that sees the frame; None: the frame is the picture.
+        name: name of the kind.
+        strength: strength in words; empty where pictures stay unchanged.
+        change: degrades a picture, RGB of any size.
+        light: preset of the sensor that takes the frame; None: the picture is the frame.
     """
 
     name: str
@@ -49,12 +48,12 @@ class Degradation:
 
 
 def softer(picture: Image.Image) -> Image.Image:
-    """Out of focus (Gaussian)."""
+    """Blurs a picture as a lens out of focus does (Gaussian)."""
     return picture.filter(ImageFilter.GaussianBlur(BLUR_SHARE * min(picture.size)))
 
 
 def smaller(picture: Image.Image, shorter_px: int = SMALL_PX) -> Image.Image:
-    """With a shorter side of so many pixels; a picture that is smaller stays as it is."""
+    """Shrinks a picture to a shorter side of `shorter_px`; a smaller picture stays unchanged."""
     scale = shorter_px / min(picture.size)
     if scale >= 1:
         return picture
@@ -63,7 +62,7 @@ def smaller(picture: Image.Image, shorter_px: int = SMALL_PX) -> Image.Image:
 
 
 def compressed(picture: Image.Image, kind: str) -> Image.Image:
-    """As a file of a kind of compression holds it, `QUALITIES`."""
+    """Compresses and decodes a picture, with a kind of compression and quality of `QUALITIES`."""
     kept = io.BytesIO()
     smaller(picture, STORED_PX).save(kept, kind, quality=QUALITIES[kind])
     with Image.open(kept) as read:
@@ -87,7 +86,7 @@ DEGRADATIONS: Final = (
 
 
 def degraded_frames(photos: Photos, degradation: Degradation, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """All pictures of a split as frames (N, height, width, 3) uint8, worse by one kind; frame i has the noise of id i.
+    """Degraded frames (N, height, width, 3) uint8 of all pictures of a split; frame i has the noise of frame id i.
 
     Raises:
         PhotosError: a file that is missing or not a picture, by name.
@@ -102,7 +101,8 @@ def degraded_frames(photos: Photos, degradation: Degradation, height: int, width
 
     with ThreadPoolExecutor() as pool:
         frames = list(pool.map(load, range(len(photos.photos))))
-    if degradation.light:  # one frame after the other: a sensor's noise is drawn from one generator
+    # One frame after the other: all noise of a sensor is drawn from one generator.
+    if degradation.light:
         sensor = Sensor(PRESETS[degradation.light], SensorGeometry(height, width))
         frames = [sensor.frame(frame, number) for number, frame in enumerate(frames)]
     return np.stack(frames)
@@ -110,12 +110,12 @@ def degraded_frames(photos: Photos, degradation: Degradation, height: int, width
 
 @dataclass(frozen=True, slots=True)
 class DegradedFigures:
-    """How a network does on worse pictures, full frames.
+    """Figures of a network on degraded pictures, full frames.
 
     Attributes:
-        auroc: area under the ROC curve there.
-        change: of the area by the degradation; below 0 where the pictures' being worse costs something.
-        interval: 95 % interval of the change, the same pictures drawn for both (bootstrap within each class).
+        auroc: area under the ROC curve on the degraded pictures, 0..1.
+        change: change of the area by the degradation; below 0 if the degradation costs accuracy.
+        interval: 95 % interval of the change (paired bootstrap within each class).
     """
 
     auroc: float
@@ -126,7 +126,7 @@ class DegradedFigures:
 def degraded_figures(
     clean: npt.NDArray[np.float64], worse: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]
 ) -> DegradedFigures:
-    """The figures for P(person) (N,) of the pictures as they are and of the same made worse."""
+    """The figures, from P(person) (N,) of the unchanged pictures and of the same pictures degraded."""
 
     def change(both: npt.NDArray[np.float64], drawn: npt.NDArray[np.int64]) -> float:
         return auroc(both[:, 1], drawn) - auroc(both[:, 0], drawn)

@@ -1,7 +1,7 @@
-"""Detail that pictures lose on their way: by a small sensor, a lens out of focus, a camera's JPEG.
+"""Loss of detail in training frames: by a small sensor, a lens out of focus, a camera's JPEG.
 
-A network that has seen sharp pictures alone leans on detail that other cameras don't deliver. Whole batches at a time,
-and nothing waits for a result, so that a GPU is kept busy.
+A network trained on sharp pictures alone relies on detail that other cameras don't deliver. Functions work on whole
+batches and never wait for a result, so that a GPU is kept busy.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch.nn import functional
 from model.training.light import LUMINANCE, Dice
 
 BLOCK_PX = 8
-"""Side of the blocks that JPEG transforms."""
+"""Side of the blocks that JPEG transforms (ITU-T T.81)."""
 
 LUMINANCE_TABLE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -38,15 +38,15 @@ COLOUR_TABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How often and how much detail frames lose.
+    """Rates and strengths of the loss of detail.
 
     Attributes:
-        small_share: how many of the frames come from fewer pixels.
-        small_scale: least and largest scale of these, before they are made as large as the others again.
-        blur_share: how many are out of focus.
-        blur: least and largest standard deviation of that (Gaussian), as a share of the frame's height.
-        jpeg_share: how many have been through JPEG, colours at half the resolution.
-        jpeg_quality: least and largest quality of that (as libjpeg counts it), 1 to 100.
+        small_share: share of the frames that come from fewer pixels, 0..1.
+        small_scale: least and largest scale to which these frames are shrunk before they are enlarged again.
+        blur_share: share of the frames that are out of focus, 0..1.
+        blur: least and largest standard deviation of the blur (Gaussian), as a share of the frame's height.
+        jpeg_share: share of the frames that pass JPEG, with colours at half the resolution, 0..1.
+        jpeg_quality: least and largest quality of the JPEG, 1 to 100 as libjpeg counts.
     """
 
     small_share: float = 0.0
@@ -73,10 +73,10 @@ def soften(dice: Dice, frames: Tensor, detail: Detail) -> Tensor:
 
 
 def fewer_pixels(length: int, scale: Tensor) -> Tensor:
-    """What sampling a line of `length` pixels at smaller scales (B,), and back by linear interpolation, does to it.
+    """Matrices that shrink a line of `length` pixels to scales (B,) and enlarge it again by linear interpolation.
 
     Returns:
-        Matrices (B, length, length) whose rows sum to 1.
+        (B, length, length) float32; rows sum to 1.
     """
     few = (length * scale).round().clamp(1, length)[:, None, None]
     places = torch.arange(length, device=scale.device, dtype=torch.float32)
@@ -90,10 +90,10 @@ def fewer_pixels(length: int, scale: Tensor) -> Tensor:
 
 
 def out_of_focus(length: int, sigma_px: Tensor) -> Tensor:
-    """What Gaussian blur of standard deviations (B,) does to a line of `length` pixels, its ends repeated.
+    """Matrices that blur a line of `length` pixels (Gaussian, standard deviations (B,) in px); its ends are repeated.
 
     Returns:
-        Matrices (B, length, length) whose rows sum to 1.
+        (B, length, length) float32; rows sum to 1.
     """
     places = torch.arange(-length, 2 * length, device=sigma_px.device, dtype=torch.float32)
     weights = torch.exp(-((places - places[length : 2 * length, None]) ** 2) / (2 * sigma_px[:, None, None] ** 2))
@@ -105,7 +105,7 @@ def out_of_focus(length: int, sigma_px: Tensor) -> Tensor:
 
 
 def _resampled(frames: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Frames (B, height, width, 3) uint8 with a matrix for the rows and one for the columns of each."""
+    """Applies a matrix to the rows and another to the columns of each frame (B, height, width, 3) uint8."""
     count, height, width, channels = frames.shape
     pixels = torch.bmm(rows, frames.reshape(count, height, width * channels).float()).reshape(
         count, height, width, channels
@@ -127,7 +127,7 @@ def compress(dice: Dice, frames: Tensor, detail: Detail) -> Tensor:
 def through_jpeg(frames: Tensor, quality: Tensor) -> Tensor:
     """Frames (B, height, width, 3) uint8 after JPEG (ITU-T T.81) of qualities (B,) 1 to 100.
 
-    JPEG loses detail where it quantises and where it halves the colours; its coding loses nothing and is left out.
+    JPEG loses detail by quantisation and by halving the colours' resolution; entropy coding loses none and is left out.
     """
     _, height, width, _ = frames.shape
     shades = frames.permute(0, 3, 1, 2).float()

@@ -1,4 +1,4 @@
-"""Where training runs."""
+"""The device that training runs on."""
 
 import torch
 

@@ -13,12 +13,13 @@ from model.training.photos import Photos, load_frames
 
 
 class Evaluation:
-    """Pictures, what the network says of their full frames, and what policies make of them; nothing is done twice.
+    """Evaluation of a network on pictures, under any policy; each picture is decoded and read in full only once.
 
     Attributes:
-        runtime, photos: the network and the pictures.
-        frames: (N, H, W, 3) uint8.
-        curves: of the full frames.
+        runtime: the network.
+        photos: the pictures.
+        frames: frames of the pictures, (N, H, W, 3) uint8.
+        curves: the network's outputs over the full frames.
     """
 
     def __init__(self, runtime: StepRuntime, photos: Photos) -> None:
@@ -30,14 +31,14 @@ class Evaluation:
 
     @cached_property
     def sources(self) -> dict[str, Flags]:
-        """Which pictures are of which source, `all` first; sources that lack a class are left out."""
+        """Masks (N,) bool of the pictures of each source, `all` first; sources that lack a class are left out."""
         names = np.array([photo.source for photo in self.photos.photos])
         chosen = {"all": np.full(len(names), True)} | {name: names == name for name in sorted(set(names.tolist()))}
         labels = self.curves.labels
         return {name: which for name, which in chosen.items() if len(set(labels[which].tolist())) == 2}
 
     def outcome(self, policy: ExitPolicy) -> Outcome:
-        """What a policy makes of the pictures: replayed on the curves, run through the network where it skips."""
+        """Outcome of a policy: replayed on the curves; run through the network where the policy skips bursts."""
         if policy not in self._outcomes:
             self._outcomes[policy] = run(policy, self.runtime, self.frames, self.curves)
         return self._outcomes[policy]
@@ -49,12 +50,12 @@ class Evaluation:
         return self._figures[policy]
 
     def by_source(self, policy: ExitPolicy) -> Iterator[tuple[str, ExitFigures]]:
-        """A policy's figures over all pictures and, after that, by source."""
+        """Yields a policy's figures over all pictures, then over the pictures of each source."""
         outcome = self.outcome(policy)
         for name, which in self.sources.items():
             yield name, figures_of(outcome.chosen(which), self.curves.chosen(which))
 
     def mean_macs(self, figures: ExitFigures) -> float:
-        """Mean multiply-accumulates a frame."""
+        """Mean multiply-accumulates of a frame."""
         config = self.runtime.config
         return figures.ratios[0] * config.bursts_per_frame * config.macs_per_burst

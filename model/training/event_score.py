@@ -1,4 +1,4 @@
-"""A score for streams, after MLPerf Tiny's streaming wakeword: detections in windows, false ones per hour."""
+"""Score of streams, after MLPerf Tiny's streaming wakeword: detections in windows, false detections an hour."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,25 +7,26 @@ from dataclasses import dataclass
 from model.training.metrics import poisson_interval, wilson_interval
 
 GRACE_S = 1.0
-"""A detection counts for a window until so long after its end, as in MLPerf Tiny."""
+"""Time after a window's end in which a detection still counts for the window, as in MLPerf Tiny."""
 DEBOUNCE_S = 1.0
-"""A false detection so soon after another one is the same one."""
+"""Time after a false detection in which further ones count as the same one."""
 
 Window = tuple[float, float]
-"""Start and end of the time that a person is there, in seconds."""
+"""Start and end of a person's presence, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamingScore:
-    """How well detections meet windows; intervals are 95 %.
+    """Score of the detections in a stream; intervals are 95 %.
 
     Attributes:
-        windows, found: how many there were, and how many had a detection from their start to `grace_s` after their end.
-        recall_interval: of found / windows (Wilson).
-        delay_s: mean time from a window's start to its first detection; None if none was found.
-        false_alarms: detections outside windows, those within `debounce_s` of the one before counting as one.
+        windows: number of windows.
+        found: number of windows with a detection from their start to `grace_s` after their end.
+        recall_interval: interval of found / windows (Wilson).
+        delay_s: mean time from a window's start to its first detection; None if no window was found.
+        false_alarms: number of detections outside windows; those within `debounce_s` of the one before count as one.
         hours: length of the stream.
-        false_per_hour_interval: of false_alarms / hours (exact Poisson).
+        false_per_hour_interval: interval of false_alarms / hours (exact Poisson).
     """
 
     windows: int
@@ -53,9 +54,9 @@ def streaming_score(
     grace_s: float = GRACE_S,
     debounce_s: float = DEBOUNCE_S,
 ) -> StreamingScore:
-    """Scores detections (times in seconds) against windows in a stream of a length.
+    """Scores detections (times in seconds) against the windows of a stream.
 
-    A detection that lies in two windows, because of the grace, counts for the later one.
+    A detection that lies in two windows, because of the grace, counts for the later window.
 
     Raises:
         ValueError: windows that end before they start, overlap or are out of order, or no length.

@@ -1,6 +1,6 @@
-"""What light and a sensor do to training frames: colour, exposure, noise, wiped out rectangles.
+"""Changes of light in training frames: colour, exposure, noise, wiped out rectangles.
 
-Whole batches at a time, and nothing waits for a result, so that a GPU is kept busy.
+Functions work on whole batches and never wait for a result, so that a GPU is kept busy.
 """
 
 import math
@@ -13,7 +13,7 @@ READ_NOISE_E = 4.0
 """Electrons, as in the presets of the simulated sensor."""
 
 LUMINANCE = (0.299, 0.587, 0.114)
-"""Of red, green and blue (ITU-R BT.601)."""
+"""Shares of red, green and blue in the luma of display values (ITU-R BT.601)."""
 
 ERASED_SIDES = (0.05, 0.3)
 """Least and largest share of the frame's rows, and of its columns, that a wiped out rectangle takes."""
@@ -21,19 +21,19 @@ ERASED_SIDES = (0.05, 0.3)
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """How strongly the light of frames is changed.
+    """Rates and strengths of the changes of light.
 
     Attributes:
         brightness: largest shift, as a share of the full scale.
         contrast: least and largest factor about the middle of the scale.
         saturation: least and largest factor.
         hue_degrees: largest turn of the colours about the grey axis.
-        grey_share: how many of the frames are without colour, as from a sensor without filters.
-        noise_share: how many get shot and read noise.
-        white_electrons: least and largest number of electrons (e) of a white pixel, where noise is added.
-        exposure: least and largest share of the full scale that white reaches, where noise is added; what a sensor's
-            largest gain can't make up for in the dark.
-        erase_share: in how many a rectangle is wiped out (random erasing, Zhong et al. 2017).
+        grey_share: share of the frames without colour, as from a sensor without filters, 0..1.
+        noise_share: share of the frames with shot and read noise, 0..1.
+        white_electrons: least and largest number of electrons (e) of a white pixel in frames with noise.
+        exposure: least and largest share of the full scale that white reaches in frames with noise; a sensor's largest
+            gain can't make up for all darkness.
+        erase_share: share of the frames with a rectangle wiped out (random erasing, Zhong et al. 2017), 0..1.
     """
 
     brightness: float = 32 / 255
@@ -48,34 +48,34 @@ class Light:
 
 
 class Dice:
-    """Random numbers of one generator, on its device."""
+    """Random numbers of one torch generator, as tensors on the generator's device."""
 
     def __init__(self, generator: torch.Generator) -> None:
         self.generator, self.device = generator, generator.device
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """float32, `low` to below `high`."""
+        """Uniform float32, `low` to below `high`."""
         return torch.rand(shape, generator=self.generator, device=self.device) * (high - low) + low
 
     def log_uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """float32, `low` to below `high`, each doubling as likely as the others."""
+        """Log-uniform float32, `low` to below `high`: each doubling is as likely as the others."""
         return self.uniform(math.log(low), math.log(high), *shape).exp()
 
     def normal(self, *shape: int) -> Tensor:
-        """float32, mean 0, variance 1."""
+        """Normal float32, mean 0, variance 1."""
         return torch.randn(shape, generator=self.generator, device=self.device)
 
     def integers(self, high: int, *shape: int) -> Tensor:
-        """int64, 0 to below `high`."""
+        """Uniform int64, 0 to below `high`."""
         return torch.randint(high, shape, generator=self.generator, device=self.device)
 
     def some(self, count: int, share: float) -> Tensor:
-        """A random share, rounded, of the indices below `count`; their order is random too."""
+        """Indices of a random share (rounded) of `count` items, in random order: int64."""
         return torch.randperm(count, generator=self.generator, device=self.device)[: round(count * share)]
 
 
 def change_light(dice: Dice, frames: Tensor, light: Light) -> Tensor:
-    """Frames (B, height, width, 3) uint8, each in a light of its own; the same shape and dtype."""
+    """Frames (B, height, width, 3) uint8, each in a light of its own; keeps shape and dtype."""
     count = len(frames)
     colour, shift = _colour_changes(dice, count, light)
     pixels = torch.baddbmm(shift[:, None, None], frames.reshape(count, -1, 3).float(), colour).reshape(frames.shape)
@@ -91,7 +91,7 @@ def change_light(dice: Dice, frames: Tensor, light: Light) -> Tensor:
 
 
 def _colour_changes(dice: Dice, count: int, light: Light) -> tuple[Tensor, Tensor]:
-    """For each frame a matrix (3, 3) on its colours, rows as inputs, and a shift (in 0..255) of all of them."""
+    """For each frame a colour matrix (3, 3), rows as inputs, and a shift of all colours on the scale 0..255."""
     saturation = dice.uniform(*light.saturation, count)
     saturation[dice.some(count, light.grey_share)] = 0
     contrast = dice.uniform(*light.contrast, count)
@@ -111,7 +111,7 @@ def _hue_turns(angles: Tensor) -> Tensor:
 
 
 def _erase(dice: Dice, pixels: Tensor) -> Tensor:
-    """Frames (B, height, width, 3) with a rectangle of each wiped out with one random colour."""
+    """Frames (B, height, width, 3), each with a rectangle filled with one random colour."""
     count, *sides, _ = pixels.shape
     within = []
     for side in sides:
@@ -124,13 +124,16 @@ def _erase(dice: Dice, pixels: Tensor) -> Tensor:
 
 
 def add_noise(dice: Dice, pixels: Tensor, white_electrons: Tensor, exposure: Tensor | None = None) -> Tensor:
-    """Shot and read noise of sensors whose white pixel collects so many electrons, (B,); sRGB (B, ...) 0..255, float32.
+    """Adds shot and read noise to sRGB frames (B, ...) float32 in 0..255.
 
-    Both as normal noise in linear light; the display curve is taken as a power of 2.2. The simulated sensor
-    (`sensor_sim.sensor`), which has more to it, is what this is held to by a test.
+    Both are normal noise in linear light; the display curve is taken as a power of 2.2. A test holds this short model
+    to the simulated sensor (`sensor_sim.sensor`).
 
     Args:
-        exposure: share of the full scale that white reaches, (B,); all of it if None.
+        dice: source of the noise.
+        pixels: the frames.
+        white_electrons: electrons of a white pixel, (B,).
+        exposure: share of the full scale that white reaches, (B,) in 0..1; None: 1.
     """
     each = (-1, *(1 for _ in pixels.shape[1:]))
     electrons = white_electrons.reshape(each)

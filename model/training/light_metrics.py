@@ -1,4 +1,4 @@
-"""How a network does in the light of each of the sensor's presets."""
+"""Figures of a network in the light of each of the sensor's presets."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from sensor_sim.sensor import PRESETS, Sensor
 def preset_metrics(
     runtime: StepRuntime, frames: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
 ) -> Iterator[tuple[str, BinaryMetrics]]:
-    """Full frames (N, H, W, 3) uint8 as the sensor sees them under each preset; frame i has the noise of frame id i."""
+    """Yields each preset with the figures of full frames (N, H, W, 3) uint8 under it; frame i has the noise of id i."""
     geometry = SensorGeometry(runtime.config.height, runtime.config.width)
     for name, config in PRESETS.items():
         sensor = Sensor(config, geometry)

@@ -1,7 +1,8 @@
-"""How much pictures look like those of one source: what kinds of picture to draw more often.
+"""Likeness of pictures to the pictures of one source, by which a plan draws some kinds of picture more often.
 
-The pictures to be judged by are often of one kind, everyday scenes say, while those to learn from are of many. A small
-head on a backbone's features tells the kinds apart; a picture is judged by a head that has not seen it (cross-fitting).
+The pictures that a network is judged by are often of one kind, for example everyday scenes, while those it learns from
+are of many kinds. A small head on a backbone's features tells the kinds apart. Each picture is judged by a head that
+was not trained on it (cross-fitting).
 """
 
 import csv
@@ -21,22 +22,22 @@ from model.training.picture_store import names_digest
 from model.training.teacher import FOLDS, features_of, fit_head
 
 SIZE = (105, 120)
-"""Height and width (px) of the pictures looked at: too few to tell a source by its sharpness or its compression."""
+"""Height and width (px) of the pictures judged: too small to tell a source by its sharpness or its compression."""
 
 PART = 1024
-"""Pictures decoded at a time."""
+"""Number of pictures decoded at a time."""
 
 Progress = Callable[[int, int], None]
-"""Is told how many of how many pictures have been looked at."""
+"""Is called with the number of pictures judged and the number of all."""
 
 
 def likeness(features: Tensor, chosen: npt.NDArray[np.bool_], seed: int = 1) -> npt.NDArray[np.float32]:
-    """P(of the source) of each picture, as if half of all pictures were: (N,) in 0..1.
+    """P(picture is of the source) of each picture, as if half of all pictures were: (N,) float32 in 0..1.
 
     Args:
-        features: (N, F) of the pictures.
-        chosen: (N,), which of the pictures are of the source.
-        seed: of the folds and the heads.
+        features: features of the pictures, (N, F).
+        chosen: mask of the pictures of the source, (N,).
+        seed: seed of the folds and the heads.
 
     Raises:
         PhotosError: fewer than two pictures are of the source, or fewer than two are not.
@@ -60,7 +61,7 @@ def likeness(features: Tensor, chosen: npt.NDArray[np.bool_], seed: int = 1) -> 
 
 
 def picture_features(photos: Photos, backbone: Backbone, folder: Path, progress: Progress) -> Tensor:
-    """Features (N, F) float16 of pictures at `SIZE`, kept in a folder so that interrupted work goes on."""
+    """Features (N, F) float16 of pictures at `SIZE`; kept in a folder, so that interrupted work resumes."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"features_{names_digest(photos)[:12]}.npy"
     parts = [torch.from_numpy(np.load(file))] if file.is_file() else []
@@ -86,10 +87,11 @@ def write_likeness(folder: Path, of: Mapping[Path, float]) -> int:
     """Adds the column `likeness` to a folder's index, or replaces it.
 
     Args:
-        of: likeness, 0..1, by picture as `Photo.path` names it; the others get none.
+        folder: folder of photographs with an index.
+        of: likeness, 0..1, by `Photo.path`; other pictures get an empty field.
 
     Returns:
-        How many pictures got one.
+        Number of pictures that got a likeness.
 
     Raises:
         PhotosError: no index.

@@ -27,7 +27,7 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
 
 
 def share_interval(share: float, trials: int) -> tuple[float, float]:
-    """`wilson_interval` of a proportion that is given as such."""
+    """`wilson_interval` of a share (0..1) of `trials`."""
     return wilson_interval(round(share * trials), trials)
 
 
@@ -35,8 +35,14 @@ def share_interval(share: float, trials: int) -> tuple[float, float]:
 class BinaryMetrics:
     """Person against no person at the threshold 0.5; all shares in 0..1.
 
-    `interval` is the 95 % interval of the balanced accuracy: the mean of two independent Wilson intervals, combined
-    as Newcombe (1998) does for sums.
+    Attributes:
+        persons, empties: number of pictures with and without a person.
+        persons_found: share of the pictures with a person that are decided so.
+        empties_kept: share of the pictures without a person that are decided so.
+        balanced_accuracy: mean of these two shares.
+        interval: 95 % interval of the balanced accuracy: the mean of two independent Wilson intervals, combined as
+            Newcombe (1998) does for sums.
+        auroc, average_precision, calibration_error: see the functions of these names.
     """
 
     persons: int
@@ -76,7 +82,7 @@ def binary_metrics(p_person: Floats, labels: Labels) -> BinaryMetrics:
 
 
 def auroc(scores: Floats, labels: Labels) -> float:
-    """Chance that a random person picture scores above a random empty one, ties counting half."""
+    """Area under the ROC curve: P(a random person picture scores above a random empty one), ties counting half."""
     person, empty = scores[labels == 1], np.sort(scores[labels == 0])
     below = np.searchsorted(empty, person, "left")
     ties = np.searchsorted(empty, person, "right") - below
@@ -84,13 +90,14 @@ def auroc(scores: Floats, labels: Labels) -> float:
 
 
 def average_precision(scores: Floats, labels: Labels) -> float:
-    """Mean precision over the persons in order of their scores, 0..1; equal scores are taken in at once.
+    """Mean precision over the persons in order of their scores, 0..1; pictures of equal score enter at once.
 
-    The area under the precision-recall steps, as scikit-learn and the PASCAL VOC of 2010 and later have it.
+    The area under the steps of precision over recall, as in scikit-learn and in PASCAL VOC from 2010 on.
     """
     order = np.argsort(-scores, kind="stable")
     found = np.cumsum(labels[order] == 1)
-    last = np.append(np.diff(scores[order]) != 0, True)  # of those with this score
+    # True at the last picture of each score.
+    last = np.append(np.diff(scores[order]) != 0, True)
     precision, recalled = (found / np.arange(1, len(order) + 1))[last], found[last]
     return float((np.diff(recalled, prepend=0) * precision).sum() / found[-1])
 
@@ -100,7 +107,9 @@ class ReliabilityBin:
     """Pictures whose P(person) lies from `low` to `high`.
 
     Attributes:
-        pictures, persons: how many, and how many of them show one.
+        low, high: ends of the bin, 0..1.
+        pictures: number of pictures.
+        persons: number of these that show a person.
         p_person: mean of P(person); NaN without pictures.
     """
 
@@ -112,7 +121,7 @@ class ReliabilityBin:
 
 
 def reliability(p_person: Floats, labels: Labels, bins: int = 15) -> list[ReliabilityBin]:
-    """P(person) against the share of persons, over bins of equal width (DeGroot and Fienberg 1983)."""
+    """Reliability diagram (DeGroot, Fienberg 1983): P(person) against the share of persons, in bins of equal width."""
     place = np.minimum((p_person * bins).astype(int), bins - 1)
     counts = np.bincount(place, minlength=bins)
     sums, persons = np.bincount(place, p_person, bins), np.bincount(place, labels, bins)
@@ -129,9 +138,9 @@ def reliability(p_person: Floats, labels: Labels, bins: int = 15) -> list[Reliab
 
 
 def calibration_error(p_person: Floats, labels: Labels, bins: int = 15) -> float:
-    """Expected calibration error, 0..1: how far P(person) is from the share of persons, over bins of equal width.
+    """Expected calibration error (Naeini et al. 2015), 0..1.
 
-    Naeini et al. 2015; each bin weighs as much as it has pictures.
+    The mean distance of P(person) from the share of persons over bins of equal width, weighted by the bins' pictures.
     """
     filled = [each for each in reliability(p_person, labels, bins) if each.pictures]
     return sum(abs(each.p_person * each.pictures - each.persons) for each in filled) / len(labels)
@@ -140,7 +149,7 @@ def calibration_error(p_person: Floats, labels: Labels, bins: int = 15) -> float
 def bootstrap_interval(
     statistic: Callable[[Floats, Labels], float], p_person: Floats, labels: Labels, draws: int = 400, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % percentile interval of a statistic by pictures drawn again within each class (Efron, Tibshirani 1993)."""
+    """95 % percentile interval of a statistic, by bootstrap within each class (Efron, Tibshirani 1993)."""
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(labels == label) for label in (0, 1)]
     values = []
@@ -158,10 +167,11 @@ def mean_interval(values: Floats) -> tuple[float, float]:
 
 
 def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.bool_]) -> tuple[int, int, float]:
-    """Whether two deciders differ on the same pictures (McNemar 1947), exactly: only those count that one got right.
+    """McNemar's exact test (1947) of whether two deciders differ on the same pictures.
 
     Returns:
-        Pictures that only the first got right, that only the second did, and the two-sided binomial p-value.
+        Number of pictures that only the first got right, number that only the second got right, and the two-sided
+        binomial p-value.
     """
     first, second = int((first_right & ~second_right).sum()), int((~first_right & second_right).sum())
     trials = first + second
@@ -173,7 +183,7 @@ def poisson_interval(count: int) -> tuple[float, float]:
     """Exact 95 % interval of the mean of a Poisson count (Garwood 1936), by bisection."""
 
     def tail(mean: float, most: int) -> float:
-        """P(at most so many)."""
+        """P(a count of at most `most`)."""
         return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(most + 1))
 
     def solve(most: int, level: float) -> float:

@@ -14,20 +14,20 @@ SCRATCH_ROWS = 6
 
 
 def can_norm_pool(features: Tensor) -> bool:
-    """Whether `norm_pool` takes these features."""
+    """True if `norm_pool` takes these features: bfloat16 on a processor, and the kernel is built."""
     return lib is not None and features.device.type == "cpu" and features.dtype == torch.bfloat16
 
 
 def norm_pool(features: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalises by the batch's own statistics, then ReLU and the larger of two columns.
+    """Normalises by the batch's own statistics, applies ReLU and takes the larger of two columns.
 
     Args:
         features: (B, C, R, W) bfloat16, see `can_norm_pool`.
-        scale, shift: (C,) float32, of the normed values.
-        epsilon: added to the variance.
+        scale, shift: factor and offset of the normed values, (C,) float32.
+        epsilon: constant added to the variance.
 
     Returns:
-        (B, C, R, W // 2) bfloat16, and the features' mean and variance (C,), float32, without gradients.
+        Pooled features (B, C, R, W // 2) bfloat16; mean and variance of the features, (C,) float32, no gradients.
     """
     normed: tuple[Tensor, Tensor, Tensor]
     normed = _NormPool.apply(features, scale, shift, epsilon)  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -70,7 +70,7 @@ class _NormPool(torch.autograd.Function):
         lib.rascanet_norm_pool_gradient_sums(*given, _floats(scratch), _floats(sums), _floats(products))
         shift_gradient = _by_channel(sums, channels)
         scale_gradient = (_by_channel(products, channels) - mean * shift_gradient) * deviation
-        # The statistics depend on the features too, which takes the gradient's mean and its part along them away.
+        # The statistics depend on the features too: their gradient removes the mean, and the part along the features.
         count = features.numel() // channels
         by_in = -factor * deviation * scale_gradient / count
         constant = -factor * shift_gradient / count - by_in * mean
@@ -94,5 +94,5 @@ def _bits(values: Tensor) -> Any:
 
 
 def _by_channel(sums: Tensor, channels: int) -> Tensor:
-    """Sums of a row (W * C,) -> (C,), float64."""
+    """Sums of the columns of a row, (W * C,) -> (C,), float64."""
     return sums.double().reshape(-1, channels).sum(0)

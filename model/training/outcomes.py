@@ -1,4 +1,4 @@
-"""Early exits over labelled pictures: full-frame curves once, then any policy that only exits, replayed on them."""
+"""Outcomes of exit policies on labelled pictures: policies that only exit are replayed on the curves of full frames."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,10 +25,11 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """What the network says after each burst of whole frames.
+    """The network's output after each burst of whole frames.
 
     Attributes:
-        p_person, confidence: (N, T) in 0..1.
+        p_person: P(person), (N, T) in 0..1.
+        confidence: P(the decision at the burst is the final one), (N, T) in 0..1.
         labels: (N,) of 0 and 1.
     """
 
@@ -37,12 +38,12 @@ class Curves:
     labels: npt.NDArray[np.int64]
 
     def chosen(self, which: npt.NDArray[np.int64] | Flags) -> "Curves":
-        """Those of some pictures."""
+        """The curves of some pictures, by index or mask."""
         return Curves(self.p_person[which], self.confidence[which], self.labels[which])
 
 
 def read_curves(runtime: StepRuntime, frames: npt.NDArray[np.uint8], photos: Photos) -> Curves:
-    """Curves of frames (N, H, W, 3) of these pictures."""
+    """Reads the curves of frames (N, H, W, 3) uint8, whose labels are those of `photos`."""
     results = [runtime.step(frame, runtime.initial_hidden()) for frame in frames]
     return Curves(
         np.array([result.p_person for result in results]),
@@ -53,12 +54,12 @@ def read_curves(runtime: StepRuntime, frames: npt.NDArray[np.uint8], photos: Pho
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a policy makes of pictures.
+    """Outcome of a policy on pictures.
 
     Attributes:
-        p_person: P(person) that the decision rests on, (N,).
-        processed: share of the bursts processed, (N,).
-        exited: whether the policy ended the frame early, (N,).
+        p_person: P(person) that the decision rests on, (N,) in 0..1.
+        processed: share of the bursts processed, (N,) in 0..1.
+        exited: true where the policy ended the frame early, (N,).
     """
 
     p_person: Floats
@@ -66,17 +67,17 @@ class Outcome:
     exited: Flags
 
     def chosen(self, which: Flags) -> "Outcome":
-        """For some of the pictures."""
+        """The outcome for the pictures of a mask (N,)."""
         return Outcome(self.p_person[which], self.processed[which], self.exited[which])
 
     def right(self, labels: npt.NDArray[np.int64]) -> Flags:
-        """Which decisions agree with the labels."""
+        """Mask (N,) of the decisions that agree with the labels."""
         agree: Flags = (self.p_person >= PERSON_FROM) == (labels == 1)
         return agree
 
 
 def replay(policy: ExitPolicy, curves: Curves) -> Outcome:
-    """A policy that only exits, on stored curves: exactly what it would do frame by frame."""
+    """Replays a policy that only exits on stored curves; the outcome is exactly that of reading frame by frame."""
     if policy.skips:
         raise ValueError(f"the policy {policy.name!r} changes the hidden state; it has to be run through the network")
     count, bursts = curves.p_person.shape
@@ -91,20 +92,21 @@ def replay(policy: ExitPolicy, curves: Curves) -> Outcome:
 
 
 def _first_verdicts(policy: ExitPolicy, curves: Curves) -> Iterator[tuple[int, Verdict]]:
-    """Of each frame the first burst at which the policy doesn't continue, and what it says; else the last burst."""
+    """Yields for each frame the first burst at which the policy doesn't continue, with the verdict; else the last."""
     bursts = curves.p_person.shape[1]
     for chances, confidences in zip(curves.p_person.tolist(), curves.confidence.tolist(), strict=True):
         state, verdict, burst = START, Verdict.CONTINUE, -1
-        while verdict is Verdict.CONTINUE and burst < bursts - 2:  # at the last burst nothing is left to save
+        # At the last burst no burst is left to save, so the policy is not asked.
+        while verdict is Verdict.CONTINUE and burst < bursts - 2:
             burst += 1
             verdict, state = policy.verdict(Seen((burst + 1) / bursts, chances[burst], confidences[burst]), state)
         yield (bursts - 1 if verdict is Verdict.CONTINUE else burst), verdict
 
 
 def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8], curves: Curves) -> Outcome:
-    """Any policy; those that skip go through the network for each frame of which they skip a burst.
+    """The outcome of any policy; frames of which the policy skips a burst are read again by the network.
 
-    Up to its first skip a frame's curve is the full frame's, so that most frames can be told from `curves`.
+    Up to the first skip, a frame's curve is that of the full frame, so most frames are replayed from `curves`.
     """
     if not policy.skips:
         return replay(policy, curves)
@@ -120,7 +122,7 @@ def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8],
 
 
 def losses(outcome: Outcome, curves: Curves, loss: str) -> Flags:
-    """Which pictures are lost under a policy, (N,), see `model.certificate.LOSSES`."""
+    """Mask (N,) of the pictures lost under a policy, see `model.certificate.LOSSES`."""
     early, full = outcome.p_person >= PERSON_FROM, curves.p_person[:, -1] >= PERSON_FROM
     lost: Flags = early != full
     return lost & (full == (curves.labels == 1)) if loss == "accuracy" else lost
@@ -131,13 +133,13 @@ class ExitFigures:
     """A policy's figures over pictures; intervals are 95 %.
 
     Attributes:
-        pictures: how many.
-        accuracy, accuracy_interval: balanced, 0..1.
-        disagreement, interval: share decided otherwise than by the full frame.
-        ratios: mean share of bursts processed over all pictures, those with and those without a person.
-        ratio_interval: of the mean over all pictures.
-        exits: frames that the policy ended early.
-        halts: pictures by the share of bursts processed, in `HALT_BINS` bins of equal width.
+        pictures: number of pictures.
+        accuracy, accuracy_interval: balanced accuracy, 0..1, and its interval.
+        disagreement, interval: share of decisions that differ from the full frame's, 0..1, and its interval.
+        ratios: mean share of bursts processed, over all pictures, those with and those without a person; 0..1.
+        ratio_interval: interval of the mean over all pictures.
+        exits: number of frames that the policy ended early.
+        halts: numbers of pictures by the share of bursts processed, in `HALT_BINS` bins of equal width.
     """
 
     pictures: int
@@ -155,7 +157,7 @@ HALT_BINS = 10
 
 
 def figures_of(outcome: Outcome, curves: Curves) -> ExitFigures:
-    """The figures; both classes have to be there."""
+    """The figures of an outcome; both classes must be present."""
     person = curves.labels == 1
     lost = losses(outcome, curves, "disagreement")
     metrics = binary_metrics(outcome.p_person, curves.labels)

@@ -34,15 +34,15 @@ LABEL_RULE = (
     f"that of the index; `rascanet data vww` and `voc` ask for a person on {MIN_PERSON_AREA:.1%} of the picture"
 )
 NOT_KNOWN: Final = ("", "null", "none", "nan")
-"""Fields of an index that say nothing, as programs write them."""
+"""Fields that programs write where a value is missing."""
 LABELS: Final = {"0": 0, "0.0": 0, "1": 1, "1.0": 1} | dict.fromkeys(NOT_KNOWN, UNKNOWN)
-"""Labels as an index spells them; a column with gaps is written with decimals by some programs."""
+"""Labels by their spelling in an index; some programs write a column with gaps with decimals."""
 LIKENESS: Final = "likeness"
 """Column that `rascanet data likeness` adds to an index."""
 BOX_REACH: Final = 0.5
-"""How far a box may reach past the picture, in sides of the picture: a box in pixels is none in fractions."""
+"""Largest reach of a box past the picture, as a share of its side; a box beyond it is given in pixels by mistake."""
 NAMED: Final = 20
-"""Lines left out that are named in the log; the others are counted."""
+"""Number of left-out lines that are named in the log; the others are only counted."""
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +60,11 @@ class Photo:
     """One picture.
 
     Attributes:
+        path: path of the file.
         label: 1 person, 0 no person, -1 unknown.
         source: name of the data set that the picture is from.
-        boxes: of its people; None where they are not known by box.
-        likeness: to the pictures of one source, 0 to 1 (`model.training.likeness`); None where nobody measured it.
+        boxes: boxes of the people; None where boxes are not known.
+        likeness: likeness to the pictures of one source, 0..1 (`model.training.likeness`); None: not measured.
     """
 
     path: Path
@@ -78,11 +79,11 @@ class Photos:
     """The labelled pictures of one split.
 
     Attributes:
-        split: its name.
+        split: name of the split.
         photos: the pictures.
-        index_digest: SHA-256 of the index that they come from.
-        split_counts: pictures of each split in that index, labelled ones or the others as `photos` are.
-        left_out: lines of that index that can't be used.
+        index_digest: SHA-256 of the index.
+        split_counts: number of pictures of each split in the index; labelled or unlabelled ones, as `photos` are.
+        left_out: number of lines of the index that can't be used.
     """
 
     split: str
@@ -93,7 +94,7 @@ class Photos:
 
     @property
     def scope(self) -> str:
-        """Which part of the index these pictures are, in words."""
+        """The part of the index that these pictures are, in words."""
         counts = ", ".join(f"{name} {self.split_counts[name]}" for name in SPLITS if self.split_counts.get(name))
         left_out = f"; {self.left_out} lines can't be used" if self.left_out else ""
         return f"{len(self.photos)} of the {sum(self.split_counts.values())} pictures of the index ({counts}){left_out}"
@@ -105,12 +106,17 @@ class Photos:
 
 
 def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
-    """The labelled pictures of a split, or those without a label, in the order of the index.
+    """Reads the labelled pictures of a split, or its unlabelled ones, in the order of the index.
 
     Lines that can't be used are left out, and named in the log.
 
+    Args:
+        folder: folder of photographs with an index.
+        split: one of `model.training.splits.SPLITS`.
+        labelled: true: pictures with a label; false: pictures without.
+
     Raises:
-        PhotosError: no index, or one without the columns that it has to have.
+        PhotosError: no index, or an index without the required columns.
         EmptySplitError: no labelled picture in the split.
     """
     index = folder / INDEX
@@ -124,7 +130,8 @@ def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
     lines, left_out = _lines(index, content)
     for remark in left_out[:NAMED]:
         said = str(remark)
-        log.warning("%s", said if said.isprintable() else ascii(said))  # names may hold anything
+        # Names of files may hold control characters.
+        log.warning("%s", said if said.isprintable() else ascii(said))
     if len(left_out) > NAMED:
         log.warning("%s: %d lines left out in all", index, len(left_out))
     counts = Counter(line.split for line in lines if (line.photo.label != UNKNOWN) == labelled)
@@ -137,10 +144,10 @@ def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
 
 
 def read_train_side(folder: Path, *, unlabelled: bool = True) -> list[Photos]:
-    """The split `train` and, if wanted and not empty, `unlabelled`.
+    """Reads the split `train` and, if wanted and not empty, the split `unlabelled`.
 
     Raises:
-        PhotosError: no index, or one without the columns that it has to have.
+        PhotosError: no index, or an index without the required columns.
         EmptySplitError: no labelled picture in `train`.
     """
     splits = [read_photos(folder, "train")]
@@ -168,7 +175,7 @@ class _Line(NamedTuple):
 
 
 def _lines(index: Path, content: bytes) -> tuple[list[_Line], list[Remark]]:
-    """The usable lines of an index, and what is wrong with each of the others.
+    """The usable lines of an index, and a remark on each of the others.
 
     Raises:
         PhotosError: columns are missing.
@@ -199,10 +206,10 @@ def _lines(index: Path, content: bytes) -> tuple[list[_Line], list[Remark]]:
 
 
 def _line(folder: Path, row: dict[str | Any, str | Any]) -> _Line:
-    """A line of the index.
+    """Reads a line of the index.
 
     Raises:
-        ValueError: what is wrong with it.
+        ValueError: a line that can't be used; the message names the fault.
     """
     if None in row:
         raise ValueError("it has more fields than the first line; a comma within a field needs quotes around it")
@@ -221,10 +228,10 @@ def _line(folder: Path, row: dict[str | Any, str | Any]) -> _Line:
 
 
 def _likeness(text: str) -> float | None:
-    """The likeness in a field; None where there is none.
+    """The likeness in a field; None where the field is empty.
 
     Raises:
-        ValueError: it is not a number from 0 to 1.
+        ValueError: the field is not a number from 0 to 1.
     """
     if text.lower() in NOT_KNOWN:
         return None
@@ -238,10 +245,10 @@ def _likeness(text: str) -> float | None:
 
 
 def _boxes(text: str) -> tuple[Box, ...] | None:
-    """The boxes in a field; None where it is empty or null.
+    """The boxes in a field; None where the field is empty or null.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: the field holds something else.
     """
     if text.lower() in NOT_KNOWN:
         return None
@@ -260,10 +267,10 @@ def _boxes(text: str) -> tuple[Box, ...] | None:
 
 
 def load_frames(photos: Photos, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """All pictures of a split as frames (N, height, width, 3) uint8.
+    """Decodes all pictures of a split as frames (N, height, width, 3) uint8.
 
     Raises:
-        PhotosError: a file that is missing or not a picture, by name.
+        PhotosError: a file that is missing or not a picture; the message names the file.
     """
     frames = np.empty((len(photos.photos), height, width, 3), np.uint8)
     fill_frames(frames, photos, range(len(frames)))

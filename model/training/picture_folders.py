@@ -14,9 +14,13 @@ LABELS: Final = {"no_person": 0, "person": 1}
 
 
 def read_folders(folder: Path, val_share: float = 0.1, calibration_share: float = 0.1) -> DataSet:
-    """The pictures in `person/` and `no_person/`, at any depth; in `train/person/` and so on where there are splits.
+    """Reads the pictures in `person/` and `no_person/`, at any depth; with splits, in `train/person/` and so on.
 
-    Names of folders count in capitals too. The split of pictures outside a split's folder is drawn by name.
+    Names of folders may have capitals. Pictures outside a split's folder get a split drawn by name.
+
+    Args:
+        folder: the folder of these folders.
+        val_share, calibration_share: shares of the drawn pictures for these splits, 0..1.
 
     Raises:
         PhotosError: there is no such folder.
@@ -45,7 +49,7 @@ def read_folders(folder: Path, val_share: float = 0.1, calibration_share: float 
 
 
 def _parts(folder: Path) -> Iterator[tuple[Path, str | None, int]]:
-    """Folders of one label with their splits; None where the split is to be drawn."""
+    """Yields each folder of one label with its split (None: to be drawn) and the label."""
     for inside in _folders(folder):
         name = inside.name.lower()
         if name in LABELS:
@@ -61,9 +65,10 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path, data: DataSet) -> Iterator[Path]:
-    """The files in a folder at any depth, by name; hidden ones and links to folders are passed over."""
+    """Yields the files in a folder at any depth, by name; passes over hidden files and links to folders."""
     waiting = [os.fspath(folder)]
-    while waiting:  # no recursion: folders may lie deeper than Python's stack
+    # No recursion: folders may lie deeper than Python's stack.
+    while waiting:
         place = waiting.pop()
         try:
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)

@@ -1,4 +1,4 @@
-"""Decoded pictures in a memory-mapped file: 100,000 of 224 x 256 px take 17 GB, more than a machine's memory.
+"""Decoded pictures in a memory-mapped file: 100,000 pictures of 224 x 256 px take 17 GB, more than most memories.
 
 A run touches a few pictures at a time.
 """
@@ -16,10 +16,10 @@ import numpy.typing as npt
 from model.training.photos import Photos, PhotosError, fill_frames
 
 PART = 2048
-"""Pictures after which the note of what is done is written."""
+"""Number of pictures after which progress is noted on disk."""
 
 Progress = Callable[[int, int], None]
-"""Is told how many of how many pictures are decoded."""
+"""Is called with the number of pictures decoded and the number of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Pictures:
 
 
 def names_digest(photos: Photos) -> str:
-    """SHA-256 of which pictures there are, in which order; by name, so that the folder may be moved."""
+    """SHA-256 of the pictures' names in their order; folders don't count, so the pictures may be moved."""
     names = "\n".join("/".join(photo.path.parts[-2:]) for photo in photos.photos)
     return hashlib.sha256(os.fsencode(names)).hexdigest()
 
@@ -56,10 +56,10 @@ def stored_frames(
 ) -> npt.NDArray[np.uint8]:
     """All pictures of a split as frames (N, height, width, 3) uint8 at `size`, mapped from a file in `folder`.
 
-    The file is made if it isn't there; interrupted work goes on.
+    Makes the file if it is missing; interrupted work resumes.
 
     Raises:
-        PhotosError: a picture that is missing or not readable, or a file of other pictures in the folder; by name.
+        PhotosError: a picture that can't be read, or a file of other pictures in the folder; the message names it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     count = len(photos.photos)

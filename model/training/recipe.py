@@ -23,28 +23,34 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides the outcome of a run, beside the data.
+    """Settings of a run: everything that decides the outcome, beside the data.
 
     Attributes:
         variant: name of the network.
-        frame_size: rows and columns (px) of the frames trained on; the variant's own if None. No weight depends on it,
-            so a network may begin on small frames.
-        epochs: passes; one draws `epoch_views` views.
-        epoch_views: as many as the training split has pictures if None. Given, a run is as long whatever the pictures.
-        batch: views a step.
+        frame_size: rows and columns (px) of the frames trained on; None: those of the variant. No weight depends on the
+            size, so a network may begin on small frames.
+        seed: seed of weights, views and light.
+        epochs: number of epochs, each of `epoch_views` views.
+        epoch_views: views of an epoch; None: as many as the training split has pictures.
+        batch: views of a step.
         learning_rate: peak of the warm-up and cosine schedule (AdamW).
-        burst_loss_share: weight of all bursts' losses (each by the square of the rows seen) beside the final one's.
+        warmup_share: share of the steps in which the learning rate rises, 0..1.
+        weight_decay: weight decay of AdamW (Loshchilov & Hutter 2019).
+        burst_loss_share: weight of all bursts' losses (each by the square of the rows seen) beside the final burst's.
         confidence_loss: weight of the confidence head's loss.
-        ema_decay: of the averaged weights, which are the ones evaluated and shipped.
-        label_smoothing: how far targets stay from 0 and 1.
-        teacher_share: weight of a teacher's P(person) in the target, beside the label; needs its answers.
-        label_doubt: a label that is farther from the teacher's P(person) than this is not believed, 0..1.
-        hint_loss: weight of the loss by which the network learns to tell the teacher's hints from its hidden state.
-        bfloat16: convolutions and matrix products in bfloat16, twice as fast where the processor can do it.
-        mixup_share: how often two views are blended, with their targets (mixup, Zhang et al. 2018).
-        views: how the training pictures are drawn and composed.
-        light: how their light is changed, anew each time.
-        detail: how much detail they lose, anew each time.
+        ema_decay: decay of the averaged weights, which are evaluated and shipped.
+        label_smoothing: the targets of P(person) lie half of this from 0 and 1.
+        teacher_share: weight of a teacher's P(person) in the target, 0..1; the label has the rest.
+        label_doubt: a label that differs from the teacher's P(person) by more than this is not believed, 0..1.
+        hint_loss: weight of the loss by which the network learns to predict the teacher's hints from its hidden state.
+        bfloat16: true: convolutions and matrix products in bfloat16, twice as fast on processors that support it.
+        mixup_share: share of the views that are blended with another, targets too (mixup, Zhang et al. 2018).
+        views: the plan by which training pictures are drawn and composed.
+        light: changes of light, drawn anew each time a view is seen.
+        detail: loss of detail, drawn anew each time a view is seen.
+
+    Raises:
+        RecipeError: a value out of its range; the message names the field.
     """
 
     variant: str = DEFAULT_VARIANT
@@ -81,7 +87,7 @@ class Recipe:
 
     @property
     def config(self) -> RaScaNetConfig:
-        """The network at the size of the frames trained on."""
+        """Config of the network at the size of the frames trained on."""
         config = VARIANTS[self.variant]
         return replace(config, height=self.frame_size[0], width=self.frame_size[1]) if self.frame_size else config
 
@@ -90,10 +96,10 @@ class Recipe:
 
 
 def recipe_from(values: dict[str, Any]) -> Recipe:
-    """A recipe from the tables of a TOML file or of `Recipe.to_dict`; fields that aren't named have their defaults.
+    """Makes a recipe from the tables of a TOML file or of `Recipe.to_dict`; fields left out have their defaults.
 
     Raises:
-        RecipeError: a field that a recipe doesn't have, or one that can't be used; the message names it.
+        RecipeError: an unknown field, or a value that can't be used; the message names the field.
     """
     return converted(values, Recipe, "a recipe")
 
@@ -126,10 +132,10 @@ def _surplus(values: dict[str, Any], known: dict[str, Any], table: str = "") -> 
 
 
 def read_recipe(path: Path) -> Recipe:
-    """A recipe from TOML: the fields of `Recipe`, with tables `views`, `views.composition`, `light` and `detail`.
+    """Reads a recipe from TOML: the fields of `Recipe`, with tables `views`, `views.composition`, `light` and `detail`.
 
     Raises:
-        RecipeError: no such file, not TOML, or a field that a recipe doesn't have.
+        RecipeError: no such file, not TOML, an unknown field, or a value that can't be used.
     """
     return read_toml(path, Recipe, "a recipe")
 

@@ -10,13 +10,13 @@ from model.training.photos import Photos
 
 @dataclass(frozen=True, slots=True)
 class RowPrior:
-    """Where in the frame the people of some pictures are, from the first row on: what rows can't tell yet.
+    """Share of the people that has come into view, over the share of rows read.
 
     Attributes:
-        shares: of the frame's rows that have been read, (T + 1,) from 0 to 1.
-        begun: share of the pictures whose uppermost person box has begun by then.
-        ended: share whose largest person box lies wholly within.
-        pictures: with a person whose boxes are known.
+        shares: shares of the frame's rows that are read, (T + 1,) from 0 to 1.
+        begun: at each of `shares`, share of the pictures whose uppermost person box has begun, (T + 1,).
+        ended: at each of `shares`, share of the pictures whose largest person box is read to its end, (T + 1,).
+        pictures: number of pictures with a person whose boxes are known.
     """
 
     shares: npt.NDArray[np.float64]
@@ -26,7 +26,7 @@ class RowPrior:
 
 
 def row_prior(photos: Photos, bursts: int) -> RowPrior | None:
-    """The prior of the pictures that show a person, over so many bursts; None if no boxes are known."""
+    """The prior of the pictures that show a person, over `bursts` bursts; None if no boxes are known."""
     boxed = [photo.boxes for photo in photos.photos if photo.label == 1 and photo.boxes]
     if not boxed:
         return None

@@ -1,4 +1,4 @@
-"""P(person) that means what it says: Platt scaling (Platt 1999), folded into the last layer."""
+"""Platt scaling (Platt 1999), folded into the last layer: makes P(person) agree with the share of persons."""
 
 from dataclasses import dataclass, replace
 
@@ -22,13 +22,13 @@ class Scaling:
 
 
 def fit_scaling(margins: Margins, labels: npt.NDArray[np.int64]) -> Scaling:
-    """Maximum likelihood with both classes weighing the same, by Newton's method with halved steps.
+    """Fits the scaling by maximum likelihood, with equal weight of both classes (Newton's method with halved steps).
 
-    Fit it on `val`, on which the weights were chosen anyway: a certificate needs calibration pictures that nothing else
-    has seen.
+    Call it with pictures of `val`, on which the weights were chosen anyway: a certificate needs calibration pictures
+    that nothing else was fitted on.
 
     Args:
-        margins: (N,) of the final decisions.
+        margins: margins of the final decisions, (N,).
         labels: (N,) of 0 and 1, both present.
     """
     weights = np.where(labels == 1, 0.5 / (labels == 1).sum(), 0.5 / (labels == 0).sum())
@@ -54,13 +54,13 @@ def fit_scaling(margins: Margins, labels: npt.NDArray[np.int64]) -> Scaling:
 
 
 def fitted_on(checkpoint: Describable) -> str | None:
-    """The split that P(person) of these weights was scaled on, by their provenance; None if it wasn't."""
+    """The split on which P(person) of these weights was scaled, from the provenance; None if it was not scaled."""
     scaling = checkpoint.provenance.get("calibration")
     return scaling.get("split", "calibration") if scaling else None
 
 
 def apply_scaling(checkpoint: Checkpoint, scaling: Scaling) -> Checkpoint:
-    """The same network with scaled logits; the offset is split evenly between the two."""
+    """The same network with scaled logits; each logit gets half of the offset."""
     tensors = dict(checkpoint.tensors)
     shift = np.array([-0.5, 0.5]) * scaling.offset
     weight, bias = "classifier.classify.weight", "classifier.classify.bias"
@@ -70,13 +70,14 @@ def apply_scaling(checkpoint: Checkpoint, scaling: Scaling) -> Checkpoint:
 
 
 def choose_exit_threshold(curves: npt.NDArray[np.float64], max_disagreement: float = MAX_DISAGREEMENT) -> float:
-    """The lowest threshold at which exits contradict the full frame in at most this share of the frames.
+    """The lowest threshold at which exits contradict the full frame in at most a share `max_disagreement` of frames.
 
     Args:
         curves: P(person) after each burst of each frame, (N, T) in 0..1.
+        max_disagreement: largest share of frames, 0..1.
 
     Returns:
-        The threshold in 0.5..1, a hair above the highest early P(person) of the first frame that is one too many.
+        The threshold in 0.5..1, just above the highest early P(person) of the first frame that would exceed the share.
     """
     early, final = curves[:, :-1].max(1), curves[:, -1]
     mistaken = np.sort(early[final < PERSON_FROM])[::-1]

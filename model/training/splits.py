@@ -1,4 +1,4 @@
-"""Which pictures are learned from, chosen by, calibrated on and judged by."""
+"""Splits: the pictures to learn from, to choose by, to calibrate on and to judge by."""
 
 import hashlib
 import os
@@ -8,6 +8,6 @@ SPLITS: Final = ("train", "calibration", "val", "test", "unlabelled")
 
 
 def split_by_name(name: str, val_share: float, calibration_share: float) -> str:
-    """A split drawn by the hash of a picture's name: the same on every machine, whatever else lies in the folder."""
+    """Draws a split by the hash of a picture's name: the same on every machine and beside any other pictures."""
     drawn = int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big") / 2**64
     return "val" if drawn < val_share else "calibration" if drawn < val_share + calibration_share else "train"

@@ -1,7 +1,7 @@
 """Swaps: training pictures in which people are covered by another picture, or put into one without people.
 
-In most photographs the scene gives people away: streets and rooms have some, meadows and single things have none. A
-swap keeps the scene and changes the people, so its label follows from them alone.
+In most photographs the scene gives people away: streets and rooms show people, meadows and single things don't. A swap
+keeps the scene and changes the people, so the label of a swap follows from the people alone.
 """
 
 from collections.abc import Container, Sequence
@@ -18,24 +18,24 @@ from model.training.picture_store import Pictures
 
 CROP = Composition(min_area=0.35, empty_crop_share=0.0)
 BESIDE = replace(CROP, empty_crop_share=1.0)
-"""Crops that show nobody of pictures that show somebody."""
+"""Composition of crops beside the people of a picture."""
 
 BESIDE_PEOPLE, OTHER = "beside people", "other"
 
 SCENES = {BESIDE_PEOPLE: 0.45, "coco": 0.1, "voc": 0.25, OTHER: 0.2}
-"""Where crops without people are from: beside people, or by source, in these shares."""
+"""Shares of the crops without people that are from beside people, or from each source."""
 
 PEOPLE = {"voc": 0.2, OTHER: 0.8}
-"""Where people are from, by source. Few pictures of VOC show somebody, of other size than elsewhere."""
+"""Shares of the people that are from each source. VOC has few people, and of other sizes than other sources."""
 
 MAX_COVERED = 0.55
-"""Of a frame; more of another picture is the other picture."""
+"""Largest share of a frame that patches cover; with more, the frame would be the other picture."""
 
 PERSON_AREA = (0.01, 0.6)
 """Least and largest share of the frame of a person that is put into a picture."""
 
 MARGIN = 0.3
-"""Most by which a patch is wider than the person, on each side, as a share of the person's size."""
+"""Largest margin of a patch around the person, on each side, as a share of the person's size."""
 
 TRIES = 500
 
@@ -50,9 +50,14 @@ class Swaps:
     pictures: Pictures | npt.NDArray[np.uint8]
 
     def draw(self, rng: np.random.Generator, size: Size) -> tuple[Sample, int]:
-        """A swap at `size` (height, width), with a person half of the time; and the index of the picture with people.
+        """Draws a swap, which shows a person half of the time. The draw does not depend on `size`.
 
-        What is drawn is the same at every size.
+        Args:
+            rng: source of the draw.
+            size: height and width (px) of the sample.
+
+        Returns:
+            The swap, and the index of the picture with people.
 
         Raises:
             PhotosError: the photographs have no people with boxes, or none without.
@@ -75,12 +80,12 @@ class Swaps:
 
     @cached_property
     def _with_people(self) -> dict[str, list[int]]:
-        """The pictures of each of `PEOPLE`."""
+        """Indices of the pictures with people, by the sources of `PEOPLE`."""
         return self._by_source(PEOPLE, [photo.label == 1 and bool(photo.boxes) for photo in self.photos.photos])
 
     @cached_property
     def _without(self) -> dict[str, list[int]]:
-        """The pictures of each of `SCENES`, but those with people."""
+        """Indices of the pictures without people, by the sources of `SCENES`."""
         return self._by_source(SCENES, [photo.label == 0 for photo in self.photos.photos])
 
     def _by_source(self, names: dict[str, float], wanted: Sequence[bool]) -> dict[str, list[int]]:
@@ -95,7 +100,7 @@ class Swaps:
         return self._sample(rng, self._with_people[_pick(rng, PEOPLE, self._with_people)], composition, size)
 
     def _scene(self, rng: np.random.Generator, size: Size) -> Sample:
-        """A crop without people, if it can be had."""
+        """A crop without people, if one is found."""
         name = _pick(rng, SCENES, {*self._without, BESIDE_PEOPLE})
         if name == BESIDE_PEOPLE:
             return self._people(rng, BESIDE, size)[0]
@@ -110,7 +115,7 @@ class Swaps:
 
 
 def _pick(rng: np.random.Generator, shares: dict[str, float], among: Container[str]) -> str:
-    """One of the names that there are pictures of, in their shares."""
+    """Draws a name in proportion to `shares`, from the names in `among`."""
     left = {name: share for name, share in shares.items() if name in among}
     if not left:
         raise PhotosError("swaps take pictures with person boxes, and some without people")
@@ -118,7 +123,7 @@ def _pick(rng: np.random.Generator, shares: dict[str, float], among: Container[s
 
 
 def _grown(rng: np.random.Generator, box: Box, least: float) -> Box:
-    """A box with a random margin on each side, within the frame."""
+    """A box enlarged by a random margin on each side, cut to the frame."""
     x, y, width, height = box
     left, top, right, bottom = rng.uniform(least, MARGIN, 4) * (width, height, width, height)
     x0, y0 = max(0.0, x - left), max(0.0, y - top)
@@ -126,7 +131,7 @@ def _grown(rng: np.random.Generator, box: Box, least: float) -> Box:
 
 
 def _over_people(rng: np.random.Generator, boxes: Boxes) -> list[Box]:
-    """Patches that cover everybody: one each, or one for all."""
+    """Patches that cover all people: one for each person, or one for all."""
     if len(boxes) > 4 or rng.random() < 0.3:
         x, y = min(box[0] for box in boxes), min(box[1] for box in boxes)
         right, bottom = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
@@ -135,6 +140,6 @@ def _over_people(rng: np.random.Generator, boxes: Boxes) -> list[Box]:
 
 
 def _around_one(rng: np.random.Generator, boxes: Boxes) -> list[Box]:
-    """A patch around somebody who is neither tiny nor everywhere, if there is somebody."""
+    """A patch around one person whose size is within `PERSON_AREA`; empty if no person is."""
     fit = [box for box in boxes if PERSON_AREA[0] <= box[2] * box[3] <= PERSON_AREA[1]]
     return [_grown(rng, fit[int(rng.integers(len(fit)))], 0.0)] if fit else []

@@ -1,8 +1,8 @@
 """A teacher: small heads on the features of backbones, and their answers to the views of a plan.
 
-The backbones (`model/training/backbones.py`) stay as they are: each view passes them once; heads are learned from the
-features in minutes. A view is answered by a head that was not trained on views of the same picture (cross-fitting), so
-that answers are as unsure as they would be of new pictures, and a wrong label doesn't come back as a sure answer.
+The backbones (`model/training/backbones.py`) are not trained: each view passes them once, and heads learn from the
+features in minutes. The head that answers a view was not trained on views of the same picture (cross-fitting), so
+answers are as unsure as on new pictures, and a wrong label doesn't come back as a sure answer.
 """
 
 import json
@@ -26,27 +26,27 @@ from model.training.photos import Photos, load_frames, read_photos
 from model.training.views import ViewPlan, stored_views
 
 SIZE = (210, 240)
-"""Height and width (px) at which the teacher looks at views: the larger network's, for which they are stored anyway."""
+"""Height and width (px) of the views that the teacher answers: the larger network's, whose views are stored anyway."""
 
 CHUNK = 2048
-"""Views whose features are saved together, so that an interrupted run goes on."""
+"""Number of views whose features are saved together, so that an interrupted run resumes."""
 
 HINTS = 64
-"""Directions of the features that are handed on."""
+"""Number of principal directions of the features given to the student as hints."""
 
 FOLDS = 4
 LABEL_SMOOTHING = 0.05
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is going on, how much of it is done, and how much there is."""
+"""Is called with the kind of work in words, the number of items done and the number of all."""
 
 
 class TeachError(ValueError):
-    """A teacher's work that can't go on."""
+    """Work of a teacher that can't be resumed."""
 
 
 def features_of(frames: npt.NDArray[np.uint8], backbone: Backbone, batch: int = 64) -> Tensor:
-    """Features (N, F) float16 of frames (N, H, W, 3)."""
+    """Features (N, F) float16 of frames (N, H, W, 3) uint8."""
     device = training_device()
     with torch.inference_mode():
         parts = [backbone(part.to(device).permute(0, 3, 1, 2)) for part in torch.split(torch.from_numpy(frames), batch)]
@@ -54,7 +54,7 @@ def features_of(frames: npt.NDArray[np.uint8], backbone: Backbone, batch: int = 
 
 
 def _view_features(frames: npt.NDArray[np.uint8], backbone: Backbone, folder: Path, progress: Progress) -> Tensor:
-    """Features of the views; kept in `folder` chunk by chunk, so that the work can be interrupted."""
+    """Features (N, F) float16 of the views; kept in `folder` chunk by chunk, so that interrupted work resumes."""
     parts = []
     for start in range(0, len(frames), CHUNK):
         file = folder / f"features_{start}.npy"
@@ -68,7 +68,7 @@ def _view_features(frames: npt.NDArray[np.uint8], backbone: Backbone, folder: Pa
 
 
 class Head(nn.Sequential):
-    """P(person) as a logit from features: standardised, one hidden layer."""
+    """A head that gives the logit of P(person) from features: standardisation and one hidden layer."""
 
     def __init__(self, features: Tensor) -> None:
         count = features.shape[1]
@@ -77,25 +77,25 @@ class Head(nn.Sequential):
         self.to(features.device)
 
     def logits(self, features: Tensor) -> Tensor:
-        """(N,) from features (N, F)."""
+        """Logits (N,) of features (N, F)."""
         found: Tensor = self((features - self.mean) / self.spread)[:, 0]
         return found
 
     def p_person(self, features: Tensor, batch: int = 4096) -> Tensor:
-        """(N,) in 0..1."""
+        """P(person) of features (N, F): (N,) in 0..1."""
         self.eval()
         with torch.inference_mode():
             return torch.sigmoid(torch.cat([self.logits(part) for part in torch.split(features, batch)]))
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and spread (F,) of features (N, F), float32, the spread a little more so that it is never nothing."""
+    """Mean and spread (F,) of features (N, F), float32; a small constant keeps the spread above 0."""
     some = features[:: max(1, len(features) // 8192)].float()
     return some.mean(0), some.std(0) + 1e-3
 
 
 def fit_head(features: Tensor, labels: Tensor, chosen: Tensor, seed: int, epochs: int = 4, batch: int = 256) -> Head:
-    """Learns a head from the chosen views, which the plan has balanced."""
+    """Trains a head on the chosen views, which the plan has balanced by label."""
     torch.manual_seed(seed)
     head = Head(features).train()
     steps = max(100, epochs * len(chosen) // batch)
@@ -115,7 +115,7 @@ def fit_head(features: Tensor, labels: Tensor, chosen: Tensor, seed: int, epochs
 def cross_fitted(
     features: Tensor, labels: Tensor, pictures: Tensor, seed: int, progress: Progress
 ) -> tuple[Tensor, list[Head]]:
-    """P(person) of each view by a head that has not seen its picture, (N,); and the heads."""
+    """Trains the heads; returns P(person) of each view (N,) by a head that has not seen its picture, and the heads."""
     fold_of = torch.from_numpy(np.random.default_rng(seed).permutation(int(pictures.max()) + 1) % FOLDS)
     folds = fold_of.to(features.device)[pictures]
     p_person = torch.empty(len(features), device=features.device)
@@ -145,7 +145,13 @@ def hints_of(features: Tensor, count: int = HINTS) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """A teacher's answers, and how good it is: by source over pictures of `val`, and over views it had not seen."""
+    """A teacher's answers and figures.
+
+    Attributes:
+        answers: the answers to the views.
+        val: figures on the pictures of `val`, over all and by source.
+        views: figures on the labelled views, each answered by a head that has not seen its picture.
+    """
 
     answers: Answers
     val: dict[str, BinaryMetrics]
@@ -165,17 +171,22 @@ def teach(
     pictures: Path | None = None,
     processes: int = 1,
 ) -> Taught:
-    """Answers views 0 to `count` - 1 of a plan; keeps its state in `folder`, and goes on with what is there.
+    """Answers views 0 to `count` - 1 of a plan; keeps the state of the work in `folder`, and resumes from it.
 
     Args:
         photos: folder of photographs.
+        plan: the plan of the views.
+        backbone: gives the features.
+        folder: folder for the state of the work and the answers.
+        progress: called as the work goes on.
         teacher: name of the backbone.
-        seed: of the heads.
-        pictures: folder for the decoded pictures, which are mapped from there; None: they are decoded into memory.
-        processes: that render the views.
+        count: number of views.
+        seed: seed of the heads.
+        pictures: folder from which the decoded pictures are mapped; None: pictures are decoded into memory.
+        processes: number of processes that render the views.
 
     Raises:
-        TeachError: what is there is of other views, of another number of them, or by a teacher of another name.
+        TeachError: the folder holds answers to other views, to another number of views, or of another teacher.
     """
     folder.mkdir(parents=True, exist_ok=True)
     index_digest = read_photos(photos, "train").index_digest
@@ -205,7 +216,7 @@ def teach(
 
 
 def _by_source(p_person: npt.NDArray[np.float32], photos: Photos) -> dict[str, BinaryMetrics]:
-    """Figures of all pictures and by source; sources that lack a class are left out."""
+    """Figures over all pictures and by source; sources that lack a class are left out."""
     labels = photos.labels
     sources = np.array([photo.source for photo in photos.photos])
     groups = {"all": np.full(len(labels), True)} | {name: sources == name for name in sorted(set(sources))}

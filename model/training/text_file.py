@@ -1,16 +1,16 @@
-"""Text files as people and their programs write them."""
+"""Text files in the encodings that people's programs write."""
 
 import codecs
 from pathlib import Path
 
 
 def read_text(path: Path) -> str:
-    """The text of a file: UTF-8 whatever the locale, UTF-16 where a byte order mark says so; line ends as they are.
+    """Reads a text: UTF-8 under any locale, UTF-16 where a byte order mark says so; line ends stay unchanged.
 
-    Bytes that are not UTF-8, as file names may hold them, come as surrogates, and go out by the same error handler.
+    Bytes that are not UTF-8, as in some file names, become surrogates; write them with the same error handler.
 
     Raises:
-        OSError: it can't be read.
+        OSError: the file can't be read.
     """
     return decoded(path.read_bytes())
 

@@ -1,4 +1,4 @@
-"""Graph models of TensorFlow.js in torch: as much of the format as a convolutional detector needs."""
+"""Graph models of TensorFlow.js in torch: the part of the format that convolutional detectors need."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ RESIZE_BY = "ResizeBy"
 
 
 class GraphModelError(ValueError):
-    """A file that is not such a model, or one with an operation that is not known here."""
+    """A file that is not a graph model, or a model with an unknown operation."""
 
 
 class GraphModel(nn.Module):
@@ -29,12 +29,12 @@ class GraphModel(nn.Module):
 
     Args:
         path: the model's JSON file, with its weights beside it.
-        outputs: names of the nodes that are wanted.
+        outputs: names of the nodes whose values are wanted.
         side: height and width (px) of the pictures that the graph was made for.
-        picture: the node that pictures stand for; the graph's placeholder if None.
+        picture: name of the node that the pictures replace; None: the graph's placeholder.
 
     Raises:
-        GraphModelError: not such a model.
+        GraphModelError: not a graph model, or an unknown operation.
     """
 
     def __init__(self, path: Path, outputs: Sequence[str], side: int, picture: str | None = None) -> None:
@@ -59,7 +59,8 @@ class GraphModel(nn.Module):
                 given = [found[each] for each in self._inputs[name]] or [torch.zeros(1, 3, side, side)]
                 module = _operation(node, fixed, given[0].shape[2])
                 self._steps[_key(name)] = module
-                found[name] = module(*given)  # sizes that the graph names become factors by what is seen here
+                # Sizes that the graph names become factors, by the sizes seen in this run.
+                found[name] = module(*given)
         except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
             raise GraphModelError(
                 f"{path}: not a TensorFlow.js graph model with its weights beside it ({error!r})"
@@ -67,7 +68,7 @@ class GraphModel(nn.Module):
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """The outputs (B, C, h, w) for pictures (B, 3, H, W)."""
+        """Returns the outputs (B, C, h, w) for pictures (B, 3, H, W)."""
         found: dict[str, Tensor] = {}
         for name, inputs in self._inputs.items():
             found[name] = self._steps[_key(name)](*([found[each] for each in inputs] or [pictures]))
@@ -113,7 +114,7 @@ class _Mean(nn.Module):
 
 
 class _Resize(nn.Module):
-    """Bilinear; `by_corner` where a pixel's place is its upper left corner, not its middle."""
+    """Bilinear resizing; `by_corner`: true if a pixel's place is its upper left corner, false if it is its middle."""
 
     def __init__(self, factor: float, *, by_corner: bool) -> None:
         super().__init__()
@@ -129,7 +130,7 @@ class _Resize(nn.Module):
 
 
 class _PadSame(nn.Module):
-    """TensorFlow's padding `SAME`: an output for each stride; an odd pixel of it goes to the right and below."""
+    """TensorFlow's padding `SAME`: one output for each stride; an odd pixel of padding goes to the right and below."""
 
     def __init__(self, kernel: tuple[int, int], stride: int) -> None:
         super().__init__()
@@ -137,7 +138,8 @@ class _PadSame(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         around = []
-        for side, kernel in zip(features.shape[:1:-1], self.kernel[::-1], strict=True):  # columns first
+        # Columns first, as `pad` takes them.
+        for side, kernel in zip(features.shape[:1:-1], self.kernel[::-1], strict=True):
             missing = max((-(-side // self.stride) - 1) * self.stride + kernel - side, 0)
             around += [missing // 2, missing - missing // 2]
         return functional.pad(features, around)
@@ -147,8 +149,13 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"Relu": nn.ReLU, "Relu6": nn.ReLU6, "
 
 
 def _operation(node: Node, fixed: Sequence[npt.NDArray[Any]], height: int) -> nn.Module:
-    """A node with its constants as a module on (B, C, H, W), whatever the graph's own order of axes; `height` of its
-    input."""
+    """Makes a module on (B, C, H, W) of a node and its constants, from any order of axes in the graph.
+
+    Args:
+        node: the node.
+        fixed: values of the node's constant inputs.
+        height: height (px) of the node's input.
+    """
     kind, attributes = node["op"], node.get("attr", {})
     if kind in {"Placeholder", "Identity", "Transpose"}:
         return nn.Identity()
@@ -193,14 +200,14 @@ def _convolution(attributes: dict[str, Any], fixed: Sequence[npt.NDArray[Any]], 
     convolution = nn.Conv2d(inputs, outputs, (rows, columns), stride, groups=inputs if depthwise else 1, bias=biased)
     convolution.weight.data = weight.contiguous()
     if biased:
-        convolution.bias.data = torch.from_numpy(fixed[1])  # type: ignore[union-attr]  # it has one
+        convolution.bias.data = torch.from_numpy(fixed[1])  # type: ignore[union-attr]  # made with a bias
     before = [_PadSame((rows, columns), stride)] if padding == "SAME" else []
     after = [ACTIVATIONS[name]() for name in activated]
     return nn.Sequential(*before, convolution, *after) if before or after else convolution
 
 
 def _factors(nodes: dict[str, Node], constants: Constants) -> dict[str, Node]:
-    """Nodes that resize by a constant times the size of what they get, as such; the graph works the size out."""
+    """The nodes, where those that resize by a constant times their input's size are turned into `ResizeBy` nodes."""
     found = {}
     for name, node in nodes.items():
         if node["op"] == "ResizeBilinear" and (size := nodes.get(_bare(node["input"][1]), {})).get("op") == "Mul":
@@ -210,7 +217,7 @@ def _factors(nodes: dict[str, Node], constants: Constants) -> dict[str, Node]:
 
 
 def _constants(description: dict[str, Any], folder: Path) -> Constants:
-    """The weights by name; those kept in fewer bits are spread out again."""
+    """The weights by name, as float32; quantised weights are scaled back."""
     constants: Constants = {}
     for group in description["weightsManifest"]:
         content, start = b"".join((folder / name).read_bytes() for name in group["paths"]), 0
@@ -225,7 +232,7 @@ def _constants(description: dict[str, Any], folder: Path) -> Constants:
 
 
 def _in_order(nodes: dict[str, Node], wanted: Sequence[str]) -> Iterator[Node]:
-    """The nodes that lead to the wanted ones, each after its inputs."""
+    """Yields the nodes that lead to the wanted nodes, each after its inputs."""
     done: set[str] = set()
     stack = list(reversed(wanted))
     while stack:
@@ -245,7 +252,7 @@ def _bare(name: str) -> str:
 
 
 def _key(name: str) -> str:
-    """A node's name as torch takes it for a module's."""
+    """A node's name in a form that torch allows for a module."""
     return name.replace(".", "_")
 
 

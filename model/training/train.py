@@ -34,23 +34,32 @@ from model.training.training_network import TrainingNetwork
 
 SAVE_EVERY_S = 120
 EVALUATIONS = 24
-"""Times, roughly, that a long run is judged on `val`; a short one is after every epoch."""
+"""Approximate number of evaluations of a long run on `val`; a short run is evaluated after every epoch."""
 
 
 class RunError(ValueError):
-    """A run that can't go on."""
+    """A run that can't be resumed."""
 
 
 class Progress(Protocol):
-    """Is told how a run goes on."""
+    """Hears about the steps of a run."""
 
     def __call__(self, *, step: int, steps: int, loss: float, images_per_s: float, val: float | None) -> None: ...
 
 
 def training_loss(output: FrameOutput, targets: Tensor, recipe: Recipe) -> Tensor:
-    """Cross entropy of the final decision and, weighted by rows seen, of every burst's; plus the confidence head's.
+    """Loss of a batch: cross entropy of the final decision, of every burst's decision, and of the confidence head.
 
-    The confidence head learns whether the decision at a burst equals the final one.
+    A burst's loss weighs by the square of the rows seen. The confidence head learns whether the decision at a burst
+    equals the final one.
+
+    Args:
+        output: the network's output for the batch.
+        targets: P(person) in 0..1, and hints, (B, 1 + H).
+        recipe: weights of the parts.
+
+    Returns:
+        A scalar.
     """
     bursts = output.logits.shape[1]
     margins = output.logits[..., 1] - output.logits[..., 0]
@@ -66,7 +75,7 @@ def training_loss(output: FrameOutput, targets: Tensor, recipe: Recipe) -> Tenso
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
-    """Linear warm-up, then half a cosine to zero."""
+    """Learning rate of a step: linear warm-up, then half a cosine down to zero (Loshchilov & Hutter 2017)."""
     warmup = max(1, round(steps * recipe.warmup_share))
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
@@ -74,22 +83,23 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
 
 
 def _values(network: nn.Module) -> list[Tensor]:
-    """Weights and batch norm's statistics."""
+    """Weights and running statistics of batch norm."""
     return [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
 
 
 def _capture(network: RaScaNet, recipe: Recipe) -> None:
-    """Makes the network in training a CUDA graph, forward and backward: thousands of small kernels, started at once."""
+    """Captures the network in training as CUDA graphs, forward and backward, so that small kernels start at once."""
     state, config = copy.deepcopy(network.state_dict()), recipe.config
     example = torch.zeros(recipe.batch, config.INPUT_CHANNELS, config.height, config.width, device="cuda")
     with torch.autocast("cuda", torch.bfloat16, enabled=recipe.bfloat16, cache_enabled=False):
         torch.cuda.make_graphed_callables(network, (example,))
-    network.load_state_dict(state)  # batch norm has seen the example
+    # The capture has run the example through batch norm, so its statistics are put back.
+    network.load_state_dict(state)
 
 
 @torch.inference_mode()
 def person_curves(network: RaScaNet, frames: npt.NDArray[np.uint8], batch: int = 128) -> npt.NDArray[np.float64]:
-    """P(person) after each burst of each frame (N, H, W, 3): (N, T) in 0..1."""
+    """P(person) after each burst of frames (N, H, W, 3) uint8: (N, T) in 0..1."""
     device = network.confidence.weight.device
     curves = [
         torch.softmax(network(torch.from_numpy(network_input(part)).to(device)).logits, 2)[..., 1].cpu()
@@ -99,7 +109,7 @@ def person_curves(network: RaScaNet, frames: npt.NDArray[np.uint8], batch: int =
 
 
 class _Run:
-    """A run's state: network, average, reader of hints, optimiser, step; kept in `state.pt`."""
+    """State of a run: network, averaged network, layer that predicts hints, optimiser, step; kept in `state.pt`."""
 
     PARTS = ("network", "average", "hints", "optimiser")
 
@@ -115,7 +125,8 @@ class _Run:
                 raise RunError(f"a run of {recipe.variant} can't begin with weights of {theirs.name}: other channels")
             self.network.load_state_dict(network_from(start).state_dict())
         self.average = copy.deepcopy(self.network).eval()
-        self.hints = nn.Linear(recipe.config.hidden_channels, hints).to(device)  # read from the state, then thrown away
+        # Predicts the hints from the hidden state; not part of the network.
+        self.hints = nn.Linear(recipe.config.hidden_channels, hints).to(device)
         parameters = [*self.network.parameters(), *self.hints.parameters()]
         self.optimiser = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay, fused=True)
         self.step = 0
@@ -140,7 +151,7 @@ class _Run:
         partial.replace(self.state_file)
 
     def advance(self, frames: Tensor, targets: Tensor, rate: float) -> Tensor:
-        """One optimiser step; the loss, which nobody has waited for."""
+        """Runs one optimiser step; returns the loss without synchronising with the GPU."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16):
@@ -154,7 +165,8 @@ class _Run:
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
-        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))  # a short memory while all is new
+        # A short memory in the first steps, while the weights change fast.
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
         average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         average(_values(self.average), _values(self.network), self.step)
         self.step += 1
@@ -171,16 +183,22 @@ def train(
     start: Checkpoint | None = None,
     stop_after: int | None = None,
 ) -> tuple[Checkpoint, BinaryMetrics]:
-    """Trains, or goes on with the run kept in `folder`.
+    """Trains a network, or resumes the run kept in `folder`.
 
     Args:
-        folder: gets `state.pt` (to resume), `log.csv` and, at the end, `weights.safetensors`.
-        threads: torch threads.
-        start: weights that a new run begins with, of the same channels; None: random ones.
-        stop_after: leave after this many steps of the run, as an interruption would.
+        recipe: the settings of the run.
+        data: the views to learn from, and the pictures to judge by.
+        folder: folder for `state.pt` (to resume), `log.csv` and, at the end, `weights.safetensors`.
+        progress: hears about each step.
+        threads: number of torch threads.
+        start: weights that a new run begins with, of the same channels; None: random weights.
+        stop_after: number of steps after which the call returns, as an interruption would; None: run to the end.
 
     Returns:
         The averaged weights, scaled on `val`, and their figures on `val`, full frames.
+
+    Raises:
+        RunError: the folder holds another run, or `start` has other channels.
     """
     torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,7 +213,7 @@ def train(
     pending: list[Tensor] = []
 
     def tell(step: int, val: float | None = None) -> None:
-        """Of a step, once its loss is there: one step late, so that a GPU has the next to do meanwhile."""
+        """Reports a step once its loss is there: one step late, so that a GPU works on the next step meanwhile."""
         losses.append(pending.pop(0).item())
         progress(step=step, steps=steps, loss=losses[-1], images_per_s=images_per_s, val=val)
 
@@ -246,7 +264,7 @@ def train(
 
 
 def evaluate_frames(network: RaScaNet, frames: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> BinaryMetrics:
-    """Figures of the full-frame decision."""
+    """Figures of the full-frame decisions on frames (N, H, W, 3) uint8."""
     return binary_metrics(person_curves(network, frames)[:, -1], labels)
 
 

@@ -1,7 +1,7 @@
-"""The network as training runs it: both heads of all bursts as one network in groups, channels last.
+"""The network in training: both heads of all bursts run as one network in groups, channels last.
 
-Convolutions of five channels are what a processor likes least, so no head runs alone. A test holds this network to the
-heads one by one, gradients included.
+Convolutions of five channels are slow on a processor, so no head runs alone. A test holds this network to the heads one
+by one, gradients included.
 """
 
 import torch
@@ -20,10 +20,10 @@ class TrainingNetwork(RaScaNet):
 
 
 def heads_together(heads: nn.ModuleList, bursts: Tensor) -> Tensor:
-    """What the heads give side by side, (B, 3, 5, W) -> (B, 2 C, 1, W // 16), as one network in groups; for training.
+    """Runs the heads as one network in groups: (B, 3, 5, W) -> (B, 2 C, 1, W // 16), features side by side.
 
-    The same sums in other order, in the memory layout that convolutions of few channels like best: four times as fast
-    on a processor. Batch norm takes the batch's statistics and keeps its running ones.
+    The sums are the same in another order, in a memory layout in which convolutions of few channels are four times as
+    fast on a processor. Batch norm normalises by the batch and updates its running statistics.
     """
     features = bursts.contiguous(memory_format=torch.channels_last)
     for level, blocks in enumerate(zip(*heads, strict=True)):

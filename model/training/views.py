@@ -1,7 +1,7 @@
 """Views: training pictures by number. View i of a plan is drawn, cut and put together the same way at any size.
 
-A teacher can so look at view i in its own size, and the network be trained on the very same view in another
-(Beyer et al. 2021, *Knowledge distillation: a good teacher is patient and consistent*).
+So a teacher answers view i at one size, and the network learns from the same view at another (Beyer et al. 2021,
+*Knowledge distillation: a good teacher is patient and consistent*).
 """
 
 import multiprocessing
@@ -21,25 +21,28 @@ from model.training.picture_store import Pictures
 from model.training.swaps import Swaps
 
 STORED = (224, 256)
-"""Pictures are kept at this height and width (px), so that crops keep detail."""
+"""Height and width (px) at which pictures are kept: larger than frames, so that crops keep detail."""
 
 CHUNK = 512
-"""Views rendered at a time."""
+"""Number of views rendered at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewPlan:
-    """Which pictures views are made of, and how.
+    """Plan by which views are drawn and composed.
+
+    Among the pictures of a label, a picture is drawn in proportion to n^`count_power` / n, where n is the number of
+    pictures of its source, times the source's weight, times the picture's likeness to the power of `likeness_power`.
 
     Attributes:
-        seed: of the drawing.
-        person_share: how many of the drawn labelled pictures show a person.
-        unlabelled_share: how many of the drawn pictures nobody has labelled; a teacher alone knows about them.
-        count_power: pictures of a source are drawn in proportion to their number to this power,
-        source_weights: times this factor (1 where not named),
-        likeness_power: times their likeness to this power; 0: whatever they are like.
-        swap_share: how many of the views are swaps (`model.training.swaps`) instead.
-        composition: how they are cut and put together.
+        seed: seed of the draws.
+        person_share: share of the drawn labelled pictures that show a person, 0..1.
+        unlabelled_share: share of the drawn pictures without a label, 0..1; they need a teacher's answers.
+        count_power: power of a source's number of pictures.
+        source_weights: factors by source; 1 for sources that are not named.
+        likeness_power: power of a picture's likeness; 0: likeness doesn't matter.
+        swap_share: share of the views that are swaps (`model.training.swaps`), 0..1.
+        composition: rates of cropping, tilting and patching.
     """
 
     seed: int = 1
@@ -53,14 +56,14 @@ class ViewPlan:
 
 
 LEAST_LIKENESS = 0.02
-"""No picture counts as less like than this, so that none is never drawn."""
+"""Least likeness with which a picture counts, so that every picture may be drawn."""
 
 
 def sampling_weights(photos: Photos, plan: ViewPlan) -> npt.NDArray[np.float64]:
-    """How likely each picture is drawn: (N,), sum 1; balanced by label, then by source, then by likeness.
+    """Probability of each picture to be drawn: (N,), sum 1; balanced by label, then by source, then by likeness.
 
     Raises:
-        PhotosError: the plan weighs pictures by a likeness that the index doesn't tell.
+        PhotosError: the plan weighs pictures by likeness, and the index has no likeness.
     """
     groups = Counter((photo.source, photo.label) for photo in photos.photos)
     weights = np.array(
@@ -110,7 +113,7 @@ class RenderedViews(NamedTuple):
 
     @classmethod
     def empty(cls, count: int, size: tuple[int, int], file: Path | None = None) -> Self:
-        """To be filled; the frames in memory, or in a new file."""
+        """Makes arrays for `count` views, to be filled; the frames in memory, or in a new file."""
         shape = (count, *size, 3)
         frames = np.lib.format.open_memmap(file, "w+", np.uint8, shape) if file else np.empty(shape, np.uint8)
         return cls(frames, np.empty(count, np.int8), np.empty(count, np.int32))
@@ -133,7 +136,7 @@ class Views:
         return Swaps(self.photos, self.pictures)
 
     def draw(self, number: int, size: tuple[int, int]) -> View:
-        """View `number` at `size` (height, width)."""
+        """Draws and renders view `number` at `size` (height, width)."""
         rng = np.random.default_rng((self.plan.seed, number))
         if rng.random() < self.plan.swap_share:
             sample, picture = self._swaps.draw(rng, size)
@@ -144,7 +147,7 @@ class Views:
         return View(sample.frame, sample.label, picture)
 
     def render(self, numbers: npt.NDArray[np.int64], size: tuple[int, int]) -> RenderedViews:
-        """Views by number at `size` (height, width)."""
+        """Renders the views `numbers` (N,) at `size` (height, width)."""
         rendered = RenderedViews.empty(len(numbers), size)
         for place, number in enumerate(numbers):
             view = self.draw(int(number), size)
@@ -152,7 +155,7 @@ class Views:
         return rendered
 
     def _sample(self, rng: np.random.Generator, size: tuple[int, int]) -> tuple[Sample, int]:
-        """A sample and the index of its picture."""
+        """Draws a sample; returns it with the index of its picture."""
         index = min(int(np.searchsorted(self._bounds, rng.random(), side="right")), len(self._bounds) - 1)
         photo = self.photos.photos[index]
         return random_sample(rng, self.pictures[index], photo.label, photo.boxes, size, self.plan.composition), index
@@ -166,10 +169,11 @@ def stored_views(
     progress: Callable[[int, int], None],
     processes: int,
 ) -> RenderedViews:
-    """The first `count` views at `size`, mapped from files in `folder`, made if they aren't there."""
+    """The first `count` views at `size`, mapped from files in `folder`; makes the files if they are missing."""
     name = f"views_{count}_{size[0]}x{size[1]}"
     frames, notes = folder / f"{name}.npy", folder / f"{name}.npz"
-    if not notes.is_file():  # written last
+    # The notes are written last, so they say that the frames are whole.
+    if not notes.is_file():
         views = load()
         rendered = RenderedViews.empty(count, size, frames)
         starts = range(0, count, CHUNK)
@@ -185,11 +189,11 @@ def stored_views(
 
 
 _job: tuple[Views, RenderedViews]
-"""What a worker process renders from and to: handed over once, by forking, since the pictures are gigabytes."""
+"""Views and arrays of a worker process: given once, by forking, since the pictures are gigabytes."""
 
 
 def _take(views: Views, rendered: RenderedViews) -> None:
-    global _job  # a pool hands its workers their state this way alone
+    global _job  # the one way in which a pool gives state to its workers
     _job = views, rendered
 
 
@@ -197,5 +201,6 @@ def _render_chunk(start: int) -> tuple[int, npt.NDArray[np.int8], npt.NDArray[np
     views, all_of_them = _job
     frames = all_of_them.frames[start : start + CHUNK]
     rendered = views.render(np.arange(start, start + len(frames)), frames.shape[1:3])
-    frames[:] = rendered.frames  # into the file, which all workers share
+    # The frames go into the file, which all workers share.
+    frames[:] = rendered.frames
     return start, rendered.labels, rendered.pictures

@@ -1,4 +1,4 @@
-"""Pictures of Pascal VOC, whose annotations are XML, as labelled photographs."""
+"""Pascal VOC (Everingham et al. 2010), whose annotations are XML, as labelled photographs."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -19,11 +19,15 @@ NAMED_SPLITS: Final = ("train", "val", "test")
 
 
 def read_voc(folder: Path, val_share: float = 0.1, calibration_share: float = 0.1) -> DataSet:
-    """The pictures of a `VOC2007` or `VOC2012` folder; label 1 where a person's box covers 0.5 % or more.
+    """Reads the pictures of a `VOC2007` or `VOC2012` folder; label 1 where a person's box covers 0.5 % or more.
 
-    Splits are those of `ImageSets/Main/train.txt`, `val.txt` and `test.txt` where these name the picture, part of the
-    first kept for calibration; else drawn by name. The picture of an annotation is the one that it names; if that isn't
-    there, the one of the annotation's own name.
+    `ImageSets/Main/train.txt`, `val.txt` and `test.txt` give the splits of the pictures that they name; a part of
+    `train` is kept for calibration. Other splits are drawn by name. An annotation names its picture; if that file is
+    missing, the picture with the annotation's own name is taken.
+
+    Args:
+        folder: the folder with `Annotations/` and `JPEGImages/`.
+        val_share, calibration_share: shares of the drawn pictures for these splits, 0..1.
 
     Raises:
         PhotosError: there are no annotations.
@@ -54,7 +58,7 @@ def read_voc(folder: Path, val_share: float = 0.1, calibration_share: float = 0.
 
 
 def _named_splits(folder: Path, stems: set[str], data: DataSet) -> dict[str, set[str]]:
-    """The splits that the lists of a folder give to annotations, by stem."""
+    """The splits that the lists of a folder give, by the stem of the annotation."""
     named: dict[str, set[str]] = {}
     for split in NAMED_SPLITS:
         file = folder / f"{split}.txt"
@@ -77,7 +81,7 @@ def _stem(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Pictures:
-    """The pictures of a folder, by names and stems in small letters."""
+    """The pictures of a folder, by names and by stems in small letters."""
 
     folder: Path
     names: dict[str, list[Path]]
@@ -93,7 +97,7 @@ class _Pictures:
         return pictures
 
     def find(self, name: str, stem: str) -> Path:
-        """The picture of an annotation by its `filename` or, where there is none of that name, its stem."""
+        """The picture of an annotation, by its `filename` or, if no picture has that name, by its stem."""
         name = name.strip().replace("\\", "/").rpartition("/")[2]
         for found, exact in (
             (self.names.get(name.lower(), []), name),
@@ -113,7 +117,7 @@ def _annotated(path: Path, pictures: _Pictures, data: DataSet) -> tuple[Path, tu
     """The picture of an annotation and the people in it.
 
     Raises:
-        UnclearError: it doesn't say which picture, or who is where.
+        UnclearError: the annotation names no picture, or a person without a usable box.
     """
     try:
         root = ElementTree.parse(path).getroot()  # noqa: S314 - expat does not expand external entities
@@ -143,7 +147,7 @@ def _annotated(path: Path, pictures: _Pictures, data: DataSet) -> tuple[Path, tu
 def _boxes(
     path: Path, people: Iterable[tuple[int, ElementTree.Element]], size: tuple[float, float], data: DataSet
 ) -> Iterator[Box]:
-    """The people's boxes; repairs are noted.
+    """Yields the people's boxes; notes repairs.
 
     Raises:
         UnclearError: a person without a usable box.
@@ -160,7 +164,7 @@ def _boxes(
 
 
 def _number(text: str | None) -> float:
-    """A number; NaN where there is none."""
+    """The number in a text; NaN where there is none."""
     try:
         return float(text or "nan")
     except ValueError:

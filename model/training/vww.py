@@ -1,9 +1,9 @@
-"""Visual Wake Words (Chowdhery et al. 2019) from the annotations of MS COCO: which pictures, and their labels.
+"""Visual Wake Words (Chowdhery et al. 2019) from the annotations of MS COCO: pictures, splits and labels.
 
 The label rule is that of the public scripts: 1 where at least one annotation of a person covers more than 0.5 % of the
 picture, by its mask (`area` in COCO), crowds included. Crops are labelled by boxes instead (`label_of_crop`), 0.5 % or
-more. The public list of minival ids names the pictures to validate on, whatever COCO split they come from; all others
-are to train on (maxitrain). The ids of 2014 and 2017 are the same, the names of the files are not.
+more. The public list of minival ids names the pictures to validate on, from any split of COCO; all other pictures are
+to train on (maxitrain). The ids of 2014 and 2017 are the same, the names of the files are not.
 """
 
 import codecs
@@ -31,14 +31,14 @@ MINIVAL_IDS: Final = "mscoco_minival_ids.txt"
 
 
 class Category(msgspec.Struct):
-    """A kind of thing that is annotated."""
+    """A category of annotated things."""
 
     id: int
     name: str
 
 
 class Image(msgspec.Struct):
-    """A picture; width and height in px, of no account where they are missing or 0."""
+    """A picture; width and height in px, unknown where they are missing or 0."""
 
     id: int
     file_name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -56,7 +56,7 @@ class Annotation(msgspec.Struct):
 
 
 class _OfPicture(msgspec.Struct):
-    """What tells the picture of an annotation that can't be read."""
+    """The one field of an unreadable annotation that names its picture."""
 
     image_id: int
 
@@ -65,7 +65,7 @@ Entry = TypeVar("Entry", Image, Annotation)
 
 
 class Annotations(msgspec.Struct):
-    """A file of COCO's instances; its entries are looked at one by one, since one of them may be damaged."""
+    """A file of COCO's instances; entries are decoded one by one, since one of them may be damaged."""
 
     images: list[msgspec.Raw]
     annotations: list[msgspec.Raw]
@@ -74,7 +74,7 @@ class Annotations(msgspec.Struct):
 
 @dataclass(slots=True)
 class _Pictured:
-    """A picture of a file of annotations, and its people."""
+    """A picture of a file of annotations, its people, and the reason to doubt them (empty: none)."""
 
     image: Image
     people: list[Annotation] = field(default_factory=list)
@@ -87,10 +87,10 @@ def vww_label(areas: Iterable[float], width: float, height: float) -> int:
 
 
 def read_minival_ids(path: Path) -> frozenset[int]:
-    """The ids of minival, one a line.
+    """Reads the ids of minival, one a line.
 
     Raises:
-        PhotosError: no such file, or a line that isn't an id: its picture would be learned from.
+        PhotosError: no such file, or a line that isn't an id (its picture would go to the training split).
     """
     wanted = "expected the public list of minival ids, one a line"
     try:
@@ -107,15 +107,15 @@ def read_minival_ids(path: Path) -> frozenset[int]:
 
 
 def read_vww(coco: Path, year: str | None = None, minival_ids: Path | None = None) -> DataSet:
-    """The pictures of Visual Wake Words, to train on (`train`) and to validate on (`val`).
+    """Reads the pictures of Visual Wake Words, to train on (`train`) and to validate on (`val`).
 
     Args:
         coco: folder with `annotations/` and the pictures, in `train2014/`, `val2014/`, `all2014/` (or 2017) or itself.
             The annotations are COCO's own (`instances_train2017.json`, `instances_val2017.json`) or those that the
             public scripts write (`instances_train.json`, `instances_val.json`: already split, and labelled 0 and 1).
-        year: 2014 or 2017; the one there is if None.
-        minival_ids: the public list; `mscoco_minival_ids.txt` in the folder if None. Not needed for annotations that
-            are split already.
+        year: 2014 or 2017; None: the one year whose annotations are there.
+        minival_ids: the public list; None: `mscoco_minival_ids.txt` in the folder. Annotations that are split already
+            don't need a list.
 
     Raises:
         PhotosError: annotations or ids that are missing or malformed.
@@ -157,10 +157,10 @@ def _year_of(folder: Path) -> str:
 
 
 class _Places:
-    """Where pictures lie, by name: one look into each folder instead of one for each picture.
+    """Paths of pictures by name: each folder is listed once, instead of one look for each picture.
 
     Args:
-        folders: in the order in which they are looked into; the first that has the name counts.
+        folders: folders in order; the first that has a name counts.
     """
 
     def __init__(self, folders: list[Path]) -> None:
@@ -174,13 +174,20 @@ class _Places:
                     self._small.setdefault(path.name.lower(), path)
 
     def find(self, name: str) -> Path:
-        """The picture of that name, in small letters or capitals; where it should be if it isn't there."""
+        """The path of a picture, by name in small letters or capitals; the expected path if the picture is missing."""
         name = name.replace("\\", "/").rpartition("/")[2]
         return self._exact.get(name) or self._small.get(name.lower()) or self._folders[0] / name
 
 
 def _read_part(data: DataSet, path: Path, places: _Places, split: str | frozenset[int]) -> set[int]:
-    """Adds the pictures of a file of annotations; all of one split, or by the ids of minival. Gives their ids."""
+    """Adds the pictures of a file of annotations to `data`; returns their ids.
+
+    Args:
+        data: the data set.
+        path: the file of annotations.
+        places: paths of the pictures.
+        split: the split of all pictures, or the ids of minival, which are `val`.
+    """
     pictured = _pictured(data, path)
     for image_id, each in sorted(pictured.items()):
         picture = places.find(each.image.file_name)
@@ -195,7 +202,7 @@ def _read_part(data: DataSet, path: Path, places: _Places, split: str | frozense
 
 
 def _pictured(data: DataSet, path: Path) -> dict[int, _Pictured]:
-    """The pictures of a file of annotations by id, each with its people.
+    """Reads the pictures of a file of annotations, by id, each with its people.
 
     Raises:
         PhotosError: another kind of file.
@@ -235,7 +242,7 @@ def _entries(
     kind: type[Entry],
     pictured: dict[int, _Pictured] | None = None,
 ) -> Iterator[tuple[int, Entry]]:
-    """The entries that can be read, by their places; the others are noted, and raise doubts about their pictures."""
+    """Yields each readable entry with its place; notes the others, and raises doubts about their pictures."""
     decoder = msgspec.json.Decoder(kind)
     for number, entry in enumerate(entries):
         try:
@@ -252,7 +259,7 @@ def _shown(pictured: _Pictured, picture: Path, data: DataSet) -> tuple[int, tupl
     """The label of a picture, and the boxes of its people; None where one of them is not known.
 
     Raises:
-        UnclearError: the annotations don't say.
+        UnclearError: the annotations don't tell the label.
     """
     if pictured.doubt:
         raise UnclearError(pictured.doubt)
@@ -275,7 +282,8 @@ def _shown(pictured: _Pictured, picture: Path, data: DataSet) -> tuple[int, tupl
         try:
             box, repaired = box_between(corners, width, height)
         except BoxError as error:
-            if not label:  # a crop may show a person who is too small in the whole picture
+            # A picture labelled 0 without boxes would count as empty, but a crop may show its small person.
+            if not label:
                 raise UnclearError(f"a person: {error}") from error
             data.repair(picture, f"a person: {error}; it is taken as a picture whose boxes are not known")
             return label, None
