@@ -45,7 +45,7 @@ def test_a_label_is_believed_unless_the_answer_is_farther_than_the_doubt(
     labels, p_person = np.array([each[0] for each in views], np.int8), np.array([each[1] for each in views], np.float32)
     answers = Answers(ViewPlan(), "", labels, p_person, np.zeros((len(views), 1), np.float16))
     for (label, answer), target in zip(views, answers.targets(share, doubt)[:, 0], strict=True):
-        believed = label >= 0 and abs(answer - label) <= doubt
+        believed = label >= 0 and abs(np.float32(answer) - np.float32(label)) <= np.float32(doubt)
         assert target == pytest.approx(share * answer + (1 - share) * label if believed else answer, abs=1e-6)
 
 
