@@ -13,8 +13,8 @@ from model.config import VARIANTS
 from model.runtime import load_runtime
 from server.app import create_app
 from server.networks import ServedNetwork
-from server.process.connections import connection_options
 from server.process.drain import DrainingServer
+from server.process.uvicorn_options import connection_options
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
 

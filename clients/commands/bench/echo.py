@@ -17,9 +17,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from sensor_sim.wire import SUBPROTOCOL
 from server.http.access import Access
 from server.process.clock import ServiceClock
-from server.process.connections import connection_options
 from server.process.metrics import Metrics
 from server.process.registry import Registry
+from server.process.uvicorn_options import connection_options
 from server.settings import Settings
 from server.stream.conversation import Conversation
 from server.stream.streams import Streams

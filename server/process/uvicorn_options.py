@@ -1,4 +1,4 @@
-"""How uvicorn serves a service's connections."""
+"""Options that give a service's connections to our own classes in uvicorn."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from server.stream.connection import StreamConnection
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """Arguments of `uvicorn.Config` for such connections, and behind which proxies."""
+    """Returns the arguments of `uvicorn.Config` for connections: their classes, and the proxies to believe."""
     return {
         "http": HttpConnection,
         "ws": StreamConnection,
