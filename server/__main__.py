@@ -18,15 +18,15 @@ from server.settings import Settings
 
 
 class ExitStatus(IntEnum):
-    """How the process ends (docs/reliability.md)."""
+    """Exit status of the process (docs/reliability.md)."""
 
     ENDED = 0
-    """It was told to end, and has drained."""
+    """A signal ended the service, after its drain."""
     FAILED = 1
     """A fault of the service."""
     BAD_SETTINGS = 2
     BAD_WEIGHTS = 3
-    """Weights, a certificate beside them, or nothing to run them on."""
+    """Weights or their certificate cannot be used, or no runtime is installed."""
     NO_LISTENING = 4
     """The address or the TLS files cannot be used."""
 
@@ -64,7 +64,7 @@ def _settings() -> Settings:
 
 
 def in_one_sentence(error: Exception) -> str:
-    """What the operator can mend, without what was given: a secret may be among it."""
+    """The error in one sentence for the operator, without the values given, since one of them may be a secret."""
     if isinstance(error, ValidationError):
         return in_words(error.errors(include_input=False, include_url=False))
     text = " ".join(str(error).split())

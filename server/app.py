@@ -1,4 +1,4 @@
-"""The composition root: makes the parts of one process and hands each door what it needs."""
+"""The composition root: makes the parts of one process and gives each door the parts that the door needs."""
 
 import asyncio
 import gc
@@ -52,10 +52,10 @@ class _Page(Mount):
 
 
 def create_app(settings: Settings, networks: Networks) -> FastAPI:
-    """The application of one process.
+    """Makes the application of one process.
 
-    Its lifespan state has `streams` (`Streams`) and `access` (`Access`), for who serves streams or ends the process,
-    and `connections` (`Registry`), for the protocol of the connections.
+    The lifespan state has `streams` (`Streams`) and `access` (`Access`), for the server that serves streams and ends
+    the process, and `connections` (`Registry`), for the protocol of the connections.
 
     Raises:
         TlsError: a certificate or a key that cannot be used.
@@ -74,7 +74,8 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         watching = [asyncio.create_task(each) for each in (streams.measure(), connections.watch())]
-        gc.freeze()  # what was loaded stays: a full collection, which holds every stream up, need not look at it again
+        # Loaded objects stay: a full collection, which delays every stream, need not look at them again.
+        gc.freeze()
         yield {"streams": streams, "access": access, "connections": connections}
         for task in watching:
             task.cancel()
@@ -112,7 +113,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
 
 
 def _told_once(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that writes a long document once: to write it for every request costs as much as many bursts."""
+    """Makes an endpoint that writes a long document once; writing it for every request costs as much as many bursts."""
     written: list[bytes] = []
 
     async def endpoint(_request: Request) -> Response:

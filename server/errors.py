@@ -1,4 +1,4 @@
-"""Every refusal of this service, once: its code, when it is given, and what it looks like on each kind of connection.
+"""Catalogue of the service's refusals: code, condition, and form on each kind of connection.
 
 The tables of PROTOCOL.md, docs/http.md and docs/reliability.md, the OpenAPI document and the AsyncAPI document are made
 from this catalogue (`make vectors`).
@@ -12,7 +12,7 @@ from typing import Final
 
 
 class Asked(Flag):
-    """What a client asked for that is answered with an HTTP status."""
+    """Kinds of requests that are answered with an HTTP status."""
 
     REQUEST = auto()
     UPGRADE = auto()
@@ -23,15 +23,15 @@ EITHER: Final = Asked.REQUEST | Asked.UPGRADE
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A way to be refused.
+    """One kind of refusal.
 
     Attributes:
-        code: for programs.
-        when: for people; it follows the code in tables.
-        close_code: of a websocket stream that ends with it (RFC 6455, section 7.4); None: it ends no stream.
-        http_status: of a request, or an upgrade, that is answered with it; None: it answers none.
-        asked: which of the two it answers, where it has a status.
-        requests: what differs about `when` for a request; None: nothing.
+        code: name for programs.
+        when: condition in words for people; follows the code in tables.
+        close_code: close code of a stream that ends with the refusal (RFC 6455, section 7.4); None: it ends no stream.
+        http_status: status of a request or upgrade that is answered with the refusal; None: it answers none.
+        asked: kinds of requests that the refusal answers, where it has a status.
+        requests: condition in words for a request, where it differs from `when`; None: no difference.
     """
 
     code: str
@@ -154,7 +154,7 @@ _ALL: Final = (
 )
 
 REFUSALS: Final = {refusal.code: refusal for refusal in _ALL}
-"""By code."""
+"""The refusals by code."""
 
 
 UNNAMED_CLOSES: Final = {
@@ -189,7 +189,7 @@ class ServiceError(Exception):
 
     Args:
         code: one of `REFUSALS`.
-        message: what was wrong, what was expected, how to mend it.
+        message: the fault, what was expected, and how to mend it.
 
     Raises:
         ValueError: there is no such code.
@@ -198,7 +198,8 @@ class ServiceError(Exception):
     def __init__(self, code: str, message: str) -> None:
         if code not in REFUSALS:
             raise ValueError(f"{code!r} is not in the catalogue of refusals (server/errors.py)")
-        super().__init__(message.encode("utf-8", "backslashreplace").decode())  # what was quoted may not be text
+        # Quoted input may hold surrogates, which no answer can carry.
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())
         self.code = code
 
     @property
@@ -208,10 +209,10 @@ class ServiceError(Exception):
 
     @property
     def close_code(self) -> int:
-        """Of the stream that ends with it; that of `internal` where it should have ended none."""
+        """Close code of a stream that ends with this refusal; that of `internal` if the refusal ends no stream."""
         return self.refusal.close_code or 1011
 
     @property
     def http_status(self) -> int:
-        """Of the request that is answered with it; that of `internal` where it should have answered none."""
+        """HTTP status of an answer with this refusal; that of `internal` if the refusal answers no request."""
         return self.refusal.http_status or HTTPStatus.INTERNAL_SERVER_ERROR

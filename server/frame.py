@@ -1,4 +1,4 @@
-"""One frame, burst by burst: which burst may come next, which rows the network sees, what becomes of it. No I/O.
+"""One frame, burst by burst: the order of its bursts, the rows that the network sees, and the decision. No I/O.
 
 A stream's frame and a sequence of the Open Inference Protocol are both a `FrameInProgress`:
 
@@ -9,23 +9,23 @@ A stream's frame and a sequence of the Open Inference Protocol are both a `Frame
 Order
 -----
 
-A frame has T bursts, 0 to T - 1. Two places say how far it is:
+A frame has T bursts, 0 to T - 1. Two numbers tell its progress:
 
-- `received`: the burst after the last one that came. The sensor goes on there.
-- `scan.next_burst`: the burst that the network looks at next. The policy may put it one beyond `received`, when it
-  skips the burst that would come next; then that burst may come or be left out. When the frame is done with, it is T.
+- `received`: the burst after the last one that came. The sensor sends this burst next.
+- `scan.next_burst`: the burst that the network looks at next. It is one beyond `received` when the policy skips the
+  burst that would come next; that burst may then be sent or left out. It is T when the frame is over.
 
-So what becomes of rows depends on their first burst and on nothing else:
+So the treatment of rows depends on their first burst alone:
 
     frame         first burst                    then
     ------------  -----------------------------  ------------------------------------------------------------
     over          any                            dropped: the rows were on their way when the frame ended
     in progress   below `received`               `out_of_order`: the burst came before
     in progress   `received` to `next_burst`     taken; a burst that is skipped but sent is not looked at
-    in progress   beyond both                    `out_of_order`: a burst is missing that nobody said to leave out
+    in progress   beyond both                    `out_of_order`: a burst is missing that was not skipped
 
-A frame is over when it is *decided* (the policy exits, or its last burst is processed or skipped), or when it is
-*given up*, by the client or by a service that is behind; then nothing is concluded.
+A frame is over when it is *decided* (the policy exits, or the last burst is processed or skipped), or when it is
+*given up* without a decision, by the client or by a service that is behind.
 """
 
 from typing import Self
@@ -41,17 +41,17 @@ from sensor_sim.burst import PixelFormat, Rows
 from server.errors import ServiceError
 
 BurstOutcome = tuple[int, float, float, int | None]
-"""A burst that was processed: its index, P(person) and the confidence after it (0..1), and the burst that is skipped in
-consequence, if one is. A plain tuple: one is made for every burst of every stream."""
+"""A processed burst: its index, P(person) and confidence after it (0..1), and the burst that the policy skips next, or
+None. A plain tuple, since one is made for every burst of every stream."""
 
 
 class FrameState(msgspec.Struct, frozen=True):
-    """What of a frame in progress travels in a resume token; a new field makes a new `tokens.VERSION`.
+    """State of a frame in progress, as a resume token carries it; a new field needs a new `tokens.VERSION`.
 
     Attributes:
-        next_burst, last_burst, p_person, processed, skipped, policy_state: of its `FrameScan`.
+        next_burst, last_burst, p_person, processed, skipped, policy_state: fields of the frame's `FrameScan`.
         compute_us: time that the network took so far.
-        hidden: in the shape and dtype of the runtime's, little-endian.
+        hidden: bytes of the hidden state, in the runtime's shape and dtype, little-endian.
     """
 
     next_burst: int
@@ -68,17 +68,17 @@ class FrameInProgress:
     """One frame under one exit policy.
 
     Args:
-        runtime: runs the network; it is asked for sizes and the first hidden state alone.
-        policy: says when to stop.
+        runtime: the network; gives sizes and the first hidden state, and is not run here.
+        policy: the exit policy.
 
     Attributes:
-        scan: how far the frame has been read.
-        hidden: the network's state, of the runtime's shape and dtype; `runtime.step` advances it.
-        received: the burst after the last one that came.
-        over: whether no more bursts are looked at.
-        given_up: whether it ended without a decision.
+        scan: progress of the frame.
+        hidden: hidden state, in the runtime's shape and dtype; `runtime.step` advances it.
+        received: index of the burst after the last one that came.
+        over: true if no more bursts are looked at.
+        given_up: true if the frame ended without a decision.
         compute_us: time that the network took over the frame's bursts.
-        last: what the network said last; None before the first burst.
+        last: the network's last result; None before the first burst.
     """
 
     __slots__ = (
@@ -96,12 +96,13 @@ class FrameInProgress:
         self.last: StepResult | None = None
         self._name, self._width, self._burst_rows = config.name, config.width, config.BURST_ROWS
         self._turn_rows = config.BURST_ROWS * (1 if policy.acts else runtime.turn_bursts)
-        self._rows: Pixels | None = None  # taken and not yet worked through
-        self._first = 0  # burst of the first of them
+        # Rows that are accepted and not stepped yet, and the index of their first burst.
+        self._rows: Pixels | None = None
+        self._first = 0
 
     @property
     def decided(self) -> bool:
-        """Whether something was concluded."""
+        """True if the frame has a decision."""
         return self.over and not self.given_up
 
     @property
@@ -110,10 +111,10 @@ class FrameInProgress:
         return self.scan.bursts_per_frame if self.over else self.scan.next_burst
 
     def accept(self, rows: Rows) -> None:
-        """Takes bursts; call it only once `rows_to_step` has none of the last ones left.
+        """Accepts bursts; may be called only when `rows_to_step` returns None.
 
         Raises:
-            ServiceError: `wrong_geometry`, `out_of_order`; nothing has changed.
+            ServiceError: `wrong_geometry`, `out_of_order`; the frame is then unchanged.
         """
         count, width, _ = rows.rows.shape
         raw = rows.pixel_format is not PixelFormat.RGB8
@@ -140,9 +141,9 @@ class FrameInProgress:
         self._rows = rgb_rows(rows.rows, rows.pixel_format, first * self._burst_rows) if raw else rows.rows
 
     def rows_to_step(self) -> Pixels | None:
-        """The rows that the network is to see next, (n * burst_rows, W, 3) uint8; None when there are none.
+        """The rows for the next step of the network, (n * burst_rows, W, 3) uint8; None if no rows are left.
 
-        One burst where the policy can act, else so many that a call stays short.
+        One burst where the policy can act, else up to `runtime.turn_bursts`.
         """
         rows = self._rows
         if rows is None:
@@ -150,13 +151,21 @@ class FrameInProgress:
         start = (self.scan.next_burst - self._first) * self._burst_rows
         end = start + self._turn_rows
         if self.over or end >= len(rows):
-            self._rows = None  # after these there are none
+            self._rows = None
         if self.over or start >= len(rows):
             return None
         return rows[start:end] if start or end < len(rows) else rows
 
     def advance(self, result: StepResult, compute_us: float = 0.0) -> list[BurstOutcome]:
-        """What becomes of the bursts of `rows_to_step`, from the network's answer to them and the time that it took."""
+        """Records the network's result for the rows of `rows_to_step`.
+
+        Args:
+            result: the network's result.
+            compute_us: time that the step took.
+
+        Returns:
+            An outcome for each processed burst.
+        """
         scan = self.scan
         self.last = result
         self.compute_us += compute_us
@@ -168,13 +177,13 @@ class FrameInProgress:
         return outcomes
 
     def give_up(self) -> None:
-        """Ends the frame without a decision; one that is decided stays so."""
+        """Ends the frame without a decision; a frame that is decided stays decided."""
         self.given_up = not self.scan.decided
         self.over = True
         self._rows = None
 
     def state(self) -> FrameState | None:
-        """What it takes to go on with the frame elsewhere; None once it is over."""
+        """The state with which the frame is resumed elsewhere; None once the frame is over."""
         if self.over:
             return None
         scan = self.scan
@@ -191,7 +200,7 @@ class FrameInProgress:
 
     @classmethod
     def resume(cls, runtime: StepRuntime, policy: ExitPolicy, state: FrameState | None) -> Self:
-        """The frame that gave this state; one that is over if it is None.
+        """Makes the frame that gave this state; a frame that is over if `state` is None.
 
         Raises:
             ValueError: the state is of another network.

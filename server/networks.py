@@ -21,9 +21,9 @@ class ServedNetwork:
     """A network that clients may ask for.
 
     Attributes:
-        runtime: runs it.
-        digest: SHA-256 of its weights, hexadecimal.
-        certified: the policy certified for these weights, if one is.
+        runtime: runs the network.
+        digest: SHA-256 of the weights, hexadecimal.
+        certified: the policy of the weights' certificate; None without a certificate.
     """
 
     runtime: StepRuntime
@@ -32,11 +32,11 @@ class ServedNetwork:
 
 
 Networks = Mapping[str, ServedNetwork]
-"""By variant, the default one first."""
+"""Served networks by variant, the default one first."""
 
 
 def choose(networks: Networks, variant: str | None) -> ServedNetwork:
-    """The network of that variant; the first one if None.
+    """The served network of a variant; None: the first one.
 
     Raises:
         ServiceError: `unknown_variant`.
@@ -51,11 +51,11 @@ def choose(networks: Networks, variant: str | None) -> ServedNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a network is made of, once and for all: the processes of a service share it, whatever becomes of the files.
+    """Weights and policy of a network, read once: the processes of a service share them, even if the files change.
 
     Attributes:
         checkpoint: the weights.
-        certified: the policy of the certificate beside them, if there is one.
+        certified: the policy of the certificate beside the weights; None without a certificate.
     """
 
     checkpoint: AnyCheckpoint
@@ -79,10 +79,10 @@ def read_weights(settings: Settings) -> list[Weights]:
 
 
 def make_networks(found: Iterable[Weights], runtime: str | None) -> dict[str, ServedNetwork]:
-    """Networks that run, by variant.
+    """Makes served networks from weights, by variant.
 
     Raises:
-        RuntimeUnavailableError: nothing to run them on.
+        RuntimeUnavailableError: no runtime is installed.
     """
     return {
         each.checkpoint.config.name: ServedNetwork(
@@ -93,5 +93,10 @@ def make_networks(found: Iterable[Weights], runtime: str | None) -> dict[str, Se
 
 
 def load_networks(settings: Settings) -> dict[str, ServedNetwork]:
-    """Reads the weights that the settings name and makes networks of them; raises what these two raise."""
+    """Reads the weights that the settings name and makes networks of them.
+
+    Raises:
+        CheckpointError, CertificateError: as `read_weights`.
+        RuntimeUnavailableError: as `make_networks`.
+    """
     return make_networks(read_weights(settings), settings.runtime)

@@ -15,7 +15,7 @@ class Admission:
     """Counts open streams.
 
     Attributes:
-        draining: set once the service stops.
+        draining: true once the service stops.
     """
 
     def __init__(self, limits: Limits, load: LoopLoad) -> None:
@@ -26,11 +26,11 @@ class Admission:
 
     @property
     def open(self) -> bool:
-        """Whether a stream from an address without any would be admitted."""
+        """True if a stream from an address without other streams would be admitted."""
         return self.refusal() is None
 
     def refusal(self) -> ServiceError | None:
-        """Why no stream at all is admitted (`draining`, `server_full`, `server_busy`); None while some are."""
+        """The refusal of every stream (`draining`, `server_full`, `server_busy`); None while some are admitted."""
         if self.draining:
             return ServiceError("draining", "the service is stopping; try another replica")
         if self.streams >= self._limits.max_streams:

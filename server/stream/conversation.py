@@ -1,17 +1,17 @@
-"""One stream from its upgrade to its end, sans I/O: what is answered to which message, and what ends it when.
+"""One stream from its upgrade to its end, sans I/O: the answers to messages, and the deadlines that end the stream.
 
-Both ways to serve a stream (`server.stream.endpoint`, `server.stream.connection`) do nothing but carry this out:
+Both shells (`server.stream.endpoint`, `server.stream.connection`) only carry a conversation out:
 
     texts = conversation.receive(data)          # a message came
     while conversation.busy: texts = conversation.work()
     texts = conversation.tick()                 # `deadline` has passed
-    texts = conversation.leave(reason, seconds) # the service wants it to end
-    conversation.pause(), conversation.resume() # answers are not taken any more, are taken again
-    conversation.end(ending)                    # the connection says so
+    texts = conversation.leave(reason, seconds) # the service ends the stream soon
+    conversation.pause(), conversation.resume() # the client stops reading answers, reads again
+    conversation.end(ending)                    # the connection ends the stream
 
     send texts, in order; read nothing while `paused`; once `ending` is set, close with it.
 
-What a stream waits for decides what ends it:
+A stream ends when a wait takes too long:
 
     waits for                                    for            or else
     hello or resume                              handshake_s    handshake_timeout
@@ -21,7 +21,7 @@ What a stream waits for decides what ends it:
     its close frame to be answered               send_s         is cut off
     nothing: a message is being worked off       -
 
-and whatever it does, after `stream_s` or `stream_frames` it is to leave.
+and after `stream_s` or `stream_frames` a stream is always asked to leave.
 """
 
 import logging
@@ -36,22 +36,22 @@ from server.stream.session import Phase, StreamSession
 log = logging.getLogger(__name__)
 
 TURN_S: Final = 0.002
-"""How long one stream may hold the event loop before the others have their turn."""
+"""Longest turn of one stream on the event loop, before other streams have theirs."""
 
 PAUSE_S: Final = TURN_S / 10
-"""A stream that did nothing for this long begins a new turn: others had theirs."""
+"""Pause after which a stream begins a new turn: messages of one read arrive together, so others had a turn between."""
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 
 
 class Ending(NamedTuple):
-    """How a stream ends.
+    """End of a stream.
 
     Attributes:
-        reason: for counts and the log: `end`, `client_left`, why it was to leave, or the code of an error.
-        close_code: of the close frame; None if the connection is to be cut without one.
-        close_reason: in the close frame.
+        reason: name for counts and the log: `end`, `client_left`, the reason to leave, or the code of an error.
+        close_code: code in the close frame; None: the connection is cut without a close frame.
+        close_reason: text in the close frame.
     """
 
     reason: str
@@ -63,19 +63,19 @@ class Conversation:
     """A stream's bytes and timers.
 
     Args:
-        name: under which the log knows the stream.
-        session: what the messages mean.
+        name: name of the stream in the log.
+        session: the stream's session, which understands messages.
         limits: bounds and times.
-        clock: seconds that count against a client (`server.process.clock`).
-        stopwatch: seconds that work takes.
-        behind: whether frames that begin now are to be shed.
-        decided: told of every decision, with the seconds since its message came.
+        clock: clock of the deadlines, seconds (`server.process.clock`).
+        stopwatch: clock that measures work, seconds.
+        behind: returns true if frames that begin now must be shed.
+        decided: called with every decision, and the seconds since its message came.
 
     Attributes:
-        ending: how it ends; None while it goes on.
-        busy: whether a message is still being worked off.
-        leaving: why it is to leave; None while it may go on.
-        paused: whether the client takes no answers for now: nothing more is to be read from it.
+        ending: end of the stream; None while the stream is open.
+        busy: true while a message is being processed.
+        leaving: reason why the stream is asked to leave; None if it isn't.
+        paused: true while the client takes no answers; the shell then reads nothing from the client.
     """
 
     __slots__ = (
@@ -104,14 +104,18 @@ class Conversation:
         self._until = self._heard_at + limits.stream_s
         self._leave_by = float("inf")
         self.paused = False
-        self._blocked_at = 0.0  # since when answers are not taken, while they are not
-        self._closed_at = 0.0  # when it ended
-        self._opened = False  # whether the first message came
-        self._came_at = self._turn_at = self._active_at = stopwatch()  # the message, the turn, what was done last
+        # Start of the wait for the client to take answers.
+        self._blocked_at = 0.0
+        # Time of the stream's end.
+        self._closed_at = 0.0
+        # True once the first message came.
+        self._opened = False
+        # Arrival of the message, start of the turn, end of the last work.
+        self._came_at = self._turn_at = self._active_at = stopwatch()
 
     @property
     def deadline(self) -> float:
-        """When `tick` is to be called, by the clock."""
+        """Time at which `tick` must be called, by the clock."""
         limits = self._limits
         if self.ending is not None:
             return self._closed_at + limits.send_s
@@ -130,22 +134,22 @@ class Conversation:
 
     @property
     def turn_over(self) -> bool:
-        """Whether the others are to have their turn before anything more is done for this stream."""
+        """True if other streams must have their turn before this stream works on."""
         self._active_at = now = self._stopwatch()
         return now - self._turn_at > TURN_S
 
     def begin_turn(self, *, yielded: bool = False) -> None:
-        """Called before anything is done for the stream.
+        """Begins a turn, if other streams had theirs; must be called before any other work for the stream.
 
         Args:
-            yielded: whether the others had their turn since `turn_over`; else the pause since then says so.
+            yielded: true if other streams had their turn since `turn_over`; false: the pause since then tells.
         """
         now = self._stopwatch()
         if yielded or now - self._active_at > PAUSE_S:
             self._turn_at = now
 
     def receive(self, data: bytes | str) -> list[bytes]:
-        """Takes a message; the texts to send at once. More may follow from `work`."""
+        """Takes a message; returns the texts to send at once. `work` may return more."""
         if self.ending is not None:
             return []
         self._heard_at = self._clock()
@@ -167,7 +171,7 @@ class Conversation:
         return texts + self.work()
 
     def work(self) -> list[bytes]:
-        """Goes on with the message at hand until it is done or the turn is over; the texts to send."""
+        """Processes the current message until it is done or the turn is over; returns the texts to send."""
         session, stopwatch = self.session, self._stopwatch
         texts: list[bytes] = []
         try:
@@ -191,7 +195,7 @@ class Conversation:
         return texts
 
     def leave(self, reason: str, seconds: float) -> list[bytes]:
-        """Asks the stream to end after its frame, or after so many seconds; the texts to send.
+        """Asks the stream to end after its frame, at most `seconds` later; returns the texts to send.
 
         A second call changes nothing.
         """
@@ -204,17 +208,18 @@ class Conversation:
         return texts
 
     def pause(self) -> None:
-        """Notes that the client takes no answers for now."""
+        """Notes that the client has stopped taking answers."""
         if not self.paused:
             self.paused, self._blocked_at = True, self._clock()
 
     def resume(self) -> None:
         """Notes that the client takes answers again."""
         self.paused = False
-        self._heard_at = self._clock()  # it could not be heard meanwhile
+        # The client was not read meanwhile, so its silence doesn't count.
+        self._heard_at = self._clock()
 
     def tick(self) -> list[bytes]:
-        """Ends what has taken too long; the texts to send."""
+        """Ends the stream if a wait has taken too long; returns the texts to send."""
         limits, now = self._limits, self._clock()
         if self.ending is not None:
             if now >= self._closed_at + limits.send_s:
@@ -244,12 +249,12 @@ class Conversation:
 
     @property
     def over(self) -> bool:
-        """Whether all that was to be said has been taken, or will never be: the stream's place is free."""
+        """True once the last texts are taken, or can never be: the stream's place is then free."""
         return self.ending is not None and (self.ending.close_code is None or not self.paused)
 
     @property
     def _patience_s(self) -> float:
-        """How long the client may say nothing."""
+        """Longest silence of the client, seconds."""
         return self._limits.idle_s if self._opened else self._limits.handshake_s
 
     def _leave_between_frames(self) -> None:

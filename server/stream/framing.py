@@ -1,9 +1,9 @@
-"""A client's bytes, cut into websocket frames (RFC 6455, section 5), sans I/O.
+"""Cuts a client's bytes into websocket frames (RFC 6455, section 5), sans I/O.
 
-A lone binary message (one frame that is final, masked, of no extension, its length in the shortest form) is nearly all
-that a sensor sends, and is unmasked here. Every other frame, and whatever is wrong, is for a parser that knows all of
-the protocol; it gets whole frames, one at a time, so it always stands between two frames when a message is unmasked
-here, and whoever hands the frames on can stop after any of them.
+Nearly all frames of a sensor are lone binary messages: final, masked, without extension, with the length in the
+shortest form. These are unmasked here. Every other frame, and every fault, goes to a parser of the whole protocol. The
+parser gets whole frames, one at a time, so it is always between two frames when a message is unmasked here, and the
+caller may stop after any frame.
 """
 
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ try:
 except ImportError:  # built where there is a C compiler
 
     def unmask(data: bytes, start: int, stop: int) -> bytes:
-        """The payload `data[start:stop]` as the client meant it; its masking key is the four bytes before it."""
+        """Unmasks the payload `data[start:stop]`, whose masking key is the four bytes before it."""
         size = stop - start
         words = np.frombuffer(data[start:stop] + bytes(-size % KEY_BYTES), np.uint32)
         return (words ^ np.frombuffer(data, np.uint32, 1, start - KEY_BYTES)).tobytes()[:size]
@@ -36,7 +36,7 @@ TWO_BYTE_LENGTHS: Final = 65_536
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A whole text message from a server: unmasked (RFC 6455, section 5.2)."""
+    """Makes the frame of a whole text message from a server: unmasked (RFC 6455, section 5.2)."""
     size = len(payload)
     if size < ONE_BYTE_LENGTHS:
         return bytes((WHOLE_TEXT, size)) + payload
@@ -49,8 +49,8 @@ class Passed(NamedTuple):
     """Bytes for the parser.
 
     Attributes:
-        data: one whole frame; or the rest of what came, beginning at a frame that is wrong or too long.
-        whole: whether the frame is a message of its own: no control frame, no fragment.
+        data: one whole frame; or all remaining bytes, if they begin with a frame that is wrong or too long.
+        whole: true if the frame is a message of its own: no control frame, no fragment.
     """
 
     data: bytes
@@ -58,16 +58,16 @@ class Passed(NamedTuple):
 
 
 class FrameGate:
-    """Cuts bytes into frames, however they come.
+    """Cuts bytes into frames; bytes may come in pieces of any size.
 
         gate.feed(data)
         while (found := gate.next_frame()) is not None:
             ...                      # bytes: a lone binary message; Passed: for the parser
 
-    It keeps at most `most_bytes`, a header, and what was fed last.
+    A gate keeps at most `most_bytes`, a header, and the bytes fed last.
 
     Args:
-        most_bytes: longest payload that is waited for.
+        most_bytes: longest payload that the gate waits for.
     """
 
     __slots__ = ("_data", "_fragmented", "_most_bytes", "_need", "_rest", "_start", "_wrong")
@@ -75,10 +75,14 @@ class FrameGate:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._data = b""
-        self._start = 0  # of the frame that comes next
-        self._rest = bytearray()  # the beginning of a frame that has not all come
-        self._need = 0  # bytes of that frame that make another look worthwhile
-        self._fragmented = False  # whether a message in fragments is open
+        # Place of the next frame.
+        self._start = 0
+        # Beginning of a frame that is not complete.
+        self._rest = bytearray()
+        # Bytes of that frame that must be there before it is looked at again.
+        self._need = 0
+        # True while a message in fragments is open.
+        self._fragmented = False
         self._wrong = False
 
     def feed(self, data: bytes) -> None:
@@ -135,7 +139,7 @@ class FrameGate:
         return Passed(data[start:end], first in (WHOLE_TEXT, WHOLE_BINARY))
 
     def _wait(self, need: int) -> None:
-        """Keeps the beginning of a frame of which so many bytes are needed."""
+        """Keeps the beginning of a frame until `need` bytes of it are there."""
         self._rest += self._data[self._start :]
         self._need = need
         self._data, self._start = b"", 0

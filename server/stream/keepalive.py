@@ -4,37 +4,39 @@ from collections.abc import Callable
 from typing import Final
 
 GRACE_S: Final = 1.0
-"""A loop that was held up calls timers before it reads: a pong may have come in time and not be seen yet."""
+"""Additional time for a pong: after a stall, the loop runs timers before it reads, so a pong may already be waiting."""
 
 
 class Keepalive:
-    """When to ping, and when to give up.
+    """Decides when to ping a client, and when to give the client up.
 
     Args:
-        period_s: between two pings, and for the answer to one.
-        clock: seconds that count against a client.
+        period_s: time between two pings, and for the answer to a ping.
+        clock: clock of the deadlines, seconds.
 
     Attributes:
-        deadline: when `tick` is to be called, by the clock.
-        lost: whether a ping was not answered.
+        deadline: time at which `tick` must be called, by the clock.
+        lost: true if a ping was not answered.
     """
 
     __slots__ = ("_awaited", "_clock", "_late", "_number", "_period_s", "_sent_at", "deadline", "lost")
 
     def __init__(self, period_s: float, clock: Callable[[], float]) -> None:
         self._period_s, self._clock = period_s, clock
-        self._awaited: bytes | None = None  # content of the ping under way
+        # Content of the ping whose answer is awaited.
+        self._awaited: bytes | None = None
         self._number = 0
         self._sent_at = clock()
-        self._late = False  # whether the answer is overdue and gets a little longer
+        # True while an overdue answer has its additional time.
+        self._late = False
         self.deadline = self._sent_at + period_s
         self.lost = False
 
     def tick(self, *, heard: bool) -> bytes | None:
-        """Looks whether something is due: the content of a ping to send now, or None.
+        """Checks the deadline; returns the content of a ping to send now, or None.
 
         Args:
-            heard: whether all that came from the client has been read; nobody is given up while it has not.
+            heard: true if every byte that came from the client was read; before that the client is not given up.
         """
         now = self._clock()
         if now < self.deadline:
@@ -54,7 +56,7 @@ class Keepalive:
         return None
 
     def pong(self, content: bytes) -> None:
-        """Takes an answer; one to no ping of ours, or to an older one, is nothing."""
+        """Takes a pong; ignores a pong that answers no ping, or an older ping."""
         if content == self._awaited:
             self._awaited = None
             self.deadline = self._sent_at + self._period_s

@@ -1,6 +1,6 @@
-"""One stream, sans I/O: which message may come when, how many bursts, and what is answered.
+"""One stream, sans I/O: the order of its messages, its credits, and the answers.
 
-A stream is phases, credits, totals and tokens; the frame at hand is a `FrameInProgress`.
+A session has phase, credits, totals and tokens; the current frame is a `FrameInProgress`.
 
     for reply in session.receive(message): send(reply)
     while (rows := session.rows_to_step()) is not None:
@@ -46,7 +46,7 @@ from server.stream.tokens import Tokens, encode_hello
 
 
 class Phase(StrEnum):
-    """Where a connection is in the protocol."""
+    """Phase of a connection in the protocol."""
 
     OPENING = "opening"
     STREAMING = "streaming"
@@ -61,7 +61,7 @@ LEGAL: dict[tuple[Phase, type[Message]], Phase] = {
     (Phase.STREAMING, Sync): Phase.STREAMING,
     (Phase.STREAMING, End): Phase.ENDED,
 }
-"""Which message each phase allows, and the phase it leads to."""
+"""The legal messages of each phase, and the phase that each leads to."""
 
 
 class StreamSession:
@@ -73,7 +73,7 @@ class StreamSession:
         tokens: makes and reads resume tokens; None disables resuming, tokens in replies are then empty strings.
 
     Attributes:
-        phase: where the connection is.
+        phase: phase of the connection.
         frames, shed, bursts: counts for this connection: frames decided, frames shed, bursts received.
     """
 
@@ -87,8 +87,10 @@ class StreamSession:
         self._networks, self._limits, self._tokens = networks, limits, tokens
         self.phase = Phase.OPENING
         self.frames = self.shed = self.bursts = 0
-        self._credit_limit = limits.credit_bursts  # bursts the client may have sent in total
-        self._frame: FrameInProgress | None = None  # in progress, or the last one
+        # Bursts that the client may have sent in total.
+        self._credit_limit = limits.credit_bursts
+        # The frame in progress, or the last frame.
+        self._frame: FrameInProgress | None = None
         self._frame_id = -1
         self._totals = Summary(0, 0, 0, 0, 0, 0)
         self._progress_every = self._checkpoint_every = 0
@@ -104,49 +106,49 @@ class StreamSession:
 
     @property
     def hidden(self) -> Hidden:
-        """The network's state in the frame at hand."""
+        """Hidden state of the current frame."""
         return self._begun.hidden
 
     @property
     def between_frames(self) -> bool:
-        """Whether no frame is in progress."""
+        """True if no frame is in progress."""
         return self._frame is None or self._frame.over
 
     @property
     def frame_id(self) -> int:
-        """The last frame begun; -1 before the first."""
+        """Number of the last frame begun; -1 before the first."""
         return self._frame_id
 
     @property
     def credits_left(self) -> int:
-        """Bursts that the client may send before it is granted more."""
+        """Number of bursts that the client may send before the next grant."""
         return self._credit_limit - self.bursts
 
     @property
     def received_bytes(self) -> int:
-        """Samples of the bursts that came; headers and halos are not counted."""
+        """Bytes of the samples of all bursts received, without headers and halos."""
         if not self.bursts:
             return 0
         config = self.runtime.config
         return self.bursts * config.BURST_ROWS * config.width * self._pixel_format.channels
 
     def token(self) -> str:
-        """A resume token of the state as it is; empty before `welcome`."""
+        """A resume token of the current state; empty before `welcome`."""
         return "" if self.phase is Phase.OPENING else self._seal()
 
     def going_away(self, reason: str, seconds: float) -> GoingAway:
-        """What to tell the client when the stream has to end."""
+        """The message that tells the client that the stream ends soon."""
         return GoingAway(reason, seconds, self.token())
 
     def receive(self, message: Message, *, behind: bool = False) -> list[Control]:
-        """Takes a message; what to answer at once. Rows are then fetched with `rows_to_step`.
+        """Takes a message; returns the answers to send at once. Rows then come from `rows_to_step`.
 
         Args:
-            message: from the client.
+            message: a message of the client.
             behind: whether the event loop is late; a frame that begins then is refused with `shed`.
 
         Raises:
-            ServiceError: the message is not legal here.
+            ServiceError: the message is not legal now; the session is then unchanged.
         """
         phase = LEGAL.get((self.phase, type(message)))
         if phase is None:
@@ -171,11 +173,11 @@ class StreamSession:
         return replies
 
     def rows_to_step(self) -> Pixels | None:
-        """The rows that the network is to see next; see `FrameInProgress.rows_to_step`."""
+        """The rows for the next step of the network, see `FrameInProgress.rows_to_step`."""
         return self._frame.rows_to_step() if self._frame else None
 
     def advance(self, result: StepResult, compute_us: float = 0.0) -> list[Control]:
-        """Takes what the network said to the rows of `rows_to_step`, and how long it took; what to answer."""
+        """Takes the network's result for the rows of `rows_to_step`, and the step's time; returns the answers."""
         frame, frame_id, progress_every = self._begun, self._frame_id, self._progress_every
         replies: list[Control] = []
         before = frame.scan.processed
@@ -204,7 +206,7 @@ class StreamSession:
         return self._tokens.seal(self._network.digest, self._hello, self._totals, self._frame_id, state)
 
     def _grant(self) -> int:
-        """Opens the credit window anew; the bursts that the client may then have sent in total."""
+        """Opens the credit window anew; returns the bursts that the client may have sent in total."""
         self._credit_limit = self.bursts + self._limits.credit_bursts
         return self._credit_limit
 
@@ -291,7 +293,7 @@ class StreamSession:
         return replies
 
     def _frame_of(self, frame_id: int) -> FrameInProgress:
-        """The frame of that id: the one at hand, or a new one, which is not at hand yet."""
+        """The frame with this id: the current frame, or a new one, which does not become the current frame here."""
         frame = self._frame
         if frame is not None and frame_id == self._frame_id:
             return frame

@@ -1,4 +1,4 @@
-"""The open streams of one process: who is admitted, what is counted, how all of them leave."""
+"""The open streams of one process: admission, counts, and the drain."""
 
 import asyncio
 import logging
@@ -30,12 +30,18 @@ class Shell(Protocol):
 
 
 def stream_name() -> str:
-    """A name that no other stream has."""
+    """Makes a random name for a stream."""
     return secrets.token_hex(6)
 
 
 class OpenStream(NamedTuple):
-    """Who serves it, of which client (as `shared_by` names it), and since when by the clock."""
+    """An open stream.
+
+    Attributes:
+        shell: carries the conversation out.
+        client: name of the client, as `shared_by` gives it.
+        began_at: start of the stream, by the clock.
+    """
 
     shell: Shell
     client: str
@@ -47,17 +53,17 @@ class Streams:
 
     Args:
         settings: bounds and times.
-        networks: what a stream may ask for.
-        metrics: where streams are counted.
-        clock: seconds that count against a client.
+        networks: networks that a stream may ask for.
+        metrics: counts of streams.
+        clock: clock of the deadlines, seconds.
 
     Attributes:
-        stopwatch: seconds that work takes.
-        load: how busy the process is.
-        admission: who may open a stream.
-        proxies: whose word about a client's address is believed.
-        open: the streams.
-        conversation: the class of what is said on them.
+        stopwatch: clock that measures work, seconds.
+        load: load of the process.
+        admission: decides who may open a stream.
+        proxies: proxies whose `X-Forwarded-For` is believed.
+        open: the open streams.
+        conversation: class of the conversations.
     """
 
     conversation: type[Conversation] = Conversation
@@ -80,11 +86,11 @@ class Streams:
         return self.admission.streams
 
     def begin(self, name: str, address: str, shell: Shell) -> Conversation:
-        """Counts a stream in; `finish` follows, whatever becomes of it.
+        """Counts a stream in and makes its conversation; the caller must call `finish` in the end.
 
         Args:
-            name: under which the log knows the stream.
-            address: of the client.
+            name: name of the stream in the log.
+            address: address of the client.
             shell: carries the conversation out.
 
         Raises:
@@ -105,7 +111,7 @@ class Streams:
         return conversation
 
     def finish(self, conversation: Conversation) -> None:
-        """Counts a stream out, once: its place is free."""
+        """Counts a stream out, once, and frees its place."""
         opened = self.open.pop(conversation, None)
         if opened is None:
             return

@@ -1,7 +1,7 @@
 """Resume tokens: a stream's state, signed and dated, kept by the client. No I/O; the clock is an argument.
 
-A token is a snapshot, not a ticket: it can be used any number of times until it expires, on any server that has the
-key and the same weights, and gives the same decisions each time.
+A token is a snapshot, not a ticket: it can be used any number of times until it expires, on any server with the same
+key and weights, and gives the same decisions each time.
 """
 
 import base64
@@ -22,15 +22,15 @@ _DIGEST_BYTES: Final = 32
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """What a token holds.
+    """Content of a token.
 
     Attributes:
-        version: of this layout.
-        expires_s: when the token ends, seconds since 1970.
-        digest: of the weights.
-        hello: what the stream was opened with, encoded.
-        totals: the decided frames so far.
-        frame_id: the last frame begun, -1 before the first.
+        version: version of this layout.
+        expires_s: end of the token, seconds since 1970.
+        digest: SHA-256 of the weights.
+        hello: the stream's `hello`, encoded.
+        totals: sums over the decided frames so far.
+        frame_id: number of the last frame begun; -1 before the first.
         frame: the frame in progress; None if there is none.
     """
 
@@ -49,7 +49,7 @@ _HELLO: Final = msgspec.msgpack.Decoder(Hello)
 
 
 def encode_hello(hello: Hello) -> msgspec.Raw:
-    """A stream's `hello`, encoded once for all its tokens."""
+    """Encodes a stream's `hello`, once for all tokens of the stream."""
     return msgspec.Raw(_ENCODER.encode(hello))
 
 
@@ -58,8 +58,8 @@ class Tokens:
 
     Args:
         key: secret shared by every server that takes the tokens.
-        lifetime_s: for which a token is good.
-        now_s: the time, seconds since 1970.
+        lifetime_s: time for which a token can be used.
+        now_s: clock, seconds since 1970.
     """
 
     def __init__(self, key: bytes, lifetime_s: float, now_s: Callable[[], float]) -> None:
@@ -73,14 +73,14 @@ class Tokens:
         frame_id: int,
         frame: FrameState | None = None,
     ) -> str:
-        """A token of this state."""
+        """Makes a token of a state; the arguments are fields of `Snapshot`."""
         expires_s = self._now_s() + self._lifetime_s
         content = _ENCODER.encode(Snapshot(VERSION, expires_s, digest, hello, totals, frame_id, frame))
         signature = hmac.digest(self._key, content, _DIGEST)
         return base64.urlsafe_b64encode(signature + content).decode()
 
     def open(self, token: str) -> tuple[Snapshot, Hello]:
-        """The state in a token.
+        """Checks a token; returns its state and the stream's `hello`.
 
         Raises:
             ServiceError: `bad_token` (not made with this key), `expired_token`.

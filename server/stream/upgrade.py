@@ -21,7 +21,7 @@ STREAM_HEADER: Final = "rascanet-stream"
 HEAD_END: Final = b"\r\n\r\n"
 
 LIBRARY_LOG: Final = logging.getLogger(f"{__name__}.websockets")
-"""What the library logs of each connection, its beginning and its end, we log with more to it."""
+"""Logger for the library, kept quiet: the service logs beginning and end of each connection with more facts."""
 LIBRARY_LOG.setLevel(logging.WARNING)
 
 
@@ -29,9 +29,9 @@ class Opening(NamedTuple):
     """An upgrade that may begin a stream.
 
     Attributes:
-        name: of the stream.
-        answer: that begins it.
-        forwarded: values of `X-Forwarded-For`.
+        name: name of the stream.
+        answer: bytes of the answer that begins the stream.
+        forwarded: values of `X-Forwarded-For`, in order.
     """
 
     name: str
@@ -40,16 +40,16 @@ class Opening(NamedTuple):
 
 
 def judge(head: bytes, secure: bool, access: Access, name: str) -> Opening:
-    """What an upgrade comes to, but for the place that its stream needs.
+    """Judges an upgrade in everything but the place that its stream needs.
 
     Args:
-        head: all of it.
-        secure: whether it came over TLS.
-        access: who may ask.
-        name: for the stream.
+        head: the whole head of the request.
+        secure: true if the request came over TLS.
+        access: decides who may ask.
+        name: name for the stream.
 
     Raises:
-        ServiceError: why it is refused: as `read_head`, `path_of`, `Access.check` and `answer_to`, or `not_found`.
+        ServiceError: the refusal: as `read_head`, `path_of`, `Access.check` and `answer_to`, or `not_found`.
     """
     request = read_head(head)
     path = path_of(request)
@@ -60,10 +60,10 @@ def judge(head: bytes, secure: bool, access: Access, name: str) -> Opening:
 
 
 def read_head(head: bytes) -> Request:
-    """The request in a whole head, its final empty line included.
+    """Parses a whole head, with its final empty line.
 
     Raises:
-        ServiceError: `bad_request`: not a head, or one that announces a body.
+        ServiceError: `bad_request`: not a head, or a head that announces a body.
     """
     first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     parts = first.split(" ")
@@ -82,7 +82,7 @@ def read_head(head: bytes) -> Request:
 
 
 def path_of(request: Request) -> str:
-    """The path that is asked for, percent signs decoded; that of a URL counts as one (RFC 9112, section 3.2.2).
+    """The path of a request, percent-decoded; the request's target may be a URL (RFC 9112, section 3.2.2).
 
     Raises:
         ServiceError: `bad_request`: a URL that cannot be read.
@@ -97,15 +97,15 @@ def path_of(request: Request) -> str:
 
 
 def raw_headers(request: Request) -> list[tuple[bytes, bytes]]:
-    """The headers as ASGI has them: names in lower case."""
+    """The headers in ASGI's form, with names in lower case."""
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.raw_items()]
 
 
 def answer_to(request: Request, stream: str) -> bytes:
-    """The answer that begins the stream of that name (RFC 6455, section 4.2).
+    """Makes the answer that begins the stream named `stream` (RFC 6455, section 4.2).
 
     Raises:
-        ServiceError: `wrong_subprotocol`; `bad_request`: it is not an upgrade to a websocket as RFC 6455 wants it.
+        ServiceError: `wrong_subprotocol`; `bad_request`: not an upgrade as RFC 6455 requires.
     """
     offered = [name.strip() for value in request.headers.get_all("Sec-WebSocket-Protocol") for name in value.split(",")]
     if SUBPROTOCOL not in offered:
@@ -128,7 +128,7 @@ def wrong_subprotocol() -> ServiceError:
 
 
 def denial(error: ServiceError) -> bytes:
-    """A refusal as an HTTP answer, after which the connection ends."""
+    """Bytes of a refusal as an HTTP answer, after which the connection ends."""
     answer = problem(error)
     status = HTTPStatus(answer.status_code)
     head = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), b"connection: close"]
