@@ -37,6 +37,7 @@ from sensor_sim.wire import (
     Sync,
     Welcome,
     WireError,
+    bearer_header,
     decode,
     encode,
 )
@@ -103,6 +104,9 @@ class Uplink:
         backoff: waits before new attempts to connect; None: a lost connection ends the stream.
         bearer_token: token for a service that asks for one.
 
+    Raises:
+        ValueError: a bearer token that no header can carry.
+
     Attributes:
         welcome: the settings in force.
         resumed: number of times that the connection was made again.
@@ -110,7 +114,7 @@ class Uplink:
 
     def __init__(self, url: str, hello: Hello, backoff: Backoff | None = None, bearer_token: str | None = None) -> None:
         self._url, self._hello, self._backoff = url, hello, backoff
-        self._headers = {"Authorization": f"Bearer {bearer_token}"} if bearer_token else None
+        self._headers = bearer_header(bearer_token)
         self._connection: ClientConnection | None = None
         self.welcome: Welcome
         self.resumed = 0
@@ -354,7 +358,7 @@ def _lost(error: ConnectionClosed) -> StreamError:
     return StreamError("connection_lost", f"the connection to the service was lost ({reason})", retry=True)
 
 
-async def _connect(url: str, headers: dict[str, str] | None) -> ClientConnection:
+async def _connect(url: str, headers: dict[str, str]) -> ClientConnection:
     subprotocols = [Subprotocol(SUBPROTOCOL)]
     try:
         return await connect(

@@ -4,6 +4,7 @@ Rows travel as binary messages, everything else as JSON text. `decode` takes eit
 The table of PROTOCOL.md is made from the structs below: their fields, ranges and docstrings.
 """
 
+import re
 import struct
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, get_args
@@ -28,8 +29,33 @@ _CODES: Final = {pixel_format: code for code, pixel_format in enumerate(FORMATS)
 _HALOS: Final = tuple(2 * pixel_format.halo_rows for pixel_format in FORMATS)
 _CHANNELS: Final = tuple(pixel_format.channels for pixel_format in FORMATS)
 
+_BEARER_TOKEN: Final = re.compile(r"[!-~]{1,1000}")
+
 MAX_TEXT_BYTES: Final = 16_384
 """Of a text message; a token with the larger network's hidden state takes about 4,500."""
+
+
+def checked_bearer_token(token: str) -> str:
+    """The bearer token of a service, if every header can carry it.
+
+    Raises:
+        ValueError: it can't; the message does not show the token.
+    """
+    if not _BEARER_TOKEN.fullmatch(token):
+        raise ValueError(
+            "the bearer token must have 1 to 1000 ASCII characters, none of them blank, such as those of "
+            "`openssl rand -hex 32`; a line end from a file is not part of it"
+        )
+    return token
+
+
+def bearer_header(token: str | None) -> dict[str, str]:
+    """The HTTP header with a service's bearer token; none without one.
+
+    Raises:
+        ValueError: see `checked_bearer_token`.
+    """
+    return {"Authorization": f"Bearer {checked_bearer_token(token)}"} if token else {}
 
 
 class WireError(ValueError):

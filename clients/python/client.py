@@ -63,7 +63,7 @@ class AsyncClient:
 
     Raises:
         StreamError: on entry or later, when the service refuses, is lost, or does not keep to the protocol.
-        ValueError: an unknown pixel format.
+        ValueError: an unknown pixel format, or a bearer token that no header can carry.
     """
 
     def __init__(

@@ -25,6 +25,7 @@ from msgspec import Meta, Struct
 from urllib3.filepost import encode_multipart_formdata
 
 from clients.python.errors import HttpError
+from sensor_sim.wire import bearer_header
 
 TOGETHER: Final = 16
 """Pictures in a request, which share what it costs."""
@@ -167,11 +168,16 @@ class HttpClient:
 
     Raises:
         HttpError: not an address (`no_service`).
+        ValueError: a bearer token that no header can carry.
     """
 
     def __init__(self, url: str, *, bearer_token: str | None = None, connections: int = 4) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # an IPv6 address or a port that is none
+            known = False
+        if not known:
             raise HttpError(
                 "no_service",
                 f"{url!r} is not the address of a service; expected something like http://127.0.0.1:8000",
@@ -191,7 +197,7 @@ class HttpClient:
         )
         timeout = urllib3.Timeout(connect=CONNECT_S, read=READ_S)
         self._pool = urllib3.PoolManager(maxsize=connections, retries=again, timeout=timeout)
-        self._headers = {"Authorization": f"Bearer {bearer_token}"} if bearer_token else {}
+        self._headers = bearer_header(bearer_token)
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 import csv
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Any, Final
 
@@ -55,13 +55,14 @@ class RowWriter:
         if self._kind == "text":
             self._file.write(in_words(row, self._settings["bursts_per_frame"]) + "\n")
         elif self._kind == "csv":
-            named = {key: self._settings[key] for key in SETTINGS}
-            cells = row | named | {"policy": json.dumps(named["policy"])}
+            same = {key: self._settings[key] for key in SETTINGS}
+            cells = row | same | {"policy": json.dumps(same["policy"])}
             self._csv.writerow({key: cell(value) if isinstance(value, str) else value for key, value in cells.items()})
         elif self._kind == "json":
             self._file.write(("," if self._count else "") + "\n" + json.dumps(row))
         else:
-            self._file.write(json.dumps(row | {key: self._settings[key] for key in SETTINGS}) + "\n")
+            named = {"name": row["name"]}  # first, so that a torn line is known as one of ours
+            self._file.write(json.dumps(named | row | {key: self._settings[key] for key in SETTINGS}) + "\n")
         self._count += 1
         self._file.flush()  # what is done stays done
 
@@ -120,21 +121,26 @@ class _Refused(_Settings):
 
 
 def read_rows(path: Path, kind: str, settings: Mapping[str, Any]) -> Iterator[Row]:
-    """Yields the rows of a run that was interrupted; a last line that was cut off is taken away.
+    """Yields the rows of a run that was interrupted; a last line that was cut off is taken away once all are read.
 
     Raises:
-        RowsError: not such a file, or one of other settings; nothing in it is believed unchecked.
+        RowsError: not such a file, or one of other settings; nothing in it is believed unchecked. It stays as it is.
         OSError: it can't be read.
     """
-    _drop_torn_line(path)
+    start = ",".join(COLUMNS) + "\r\n" if kind == "csv" else '{"name": '
     wanted = {key: settings[key] for key in SETTINGS}
     with open_text(path) as file:
-        found_rows = _from_csv(file) if kind == "csv" else _from_ndjson(file)
+        begins = file.read(len(start))
+        if begins != start[: len(begins)]:
+            raise RowsError(f"{path}: row 1 is not one that this command wrote (another kind of file)")
+        file.seek(0)
+        lines = _whole_lines(file)
+        found_rows = _from_csv(lines) if kind == "csv" else _from_ndjson(lines)
         for number in itertools.count(1):
             try:
                 found = next(found_rows, None)
                 if found is None:
-                    return
+                    break
                 row = msgspec.convert(found, _Refused if found.get("code") else _Decided, strict=kind != "csv")
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error) as error:
                 raise RowsError(f"{path}: row {number} is not one that this command wrote ({error})") from error
@@ -143,18 +149,29 @@ def read_rows(path: Path, kind: str, settings: Mapping[str, Any]) -> Iterator[Ro
                 other = next(key for key in SETTINGS if made_with[key] != wanted[key])
                 raise RowsError(f"{path}: was made with another {other}: {made_with[other]}, not {wanted[other]}")
             yield {key: value for key, value in msgspec.to_builtins(row).items() if key not in SETTINGS}
+    _drop_torn_line(path)
 
 
-def _from_ndjson(file: IO[str]) -> Iterator[Any]:
+def _whole_lines(file: IO[str]) -> Iterator[str]:
+    """The lines up to the last line feed; a carriage return alone, which names may hold, ends none."""
+    waiting: list[str] = []
     for line in file:
+        waiting.append(line)
+        if line.endswith("\n"):
+            yield from waiting
+            waiting.clear()
+
+
+def _from_ndjson(lines: Iterable[str]) -> Iterator[Any]:
+    for line in lines:
         row = json.loads(line)
         if not isinstance(row, dict):
             raise TypeError("not an object")
         yield row
 
 
-def _from_csv(file: IO[str]) -> Iterator[Any]:
-    for row in csv.DictReader(file):
+def _from_csv(lines: Iterable[str]) -> Iterator[Any]:
+    for row in csv.DictReader(lines):
         cells: dict[str, Any] = {key: uncelled(value) for key, value in row.items() if value}
         yield cells | {"policy": json.loads(cells["policy"])}
 

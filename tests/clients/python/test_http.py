@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clients.python.client import Client
 from clients.python.errors import HttpError
 from clients.python.http import HttpClient, PictureDecision, PictureRefusal, Upload, UploadError
 from tests.networks import SMALL
@@ -157,3 +158,25 @@ def test_whatever_a_service_says_is_a_result_or_an_error_of_ours() -> None:
         said[0] = (200, json.dumps({"results": [entry, entry]}).encode())
         with pytest.raises(HttpError, match="which was not sent"):
             list(client.classify(uploads))
+
+
+SPELLINGS = ["s3cr3t\n", "s3cr3t\r", "s3cr3t ", "s3cr3t\u2603", "s3cr3\xe9", "s3cr3t\x01", "s3cr3t" * 200]
+
+
+@pytest.mark.parametrize("token", SPELLINGS)
+@pytest.mark.parametrize("client", [HttpClient, Client])
+def test_a_token_that_no_header_can_carry_is_told_and_not_shown(
+    client: Callable[..., AbstractContextManager[object]], token: str
+) -> None:
+    with (
+        pytest.raises(ValueError, match="the bearer token must have") as told,
+        client("http://127.0.0.1:9", bearer_token=token),
+    ):
+        pass
+    assert "s3cr3" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://a:99999", "http://:80", "http://a:b", "ftp://a", "a"])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(HttpError, match="is not the address of a service"):
+        HttpClient(url)

@@ -103,6 +103,35 @@ def test_another_file_is_not_gone_on_with(tmp_path: Path, text: str) -> None:
         list(read_rows(path, "ndjson", SETTINGS))
 
 
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xd8\xff\xe0 a\nphoto",
+        b"one line",
+        b'{"a": 1}',
+        b"file,label\r\n",
+        b"file,label\r\na.jpg,1",
+        b"\n",
+        b"notes\nmore",
+    ],
+)
+def test_a_file_of_something_else_stays_as_it_is(tmp_path: Path, kind: str, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(RowsError, match="row 1 is not one"):
+        list(read_rows(path, kind, SETTINGS))
+    assert path.read_bytes() == content
+
+
+def test_a_file_of_ours_that_is_refused_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text(_line() + '{"name": "b", "pers')
+    with pytest.raises(RowsError, match="another variant"):
+        list(read_rows(path, "ndjson", SETTINGS | {"variant": "105x120"}))
+    assert path.read_text().endswith('"pers')
+
+
 @pytest.mark.parametrize(
     "change", [("0.5", "2"), ("0.5", "<script>"), ("0.5", "nan"), ("True", "perhaps"), ("a,", '"a')]
 )
