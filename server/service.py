@@ -36,14 +36,14 @@ def run(
     """Serves until interrupted.
 
     Args:
-        settings: of the service.
+        settings: settings of the service.
         log: sets up the log of this process; several workers always log as JSON.
-        listening: called with the sockets once nothing is in the way of serving.
+        listening: called with the sockets once everything is ready to serve.
 
     Raises:
         CheckpointError: weights that cannot be used.
-        CertificateError: a certificate beside them that was altered or is for others.
-        RuntimeUnavailableError: nothing to run them on.
+        CertificateError: a certificate beside the weights that was altered or is for other weights.
+        RuntimeUnavailableError: no runtime is installed.
         TlsError: a certificate or a key that cannot be used.
         ListenError: an address that cannot be listened on.
     """
@@ -80,7 +80,7 @@ def _serve_by_workers(settings: Settings, weights: list[Weights], sockets: list[
 
 
 def worker(settings: Settings, pickled: Any, sockets: list[socket], beats: Any) -> None:
-    """One process of several, with the weights that its parent read; adds to `beats.value` while its loop turns."""
+    """Runs one process of several, with the weights that its parent read; increments `beats.value` at every beat."""
     signal.signal(signal.SIGTERM, _stopped)
     log_as_json()
 

@@ -197,7 +197,7 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """What of this a client meets."""
+        """The settings that a client meets."""
         return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
 
     @classmethod

@@ -1,7 +1,7 @@
-"""Who may ask for which path: one pure decision, which every door makes, HTTP and websocket alike (SECURITY.md).
+"""Access of a request: one pure decision for every door, HTTP and websocket alike (SECURITY.md).
 
-In this order: the path is one that can be served (else 404), the host is ours (else 421), the page that asks may (else
-403), the bearer token is there (else 401).
+Checks in this order: the path can be served (else 404), the host is ours (else 421), the origin of the asking page is
+allowed (else 403), the bearer token is right (else 401).
 """
 
 import base64
@@ -17,31 +17,31 @@ from server.http.origin import DEFAULT_PORTS, Origin, authority_of, host_of, is_
 from server.settings import Settings
 
 BEARER_SUBPROTOCOL: Final = "rascanet.bearer."
-"""Offered beside the protocol by browsers, which can't set a header: followed by the token in base64url, unpadded."""
+"""Beginning of a subprotocol that carries the bearer token (base64url, unpadded), for browsers can't set a header."""
 
 GUARDED: Final = ("v1", "v2", "metrics")
-"""First segments of the paths that the bearer token is asked for; page, health and descriptions are open."""
+"""First segments of the paths that require the bearer token; page, health and descriptions are open."""
 
 ANY_HOST: Final = "*"
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
 _UNSERVED: Final = re.compile(r"[\x00-\x1f\x7f\\]|//|/\.{1,2}(?:/|$)")
-"""No route has such a path. Refused before anybody looks for one: `/metrics` and a line feed must not be `/metrics` to
-the router and something else to the token."""
+"""Paths that no route has. They are refused before routing: `/metrics` with a line feed must not be `/metrics` to the
+router and another path to the check of the token."""
 
 Headers = Sequence[tuple[bytes, bytes]]
-"""Of a request, as ASGI has them: names in lower case."""
+"""Headers of a request in ASGI's form, with names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What the settings say about who may ask.
+    """Rules of access, from the settings.
 
     Attributes:
-        bearer: token to ask for; None: nobody is asked.
-        origins: of pages that may use the service beside its own.
-        hosts: names and addresses that this service answers to beside the loopback ones; None: to any.
-        any_address: whether it answers to every address (not name), as it listens on all.
+        bearer: the bearer token; None: no token is required.
+        origins: origins of pages that may use the service, beside the service's own.
+        hosts: names and addresses that the service answers to, beside the loopback ones; None: to any.
+        any_address: true if the service answers to every address (not name), because it listens on all.
     """
 
     bearer: bytes | None = None
@@ -51,7 +51,7 @@ class Access:
 
     @classmethod
     def of(cls, settings: Settings) -> "Access":
-        """From the settings, which were checked."""
+        """Makes the rules from settings, which must be checked already."""
         bound = host_of(settings.host) if settings.host else "0.0.0.0"  # noqa: S104 - uvicorn's meaning of no host
         every = is_address(bound) and ipaddress.ip_address(bound).is_unspecified
         named = frozenset(host_of(host) for host in settings.allowed_hosts if host != ANY_HOST)
@@ -64,14 +64,14 @@ class Access:
         )
 
     def check(self, method: str, scheme: str, path: str, headers: Headers, *, token: bool = True) -> None:
-        """Whether a request may be answered.
+        """Checks that a request may be answered.
 
         Args:
-            method: of the request, in capitals; that of a websocket upgrade is GET.
+            method: method in capitals; GET for a websocket upgrade.
             scheme: `http`, `https`, `ws` or `wss`; `ws` and `wss` are upgrades.
-            path: percent signs decoded, without the query.
-            headers: all of them.
-            token: whether the bearer token is to be there.
+            path: percent-decoded path, without the query.
+            headers: all headers.
+            token: true if the bearer token is required.
 
         Raises:
             ServiceError: `not_found`, `bad_request`, `misdirected`, `forbidden_origin`, `unauthorized`.
@@ -92,9 +92,9 @@ class Access:
             self._check_bearer(headers, self.bearer)
 
     def welcomes(self, origin: str, scheme: str, host: str | None) -> bool:
-        """Whether pages of an origin may use the service: one that the settings name, or the service's own.
+        """True if pages of an origin may use the service: an allowed origin, or the service's own.
 
-        A proxy in front may speak TLS for a service that doesn't, so over `http` both schemes are its own.
+        A proxy in front may speak TLS for a service that doesn't, so over `http` both schemes are the service's own.
         """
         try:
             found = origin_of(origin)
@@ -131,10 +131,10 @@ class Access:
 
 
 def _single(headers: Headers, name: bytes) -> str | None:
-    """The header's value; None if it isn't there.
+    """The value of a header; None if the header is missing.
 
     Raises:
-        ServiceError: `bad_request`: it came more than once.
+        ServiceError: `bad_request`: the header came more than once.
     """
     found = [value for key, value in headers if key == name]
     if len(found) > 1:
@@ -143,7 +143,7 @@ def _single(headers: Headers, name: bytes) -> str | None:
 
 
 def _token(headers: Headers) -> bytes:
-    """The bearer token that was sent, in the header or as a subprotocol; empty if none was."""
+    """The bearer token in the header or in a subprotocol; empty if the request has none."""
     kind, _, given = (_single(headers, b"authorization") or "").partition(" ")
     if kind.lower() == "bearer":
         return given.strip().encode("latin-1")

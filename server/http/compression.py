@@ -12,11 +12,11 @@ from server.http.problem import problem
 
 CODINGS: Final = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
 PIECE_BYTES: Final = 65_536
-"""Most that is unpacked between two turns of the event loop."""
+"""Most bytes that are unpacked between two turns of the event loop."""
 
 MOST_RATIO: Final = 200
 FREE_BYTES: Final = 1_048_576
-"""Up to here the ratio doesn't count: a small blank frame may shrink as it likes."""
+"""Unpacked bytes up to which the ratio doesn't count, since a small blank frame may shrink to almost nothing."""
 
 MEMBERS: Final = 100
 MEMBER_BYTES: Final = 1_000
@@ -43,7 +43,7 @@ class Unpacker:
         """Takes more of the compressed body.
 
         Raises:
-            ServiceError: `bad_request`: it is far larger than what it holds.
+            ServiceError: `bad_request`: the compressed body is far larger than its content.
         """
         self._packed += packed
         self._packed_bytes += len(packed)
@@ -51,10 +51,10 @@ class Unpacker:
             raise ServiceError("bad_request", f"the {self._coding} body has more bytes than what it holds")
 
     def piece(self) -> bytes:
-        """The next bytes, at most `PIECE_BYTES`; empty once more has to come.
+        """The next unpacked bytes, at most `PIECE_BYTES`; empty if more of the body must come first.
 
         Raises:
-            ServiceError: `bad_request`: not the coding that it is said to be; `request_too_large`: the ratio.
+            ServiceError: `bad_request`: a body of another coding; `request_too_large`: the ratio is too large.
         """
         while self._packed:
             if self._decoder is None:
@@ -82,7 +82,7 @@ class Unpacker:
         return b""
 
     def finish(self) -> None:
-        """Checks that the body was whole.
+        """Checks that the body is complete.
 
         Raises:
             ServiceError: `bad_request`.
@@ -107,7 +107,7 @@ class Unpacker:
 
 
 class Unpacked:
-    """ASGI middleware: the application sees bodies as they were before they were compressed."""
+    """ASGI middleware that unpacks compressed bodies for the application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,10 +1,10 @@
-"""HEAD is answered as GET is, without the body (RFC 9110, section 9.3.2)."""
+"""Answers to HEAD: those to GET, without the body (RFC 9110, section 9.3.2)."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """ASGI middleware: the application sees a GET, the client gets its head."""
+    """ASGI middleware that gives the application a GET, and the client the answer's head."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

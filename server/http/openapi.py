@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beside the routes: tags, refusals with examples, schemas of hand-read bodies."""
+"""Parts of the OpenAPI document beside the routes: tags, refusals with examples, schemas of bodies read by hand."""
 
 import json
 from collections import defaultdict
@@ -63,12 +63,12 @@ _RETRY = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, str]:
-    """Where the document has the model's schema."""
+    """Reference to a model's schema in the document."""
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
 def refusals(*codes: str, tensors: bool = False) -> dict[int | str, dict[str, Any]]:
-    """The answers to requests refused with one of these codes, for a route's `responses`; examples come later."""
+    """Documents the answers of refused requests, for a route's `responses`; examples are added later."""
     by_status: dict[int, list[str]] = defaultdict(list)
     for code in codes:
         by_status[ServiceError(code, "").http_status].append(code)
@@ -84,7 +84,7 @@ def refusals(*codes: str, tensors: bool = False) -> dict[int | str, dict[str, An
 
 
 def _give_refusals_examples(path: str, method: str, operation: dict[str, Any], found: Mapping[str, Any]) -> None:
-    """Puts in what the service says: to this operation, or to another one that answers in the same form.
+    """Adds examples of refusals: the service's answers to this operation, or to another that answers in the same form.
 
     Raises:
         KeyError: a documented refusal without an example.
@@ -100,8 +100,8 @@ def _give_refusals_examples(path: str, method: str, operation: dict[str, Any], f
                     )
 
 
-def _add_everybodys(path: str, method: str, operation: dict[str, Any]) -> None:
-    """What any operation may be refused for before it is reached, and what may go wrong in any that takes a body."""
+def _add_common_refusals(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Adds refusals that middleware may give for any operation, and those that any operation with a body may give."""
     codes = []
     if path.split("/")[1] in GUARDED:
         codes.append("unauthorized")
@@ -122,18 +122,18 @@ def _add_examples(operation: dict[str, Any], examples: Mapping[str, Any]) -> Non
 
 
 def _drop_fastapis_own(answers: dict[str, Any]) -> None:
-    """Takes out the 422 that FastAPI adds wherever there is a parameter; ours are named by `refusals`."""
+    """Removes the 422 that FastAPI adds to operations with parameters; `refusals` names our own answers."""
     if "HTTPValidationError" in answers["422"]["content"]["application/json"]["schema"].get("$ref", ""):
         del answers["422"]
 
 
 def describe(app: FastAPI, schemas: Iterable[type[BaseModel]], examples: Mapping[str, Any]) -> None:
-    """Lets the application's document carry all of this.
+    """Makes the application's document carry tags, refusals, examples and schemas.
 
     Args:
         app: the application.
-        schemas: of bodies that the doors read and write by hand.
-        examples: of options, by name, that depend on what is served. The page of the API fills its forms with examples.
+        schemas: schemas of bodies that the doors read and write by hand.
+        examples: examples of options that depend on the networks served, by name; the API's page shows them in forms.
     """
     models: list[type[BaseModel]] = [Problem, InferError, *schemas]
 
@@ -152,7 +152,7 @@ def describe(app: FastAPI, schemas: Iterable[type[BaseModel]], examples: Mapping
                 for method, operation in operations.items():
                     if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                         _drop_fastapis_own(operation["responses"])
-                    _add_everybodys(path, method, operation)
+                    _add_common_refusals(path, method, operation)
                     _give_refusals_examples(path, method, operation, found_refusals)
                     _add_examples(operation, examples)
             app.openapi_schema = document

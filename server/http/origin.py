@@ -1,4 +1,4 @@
-"""Hosts and web origins, compared as what they are and not as text (RFC 6454, RFC 9110 section 7.2)."""
+"""Hosts and web origins in one spelling each, so that they can be compared (RFC 6454, RFC 9110 section 7.2)."""
 
 import ipaddress
 import re
@@ -8,18 +8,18 @@ from urllib.parse import urlsplit
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 MOST_CHARACTERS: Final = 500
-"""Of a host; a name in the DNS has 253."""
+"""Most characters of a host; a DNS name has at most 253."""
 _NAME: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>[0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Whom a request is sent to.
+    """Host and port that a request is sent to.
 
     Attributes:
         host: a name in lower case without a final dot, or an address as `ipaddress` writes it.
-        port: None where none was named.
+        port: the port; None where the request names none.
     """
 
     host: str
@@ -28,7 +28,7 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a page comes from: scheme and host in lower case, and the port (None: a scheme without a default)."""
+    """Origin of a page: scheme and host in lower case, and the port (None: a scheme without a default port)."""
 
     scheme: str
     host: str
@@ -36,12 +36,13 @@ class Origin:
 
 
 def host_of(text: str) -> str:
-    """A host's one spelling.
+    """The one spelling of a host.
 
     Raises:
         ValueError: neither a name nor an address.
     """
-    if len(text) > MOST_CHARACTERS:  # before anything looks at all of it: the codec of names needs time for long ones
+    # First, since the codec of names is slow on long texts.
+    if len(text) > MOST_CHARACTERS:
         raise ValueError(f"{text[:80]!r} has {len(text)} characters; a host has at most {MOST_CHARACTERS}")
     bare = text.removeprefix("[").removesuffix("]") if text.startswith("[") and text.endswith("]") else text
     try:
@@ -69,7 +70,7 @@ def authority_of(text: str) -> Authority:
 
 
 def origin_of(text: str) -> Origin:
-    """An origin's one spelling; a slash at the end is passed over.
+    """The one spelling of an origin; a slash at the end is ignored.
 
     Raises:
         ValueError: not `scheme://host` or `scheme://host:port`.
@@ -87,7 +88,7 @@ def origin_of(text: str) -> Origin:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, as `host_of` spells it, is this machine itself."""
+    """True if a host, as `host_of` spells it, is this machine itself."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -97,7 +98,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an address and no name."""
+    """True if a host is an address, false if it is a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Exit policies as HTTP requests name them."""
+"""Exit policies in HTTP requests."""
 
 import json
 from collections.abc import Mapping
@@ -10,13 +10,14 @@ from server.networks import ServedNetwork
 
 
 def policy_from(wanted: str | None, parameters: Mapping[str, Any], served: ServedNetwork, unnamed: Policy) -> Policy:
-    """A policy for a network from its name or JSON object, and parameters beside it.
+    """Makes the policy that a request asks for.
 
     Args:
-        wanted: name or JSON object; None where the request names none.
-        parameters: by name; None for one that is not given. Without a policy they are those of `published`.
+        wanted: name or JSON object of the policy; None where the request names none.
+        parameters: parameters given beside the policy, by name; None for each that is not given. Without a policy they
+            are parameters of `published`.
         served: the network.
-        unnamed: the policy of a request that says nothing of policies.
+        unnamed: the policy of a request without policy and parameters.
 
     Raises:
         ServiceError: `bad_policy`.

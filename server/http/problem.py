@@ -22,12 +22,12 @@ HEADERS_OF: Final[dict[int, dict[str, str]]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
     HTTPStatus.UPGRADE_REQUIRED: {"Upgrade": "websocket"},
 }
-"""What RFC 9110 wants beside these (sections 11.6.1 and 15.5.22)."""
+"""Headers that RFC 9110 requires with some statuses (sections 11.6.1 and 15.5.22)."""
 INFERENCE_PROTOCOL: Final = "/v2"
 
 
 def problem(error: ServiceError, path: str = "") -> JSONResponse:
-    """The refusal of a request for `path`."""
+    """Makes the answer that refuses a request for `path`."""
     status, text = error.http_status, str(error)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status in RETRIABLE else HEADERS_OF.get(status)
     if path == INFERENCE_PROTOCOL or path.startswith(INFERENCE_PROTOCOL + "/"):
@@ -43,7 +43,7 @@ def problem(error: ServiceError, path: str = "") -> JSONResponse:
 
 
 def tell_problems(app: FastAPI) -> None:
-    """Lets the application answer every failure in these forms."""
+    """Makes the application answer every failure in these forms."""
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _failed)
@@ -56,12 +56,12 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     return problem(ServiceError("bad_option", in_words(error.errors())), request.url.path)
 
 
 def in_words(errors: object) -> str:
-    """What pydantic found wrong, in a sentence."""
+    """The faults that pydantic found, in a sentence."""
     found = []
     for error in errors if isinstance(errors, list | tuple) else ():
         place = ".".join(str(part) for part in error["loc"] if part not in ("query", "path", "body"))
@@ -71,7 +71,7 @@ def in_words(errors: object) -> str:
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
     path, method = request.url.path[:200], request.method
     if error.status_code == 405:
         answer = problem(ServiceError("method_not_allowed", f"{path} does not take {method}"), path)

@@ -1,4 +1,4 @@
-"""Bounds what a request brings: options in its query, its body, announced or not, and all bodies that are under way."""
+"""Bounds of requests: options in the query, the body, announced or not, and all bodies under way together."""
 
 from typing import Final
 
@@ -8,18 +8,18 @@ from server.errors import ServiceError
 from server.http.problem import problem
 
 MOST_OPTIONS: Final = 64
-"""In a query. Each one that is unknown is looked at, and told of."""
+"""Most options in a query; an answer names each unknown one."""
 
 MOST_DIGITS: Final = 18
-"""Of a `Content-Length`; Python refuses to read numbers of more than 4,300."""
+"""Most digits of a `Content-Length` that are read; Python refuses numbers of more than 4,300."""
 
 
 class RequestLimit:
-    """ASGI middleware that refuses HTTP requests before anything is done for them.
+    """ASGI middleware that refuses HTTP requests before the application sees them.
 
     Args:
-        limit_bytes: of a body; over it 413.
-        total_bytes: of all bodies that are under way; past it 429.
+        limit_bytes: largest body; a larger one is answered with 413.
+        total_bytes: largest sum of all bodies under way; past it 429.
     """
 
     def __init__(self, app: ASGIApp, limit_bytes: int, total_bytes: int) -> None:
@@ -65,7 +65,7 @@ class RequestLimit:
 
 
 def announced_bytes(content_length: bytes) -> int:
-    """The number in a `Content-Length` header; a number past all reason is as good as any other.
+    """The number in a `Content-Length` header; a number with too many digits counts as a very large one.
 
     Raises:
         ServiceError: `bad_request`.

@@ -1,4 +1,4 @@
-"""Asks `Access` before every request, and tells browsers what they may do with the answer (SECURITY.md)."""
+"""Security of answers: checks `Access` before every request, and adds the headers that guide browsers (SECURITY.md)."""
 
 from collections.abc import Callable
 from typing import Final
@@ -24,7 +24,7 @@ CONTENT_POLICY: Final = (
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 DESCRIPTIONS: Final = ("/docs",)
-"""FastAPI's page of the API, which has a script in its text: without the content policy."""
+"""Paths without the content policy: FastAPI's page of the API has a script in its text."""
 
 READABLE: Final = "Allow, Inference-Header-Content-Length, Retry-After"
 """Response headers that pages of allowed origins may read, beside those that every page may (Fetch standard, CORS)."""
@@ -42,8 +42,8 @@ class Guard:
     """ASGI middleware around `Access`: refusals, security headers, and CORS for the pages that may ask.
 
     Args:
-        access: who may ask.
-        refused: called with the code of every upgrade that is refused.
+        access: decides who may ask.
+        refused: called with the code of every refused upgrade.
     """
 
     def __init__(self, app: ASGIApp, access: Access, refused: Callable[[str], None]) -> None:
@@ -75,7 +75,8 @@ class Guard:
                     answer["Access-Control-Expose-Headers"] = READABLE
             await send(message)
 
-        outgoing = send if websocket else secured  # an open stream needs no headers, and pays for no wrapper
+        # An open stream needs no headers, so its messages pass no wrapper.
+        outgoing = send if websocket else secured
         preflight = method == "OPTIONS" and b"origin" in headers and b"access-control-request-method" in headers
         try:  # a browser asks without the token whether a page may ask at all
             self._access.check("POST" if preflight else method, scheme, path, scope["headers"], token=not preflight)

@@ -1,4 +1,4 @@
-"""Requests for the stream that are no upgrade, and upgrades of paths that have no stream."""
+"""Refusals of requests for the stream that are no upgrade, and of upgrades of paths without a stream."""
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
@@ -9,7 +9,7 @@ from server.http.problem import problem
 
 
 def router(path: str, subprotocol: str) -> APIRouter:
-    """Tells those who ask for the stream by GET how it is opened."""
+    """Makes the route that tells clients who GET the stream's path how a stream is opened."""
     routes = APIRouter(tags=["service"])
 
     @routes.get(path, summary="The stream", status_code=101, responses=refusals("upgrade_required"))

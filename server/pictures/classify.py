@@ -1,4 +1,4 @@
-"""One picture file to one entry of an answer; what `/v1/classify` and `rascanet classify` share."""
+"""Classification of one picture file to one entry of an answer, for `/v1/classify` and `rascanet classify` alike."""
 
 from collections.abc import Callable
 from time import perf_counter_ns
@@ -12,7 +12,7 @@ from server.pictures.decode import decode_image
 from server.pictures.entries import ImageDecision, ImageError
 
 Decode = Callable[[bytes, int, int, PictureLimits], Frame]
-"""Content of a file, height and width, limits; raises `ServiceError`."""
+"""Decodes the content of a file at a height and width (px), within limits; raises `ServiceError`."""
 
 
 def classify_picture(
@@ -29,13 +29,13 @@ def classify_picture(
     """Decodes a picture and reads it burst by burst as a stream would.
 
     Args:
-        content: the file.
+        content: bytes of the file.
         runtime: the network.
-        policy: says when to stop.
-        limits: of the file.
-        name, index: handed on into the entry.
-        curve: whether P(person) after each burst is wanted too.
-        decode: opens the file.
+        policy: the exit policy.
+        limits: the largest picture that is read.
+        name, index: fields of the entry.
+        curve: true to add P(person) after each burst.
+        decode: decodes the file.
     """
     began_ns = perf_counter_ns()
     config = runtime.config

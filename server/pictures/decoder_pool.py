@@ -21,7 +21,7 @@ from server.pictures.decode import decode_image
 from server.pictures.decoder_process import ANSWER, JOB, receive
 
 SHORTEST_BYTES: Final = 26
-"""No picture file has less (that of the oldest BMP, without a pixel); why it is none is told here."""
+"""Size of the smallest picture file (the oldest BMP, without a pixel); a shorter file is refused without a decoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class _Decoder:
     connection: socket.socket
 
     def end(self) -> None:
-        """Ends it, whatever it is at."""
+        """Kills the process, even while it decodes."""
         self.connection.close()
         self.process.kill()
         self.process.wait()
 
 
 class DecoderPool:
-    """Has pictures decoded where they hold nobody up. Processes start when they are first needed."""
+    """Decodes pictures in processes, where they delay no stream. A process starts when a thread first needs it."""
 
     def __init__(self) -> None:
         self._mine = threading.local()
@@ -46,13 +46,13 @@ class DecoderPool:
         self._closed = False
 
     def decode(self, content: bytes, height: int, width: int, limits: PictureLimits, deadline: float) -> Frame:
-        """A picture file as a frame (height, width, 3) uint8; waits for it.
+        """Decodes a picture file as a frame (height, width, 3) uint8; blocks the calling thread meanwhile.
 
         Args:
-            content: the file.
-            height, width: of the frame.
-            limits: of the file.
-            deadline: after which the picture is given up, on the monotonic clock.
+            content: bytes of the file.
+            height, width: size of the frame (px).
+            limits: the largest picture that is read.
+            deadline: time at which the picture is given up, on the monotonic clock (seconds).
 
         Raises:
             ServiceError: `image_too_large`, `image_too_many_pixels`, `unreadable_image`, `out_of_time`.
@@ -83,7 +83,7 @@ class DecoderPool:
         raise ServiceError(fault, message)
 
     def close(self) -> None:
-        """Ends every process; nothing is decoded any more."""
+        """Kills every process; no picture is decoded after this call."""
         with self._lock:
             self._closed = True
             every, self._every = self._every, set()

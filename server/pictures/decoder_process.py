@@ -1,10 +1,10 @@
 """A process that decodes pictures for a service: `python -m server.pictures.decoder_process FD`.
 
 Some of Pillow's decoders keep the interpreter's lock while they work (WebP and AVIF for half a second, at 50 million
-pixels), and none can be stopped. In a process of its own a picture holds nobody up, and can be given up.
+pixels), and no decoder can be stopped. A picture in a process of its own delays no stream, and can be given up.
 
-It reads jobs from the socket with the file descriptor FD until that is closed: a `JOB` header, then the file. The
-answer is an `ANSWER` header, then the frame's bytes, or the fault and the message with a line end between.
+The process reads jobs from the socket with the file descriptor FD until the socket is closed: a `JOB` header, then the
+file. The answer is an `ANSWER` header, then the frame's bytes, or the fault and the message with a line end between.
 """
 
 import os
@@ -24,15 +24,15 @@ ANSWER: Final = struct.Struct("<?Q")
 """Whether a frame follows, and the bytes that follow."""
 
 NICENESS: Final = 5
-"""Streams come first."""
+"""Niceness of the process, since streams come first."""
 
 
 def receive(connection: socket.socket, size: int) -> bytes:
-    """So many bytes.
+    """Receives exactly `size` bytes.
 
     Raises:
-        EOFError: the other side is gone.
-        TimeoutError: the socket's time is up.
+        EOFError: the other side has closed the socket.
+        TimeoutError: the socket's timeout has passed.
     """
     found = bytearray(size)
     view, place = memoryview(found), 0
@@ -64,7 +64,7 @@ def answer(job: bytes, content: bytes) -> bytes:
 
 
 def serve(connection: socket.socket) -> None:
-    """Decodes until the other side is gone."""
+    """Decodes jobs until the other side closes the socket."""
     try:
         while True:
             job = receive(connection, JOB.size)

@@ -1,4 +1,4 @@
-"""The entry of a picture in an answer; apart from the other bodies, so that what only classifies starts sooner."""
+"""The entry of a picture in an answer; kept apart so that `rascanet classify` need not import the other schemas."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Pictures and options in a multipart form (RFC 7578), from its bytes as they come. No I/O.
+"""Reader of pictures and options in a multipart form (RFC 7578), from bytes as they arrive. No I/O.
 
 Browsers, command lines and libraries write forms in many ways. A part of the name `files` is a picture, whether it has
 a file name (`filename`, or `filename*` as in RFC 8187) or none; every other part is an option.
@@ -25,7 +25,7 @@ _EXTENDED_NAME: Final = re.compile(r";\s*filename\*\s*=\s*(utf-8|iso-8859-1)'[^'
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture that came, and the name of its file, empty where it had none."""
+    """A picture that was sent, and the name of its file; empty where it has none."""
 
     name: str
     content: bytes
@@ -47,10 +47,10 @@ class FormReader:
     """Reads one form.
 
     Args:
-        content_type: header of the request, which names the boundary.
-        options: names of the options that there are.
-        most_pictures: in the form.
-        most_bytes: of a picture; of a larger one a byte more is kept, so that whoever opens it sees so.
+        content_type: the request's header, which names the boundary.
+        options: names of the known options.
+        most_pictures: most pictures in the form.
+        most_bytes: largest picture. Of a larger one, one byte more is kept, so that the decoder refuses it.
 
     Raises:
         ServiceError: `bad_request`: no boundary.
@@ -86,7 +86,7 @@ class FormReader:
         )
 
     def take(self, data: bytes) -> None:
-        """Takes more of the body; whatever follows the form's end is passed over.
+        """Takes more of the body; ignores bytes after the form's end.
 
         Raises:
             ServiceError: `bad_request`, `bad_option`, `too_many_images`.
@@ -170,7 +170,7 @@ class FormReader:
 
 
 def _text(data: bytes) -> str:
-    """UTF-8, as RFC 7578 wants it; Latin-1 where it isn't that, which every byte is."""
+    """Decodes a text as UTF-8 (RFC 7578); as Latin-1, which has every byte, where it is no UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:

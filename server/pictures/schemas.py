@@ -1,4 +1,4 @@
-"""What may be asked of `/v1/classify`, and its answer."""
+"""Options of `/v1/classify`, and its answer."""
 
 from typing import Any, Literal
 

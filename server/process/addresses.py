@@ -1,11 +1,11 @@
-"""Whose connection it is: the client's address, behind proxies that are believed, and whom limits count as one."""
+"""Addresses of clients, behind trusted proxies too, and the names under which limits count clients."""
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 SHARED_BITS: Final = 64
-"""Of an IPv6 address: a household or a machine has all addresses below it (RFC 6177)."""
+"""Bits of an IPv6 network that counts as one client: a household or a machine has all its addresses (RFC 6177)."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -14,7 +14,7 @@ class Proxies:
     """The proxies whose `X-Forwarded-For` is believed.
 
     Args:
-        trusted: addresses or networks (`10.0.0.0/8`), or a name as the transport gives it.
+        trusted: addresses or networks (`10.0.0.0/8`), or names in the transport's spelling.
 
     Raises:
         ValueError: a network that has bits set below its prefix.
@@ -31,11 +31,11 @@ class Proxies:
     def client(self, peer: str, forwarded: Sequence[str]) -> str:
         """The address of the client behind a connection.
 
-        Every proxy adds the address that it was asked from at the end, so the last one that is no trusted proxy's is
-        the client's; whatever stands before it, anybody may have written.
+        Every proxy adds the address of its own client at the end. So the last address that is no trusted proxy's is the
+        client's; addresses before it may be forged.
 
         Args:
-            peer: where the connection comes from.
+            peer: address of the connection's other end.
             forwarded: values of `X-Forwarded-For`, in the order of the headers.
         """
         hops = [_without_port(hop.strip()) for value in forwarded for hop in value.split(",") if hop.strip()]
@@ -45,7 +45,7 @@ class Proxies:
         return client
 
     def trusts(self, host: str) -> bool:
-        """Whether the host is one of the proxies."""
+        """True if a host is a trusted proxy."""
         if self._all or host in self._names:
             return True
         address = _address(host)
@@ -53,7 +53,7 @@ class Proxies:
 
 
 def shared_by(host: str) -> str:
-    """Under which name a limit per client counts an address: IPv4 as it is, IPv6 by its network of 64 bits."""
+    """The name under which limits count an address: an IPv4 address itself, the /64 network of an IPv6 address."""
     address = _address(host)
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
@@ -63,7 +63,7 @@ def shared_by(host: str) -> str:
 
 
 def client_of(scope: Mapping[str, Any]) -> str:
-    """Under which name a limit per client counts a request or an upgrade (an ASGI scope)."""
+    """The name under which limits count the client of a request or upgrade (an ASGI scope)."""
     client = scope.get("client")
     return shared_by(client[0]) if client else ""
 

@@ -1,29 +1,30 @@
-"""Time as clients are charged for it: it stands still while the service itself does."""
+"""Clock of the deadlines of clients: it stands still while the service itself does."""
 
 import time
 from collections.abc import Callable
 from typing import Final
 
 STALL_S: Final = 1.0
-"""A clock that nobody read for this long stood still: the process was suspended, or its event loop held up."""
+"""Time without a reading after which the clock stood still: the process was suspended, or the event loop held up."""
 
 
 class ServiceClock:
-    """Seconds, as `time.monotonic` counts them, less those in which nobody could be served.
+    """Seconds of `time.monotonic`, without those in which the service stood still.
 
     Deadlines of clients are compared with this clock: a client that waited for a suspended machine did nothing wrong.
-    Whoever runs the event loop calls `beat` several times in `STALL_S`. A clock that never beats is never stopped.
-    Whoever reads the clock first after a standstill takes the time since it was last read away, for all.
+    The owner of the event loop calls `beat` several times in `STALL_S`. A clock without beats never stands still. The
+    first reading after a standstill takes the time since the last reading away, for all readers.
 
     Args:
-        monotonic: the machine's time, seconds.
+        monotonic: the machine's clock, seconds.
     """
 
     __slots__ = ("_lost_s", "_monotonic", "_seen")
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._seen = float("inf")  # the machine's time when the clock was last read; inf until it beats
+        # The machine's time at the last reading; inf until the first beat.
+        self._seen = float("inf")
         self._lost_s = 0.0
 
     def __call__(self) -> float:
@@ -36,6 +37,6 @@ class ServiceClock:
         return now - self._lost_s
 
     def beat(self) -> None:
-        """Says that the event loop turns."""
+        """Notes that the event loop turns."""
         self()
         self._seen = self._monotonic()

@@ -11,7 +11,7 @@ OWN: Final = 128
 
 
 def make_room(connections: int) -> None:
-    """Raises the limit on this process's open files so far that so many connections fit, if the system lets it."""
+    """Raises the limit on this process's open files so that `connections` connections fit, if the system allows it."""
     if sys.platform == "win32":
         return
     import resource

@@ -18,13 +18,13 @@ POLL_S: Final = 0.05
 
 
 class DrainingServer(uvicorn.Server):
-    """On a signal: no more streams, `going_away` to each, `drain_s` for their frames, then uvicorn's own shutdown.
+    """A server that drains on a signal: admits no stream, sends `going_away`, waits `drain_s`, then shuts down.
 
-    The application's lifespan gives the streams and the connections; uvicorn's lifespan hook itself comes after the
+    The application's lifespan gives streams and connections; uvicorn's own lifespan hook comes too late, after the
     sockets are cut. A worker also ends when its parent does.
 
     Args:
-        config: of uvicorn.
+        config: uvicorn's configuration.
         beat: called several times a second while the event loop turns.
     """
 
@@ -41,7 +41,8 @@ class DrainingServer(uvicorn.Server):
         """
         if sockets is None:
             sockets = listening_sockets(self.config.host, self.config.port)
-        await super().startup(sockets=[])  # makes no servers, and ends the process if the application does not start
+        # Without sockets uvicorn makes no servers; it ends the process if the application does not start.
+        await super().startup(sockets=[])
         state = self.lifespan.state
         registry: Registry = state["connections"]
         settings = registry.settings
@@ -61,7 +62,7 @@ class DrainingServer(uvicorn.Server):
         asyncio.get_running_loop().remove_reader(multiprocessing.parent_process().sentinel)  # type: ignore[union-attr]
 
     async def on_tick(self, counter: int) -> bool:
-        """uvicorn's, ten times a second."""
+        """Beats; uvicorn calls this ten times a second."""
         self._beat()
         return await super().on_tick(counter)
 

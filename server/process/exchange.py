@@ -14,7 +14,7 @@ from server.http.problem import problem
 log = logging.getLogger(__name__)
 
 BODY_BUFFER_BYTES: Final = 65_536
-"""Of a body that came and that the application did not take yet; more is not read."""
+"""Bytes of a received body that wait for the application; past this the connection is not read."""
 
 PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 
@@ -23,7 +23,7 @@ Application = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event],
 
 
 class Connection(Protocol):
-    """Where the request comes from, and where its answer goes."""
+    """The connection that a request comes from and its answer goes to."""
 
     @property
     def own_headers(self) -> list[tuple[bytes, bytes]]:
@@ -39,7 +39,7 @@ class Connection(Protocol):
         """Reads on."""
 
     def answered(self) -> None:
-        """The answer is complete."""
+        """Hears that the answer is complete."""
 
     def abort(self) -> None:
         """Drops the connection: an answer that stops in the middle must not look whole."""
@@ -49,13 +49,13 @@ class Exchange:
     """A request under way.
 
     Args:
-        connection: the two ends of the application's pipes.
-        scope: of ASGI, type `http`.
+        connection: the connection of the request.
+        scope: ASGI scope of type `http`.
 
     Attributes:
-        whole: whether all of the body came.
-        started: whether a part of the answer was sent; its head waits for the first part of its body.
-        complete: whether all of it was.
+        whole: true once all of the body came.
+        started: true once a part of the answer was sent; the head waits for the first part of the body.
+        complete: true once all of the answer was sent.
     """
 
     def __init__(self, connection: Connection, scope: Event) -> None:
@@ -69,11 +69,11 @@ class Exchange:
 
     @property
     def full(self) -> bool:
-        """Whether no more of the body should be read for now."""
+        """True while no more of the body should be read."""
         return len(self._body) >= BODY_BUFFER_BYTES
 
     def feed(self, data: bytes) -> None:
-        """Takes a part of the body; one that comes after the answer is dropped."""
+        """Takes a part of the body; drops a part that comes after the answer."""
         if not self.complete:
             self._body += data
             self._arrived.set()
@@ -84,17 +84,17 @@ class Exchange:
         self._arrived.set()
 
     def fail(self, error: ServiceError) -> None:
-        """Lets the application's next `receive` raise the error, which it answers."""
+        """Makes the application's next `receive` raise the error, so that the application answers it."""
         self._failure = error
         self._arrived.set()
 
     def depart(self) -> None:
-        """Notes that the client is gone."""
+        """Notes that the client has left."""
         self._gone = True
         self._arrived.set()
 
     async def run(self, application: Application) -> None:
-        """Calls the application; whatever it does, the request is answered or its connection dropped."""
+        """Calls the application; in every case the request is answered, or the connection dropped."""
         try:
             await application(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
@@ -108,10 +108,10 @@ class Exchange:
         self._give_up(ServiceError("internal", "the server failed on this request; it is not the client's fault"))
 
     async def receive(self) -> Event:
-        """The next part of the body, or `http.disconnect` once there is nothing more to wait for.
+        """Waits for the next part of the body; `http.disconnect` once no part can come.
 
         Raises:
-            ServiceError: the body did not come as it should.
+            ServiceError: the body is broken, late or too large.
         """
         while True:
             if self._gone or self.complete:
@@ -127,7 +127,7 @@ class Exchange:
             await self._arrived.wait()
 
     async def send(self, message: Event) -> None:
-        """Sends a part of the answer, and returns when the client has taken enough of it.
+        """Sends a part of the answer, and waits until the client has taken enough of it.
 
         Raises:
             RuntimeError: a message that is out of order.
@@ -166,7 +166,7 @@ class Exchange:
             self._connection.answered()
 
     def _give_up(self, error: ServiceError) -> None:
-        """Answers with a refusal if nothing was answered yet; an answer that began must not look whole."""
+        """Answers with a refusal if no answer began, else drops the connection: a cut answer must not look whole."""
         if self._gone or self.complete:
             return
         if self.started:

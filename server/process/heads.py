@@ -1,4 +1,4 @@
-"""A request's head, sans I/O: whether it can be served, as ASGI wants it, and whether it asks for a websocket."""
+"""Heads of requests, sans I/O: checks, the ASGI scope, and upgrades to websockets."""
 
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -10,17 +10,17 @@ HEAD_BYTES: Final = 65_536
 HEAD_LINES: Final = 128
 
 BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
-"""Headers that announce a body; together they mean two things (RFC 9112, section 6.1)."""
+"""Headers that announce a body; a request with both is ambiguous (RFC 9112, section 6.1)."""
 
 
 def too_large(request: h11.Request) -> bool:
-    """Whether the head is over the bounds, which a parser that was given all of it at once does not see."""
+    """True if the head is over the bounds; the parser misses it when all of the head arrives at once."""
     size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
     return size > HEAD_BYTES or len(request.headers) >= HEAD_LINES
 
 
 def scope_of(request: h11.Request) -> dict[str, Any] | None:
-    """The parts of an ASGI scope that the head alone says; None if its target is neither a path nor a URL.
+    """The parts of an ASGI scope that the head gives; None if the target is neither a path nor a URL.
 
     The path of a URL counts as a path: RFC 9112, section 3.2.2, lets clients send either.
     """
@@ -45,17 +45,17 @@ def scope_of(request: h11.Request) -> dict[str, Any] | None:
 
 
 def announces_body(request: h11.Request) -> bool:
-    """Whether a body follows the head."""
+    """True if a body follows the head."""
     return any(name in BODY for name, _ in request.headers)
 
 
 def ambiguous_body(request: h11.Request) -> bool:
-    """Whether two servers could disagree about where the body ends."""
+    """True if two servers could disagree about the end of the body."""
     return {name for name, _ in request.headers} >= BODY
 
 
 def asks_for_websocket(request: h11.Request) -> bool:
-    """Whether the request is an upgrade as RFC 6455, section 4.1, wants it; others are ignored (RFC 9110, 7.8)."""
+    """True if the request is an upgrade by RFC 6455, section 4.1; others are ignored (RFC 9110, section 7.8)."""
     if request.method != b"GET" or request.http_version != b"1.1" or announces_body(request):
         return False
     return b"websocket" in _tokens(request, b"upgrade") and b"upgrade" in _tokens(request, b"connection")
@@ -67,7 +67,7 @@ def _tokens(request: h11.Request, name: bytes) -> set[bytes]:
 
 
 def written(request: h11.Request) -> bytes:
-    """The head again, for who reads it next; h11 lets nothing into it that could be read as another line."""
+    """Writes the head again, for the websocket library; h11 lets no bytes in that could be read as another line."""
     lines = [b"%b %b HTTP/%b" % (request.method, request.target, request.http_version)]
     lines += [name + b": " + value for name, value in request.headers]
     return b"\r\n".join((*lines, b"", b""))

@@ -1,7 +1,7 @@
-"""Accepts connections: counted first, then secured, then spoken with.
+"""Listener: accepts connections, counts them, then secures them, then makes their protocol.
 
-`loop.create_server` would make the protocol only once TLS is agreed on, so that connections which never come so far
-were in nobody's count.
+`loop.create_server` would make the protocol after the TLS handshake, so connections that never finish the handshake
+would be counted nowhere.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from server.process.http_connection import HttpConnection
 log = logging.getLogger(__name__)
 
 ACCEPTED_A_TURN: Final = 16
-"""Connections accepted before the others have their turn; workers on the same socket share what comes."""
+"""Connections accepted in one turn of the event loop; workers share the connections of a socket."""
 SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 SCARCE_S: Final = 0.5
 """Pause after the system had no descriptor or memory for a connection."""
@@ -35,10 +35,10 @@ class Listener:
     """One listening socket on the running loop.
 
     Args:
-        listening: non-blocking.
-        make: a new connection.
-        tls: what connections are secured with; None if they are not.
-        handshake_s, send_s: for the beginning and the end of TLS.
+        listening: a listening socket, non-blocking.
+        make: makes the protocol of a new connection.
+        tls: TLS context of the connections; None: no TLS.
+        handshake_s, send_s: longest time of the handshake and of the end of TLS.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Listener:
         self._listen()
 
     def close(self) -> None:
-        """Accepts nothing more; handshakes under way are given up."""
+        """Stops accepting, and gives up handshakes under way."""
         if self._pausing is not None:
             self._pausing.cancel()
         self._loop.remove_reader(self._socket)
@@ -107,10 +107,10 @@ class Listener:
 
 
 def listening_sockets(host: str, port: int, backlog: int = 2048) -> list[socket.socket]:
-    """Sockets that listen on every address of a host name, on the same port.
+    """Opens sockets that listen on every address of a host name, on the same port.
 
     Raises:
-        ListenError: an address that is taken, forbidden or not this machine's, or a name that has none.
+        ListenError: an address that is taken, forbidden or not this machine's, or a name without an address.
     """
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

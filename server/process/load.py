@@ -1,4 +1,4 @@
-"""How busy the process is: the event loop's delay, and the share of the time in which its thread works."""
+"""Load of the process: the event loop's delay, and the share of time in which the loop's thread works."""
 
 import asyncio
 import time
@@ -7,19 +7,19 @@ from typing import Final
 
 TICK_S: Final = 0.25
 SMOOTHING: Final = 0.1
-"""Weight of a tick in the share: it follows the last two or three seconds."""
+"""Weight of a tick in the smoothed share, which so covers the last two or three seconds."""
 
 
 class LoopLoad:
-    """Measured by `run`, read by whoever admits or sheds.
+    """Load of the event loop: `run` measures it, admission and shedding read it.
 
     Args:
         shed_s: delay past which the server is behind.
-        busy_limit: share past which it is busy.
+        busy_limit: busy share past which the server is busy, 0..1.
 
     Attributes:
-        delay_s: by which the loop's last tick came late.
-        busy_share: 0..1, smoothed.
+        delay_s: delay of the loop's last tick.
+        busy_share: share of the time in which the thread works, 0..1, smoothed.
     """
 
     def __init__(self, shed_s: float, busy_limit: float) -> None:
@@ -29,16 +29,16 @@ class LoopLoad:
 
     @property
     def behind(self) -> bool:
-        """Whether frames that begin now are to be shed."""
+        """True if frames that begin now must be shed."""
         return self.delay_s > self._shed_s
 
     @property
     def busy(self) -> bool:
-        """Whether no more streams are to be admitted."""
+        """True if no more streams may be admitted."""
         return self.busy_share > self._busy_limit
 
     def tick(self, wall_s: float, cpu_s: float) -> None:
-        """Takes what passed since the last tick: time, and the thread's processor time."""
+        """Takes the time since the last tick, and the thread's processor time in it."""
         self.delay_s = max(0.0, wall_s - TICK_S)
         self.busy_share += SMOOTHING * (min(1.0, cpu_s / wall_s) - self.busy_share)
 

@@ -1,8 +1,8 @@
-"""The log: one JSON object a line on standard error, whoever writes it; it never holds the event loop up.
+"""The log: one JSON object a line on standard error, for every logger; logging never delays the event loop.
 
-Who logs only formats the line and puts it into a queue; a thread writes it. When the reader of standard error is slow
-or gone, the queue is full, and lines are dropped and counted. And nobody can fill a disk: lines of one kind are
-bounded in rate, and those that were left out are told as a number.
+The logging thread only formats the line and puts it into a queue; another thread writes it. If the reader of standard
+error is slow or gone, the queue fills, and lines are dropped and counted. No client can fill a disk: lines of one kind
+are bounded in rate, and the number of left-out lines is logged.
 """
 
 import json
@@ -19,23 +19,23 @@ from typing import Any, Final
 
 QUEUED_LINES: Final = 2_000
 LINE_BYTES: Final = 16_384
-"""Of a line; a longer one, a traceback perhaps, is cut."""
+"""Longest line; a longer one, for example with a traceback, is cut."""
 FLUSH_S: Final = 1.0
-"""For what is queued when the process ends."""
+"""Longest wait for queued lines when the process ends."""
 
 BURST_LINES: Final = 500
 LINES_A_SECOND: Final = 20.0
-"""Of one kind: so many at once, and so many a second in the long run (some 500 MB a day)."""
+"""Lines of one kind at once, and lines a second in the long run (about 500 MB a day)."""
 KINDS: Final = 256
 SUMMARY_S: Final = 10.0
-"""Between two lines that say how many of a kind were left out."""
+"""Time between two lines that tell the numbers of left-out lines."""
 
 Kind = tuple[str, str]
-"""Logger and message before its arguments are filled in."""
+"""Name of the logger, and the message without its arguments."""
 
 
 class AsJson(logging.Formatter):
-    """A record as a JSON object; `extra={"facts": ...}` becomes fields of it."""
+    """Formats a record as a JSON object; `extra={"facts": ...}` becomes fields of the object."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -67,7 +67,7 @@ class Rates:
         self._told = clock()
 
     def admits(self, kind: Kind) -> bool:
-        """Whether another line of the kind may be written; counts it if not."""
+        """True if another line of the kind may be written; counts the line as left out if not."""
         if kind not in self._buckets and len(self._buckets) >= KINDS:
             kind = ("", "")  # kinds are messages in the source: so many that somebody makes them up
         now = self._clock()
@@ -79,7 +79,7 @@ class Rates:
         return left >= 1
 
     def left_out(self) -> dict[Kind, int]:
-        """How many lines were left out since the last time; empty until `SUMMARY_S` have passed."""
+        """Numbers of lines left out since the last call that gave some; empty until `SUMMARY_S` have passed."""
         now = self._clock()
         if now - self._told < SUMMARY_S:
             return {}
@@ -91,11 +91,11 @@ class QueuedLines(logging.Handler):
     """Writes lines from a thread of its own.
 
     Args:
-        write: writes bytes; may take its time.
-        rates: of kinds of lines.
+        write: writes bytes; may block.
+        rates: bounds of each kind of line.
 
     Attributes:
-        dropped: lines that found the queue full or that could not be written.
+        dropped: number of lines that found the queue full or that could not be written.
     """
 
     def __init__(self, write: Callable[[bytes], None], rates: Rates) -> None:
@@ -138,14 +138,14 @@ class QueuedLines(logging.Handler):
                 self.dropped += 1
 
     def flush(self) -> None:
-        """Waits until what is queued now is written, for no longer than `FLUSH_S`."""
+        """Waits until the queued lines are written, at most `FLUSH_S`."""
         written = threading.Event()
         with suppress(queue.Full):
             self._lines.put_nowait(written)
             written.wait(FLUSH_S)
 
     def close(self) -> None:
-        """Ends the thread, if it is not stuck."""
+        """Ends the writing thread, unless it is blocked."""
         self.flush()
         with suppress(queue.Full):
             self._lines.put_nowait(None)
@@ -153,13 +153,13 @@ class QueuedLines(logging.Handler):
 
 
 def write_to_descriptor(descriptor: int, data: bytes) -> None:
-    """Writes all of it, past the buffers of `sys.stderr`, which a thread that is stuck would keep locked at the end."""
+    """Writes all bytes, past the buffers of `sys.stderr`: a blocked thread would keep them locked at the end."""
     while data:
         data = data[os.write(descriptor, data) :]
 
 
 class ForPeople(logging.Formatter):
-    """A record as a line for somebody at a terminal: time, level, message; nothing that could move the cursor."""
+    """Formats a record as a line for a terminal: time, level, message; without characters that move the cursor."""
 
     def format(self, record: logging.LogRecord) -> str:
         exception = record.exc_info[1] if record.exc_info else None
@@ -170,12 +170,12 @@ class ForPeople(logging.Formatter):
 
 
 def log_as_json() -> None:
-    """Sets up the standard library's logging, once a process; warnings go there too."""
+    """Sets up the standard library's logging, once in a process; Python's warnings go there too."""
     _set_up(AsJson(), logging.INFO)
 
 
 def log_for_people() -> None:
-    """The same for a terminal: only what needs somebody's attention, one readable line each."""
+    """Sets up logging for a terminal: warnings and errors only, one readable line each."""
     _set_up(ForPeople(), logging.WARNING)
 
 
@@ -190,5 +190,5 @@ def _set_up(formatter: logging.Formatter, level: int) -> None:
 
 
 def lines_dropped() -> int:
-    """Lines that this process could not write."""
+    """Number of lines that this process could not write."""
     return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, QueuedLines))

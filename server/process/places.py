@@ -7,11 +7,11 @@ from typing import Final
 from server.process.addresses import Proxies, shared_by
 
 RESERVE: Final = 8
-"""Places beyond `max_connections`: who comes there may ask for the service's health, and is told 503 otherwise."""
+"""Places beyond `max_connections`, for health checks; other requests there are answered with 503."""
 
 
 class Place(StrEnum):
-    """Where a connection came to."""
+    """Kind of place that a connection got."""
 
     ORDINARY = "ordinary"
     RESERVED = "reserved"
@@ -23,9 +23,9 @@ class Places:
     """Counts the connections.
 
     Args:
-        most: connections in all, beside the reserve.
-        most_per_client: of these, of one client; a trusted proxy has no such bound.
-        proxies: those that are trusted.
+        most: most connections in all, beside the reserve.
+        most_per_client: most connections of one client; a trusted proxy has no such bound.
+        proxies: the trusted proxies.
     """
 
     def __init__(self, most: int, most_per_client: int, proxies: Proxies) -> None:
@@ -34,7 +34,7 @@ class Places:
         self.taken = 0
 
     def take(self, address: str) -> Place:
-        """Counts a connection in, unless there is no place for it; `release` follows if there was."""
+        """Counts a connection in, if there is a place for it; the caller must then call `release` in the end."""
         client = shared_by(address)
         if self.taken >= self._most + RESERVE:
             return Place.NONE_LEFT

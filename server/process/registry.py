@@ -1,4 +1,4 @@
-"""The connections of one process, and the one timer that ends those whose time is up."""
+"""Registry of the connections of one process, with the one timer that ends connections whose time is up."""
 
 import asyncio
 import logging
@@ -17,34 +17,34 @@ from server.settings import Settings
 log = logging.getLogger(__name__)
 
 SWEEP_S: Final = 0.25
-"""Between two looks at all connections: by so much a deadline may be late."""
+"""Time between two looks at all connections; a deadline may be late by this."""
 
 ROUTINE: Final = frozenset({State.IDLE, State.BEFORE_HEAD, State.REFUSED})
-"""Ends of a state that nobody needs to read about: browsers and proxies keep connections as long as they may."""
+"""States whose end is not logged: browsers and proxies keep connections as long as they may."""
 
 
 class Connection(Protocol):
-    """What the registry asks of a connection."""
+    """A connection, as the registry needs it."""
 
     life: Life
 
     def look(self, now: float) -> None:
-        """Ends its state if the time for it is up."""
+        """Ends the connection's state if its time is up."""
 
     def abort(self) -> None:
-        """Drops it."""
+        """Drops the connection."""
 
 
 class Registry:
-    """Who is connected.
+    """The open connections of a process.
 
     Args:
         settings: bounds and times.
-        metrics: where connections are counted.
-        clock: that deadlines are compared with.
+        metrics: counts of connections.
+        clock: clock of the deadlines, seconds.
 
     Attributes:
-        tls: the certificate that connections are secured with; None if they are not.
+        tls: TLS context of the connections; None: no TLS.
 
     Raises:
         TlsError: a certificate or a key that cannot be used.
@@ -60,7 +60,7 @@ class Registry:
         self._open: dict[Connection, str] = {}
 
     def __len__(self) -> int:
-        """Open connections, streams among them."""
+        """Number of open connections, streams included."""
         return len(self._open)
 
     def enter(self, connection: Connection, address: str) -> Place:
@@ -73,7 +73,7 @@ class Registry:
         return place
 
     def remove(self, connection: Connection) -> bool:
-        """Counts a connection out; whether it was in."""
+        """Counts a connection out; returns false if it was not in."""
         address = self._open.pop(connection, None)
         if address is None:
             return False
@@ -81,13 +81,13 @@ class Registry:
         return True
 
     def cut(self, connection: Connection, reason: str) -> None:
-        """Counts and logs a connection that the service ends: its state whose time was up, or the code of a refusal."""
+        """Counts and logs a connection that the service ends; `reason`: the state whose time was up, or a code."""
         self._metrics.cut(reason)
         if reason not in ROUTINE:
             log.info("connection cut", extra={"facts": {"reason": reason, "address": self._open.get(connection, "")}})
 
     def sweep(self) -> None:
-        """Ends what is over, and counts the states."""
+        """Ends connections whose time is up, and counts the states."""
         self.clock.beat()
         now = self.clock()
         for connection in tuple(self._open):

@@ -10,7 +10,7 @@ class TlsError(ValueError):
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """TLS 1.2 or later with the certificate of the settings; None if there is none.
+    """Makes the context for TLS 1.2 or later with the certificate of the settings; None if the settings name none.
 
     Raises:
         TlsError: a file that cannot be read, is damaged, is encrypted, or does not belong to the other.
@@ -37,5 +37,5 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _no_password() -> str:
-    """Is asked for an encrypted key's pass phrase, so that OpenSSL asks nobody at a terminal."""
+    """Answers OpenSSL's question for the pass phrase of an encrypted key, which would block at a terminal."""
     raise ValueError("the key is encrypted")

@@ -1,4 +1,4 @@
-"""Room for requests, and the threads that do their work."""
+"""Work of requests: room for requests, and the threads that run them."""
 
 import asyncio
 import os
@@ -12,29 +12,29 @@ from typing import Final, ParamSpec, TypeVar
 from server.errors import ServiceError
 
 SHARE: Final = 3
-"""Requests that a client may have under way for each that there is room for."""
+"""Requests that a client may have under way for each free place."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Work:
     """Counts the requests under way and runs their work in as many threads as there are cores.
 
-    The threads are its own: a request that is given up leaves behind what they are at, and no thread beside them.
+    The pool is its own: an abandoned request may finish its current job, but never adds a thread.
 
-    A client may have `SHARE` times as many requests under way as there is room left: one client alone gets three
-    quarters of the room, and there is always some for the next (dynamic thresholds, Choudhury and Hahne 1998).
+    A client may have `SHARE` times as many requests under way as there are free places: one client alone gets three
+    quarters of the places, and there are always some for the next (dynamic thresholds, Choudhury and Hahne 1998).
 
     Args:
-        max_requests: more at a time are refused.
-        request_s: a request's body comes, and its work begins, within this time.
-        clock: seconds that count against a client.
+        max_requests: most requests at a time; more are refused.
+        request_s: longest time until a request's body has come and its work has begun.
+        clock: clock of the deadlines, seconds.
     """
 
     def __init__(self, max_requests: int, request_s: float, clock: Callable[[], float] = monotonic) -> None:
@@ -49,7 +49,7 @@ class Work:
         """Room for one request.
 
         Args:
-            client: whose it is (`server.process.addresses.client_of`).
+            client: name of the client (`server.process.addresses.client_of`).
 
         Raises:
             ServiceError: `too_many_requests`.
@@ -73,11 +73,11 @@ class Work:
                 del self._of_client[client]
 
     def deadline(self) -> float:
-        """When the work of a request that comes now has to begin, on the clock."""
+        """Time, on the clock, by which the work of a request that comes now must begin."""
         return self._clock() + self._request_s
 
     def left_s(self, deadline: float) -> float:
-        """Seconds until then; none or less once it has passed."""
+        """Seconds until a deadline; 0 or less once the deadline has passed."""
         return deadline - self._clock()
 
     async def in_time(self, deadline: float, arriving: Awaitable[T]) -> T:
@@ -89,7 +89,8 @@ class Work:
         task = asyncio.ensure_future(arriving)
         try:
             while not task.done() and (left_s := self.left_s(deadline)) > 0:
-                await asyncio.wait({task}, timeout=left_s)  # the clock may have stood still meanwhile
+                # In a loop, since the clock may stand still meanwhile.
+                await asyncio.wait({task}, timeout=left_s)
             if task.done():
                 return task.result()
             raise ServiceError("request_timeout", f"the request did not arrive within {self._request_s:g} s")
@@ -97,10 +98,10 @@ class Work:
             task.cancel()
 
     async def run(self, deadline: float, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """Calls the function in a thread, once one is free.
+        """Calls a function in a thread, once a thread is free; raises the function's own exception as it is.
 
         Raises:
-            ServiceError: `out_of_time`: none was by the deadline.
+            ServiceError: `out_of_time`: no thread was free by the deadline.
         """
 
         def begin() -> T:
@@ -113,5 +114,5 @@ class Work:
         return await asyncio.get_running_loop().run_in_executor(self._pool, begin)
 
     def close(self) -> None:
-        """Begins nothing more; what has begun ends by itself."""
+        """Begins no more work; work that has begun ends by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)

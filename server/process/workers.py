@@ -23,41 +23,41 @@ log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 LAST_S: Final = 10.0
-"""Beyond `drain_s`, for the end of requests and connections."""
+"""Time beyond `drain_s` for the end of requests and connections."""
 HANGS_S: Final = 60.0
 FIRST_S, LONGEST_S, STEADY_S = 0.5, 30.0, 60.0
 """Pauses between restarts; a worker that lived for `STEADY_S` begins the count anew."""
 
 SPAWN: Final = multiprocessing.get_context("spawn")
-"""Workers begin with nothing of their parent's memory, threads or locks."""
+"""Context in which workers start without their parent's memory, threads or locks."""
 
 STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Restarts:
-    """When a worker that ended is started again."""
+    """Pauses before a worker that ended is started again."""
 
     def __init__(self) -> None:
         self._deaths = 0
 
     def pause_s(self, lived_s: float) -> float:
-        """Seconds until the next start of a worker that lived so long."""
+        """Seconds until the next start of a worker that lived for `lived_s`."""
         self._deaths = 0 if lived_s >= STEADY_S else self._deaths + 1
         return 0.0 if self._deaths <= 1 else min(LONGEST_S, FIRST_S * 2.0 ** (self._deaths - 2))
 
 
 class Heart:
-    """Whether a worker's loop turns, as the parent sees it.
+    """The parent's view of a worker's event loop.
 
     Args:
-        beats: how many times it turned.
+        beats: returns the number of beats so far.
     """
 
     def __init__(self, beats: Callable[[], int]) -> None:
         self._beats, self._seen, self._silent_s = beats, -1, 0.0
 
     def silent_s(self, step_s: float) -> float:
-        """Seconds without a beat; `step_s` have passed since the last look, of which no more than two polls count."""
+        """Seconds without a beat; `step_s` have passed since the last call, of which at most two polls count."""
         beats = self._beats()
         self._silent_s = self._silent_s + min(step_s, 2 * POLL_S) if beats == self._seen else 0.0
         self._seen = beats
@@ -65,7 +65,7 @@ class Heart:
 
 
 class _Place:
-    """A worker, and those that come after it."""
+    """Place of a worker and its replacements."""
 
     def __init__(self, start: "Callable[[_Place], tuple[multiprocessing.process.BaseProcess, Heart]]") -> None:
         self._start = start
@@ -90,11 +90,11 @@ def run_workers(
     """Keeps `count` workers alive until a signal; returns once all have ended.
 
     Args:
-        count: processes.
-        target: a worker; the last of its arguments is a counter that it adds to while its loop turns.
-        arguments: before the counter; they can be pickled.
-        drain_s: that a worker may take to end, beside `LAST_S`.
-        ended: called with the id of every process that ended.
+        count: number of processes.
+        target: function of a worker; its last argument is a counter, which it increments while its loop turns.
+        arguments: arguments before the counter; they can be pickled.
+        drain_s: longest time that a worker may take to end, beside `LAST_S`.
+        ended: called with the process id of every worker that ended.
     """
     arguments = tuple(arguments)
 
