@@ -117,20 +117,20 @@ sanitize: .venv/dev.stamp ## the kernel with hostile sizes and bytes under ASan 
 
 .PHONY: model-card
 model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HELD_OUT=1 judges new weights on the held-out split, once
-	$(BIN)/rascanet model-card --photos $(PHOTOS) $(if $(HELD_OUT),--held-out)
+	$(BIN)/rascanet model-card --photos $(PHOTOS) --card MODEL_CARD.md $(if $(HELD_OUT),--held-out)
 
 .PHONY: weights-docs
 VARIANTS := 105x120 210x240
 SHIPPED := $(foreach variant,$(VARIANTS),--weights model/weights/rascanet_$(variant).safetensors)
 weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights (integers too): PHOTOS=folder; HELD_OUT=1 looks at the held-out split, once
 	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --overwrite &&) true
-	$(foreach file,$(wildcard model/weights/*.safetensors),$(BIN)/rascanet calibrate --photos $(PHOTOS) --weights $(file) --risk 0.05 &&) true
-	$(BIN)/rascanet model-card --photos $(PHOTOS)
+	$(foreach file,$(wildcard model/weights/*.safetensors),$(BIN)/rascanet calibrate --photos $(PHOTOS) --weights $(file) --risk 0.05 --overwrite &&) true
+	$(BIN)/rascanet model-card --photos $(PHOTOS) --card MODEL_CARD.md
 	$(BIN)/rascanet evaluate --photos $(PHOTOS) $(SHIPPED) --degrade --page MODEL_CARD.md
 	$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --page docs/early-exit.md --plot docs/early-exit/$(variant).svg &&) true
 	$(foreach variant,$(VARIANTS),$(BIN)/rascanet training-curves docs/training/logs/$(variant)*.csv --plot docs/training/$(variant).svg &&) true
 	$(BIN)/rascanet sensor-sheet --page docs/sensor.md --photos $(PHOTOS)
-	$(if $(HELD_OUT),$(BIN)/rascanet model-card --photos $(PHOTOS) --held-out)
+	$(if $(HELD_OUT),$(BIN)/rascanet model-card --photos $(PHOTOS) --card MODEL_CARD.md --held-out)
 	$(if $(HELD_OUT),$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --split test --source coco --page docs/early-exit.md &&) true)
 	$(foreach scheme,light dark,cp runs/screenshots/stopped-$(scheme)-screen.png docs/page/stopped-$(scheme).png &&) true
 	$(MAKE) vectors
@@ -146,22 +146,23 @@ clean:
 	rm -rf .venv build *.egg-info $(PAGE)/node_modules $(PAGE)/dist
 
 .venv/pip.stamp:
-	$(PYTHON) -m venv .venv
-	touch $@
+	@echo "Making a Python environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@touch $@
 
 KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model/kernel/build.py server/stream/_frames.c setup.py
 
 .venv/demo.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
 	$(call shown,Installing the light set of Python packages,$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[samples]')
-	touch $@
+	@touch $@
 
 .venv/dev.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
 	$(call shown,Installing every Python package (torch is large),$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]')
-	touch $@ .venv/demo.stamp
+	@touch $@ .venv/demo.stamp
 
 $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
 	$(call shown,Installing the packages of the page,cd $(PAGE) && npm ci --silent --no-audit --no-fund)
-	touch $@
+	@touch $@
 
 $(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
 	$(call shown,Building the page,cd $(PAGE) && npm run --silent build)

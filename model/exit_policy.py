@@ -306,7 +306,7 @@ class PerBurstPolicy(MemorylessPolicy):
     label: ClassVar[str] = "Less sure, later"
     sentence: ClassVar[str] = (
         "Exits once P(person) reaches a line from {person_first} at the first row to {person_last} at the last, "
-        "or 1 - P(person) one from {empty_first} to {empty_last}; above 1 is never."
+        "or 1 - P(person) one from {empty_first} to {empty_last}; a line above 1 can't be reached."
     )
 
     def leaves(self, seen: Seen[Any]) -> Any:
@@ -426,8 +426,8 @@ class CalibratedPolicy(PerBurstPolicy):
     name: ClassVar[str] = "calibrated"
     label: ClassVar[str] = "Calibrated"
     sentence: ClassVar[str] = (
-        PerBurstPolicy.sentence.removesuffix("; above 1 is never.")
-        + ". Its certificate promises that at most {risk:%} of the decisions are lost to early exits, "
+        PerBurstPolicy.sentence
+        + " Its certificate promises that at most {risk:%} of the decisions are lost to early exits, "
         "as the whole frame would have decided otherwise; the chance that it errs is {delta:%}."
     )
 

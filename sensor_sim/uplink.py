@@ -375,7 +375,7 @@ async def _connect(url: str, headers: dict[str, str]) -> ClientConnection:
         code, detail = _problem(bytes(error.response.body or b""))
         raise StreamError(
             code,
-            f"{url}: refused with HTTP {error.response.status_code} {detail}".strip(),
+            f"{url}: refused with HTTP {error.response.status_code}{f': {detail}' if detail else ''}",
             retry=error.response.status_code >= 500,
         ) from error
     except (OSError, InvalidHandshake, ValueError, TimeoutError) as error:

@@ -95,7 +95,9 @@ def _write_options(command: Any, ctx: Any, formatter: Any) -> None:
     for parameter in command.get_params(ctx):
         record = parameter.get_help_record(ctx)
         if record is not None:
-            usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            usual = "Options"
+            if parameter.param_type_name == "argument":
+                usual, record = "Arguments", (record[0].partition(" <")[0], record[1])  # without Python's type
             panels.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append(record)
     for heading, rows in sorted(panels.items(), key=lambda panel: panel[0] == "Options"):
         with formatter.section(heading):

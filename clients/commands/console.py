@@ -36,7 +36,12 @@ EXTRAS: Final = {
     "torch": "train",
 }
 """Of packages that not every installation has, the extra of pyproject.toml that brings them."""
-HINTS: Final = {"unauthorized": "put the token into RASCANET_BEARER_TOKEN, or give --bearer-token"}
+_START: Final = "start one with `rascanet serve`, or name another with --url"
+HINTS: Final = {
+    "unauthorized": "put the token into RASCANET_BEARER_TOKEN, or give --bearer-token",
+    "no_connection": _START,
+    "no_service": _START,
+}
 """Of codes of refusals, what the user of a command can do."""
 
 

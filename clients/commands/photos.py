@@ -6,5 +6,8 @@ from typing import Annotated
 import typer
 
 PhotosFolder = Annotated[
-    Path, typer.Option("--photos", help="folder of photographs with an index.csv; `rascanet data` makes one")
+    Path,
+    typer.Option(
+        "--photos", metavar="FOLDER", help="folder of photographs with an index.csv; `rascanet data` makes one"
+    ),
 ]

@@ -23,16 +23,22 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    suites: Annotated[list[str] | None, typer.Argument(help=f"{', '.join(SUITES)} or all; all if not named")] = None,
-    smoke: Annotated[bool, typer.Option("--smoke", help="tiny counts: shows that it works, not how fast")] = False,
-    variant: Annotated[list[str] | None, typer.Option(help="network; both if not given")] = None,
-    sustain_s: Annotated[float | None, typer.Option(min=0.1, help="how long real-time streams must hold")] = None,
-    pictures: Annotated[int | None, typer.Option(min=1, help="files in the suite `pictures`")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="file for the figures")] = None,
-    earlier: Annotated[
-        Path | None, typer.Option("--from", help="figures of an earlier run instead of a new one")
+    suites: Annotated[
+        list[str] | None, typer.Argument(metavar="SUITE", help=f"{', '.join(SUITES)} or all; all if not named")
     ] = None,
-    page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced by these")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="tiny counts: shows that it works, not how fast")] = False,
+    variant: Annotated[list[str] | None, typer.Option(metavar="NAME", help="network; both if not given")] = None,
+    sustain_s: Annotated[
+        float | None, typer.Option(min=0.1, metavar="S", help="how long real-time streams must hold")
+    ] = None,
+    pictures: Annotated[int | None, typer.Option(min=1, metavar="N", help="files in the suite `pictures`")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="file for the figures")] = None,
+    earlier: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="figures of an earlier run instead of a new one")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced by these")
+    ] = None,
 ) -> None:
     """Measures network and service beside their alternatives; a quiet machine and 20 minutes give all figures.
 

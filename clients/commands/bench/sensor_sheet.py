@@ -22,12 +22,13 @@ def register(app: typer.Typer) -> None:
 
 
 def sensor_sheet(
-    out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("docs/sensor"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder for the pictures")] = Path("docs/sensor"),
     photos: Annotated[
-        Path | None, typer.Option(help="photographs with an index.csv: adds the accuracy over the presets")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="photographs with an index.csv: adds the accuracy over the presets"),
     ] = None,
-    split: Annotated[str, typer.Option(help="split to evaluate")] = "val",
-    page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced")] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="split to evaluate")] = "val",
+    page: Annotated[Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced")] = None,
 ) -> None:
     """Draws every preset, shutter and profile; with photographs, measures the shipped weights in each light.
 

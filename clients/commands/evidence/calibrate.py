@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from clients.commands.console import console, failing_on
+from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.photos import PhotosFolder
 from clients.commands.policy import Variant
 from clients.commands.weights import WeightsFile
@@ -21,18 +22,33 @@ def calibrate(
     photos: PhotosFolder,
     variant: Variant = DEFAULT_VARIANT,
     weights: WeightsFile = None,
-    risk: Annotated[float, typer.Option(min=0.0001, max=0.5, help="what may be lost at most")] = 0.05,
-    delta: Annotated[float, typer.Option(min=0.0001, max=0.5, help="how likely the promise may fail")] = 0.05,
+    risk: Annotated[float, typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="what may be lost at most")] = 0.05,
+    delta: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="how likely the promise may fail")
+    ] = 0.05,
     loss: Annotated[
-        str, typer.Option(help="what is lost: disagreement (with the full frame), or accuracy (and it was right)")
+        str,
+        typer.Option(
+            metavar="NAME", help="what is lost: disagreement (with the full frame), or accuracy (and it was right)"
+        ),
     ] = "disagreement",
     procedure: Annotated[
-        str, typer.Option(help="how candidates are tested: fixed-sequence, or holm (their order doesn't matter)")
+        str,
+        typer.Option(
+            metavar="NAME", help="how candidates are tested: fixed-sequence, or holm (their order doesn't matter)"
+        ),
     ] = "fixed-sequence",
     condition: Annotated[
-        str, typer.Option(help="the promise holds over all pictures (marginal) or for early and late exits (halt-time)")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="the promise holds over all pictures (marginal) or for early and late exits (halt-time)",
+        ),
     ] = "marginal",
-    out: Annotated[Path | None, typer.Option(help="certificate; beside the weights if not given")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="certificate; beside the weights if not given")
+    ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Writes a certificate: early exits that lose at most `risk`, with probability 1 - `delta` over the pictures.
 
@@ -51,6 +67,8 @@ def calibrate(
 
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
         file = weights or shipped_weights(variant)  # not with its certificate, which may be an old one
+        path = out or certificate_beside(file)
+        check_outputs(overwrite=overwrite, out=path)
         checkpoint = load_any_checkpoint(file)
         runtime = load_runtime(checkpoint)
         config = runtime.config
@@ -75,7 +93,6 @@ def calibrate(
                 f"--procedure {procedure} --condition {condition}"
             ),
         )
-        path = out or certificate_beside(file)
         certificate.save(path)
     console.print(
         f"{certificate.variant}: exit once P(person) is {certificate.person_first:.3g} (first row) to "

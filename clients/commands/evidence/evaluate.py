@@ -20,34 +20,47 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    photos: Annotated[Path | None, typer.Option(help="folder of photographs with an index.csv")] = None,
-    data: Annotated[str | None, typer.Option(help="vww: Visual Wake Words, from --coco, instead of --photos")] = None,
+    photos: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME", help="vww: Visual Wake Words, from --coco, instead of --photos")
+    ] = None,
     coco: Coco = None,
     year: Year = None,
     minival_ids: MinivalIds = None,
-    split: Annotated[str, typer.Option(help="split to evaluate")] = "val",
+    split: Annotated[str, typer.Option(metavar="NAME", help="split to evaluate")] = "val",
     variant: Variant = DEFAULT_VARIANT,
     weights: Annotated[
         list[Path] | None,
-        typer.Option(help="weights; those that come with the project if not given; further ones: beside the first"),
+        typer.Option(
+            metavar="FILE",
+            help="weights; those that come with the project if not given; further ones: beside the first",
+        ),
     ] = None,
-    policy: Policy = "published",
+    policy: Policy = None,
     exit_threshold: ExitThreshold = None,
     skip_threshold: SkipThreshold = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option(help="a further policy (name or JSON), beside the first; one table with paired tests"),
+        typer.Option(
+            metavar="NAME|JSON", help="a further policy (name or JSON), beside the first; one table with paired tests"
+        ),
     ] = None,
     degrade: Annotated[
         bool, typer.Option("--degrade", help="a table of softer, smaller, compressed and noisy pictures too")
     ] = False,
-    page: Annotated[Path | None, typer.Option(help="Markdown page whose table of --degrade is replaced")] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Markdown page whose table of --degrade is replaced")
+    ] = None,
 ) -> None:
     """Prints accuracy, calibration and, under a policy, what is processed and where frames halt; with intervals.
 
+    Without a policy, the one of streams: `calibrated` where all weights have a certificate, else `published`.
+
     Examples:
         rascanet evaluate --photos folder
-        rascanet evaluate --photos folder --compare calibrated
+        rascanet evaluate --photos folder --compare published
         rascanet evaluate --photos folder --degrade
     """
     from clients.commands.evidence.evaluation_tables import (
@@ -64,7 +77,7 @@ def evaluate(
     from clients.commands.table import PageError, refresh_page
     from model.certificate import CertificateError
     from model.checkpoint import CheckpointError
-    from model.exit_policy import NeverExitPolicy, PolicyError, parse_policy
+    from model.exit_policy import NeverExitPolicy, PolicyError, PublishedPolicy, parse_policy
     from model.step import RuntimeUnavailableError
     from model.training.dataset import write_index
     from model.training.evaluate import Evaluation
@@ -78,6 +91,8 @@ def evaluate(
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, PhotosError, ValueError):
         used, *rivals = (Weights.load(file, variant) for file in weights or (None,))
         described = policy_of(policy, exit_threshold, skip_threshold)
+        if described is None and not all(each.certified for each in (used, *rivals)):
+            described = {"name": PublishedPolicy.name}  # one rule for all
         chosen = parse_policy(described, used.certified)
         others = [(each, parse_policy(described, each.certified)) for each in rivals]
         others += [(used, parse_policy(policy_of(text, None, None), used.certified)) for text in compare or ()]

@@ -41,10 +41,14 @@ def exits(
     photos: PhotosFolder,
     variant: Variant = DEFAULT_VARIANT,
     weights: WeightsFile = None,
-    split: Annotated[str, typer.Option(help="split to evaluate; settings are always chosen on val")] = "val",
-    source: Annotated[str | None, typer.Option(help="only pictures of this source")] = None,
-    page: Annotated[Path | None, typer.Option(help="Markdown page whose tables are replaced")] = None,
-    plot: Annotated[Path | None, typer.Option(help="file for the curve of agreement over processed ratio")] = None,
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="split to evaluate; settings are always chosen on val")
+    ] = "val",
+    source: Annotated[str | None, typer.Option(metavar="NAME", help="only pictures of this source")] = None,
+    page: Annotated[Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="file for the curve of agreement over processed ratio")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Prints every policy at matched loss of accuracy, its settings chosen on `val`, evaluated on `split`.

@@ -13,7 +13,6 @@ from clients.commands.console import console, fail, failing_on
 if TYPE_CHECKING:
     from clients.commands.table import Table
 
-CARD: Final = Path("MODEL_CARD.md")
 LOG: Final = Path("docs/held-out.csv")
 LOG_HEADER: Final = "date,variant,digest,source,pictures,balanced_accuracy,low,high,auroc"
 
@@ -39,18 +38,23 @@ def register(app: typer.Typer) -> None:
 
 
 def model_card(
-    photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
+    photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
     held_out: Annotated[bool, typer.Option("--held-out", help="on the split test, once for each weights file")] = False,
     weights: Annotated[
-        list[Path] | None, typer.Option(help="other weights than the shipped ones: printed, not written")
+        list[Path] | None, typer.Option(metavar="FILE", help="other weights than the shipped ones")
     ] = None,
-    card: Annotated[Path, typer.Option(help="the page whose figures are replaced")] = CARD,
-    log: Annotated[Path, typer.Option(help="where evaluations on the held-out split are recorded")] = LOG,
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the page whose figures are replaced; none if not given")
+    ] = None,
+    log: Annotated[
+        Path, typer.Option(metavar="FILE", help="where evaluations on the held-out split are recorded")
+    ] = LOG,
 ) -> None:
-    """Prints every figure of the model card and writes it there.
+    """Prints every figure of the model card and, with --card, writes it there.
 
     Examples:
         rascanet model-card --photos folder
+        rascanet model-card --photos folder --card MODEL_CARD.md
     """
     from clients.commands.table import PageError, refresh_page
     from model.certificate import CertificateError
@@ -60,8 +64,12 @@ def model_card(
     from model.step import RuntimeUnavailableError
     from model.training.photos import PhotosError
 
+    if weights and card:
+        fail("the card is for the shipped weights alone; --weights or --card, not both")
     if weights and held_out:
         fail("the held-out split is for the shipped weights alone; --weights or --held-out, not both")
+    if held_out and not card:
+        fail("what is looked at once is to be kept; --held-out needs --card")
     split = "test" if held_out else "val"
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
         checkpoints = {file: load_any_checkpoint(file) for file in weights or map(shipped_weights, VARIANTS)}
@@ -74,7 +82,7 @@ def model_card(
             tables = _tables(file, checkpoint, photos, split, log if held_out else None)
             for table in tables:
                 table.show(console)
-            if not weights:
+            if card:
                 refresh_page(card, {f"card {split} {checkpoint.config.name}": tables})
 
 

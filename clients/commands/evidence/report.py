@@ -34,10 +34,13 @@ def register(app: typer.Typer) -> None:
 
 def report(
     photos: PhotosFolder,
-    out: Annotated[Path, typer.Option(help="the HTML file")] = Path("report.html"),
-    split: Annotated[str, typer.Option(help="split to report on; settings are always chosen on val")] = "val",
+    out: Annotated[Path, typer.Option(metavar="FILE", help="the HTML file")] = Path("report.html"),
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="split to report on; settings are always chosen on val")
+    ] = "val",
     weights: Annotated[
-        list[Path] | None, typer.Option(help="files of weights; those that come with the project if not given")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="files of weights; those that come with the project if not given"),
     ] = None,
     presets: Annotated[bool, typer.Option(help="also the accuracy in the sensor's five lights")] = True,
     overwrite: Overwrite = False,

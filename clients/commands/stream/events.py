@@ -18,10 +18,14 @@ from clients.python.presence import Hysteresis, Turn, presence_events
 if TYPE_CHECKING:
     from model.training.dataset import Remark
 
-Enter = Annotated[float, typer.Option(min=0, max=1, help="P(person) from which a frame speaks for a person")]
-Leave = Annotated[float, typer.Option(min=0, max=1, help="P(person) up to which a frame speaks against one")]
-AppearFrames = Annotated[int, typer.Option(min=1, help="frames in a row until a person appeared")]
-LeaveFrames = Annotated[int, typer.Option(min=1, help="frames in a row until the person left")]
+Enter = Annotated[
+    float, typer.Option(min=0, max=1, metavar="P", help="P(person) from which a frame speaks for a person")
+]
+Leave = Annotated[
+    float, typer.Option(min=0, max=1, metavar="P", help="P(person) up to which a frame speaks against one")
+]
+AppearFrames = Annotated[int, typer.Option(min=1, metavar="N", help="frames in a row until a person appeared")]
+LeaveFrames = Annotated[int, typer.Option(min=1, metavar="N", help="frames in a row until the person left")]
 DEFAULT = Hysteresis()
 
 
@@ -35,9 +39,9 @@ def register(app: typer.Typer) -> None:
 
 
 def events(
-    ledger: Annotated[Path, typer.Argument(help="file that `rascanet stream --ledger` wrote")],
+    ledger: Annotated[Path, typer.Argument(metavar="LEDGER", help="file that `rascanet stream --ledger` wrote")],
     truth: Annotated[
-        Path | None, typer.Option(help="CSV with start_s,end_s: when a person is there; gives a score")
+        Path | None, typer.Option(metavar="FILE", help="CSV with start_s,end_s: when a person is there; gives a score")
     ] = None,
     enter: Enter = DEFAULT.enter,
     leave: Leave = DEFAULT.leave,

@@ -24,7 +24,8 @@ def record(
     scene: SceneChoice,
     sensor: SensorChoice,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="file to write; the demo page plays files whose name ends in .rscn")
+        Path,
+        typer.Option(metavar="FILE", help="file to write, by custom .rscn; dropped on the demo page, it plays there"),
     ],
     variant: Variant = DEFAULT_VARIANT,
     overwrite: Overwrite = False,

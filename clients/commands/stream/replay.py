@@ -29,6 +29,9 @@ def replay(
 ) -> None:
     """Sends a recording to a service, bit for bit and at its own times; the service's exits and skips are obeyed.
 
+    A service must be running: `rascanet serve`. Without a policy the service takes its default: `calibrated` where the
+    weights have a certificate, else `published`.
+
     Examples:
         rascanet replay walk.rscn
         rascanet replay walk.rscn --virtual-time --json

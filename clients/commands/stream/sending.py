@@ -1,7 +1,6 @@
 """One stream of a command: shots to the service, a view of them, and the account."""
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from sensor_sim.ledger import FrameLedger, FrameReport, StreamLedger
 
 PANEL: Final = "Output"
-MOST_SHOWN: Final = 1000
-"""Frames in the closing table: the last ones of an endless stream."""
+MOST_IN_TABLE: Final = 32
+"""Frames of which the closing table is made; of more, such as a film's, their own lines say enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class _Account:
     """What came of the shots so far."""
 
     totals: Totals = field(default_factory=Totals)
-    reports: "deque[tuple[str, FrameReport]]" = field(default_factory=lambda: deque(maxlen=MOST_SHOWN))
+    reports: "list[tuple[str, FrameReport]]" = field(default_factory=list)
     faults: int = 0
     interrupted: bool = False
 
@@ -163,13 +162,14 @@ def _send_one(
     turned = presence.add(report.decision.p_person, report.start_us / 1e6) if presence else None
     if turned:
         view.turned(turned)
-    account.reports.append((shot.name, report))
+    if len(account.reports) <= MOST_IN_TABLE:
+        account.reports.append((shot.name, report))
     account.totals.add(report, report.decision, rows)
     enter(shot.name, report)
 
 
 def _tell(account: _Account, burst_rows: int) -> None:
-    if account.reports:
+    if 0 < len(account.reports) <= MOST_IN_TABLE:
         result_table(account.reports, burst_rows).show(console)
     lines = account.totals.lines()
     if account.faults:

@@ -118,7 +118,7 @@ class LiveView(PlainView):
         super().__init__()
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._marks: list[str] = []
-        self._p_person = 0.0
+        self._p_person: float | None = None
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -132,7 +132,7 @@ class LiveView(PlainView):
     def begin(self, name: str, geometry: SensorGeometry) -> None:
         """Takes the name of the frame that is about to be read."""
         super().begin(name, geometry)
-        self._marks, self._p_person = ["·"] * geometry.bursts_per_frame, 0.0
+        self._marks, self._p_person = ["·"] * geometry.bursts_per_frame, None
 
     def observe(self, event: Observation) -> None:
         """Takes what happened to the frame."""
@@ -165,10 +165,10 @@ class LiveView(PlainView):
         line.append("  ")
         line.append(_squeezed(self._marks), "cyan")
         line.append("  ")
-        filled = round(self._p_person * BAR_CELLS)
+        filled = round((self._p_person or 0.0) * BAR_CELLS)
         line.append("━" * filled, "bold green")
         line.append("╌" * (BAR_CELLS - filled), "grey50")
-        line.append(f" {self._p_person:.3f}")
+        line.append(f" {MISSING:>5}" if self._p_person is None else f" {self._p_person:.3f}")
         return line
 
 

@@ -17,16 +17,23 @@ from clients.commands.train.likeness import likeness
 if TYPE_CHECKING:
     from model.training.dataset import DataSet
 
-Coco = Annotated[Path | None, typer.Option(help="folder of MS COCO: annotations/, train2017/, val2017/ (or 2014)")]
-Year = Annotated[str | None, typer.Option(help="2014 or 2017; the one that is there if not given")]
-MinivalIds = Annotated[
-    Path | None, typer.Option(help="the public list of minival ids; mscoco_minival_ids.txt in --coco if not given")
+Coco = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="folder of MS COCO: annotations/, train2017/, val2017/ (or 2014)")
 ]
-Folder = Annotated[Path, typer.Argument(help="the data set's folder")]
-Out = Annotated[Path | None, typer.Option(help="folder for index.csv; the data set's own if not given")]
+Year = Annotated[str | None, typer.Option(metavar="YEAR", help="2014 or 2017; the one that is there if not given")]
+MinivalIds = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="the public list of minival ids; mscoco_minival_ids.txt in --coco if not given"),
+]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="the data set's folder")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="folder for index.csv; the data set's own if not given")
+]
 Check = Annotated[bool, typer.Option(help="decode every picture and leave out what can't be read")]
-ValShare = Annotated[float, typer.Option(min=0, max=1, help="share of the pictures to validate on")]
-CalibrationShare = Annotated[float, typer.Option(min=0, max=1, help="share of the pictures to calibrate on")]
+ValShare = Annotated[float, typer.Option(min=0, max=1, metavar="SHARE", help="share of the pictures to validate on")]
+CalibrationShare = Annotated[
+    float, typer.Option(min=0, max=1, metavar="SHARE", help="share of the pictures to calibrate on")
+]
 
 HELP = """Makes an index of a data set: Visual Wake Words, Pascal VOC, folders.
 

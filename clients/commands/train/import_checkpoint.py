@@ -15,8 +15,10 @@ def register(app: typer.Typer) -> None:
 
 
 def import_checkpoint(
-    file: Annotated[Path, typer.Argument(help="the public checkpoint, .pth.tar")],
-    out: Annotated[Path | None, typer.Option(help="where to write; beside the file if not given")] = None,
+    file: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="the public checkpoint, .pth.tar")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="where to write; beside the file if not given")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Reads a public checkpoint (no code in it is run) and writes safetensors.

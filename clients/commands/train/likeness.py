@@ -9,10 +9,12 @@ from clients.commands.console import console, fail, failing_on, need
 
 
 def likeness(
-    folder: Annotated[Path, typer.Argument(help="folder of photographs with an index.csv")],
-    store: Annotated[Path, typer.Option(help="folder for the pictures' features; interrupted work in it goes on")],
-    source: Annotated[str, typer.Option(help="the source whose likeness counts")] = "coco",
-    threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder of photographs with an index.csv")],
+    store: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="folder for the pictures' features; interrupted work in it goes on")
+    ],
+    source: Annotated[str, typer.Option(metavar="NAME", help="the source whose likeness counts")] = "coco",
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
 ) -> None:
     """Adds to an index how much each picture of `train` and `unlabelled` looks like those of one source.
 

@@ -18,11 +18,13 @@ def register(app: typer.Typer) -> None:
 def quantize(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="float weights, safetensors")],
     photos: PhotosFolder,
-    out: Annotated[Path | None, typer.Option(help="where to write; WEIGHTS_int8 beside them if not given")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="where to write; WEIGHTS_int8 beside them if not given")
+    ] = None,
     pictures: Annotated[
-        int, typer.Option(min=1, max=10_000, help="of the split train, which the scales are for")
+        int, typer.Option(min=1, max=10_000, metavar="N", help="of the split train, which the scales are for")
     ] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="draws the pictures")] = 1,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="draws the pictures")] = 1,
     overwrite: Overwrite = False,
 ) -> None:
     """Writes the same network in integers: int8 weights, 8-bit activations, int16 state.

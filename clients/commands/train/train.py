@@ -23,20 +23,26 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    photos: Annotated[Path, typer.Option(help="folder of photographs with an index.csv")],
-    out: Annotated[Path, typer.Option(help="folder of the run or the chain; interrupted work in it goes on")],
-    recipe: Annotated[Path | None, typer.Argument(help="recipe file, TOML")] = None,
-    chain: Annotated[Path | None, typer.Option(help="instead of a recipe: a file of several, run one by one")] = None,
-    start: Annotated[Path | None, typer.Option(help="weights to begin with")] = None,
-    teacher: Annotated[Path | None, typer.Option(help="folder of a teacher's answers, from `rascanet teach`")] = None,
+    photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="folder of the run or the chain; interrupted work in it goes on")
+    ],
+    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="recipe file, TOML")] = None,
+    chain: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="instead of a recipe: a file of several, run one by one")
+    ] = None,
+    start: Annotated[Path | None, typer.Option(metavar="FILE", help="weights to begin with")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="folder of a teacher's answers, from `rascanet teach`")
+    ] = None,
     models: Models = None,
     detector: Detectors = None,
     pictures: Annotated[
-        Path | None, typer.Option(help="folder for decoded pictures, which else are kept in memory")
+        Path | None, typer.Option(metavar="FOLDER", help="folder for decoded pictures, which else are kept in memory")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="of the run, instead of the recipe's")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="torch threads")] = 2,
-    processes: Annotated[int, typer.Option(min=1, help="processes that render answered views, once")] = 2,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="of the run, instead of the recipe's")] = None,
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
+    processes: Annotated[int, typer.Option(min=1, metavar="N", help="processes that render answered views, once")] = 2,
 ) -> None:
     """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder.
 

@@ -19,8 +19,8 @@ def register(app: typer.Typer) -> None:
 
 
 def training_curves(
-    runs: Annotated[list[Path], typer.Argument(help="folders of runs, or their log.csv")],
-    plot: Annotated[Path, typer.Option(help="file for the curves, .svg or .png")],
+    runs: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="folders of runs, or their log.csv")],
+    plot: Annotated[Path, typer.Option(metavar="FILE", help="file for the curves, .svg or .png")],
     overwrite: Overwrite = False,
 ) -> None:
     """Draws balanced accuracy on `val` (weights without scaling of P(person)) over pictures seen; prints each best.

@@ -44,6 +44,9 @@ def test_help_fits_the_terminal_and_cuts_nothing(names: tuple[str, ...]) -> None
     text = _help(names)
     assert max(map(len, text.splitlines())) <= COLUMNS
     assert "…" not in text
+    assert not re.search(r"<[a-z]", text, flags=re.I), "a kind of Python's where a word for the value belongs"
+    if "--policy" in text:
+        assert "policy" in text[: text.index("\nOptions:")].partition("When to stop:")[0], "which policy is the default"
     for parameter in EVERY[names].params:
         for option in parameter.opts if parameter.param_type_name == "option" else ():
             assert re.search(rf"^  .*{re.escape(option)}\b", text, flags=re.M), option

@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from clients.commands.main import app
+from clients.commands.stream.sending import MOST_IN_TABLE
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.config import VARIANTS
 from tests.networks import SMALL, random_checkpoint
@@ -46,6 +47,15 @@ def test_stream_prints_bursts_and_a_table(service_url: str, photo: Path) -> None
     assert every_burst.stdout.count("photo.png: row ") == 2 * SMALL.bursts_per_frame
 
 
+def test_a_film_s_frames_are_told_once(service_url: str, photo: Path) -> None:
+    options = ("--url", service_url, "--variant", SMALL.name, "--policy", "never", "--virtual-time")
+    few, many = (_run("stream", *[photo] * frames, *options).stdout for frames in (MOST_IN_TABLE, MOST_IN_TABLE + 1))
+    assert few.count("30/30") == MOST_IN_TABLE
+    assert "30/30" not in many
+    assert many.count("30 of 30 rows sent") == MOST_IN_TABLE + 1
+    assert f"{MOST_IN_TABLE + 1} frames: " in many
+
+
 def test_stream_as_json(service_url: str, photo: Path) -> None:
     result = _run("stream", photo, "--url", service_url, "--variant", SMALL.name, "--policy", "never", "--json")
     messages = [json.loads(line) for line in result.stdout.splitlines()]
@@ -71,7 +81,9 @@ def test_classify_agrees_with_stream(service_url: str, photo: Path, tmp_path: Pa
         (("stream", "missing.png", "--url", "SERVICE", "--variant", "30x32"), "missing.png: no such file"),
         (("stream", "PHOTO", "--url", "SERVICE", "--variant", "5x16"), "'5x16' is not served"),
         (("stream", "PHOTO", "--url", "SERVICE", "--variant", "5y16"), "'5y16' is not a variant"),
-        (("stream", "PHOTO", "--url", "http://127.0.0.1:1"), "no service answers there"),
+        (("stream", "PHOTO", "--url", "http://127.0.0.1:1"), "start one with `rascanet serve`"),
+        (("classify", "PHOTO", "--url", "http://127.0.0.1:1"), "start one with `rascanet serve`"),
+        (("stream", "PHOTO", "--url", "ELSEWHERE"), "refused with HTTP 404: there is no stream at"),
         (("stream", "PHOTO", "--url", "nonsense"), "not the address of a service"),
         (
             ("stream", "PHOTO", "--url", "SERVICE", "--variant", "30x32", "--exit-threshold", "2"),
@@ -87,7 +99,7 @@ def test_classify_agrees_with_stream(service_url: str, photo: Path, tmp_path: Pa
     ],
 )
 def test_mistakes_are_told_in_a_line(service_url: str, photo: Path, arguments: tuple[str, ...], complaint: str) -> None:
-    places = {"SERVICE": service_url, "PHOTO": str(photo)}
+    places = {"SERVICE": service_url, "ELSEWHERE": f"{service_url}/page", "PHOTO": str(photo)}
     result = _run(*(places.get(argument, argument) for argument in arguments))
     assert result.exit_code == 2
     assert complaint in result.stderr

@@ -110,8 +110,11 @@ def test_what_follows_from_new_weights_covers_every_table_and_picture_of_them() 
             assert any(line.startswith("exits") and f"--variant {variant}" in line and wanted in line for line in lines)
     card = (ROOT / "MODEL_CARD.md").read_text()
     for ending, marks in (
-        ("model-card --photos photos", [f"card val {variant}" for variant in VARIANTS]),
-        ("model-card --photos photos --held-out", [f"card test {variant}" for variant in VARIANTS]),
+        ("model-card --photos photos --card MODEL_CARD.md", [f"card val {variant}" for variant in VARIANTS]),
+        (
+            "model-card --photos photos --card MODEL_CARD.md --held-out",
+            [f"card test {variant}" for variant in VARIANTS],
+        ),
         ("--degrade --page MODEL_CARD.md", ["degraded val"]),
     ):
         assert any(line.endswith(ending) for line in lines), ending

@@ -44,6 +44,11 @@ def test_a_certificate_and_then_every_policy(folder: Path) -> None:
     certificate = Certificate.load(certificate_beside(weights), load_checkpoint(weights).digest)
     assert (certificate.pictures, certificate.risk, certificate.loss) == (60, 0.1, "disagreement")
 
+    again = _run("calibrate", "--photos", folder, "--weights", weights, "--risk", 0.2)
+    assert again.exit_code == 2
+    assert "--overwrite replaces it" in again.output
+    assert Certificate.load(certificate_beside(weights), load_checkpoint(weights).digest) == certificate
+
     page.write_text(MARKS)
     result = _run("exits", "--photos", folder, "--weights", weights, "--page", page, "--plot", plot)
     assert result.exit_code == 0, result.output
@@ -75,8 +80,8 @@ def test_mistakes_are_told_in_a_line(folder: Path) -> None:
     weights = folder / "weights.safetensors"
     for arguments, words in (
         (("exits", "--source", "moon"), "no picture of the source 'moon'"),
-        (("calibrate", "--risk", 0.01), "needs 299 calibration pictures or more, there are 60"),
-        (("calibrate", "--loss", "patience"), "not one of"),
+        (("calibrate", "--overwrite", "--risk", 0.01), "needs 299 calibration pictures or more, there are 60"),
+        (("calibrate", "--overwrite", "--loss", "patience"), "not one of"),
     ):
         result = _run(*arguments, "--photos", folder, "--weights", weights)
         assert result.exit_code == 2, result.output

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from clients.commands.evidence.model_card import CARD, LOG_HEADER, MARKS
+from clients.commands.evidence.model_card import LOG_HEADER, MARKS
 from clients.commands.main import app
 from model.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
 from model.config import VARIANTS
@@ -71,23 +71,36 @@ def test_only_new_weights_are_judged(folder: Path) -> None:
 def test_figures_of_other_weights_are_printed_alone(folder: Path) -> None:
     card, weights = folder / "card.md", folder / "other.safetensors"
     save_checkpoint(random_checkpoint(VARIANTS["105x120"], 1), weights)
-    arguments = ["model-card", "--photos", str(folder), "--card", str(card), "--weights", str(weights)]
+    arguments = ["model-card", "--photos", str(folder), "--weights", str(weights)]
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
     assert "105x120 on val, whole frames" in result.output
     assert "210x240" not in result.output
+    for option in (["--held-out"], ["--card", str(card)]):
+        refused = CliRunner().invoke(app, [*arguments, *option])
+        assert refused.exit_code == 2
+        assert "not both" in refused.output
     assert card.read_text() == PAGE
-    refused = CliRunner().invoke(app, [*arguments, "--held-out"])
-    assert refused.exit_code != 0
-    assert "not both" in refused.output
+
+
+def test_no_card_is_written_unasked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = folder / "MODEL_CARD.md"
+    card.write_text(PAGE)
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(app, ["model-card", "--photos", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert card.read_text() == PAGE
+    unkept = CliRunner().invoke(app, ["model-card", "--photos", str(folder), "--held-out"])
+    assert unkept.exit_code == 2
+    assert "needs --card" in unkept.output
 
 
 def test_the_marks_cover_both_variants_and_splits() -> None:
     assert len(MARKS) == 8
-    text = (Path(__file__).parents[4] / CARD).read_text()
+    text = (Path(__file__).parents[4] / "MODEL_CARD.md").read_text()
     assert all(f"<!-- {section} -->" in text for section in SECTIONS)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_card_names_the_weights_that_are_shipped(variant: str) -> None:
-    assert load_checkpoint(shipped_weights(variant)).digest in (Path(__file__).parents[4] / CARD).read_text()
+    assert load_checkpoint(shipped_weights(variant)).digest in (Path(__file__).parents[4] / "MODEL_CARD.md").read_text()

@@ -4,6 +4,7 @@ import io
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,8 @@ from rich.console import Console
 
 from clients.commands.names import shown
 from clients.commands.stream.view import LiveView, PlainView, Totals, result_table, short
-from sensor_sim.burst import SensorGeometry
+from clients.commands.table import MISSING
+from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.ledger import FrameReport
 from sensor_sim.wire import Decision, Progress
 
@@ -54,6 +56,21 @@ def test_a_frame_takes_one_line_of_the_terminal_whatever_its_name(geometry: Sens
     lines = _lines(console)
     assert max(map(cell_len, lines)) <= WIDTH
     assert [line for line in lines if line.endswith("no person, whole frame")]
+
+
+def test_before_the_first_answer_no_figure_is_shown() -> None:
+    console = _terminal()
+    view = LiveView(console)
+    with view:
+        for first in ("x", "y"):
+            view.begin(first, GEOMETRIES[0])
+            view.observe(Rows(0, 0, 1, 0, np.zeros((5, 120, 3), np.uint8)))
+            view.observe(Progress(0, 0, 0.75, 0.5))
+            view.end(_report())
+    figures = [line.split()[-1] for line in _lines(console) if line.startswith(("x ", "y ")) and "at row" not in line]
+    assert "0.750" in figures
+    assert MISSING in figures
+    assert "0.000" not in figures
 
 
 def test_the_bar_can_be_read_without_colour() -> None:
