@@ -25,7 +25,7 @@ hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
 hypothesis_settings.load_profile("bounded")
 
 
-PROCESS_ROOMS = {"page", "faults", "bench"}
+PROCESS_ROOMS = {"page", "faults", "bench", "firmware"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Suite `step`: one burst on the kernel, on every instruction set that this machine has, beside other runtimes."""
+"""Suite `step`: one burst on the kernels, on every instruction set of this machine, beside other runtimes."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,7 +15,8 @@ from clients.commands.bench.plan import Plan
 from clients.commands.bench.subjects import checkpoint_of, macs_per_burst
 from clients.commands.bench.timing import Call, time_in_turns
 from clients.commands.table import MISSING, Table, number, percent, ratio
-from model.checkpoint import Checkpoint
+from model.checkpoint import Checkpoint, shipped_weights
+from model.step import StepRuntime
 
 EAGER = "torch eager"
 OTHERS = ("ONNX Runtime", "OpenVINO")
@@ -57,7 +58,10 @@ def _native_step(checkpoint: Checkpoint, isa: str, batch: int) -> Step:
     """One call a stream: the kernel gains nothing from a batch."""
     from model.kernel.native import NativeRuntime
 
-    runtime = NativeRuntime(checkpoint, isa)
+    return _calls(NativeRuntime(checkpoint, isa), batch)
+
+
+def _calls(runtime: StepRuntime, batch: int) -> Step:
     states = [runtime.initial_hidden() for _ in range(batch)]
     only = states[0]
 
@@ -70,6 +74,22 @@ def _native_step(checkpoint: Checkpoint, isa: str, batch: int) -> Step:
     return one if batch == 1 else several
 
 
+INTEGER_BESIDE = {"vnni": "avx512", "avx2": "avx2", "plain": "plain"}
+"""The float kernel's instruction set that each of the integer kernel's is compared with."""
+
+
+def _integer_steps(variant: str, batch: int) -> dict[str, Step]:
+    """The shipped integer weights on each instruction set; none for a variant without them."""
+    from model.integer.checkpoint import load_integer_checkpoint
+    from model.kernel.native_integer import IntegerRuntime, instruction_sets
+
+    file = shipped_weights(variant, "int8")
+    if not file.is_file():
+        return {}
+    network = load_integer_checkpoint(file)
+    return {f"int8 {isa}": _calls(IntegerRuntime(network, isa), batch) for isa in instruction_sets()}
+
+
 def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops: dict[str, Loop]) -> dict[str, Any]:
     rows = _rows(checkpoint, batch)
     makers: dict[str, Callable[[], Step]] = {
@@ -80,6 +100,8 @@ def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops
     }
     steps = {name: make() for name, make in makers.items()}
     differences = _differences(steps, rows)
+    integers = _integer_steps(checkpoint.config.name, batch)
+    steps |= integers  # their logits differ by what `rascanet evaluate` measures
     contenders: dict[str, Call] = {name: partial(step, rows) for name, step in steps.items()}
     turns = _turns_as_long(contenders, loops)
     contenders |= {f"register loop {isa}": partial(loops[isa], turns[isa]) for isa in turns}
@@ -97,7 +119,7 @@ def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops
                 "us_per_burst": timing.median_us / batch,
                 "p99_us": timing.p99_us / batch,
                 "difference": differences.get(name),
-                "against": {other: asdict(timing.faster_than(times[other])) for other in times if other in makers},
+                "against": {other: asdict(timing.faster_than(times[other])) for other in times if other in steps},
             }
             for name, timing in times.items()
         ],
@@ -173,6 +195,11 @@ def _table(cell: dict[str, Any]) -> Table:
         f"{best} is {ratio(rows[best], other)} times as fast as {other}."
         for other in rows
         if other != best and (other.startswith("native") or other in (EAGER, fastest))
+    ]
+    notes += [
+        f"{name} is {ratio(rows[name], beside)} times as fast as {beside}."
+        for name in rows
+        if name.startswith("int8") and (beside := f"native {INTEGER_BESIDE[name.split()[-1]]}") in rows
     ]
     notes += [
         f"p99 / median of {row['name']} is {_tail(row) / _tail(rows[f'register loop {isa}']):.2f} times "
