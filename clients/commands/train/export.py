@@ -41,7 +41,9 @@ def register(app: typer.Typer) -> None:
 
 @group.command()
 def firmware(
-    out: Annotated[Path, typer.Option(help="folder to make; in the layout that Arduino and PlatformIO take")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="folder to make; in the layout that Arduino and PlatformIO take")
+    ],
     variant: Variant = DEFAULT_VARIANT,
     weights: WeightsFile = None,
 ) -> None:
