@@ -178,10 +178,13 @@ def _lines(index: Path, content: bytes) -> tuple[list[_Line], list[Remark]]:
     """The usable lines of an index, and a remark on each of the others.
 
     Raises:
-        PhotosError: columns are missing.
+        PhotosError: columns are missing, or there twice.
     """
     table = csv.DictReader(io.StringIO(decoded(content), newline=""))
     table.fieldnames = [(name or "").strip().lower() for name in table.fieldnames or ()]
+    twice = sorted(name for name, count in Counter(table.fieldnames).items() if name and count > 1)
+    if twice:
+        raise PhotosError(f"{index}: the column {twice[0][:40]!r} is there more than once; each may say something else")
     missing = [column for column in COLUMNS if column not in table.fieldnames]
     if missing:
         raise PhotosError(f"{index}: the columns {', '.join(missing)} are missing; an index has {', '.join(COLUMNS)}")
@@ -224,6 +227,8 @@ def _line(folder: Path, row: dict[str | Any, str | Any]) -> _Line:
         raise ValueError(f"the label {row['label'][:40]!r} is not 1 (person), 0 (no person) or empty (not labelled)")
     path = Path(os.path.normpath(folder / row["file"]))
     boxes, likeness = _boxes(row["person_boxes"].strip()), _likeness((row.get(LIKENESS) or "").strip())
+    if boxes == () and LABELS[label] == 1:
+        raise ValueError("the label is 1, and person_boxes says that there is nobody; leave it empty where not known")
     return _Line(split, Photo(path, LABELS[label], row["source"], boxes, likeness))
 
 

@@ -27,15 +27,10 @@ def read_folders(folder: Path, val_share: float = 0.1, calibration_share: float 
     """
     if not folder.is_dir():
         raise PhotosError(f"{folder}: no such folder")
-    data, parts = DataSet(), list(_parts(folder))
+    data = DataSet()
+    parts = list(_parts(folder, data))
     if not parts:
         raise PhotosError(f"{folder}: no folders person/ and no_person/, nor train/person/ and so on")
-    looked_at = {part.relative_to(folder).parts[0] for part, _, _ in parts}
-    for other in _folders(folder):
-        if other.name not in looked_at:
-            data.leave_out(
-                other, f"its name is neither a label ({', '.join(LABELS)}) nor a split ({', '.join(SPLITS)})"
-            )
     for part, split, label in parts:
         for path in _files(part, data):
             if path.suffix.lower() not in SUFFIXES:
@@ -48,24 +43,24 @@ def read_folders(folder: Path, val_share: float = 0.1, calibration_share: float 
     return data
 
 
-def _parts(folder: Path) -> Iterator[tuple[Path, str | None, int]]:
-    """Yields each folder of one label with its split (None: to be drawn) and the label."""
-    for inside in _folders(folder):
+def _parts(folder: Path, data: DataSet, split: str | None = None) -> Iterator[tuple[Path, str | None, int]]:
+    """Yields each folder of one label with its split (None: to be drawn) and the label; notes all else."""
+    for inside in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         name = inside.name.lower()
-        if name in LABELS:
-            yield inside, None, LABELS[name]
-        elif name in SPLITS:
-            for part in _folders(inside):
-                if part.name.lower() in LABELS:
-                    yield part, name, LABELS[part.name.lower()]
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        if not inside.is_dir():
+            if inside.suffix.lower() in SUFFIXES:
+                data.leave_out(inside, f"it lies in none of the folders {', '.join(LABELS)}")
+        elif name in LABELS:
+            yield inside, split, LABELS[name]
+        elif split is None and name in SPLITS:
+            yield from _parts(inside, data, name)
+        else:
+            splits = "" if split else f", nor of a split ({', '.join(SPLITS)})"
+            data.leave_out(inside, f"its name is not that of a label ({', '.join(LABELS)}){splits}")
 
 
 def _files(folder: Path, data: DataSet) -> Iterator[Path]:
-    """Yields the files in a folder at any depth, by name; passes over hidden files and links to folders."""
+    """Yields the files in a folder at any depth, by name; passes over hidden files, notes links to folders."""
     waiting = [os.fspath(folder)]
     # No recursion: folders may lie deeper than Python's stack.
     while waiting:
@@ -77,4 +72,7 @@ def _files(folder: Path, data: DataSet) -> Iterator[Path]:
             continue
         seen = [entry for entry in entries if not entry.name.startswith(".")]
         yield from (Path(entry.path) for entry in seen if not entry.is_dir())
+        for entry in seen:
+            if entry.is_symlink() and entry.is_dir():
+                data.leave_out(entry.path, "a link to a folder is not followed")
         waiting += [entry.path for entry in reversed(seen) if entry.is_dir(follow_symlinks=False)]

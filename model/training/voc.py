@@ -15,6 +15,7 @@ from model.training.splits import split_by_name
 from model.training.text_file import read_text
 
 WHOLE: Final[Box] = (0.0, 0.0, 1.0, 1.0)
+PERSON: Final = "person"
 NAMED_SPLITS: Final = ("train", "val", "test")
 
 
@@ -130,11 +131,15 @@ def _annotated(path: Path, pictures: _Pictures, data: DataSet) -> tuple[Path, tu
     picture = pictures.find(root.findtext("filename") or "", path.stem)
     people = []
     for number, found in enumerate(root.iterfind("object"), start=1):
-        name = (found.findtext("name") or "").strip().lower()
-        if not name:
+        names = {(name.text or "").strip().lower() for name in found.iterfind("name")} or {""}
+        if names == {""}:
             raise UnclearError(f"object {number} has no name")
-        if name == "person":
+        if len(names) > 1:
+            raise UnclearError(f"object {number} has the names {', '.join(sorted(names))}")
+        if names == {PERSON}:
             people.append((number, found))
+    if sum((text or "").strip().lower() == PERSON for text in _texts(root)) > len(people):
+        raise UnclearError("it says 'person' elsewhere than in the name of an object")
     if not people:
         return picture, ()
     width, height = (_number(root.findtext(f"size/{side}")) for side in ("width", "height"))
@@ -161,6 +166,14 @@ def _boxes(
         if repaired:
             data.repair(path, f"object {number}, a person: {repaired}")
         yield box
+
+
+def _texts(root: ElementTree.Element) -> Iterator[str | None]:
+    """Every text and attribute of an annotation, but for where its picture is from."""
+    for found in root.iter():
+        if str(found.tag).lower() not in ("filename", "folder", "path", "pose"):
+            yield found.text
+            yield from found.attrib.values()
 
 
 def _number(text: str | None) -> float:

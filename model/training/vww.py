@@ -213,6 +213,7 @@ def _pictured(data: DataSet, path: Path) -> dict[int, _Pictured]:
         raise PhotosError(f"{path}: {error.strerror}") from error
     except (msgspec.MsgspecError, RecursionError) as error:
         raise PhotosError(f"{path}: not the annotations of COCO instances ({error})") from error
+    categories = {category.id for category in content.categories}
     persons = {category.id for category in content.categories if category.name.strip().lower() == "person"}
     if not persons:
         raise PhotosError(f"{path}: there is no category 'person'")
@@ -229,7 +230,12 @@ def _pictured(data: DataSet, path: Path) -> dict[int, _Pictured]:
     for number, annotation in _entries(data, path, "annotations", content.annotations, Annotation, pictured):
         if annotation.image_id not in named:
             data.leave_out(f"{path}, annotations[{number}]", f"there is no picture {annotation.image_id}")
-        elif annotation.category_id in persons and annotation.image_id in pictured:
+        elif annotation.image_id not in pictured:
+            continue
+        elif annotation.category_id not in categories:
+            data.leave_out(f"{path}, annotations[{number}]", f"there is no category {annotation.category_id}")
+            pictured[annotation.image_id].doubt = f"annotations[{number}] is of an unknown category"
+        elif annotation.category_id in persons:
             pictured[annotation.image_id].people.append(annotation)
     return pictured
 

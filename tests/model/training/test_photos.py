@@ -51,6 +51,7 @@ def test_a_folder_without_index_is_refused(tmp_path: Path) -> None:
         ('a.jpg,train,1,street,"[[0.5, 0.5, -0.2, 0.1]]"', "not in fractions of the picture"),
         ("a.jpg,train,1,street," + "[" * 5000, "person_boxes is not a list"),
         ("a.jpg,train,1,street,7", "person_boxes is not a list"),
+        ("a.jpg,train,1,street,[]", "person_boxes says that there is nobody"),
         ("a.jpg,train", "fewer fields"),
         ("a.jpg,tr", "fewer fields"),
         ("a, b.jpg,train,1,street,", "more fields than the first line; a comma within a field needs quotes"),
@@ -116,6 +117,12 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
         read_photos(tmp_path, "train")
     (tmp_path / "index.csv").write_bytes(b"")
     with pytest.raises(PhotosError, match=r"the columns file, split, label, source, person_boxes are missing"):
+        read_photos(tmp_path, "train")
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    write_index(tmp_path, "a.jpg,train,1,a,,0", header="file,split,label,source,person_boxes,Label")
+    with pytest.raises(PhotosError, match="the column 'label' is there more than once"):
         read_photos(tmp_path, "train")
 
 

@@ -28,12 +28,19 @@ def test_the_folder_is_the_label_and_the_split(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_not_read_is_named(tmp_path: Path) -> None:
-    for name in ("person/a.jpg", "people/b.jpg", "validation/person/c.jpg"):
+    for name in (
+        "person/a.jpg", "people/b.jpg", "validation/person/c.jpg", "train/nonperson/d.jpg", "train/val/person/e.jpg",
+        "train/f.jpg", "g.jpg", "elsewhere/h.jpg",
+    ):  # fmt: skip
         _save(tmp_path / name)
     (tmp_path / "person" / "notes.txt").write_text("no picture")
+    (tmp_path / "person" / "link").symlink_to(tmp_path / "elsewhere")
     data = read_folders(tmp_path)
     assert [row.path.name for row in data.rows] == ["a.jpg"]
-    assert sorted(Path(remark.file).name for remark in data.remarks) == ["notes.txt", "people", "validation"]
+    assert {Path(remark.file).relative_to(tmp_path).as_posix() for remark in data.remarks} == {
+        "person/notes.txt", "people", "validation", "train/nonperson", "train/val", "train/f.jpg", "g.jpg", "elsewhere",
+        "person/link",
+    }  # fmt: skip
 
 
 def test_a_folder_deeper_than_pythons_stack_and_a_loop(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def _object(box: object = (11, 21, 50, 60), name: str = "person") -> str:
     return f"<object><name>{name}</name><bndbox>{sides}</bndbox></object>"
 
 
+ELSEWHERE = "it says 'person' elsewhere than in the name of an object"
 SIZE = "<size><width>100</width><height>80</height></size>"
 
 
@@ -158,9 +159,24 @@ def test_what_is_usable_is_used_and_repairs_are_told(
         (f"<annotation>{SIZE}{_object((500, 2, 600, 4))}</annotation>", "no area within the picture"),
         (f"<annotation>{SIZE}{_object(name='')}</annotation>", "object 1 has no name"),
         (f"<annotation><filename>z.jpg</filename>{SIZE}</annotation>", ""),
+        (f"<annotation>{SIZE}<objects>{_object()}</objects></annotation>", ELSEWHERE),
+        (f"<annotation>{SIZE}{_object().replace('object', 'Object')}</annotation>", ELSEWHERE),
+        (f"<annotation>{SIZE}{_object().replace('object', 'item')}</annotation>", ELSEWHERE),
+        (
+            f"<annotation>{SIZE}{_object(name='dog')}<object name='person'><name>cat</name></object></annotation>",
+            ELSEWHERE,
+        ),
+        (
+            f"<annotation>{SIZE}<object><name>dog</name><part><name>Person</name></part></object></annotation>",
+            ELSEWHERE,
+        ),
+        (
+            f"<annotation>{SIZE}<object><name>dog</name><name>person</name></object></annotation>",
+            "the names dog, person",
+        ),
         ("<annotation>" + "<object>" * 50_000 + "</object>" * 50_000 + "</annotation>", "has no name"),
     ],
-    ids=range(12),
+    ids=range(18),
 )
 def test_one_bad_annotation_is_left_out_and_named(tmp_path: Path, content: str, complaint: str) -> None:
     _annotate(tmp_path, "good", _object())

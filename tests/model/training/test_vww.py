@@ -176,6 +176,7 @@ USUAL = (0.1, 0.25, 0.3, 0.5)
         ({"area": -3}, "train2017.json: the area of a person is missing", ""),
         ({"area": "large"}, "train2017.json: annotations[1] can't be read", ""),
         ({"category_id": None}, "train2017.json: annotations[1] can't be read", ""),
+        ({"category_id": 99}, "train2017.json: annotations[1] is of an unknown category", ""),
         ({"category_id": DOG, "bbox": [], "area": None}, (0, ()), ""),
     ],
 )
