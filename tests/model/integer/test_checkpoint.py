@@ -90,3 +90,5 @@ def test_the_shipped_integers_are_of_the_shipped_floats_and_have_a_certificate(v
     assert quantised["float_weights"] == load_checkpoint(shipped_weights(variant)).digest
     assert (quantised["split"], quantised["pictures"]) == ("train", 200)
     assert certified_policy(shipped_weights(variant, "int8"), network.digest) is not None
+    card = (Path(__file__).parents[3] / "MODEL_CARD.md").read_text()
+    assert f"`rascanet_{variant}_int8.safetensors`, digest `{network.digest[:8]}…`" in card
