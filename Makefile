@@ -64,11 +64,9 @@ browser: ## Debian's chromium, for the page's tests
 BOARDS := gcc-arm-none-eabi qemu-system-arm
 boards: ## Debian's compiler for Cortex-M and QEMU, for the firmware's tests
 	@command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null || { \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BOARDS) >/dev/null; \
-		else \
-			echo "$(BOARDS): not installed; the firmware's tests will be skipped (apt-get install $(BOARDS))"; \
-		fi; }
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BOARDS) >/dev/null; } || \
+		echo "$(BOARDS): not installed; the firmware's tests will be skipped (apt-get install $(BOARDS))"
 
 firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each variant, to the bit; table and sizes of docs/integer.md
 	$(BIN)/python -m tests.clients.firmware.measure --frames $(or $(FRAMES),4)
