@@ -1,7 +1,8 @@
 """Labelled photographs: a folder with an `index.csv`, its splits, labels and person boxes.
 
 The index has one row a picture with the columns `file`, `split`, `label` (1 person, 0 no person, empty: unlabelled),
-`source`, `person_boxes` (JSON list of [x, y, w, h] as fractions of the picture; empty field: not known).
+`source`, `person_boxes` (JSON list of [x, y, w, h] as fractions of the picture; empty field, and an
+empty list beside the label 1: not known).
 """
 
 import csv
@@ -227,8 +228,8 @@ def _line(folder: Path, row: dict[str | Any, str | Any]) -> _Line:
         raise ValueError(f"the label {row['label'][:40]!r} is not 1 (person), 0 (no person) or empty (not labelled)")
     path = Path(os.path.normpath(folder / row["file"]))
     boxes, likeness = _boxes(row["person_boxes"].strip()), _likeness((row.get(LIKENESS) or "").strip())
-    if boxes == () and LABELS[label] == 1:
-        raise ValueError("the label is 1, and person_boxes says that there is nobody; leave it empty where not known")
+    if LABELS[label] == 1 and not boxes:  # somebody is there, and no box says where
+        boxes = None
     return _Line(split, Photo(path, LABELS[label], row["source"], boxes, likeness))
 
 
