@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 from clients.commands.console import ending
 
 EXAMPLES: Final = "\n\nExamples:\n"
-"""Where the examples of a command's docstring begin; they go on to the docstring's end."""
+"""Line at which the examples of a command's docstring begin; they go on to the docstring's end."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 

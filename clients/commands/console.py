@@ -35,14 +35,14 @@ EXTRAS: Final = {
     "skimage": "samples",
     "torch": "train",
 }
-"""Of packages that not every installation has, the extra of pyproject.toml that brings them."""
+"""Extras of pyproject.toml by the optional package that each brings."""
 _START: Final = "start one with `rascanet serve`, or name another with --url"
 HINTS: Final = {
     "unauthorized": "put the token into RASCANET_BEARER_TOKEN, or give --bearer-token",
     "no_connection": _START,
     "no_service": _START,
 }
-"""Of codes of refusals, what the user of a command can do."""
+"""Advice for the user of a command, by the code of a refusal."""
 
 
 class Terminal(Console):

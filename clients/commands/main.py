@@ -34,10 +34,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "bench": "bench.command",
     "sensor-sheet": "bench.sensor_sheet",
 }
-"""Of each command the module that registers it: room, then file."""
+"""The module that registers each command: room, then file."""
 
 FIRST_DAY: Final = ("demo", "serve", "stream", "classify", "budget")
-"""Commands that a newcomer needs; they are listed first, whatever their room."""
+"""Commands that a newcomer needs; help lists them first."""
 FIRST_PANEL: Final = "For the first day"
 PANELS: Final[Mapping[str, str]] = {
     "stream": "A simulated sensor",

@@ -18,7 +18,7 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
 def shown(text: object) -> str:
-    """Returns text that is safe on a terminal and in a line: what is hidden or controls is written as an escape."""
+    """Returns text that is safe on a terminal and in a line: hidden and control characters are written as escapes."""
     return "".join(
         _escaped(character) if unicodedata.category(character) in _HIDDEN else character for character in str(text)
     )

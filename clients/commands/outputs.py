@@ -19,7 +19,7 @@ def check_outputs(*, overwrite: bool, resumed: Path | None = None, **files: Path
     """Ends the command before it begins where it would write over a file, or two outputs into one file.
 
     Args:
-        overwrite: whether files may be replaced.
+        overwrite: true if files may be replaced.
         resumed: the file that an earlier run wrote and this one goes on with.
         files: by the name of their option; None for one that isn't asked for.
     """

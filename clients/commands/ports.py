@@ -4,7 +4,7 @@ import socket
 
 
 def is_free(port: int) -> bool:
-    """Says whether nobody listens on a loopback port."""
+    """True if no process listens on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -15,7 +15,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Returns a loopback port that nobody listens on."""
+    """Returns a loopback port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

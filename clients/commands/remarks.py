@@ -1,4 +1,4 @@
-"""What a reader of files left out or repaired, on standard error."""
+"""Remarks on files left out or repaired, on standard error."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -23,7 +23,7 @@ from server.errors import ServiceError
 
 STANDARD_INPUT: Final = "-"
 MAX_INPUT_BYTES: Final = 4_000_000_000
-"""Of standard input, which is kept on disk while it is worked on."""
+"""Most bytes of standard input, which is kept on disk while it is read."""
 MAX_MEMBERS: Final = 1_000_000
 MAX_COMPRESSION: Final = 200
 """Times that a member of more than a megabyte may grow; pictures hardly do."""
@@ -40,11 +40,11 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Where a picture is.
+    """Place of a picture.
 
     Attributes:
         name: as the user sees it.
-        path: of the file, or of the archive.
+        path: path of the file, or of the archive.
         member: index in the archive; None for a file.
         code, message: why it can't be read, where that is known already.
     """

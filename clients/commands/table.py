@@ -113,7 +113,7 @@ def percent(share: float | None) -> str:
 
 
 def ratio(row: Mapping[str, Any], other: str) -> str:
-    """How many times as fast as another contender a row is: median and range, or a dash."""
+    """Speed of a row as a multiple of another contender's: median and range, or a dash."""
     spread = row["against"].get(other)
     if spread is None:
         return MISSING

@@ -26,7 +26,7 @@ from sensor_sim.wire import Hello, Summary
 
 RECONNECT: Final = Backoff()
 CHECKPOINT_EVERY: Final = 8
-"""Bursts, between resume tokens."""
+"""Number of bursts from one resume token to the next."""
 
 
 def stream_url(url: str) -> str:
@@ -50,19 +50,23 @@ class AsyncClient:
     Args:
         url: address of the service.
         variant: the network to ask for.
-        policy: exit policy and its parameters, see PROTOCOL.md; the service's default if None.
+        policy: exit policy and its parameters, see PROTOCOL.md; None: the service's default.
         progress_every: a `progress` message to the observer every n bursts; 0 for none.
-        pixel_format: what the sensor sends: `rgb8`, `mono8` or `bayer_rggb8` (and the like).
-        timing: of the simulated sensor.
-        link: what lies between the sensor and the service; nothing if None.
-        clock: real time if None; `VirtualClock()` sends as fast as possible.
-        observer: called with every burst sent and every message on the frame at hand; after a lost connection some
-            `progress` and `skip` come again. An error that it raises ends the stream and is raised as it is.
-        backoff: how to connect again and go on within the frame; a lost connection ends the stream if None.
-        bearer_token: for a service that asks for one.
+        pixel_format: format of the sensor's rows: `rgb8`, `mono8`, `bayer_rggb8` or another `bayer_*`.
+        timing: line and frame time of the simulated sensor.
+        link: conditions of the link between sensor and service; None: a perfect link.
+        clock: clock that paces the bursts; None: real time. `VirtualClock()` sends as fast as possible.
+        observer: called on the client's event loop with every burst read and every answer on the current frame; must
+            not block. After a lost connection some `progress` and `skip` come again. An error of the observer ends the
+            stream, and the call that waits raises it.
+        backoff: waits before new attempts to connect, after which the frame goes on; None: a lost connection ends the
+            stream.
+        bearer_token: token for a service that asks for one.
+
+    A client is not safe for two tasks at once: one frame is in progress at a time.
 
     Raises:
-        StreamError: on entry or later, when the service refuses, is lost, or does not keep to the protocol.
+        StreamError: on entry or later: the service refuses, breaks the protocol, or the connection is lost.
         ValueError: an unknown pixel format, or a bearer token that no header can carry.
     """
 
@@ -128,12 +132,18 @@ class AsyncClient:
             yield await self.emit(frame)
 
     async def emit(self, frame: Frame | Reader, start_us: float | None = None) -> FrameReport:
-        """Streams one frame: a picture (H, W, 3) uint8, or what reads bursts, such as a `Camera`.
+        """Streams one frame and waits for its decision.
 
-        Where reading fails, or the call is cancelled, the frame is given up and the next one can be emitted.
+        If reading fails, or the call is cancelled, the frame is given up and the next one can be emitted.
 
         Args:
-            start_us: when its readout begins since the stream began; when the timing says if None.
+            frame: a picture (H, W, 3) uint8 sRGB, or a `Reader` such as a `Camera`.
+            start_us: start of the readout, us since the stream began; None: as the timing says.
+
+        Raises:
+            StreamError: the service refused a message, or the connection was lost.
+            FrameLostError: the link lost the frame, or the service shed it.
+            ValueError: a frame of another shape or dtype.
         """
         return await self._emitter.emit(frame, start_us)
 

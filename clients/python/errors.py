@@ -7,11 +7,11 @@ __all__ = ["FrameLostError", "HttpError", "StreamError"]
 
 
 class HttpError(Exception):
-    """The service refused a request, could not be reached, or did not answer as this service does.
+    """A request that was refused, that reached no service, or whose answer is not of this service.
 
     Attributes:
         code: the service's error code (docs/http.md), or `no_service`, `bad_answer`, `unknown_variant`.
-        status: HTTP status; None where there was no answer.
+        status: HTTP status; None without an answer.
     """
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:

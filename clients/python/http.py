@@ -28,11 +28,11 @@ from clients.python.errors import HttpError
 from sensor_sim.wire import bearer_header
 
 TOGETHER: Final = 16
-"""Pictures in a request, which share what it costs."""
+"""Most pictures in a request; they share the cost of the request."""
 TOGETHER_BYTES: Final = 4_000_000
 """Most bytes of several pictures in a request; larger ones go alone."""
 AHEAD: Final = 2
-"""Requests that a connection may be behind."""
+"""Most requests under way or queued for each connection."""
 MOST_ANSWER_BYTES: Final = 64_000_000
 RETRY_AFTER_S: Final = 30
 """Longest wait that a service may ask for."""
@@ -44,7 +44,7 @@ OF_PICTURES: Final = (
     "request_too_large",
     "too_many_images",
 )
-"""Refusals that say nothing about the pictures of the next request."""
+"""Refusals that concern the pictures of one request alone; the next request may succeed."""
 _FILES: Final = "files"
 _OCTETS: Final = "application/octet-stream"
 
@@ -58,9 +58,10 @@ class ServedModel(Struct, frozen=True):
     """A network that the service serves.
 
     Attributes:
-        variant: its name, `{height}x{width}`.
-        height, width: of its frames (px).
-        burst_rows: rows of a burst; `bursts_per_frame` of them make a frame.
+        variant: name of the network, `{height}x{width}`.
+        height, width: size of its frames (px).
+        burst_rows: rows of a burst.
+        bursts_per_frame: bursts of a frame.
         weights: SHA-256 of the weights.
         calibrated: the policy `calibrated` with its promise; None without a certificate.
     """
@@ -81,20 +82,20 @@ class ServedModel(Struct, frozen=True):
 
 
 class PictureDecision(Struct, frozen=True, omit_defaults=True):
-    """What was concluded on a picture.
+    """Decision on a picture.
 
     Attributes:
-        name: of the picture, as it was given.
-        person: whether P(person) is at least 0.5.
+        name: name of the picture, as given.
+        person: true if P(person) is at least 0.5.
         p_person: P(person), 0..1.
-        logits: of no person and person.
-        exited: whether the policy stopped before the end of the frame.
-        burst_index: the last burst processed, counted from 0.
-        processed, skipped, unread: bursts of the frame.
+        logits: logits of no person and person.
+        exited: true if the policy stopped before the end of the frame.
+        burst_index: index of the last burst processed, from 0.
+        processed, skipped, unread: numbers of bursts; together a frame.
         processed_ratio: bursts processed over bursts of the frame, 0..1.
         macs: multiply-accumulates spent.
-        elapsed_us: microseconds for decoding, resizing and the network.
-        curve: P(person) after each burst, None where one was skipped; where asked for.
+        elapsed_us: time for decoding, resizing and the network.
+        curve: P(person) after each burst, None for a skipped burst; None if no curve was asked for.
     """
 
     name: str
@@ -113,12 +114,12 @@ class PictureDecision(Struct, frozen=True, omit_defaults=True):
 
 
 class PictureRefusal(Struct, frozen=True):
-    """Why a picture was not classified.
+    """Refusal of a picture.
 
     Attributes:
-        name: of the picture, as it was given.
+        name: name of the picture, as given.
         code: the service's error code (docs/http.md).
-        message: why, for people.
+        message: the reason, for people.
     """
 
     name: str
@@ -139,8 +140,8 @@ class Upload:
     """A picture to send.
 
     Attributes:
-        name: that its result carries.
-        read: gives the bytes of the file; called in a thread, may raise `UploadError`.
+        name: name in the picture's result.
+        read: returns the bytes of the file; called in a thread, may raise `UploadError`.
     """
 
     name: str
@@ -163,8 +164,8 @@ class HttpClient:
 
     Args:
         url: address of the service.
-        bearer_token: for a service that asks for one.
-        connections: requests under way at a time, 1 or more.
+        bearer_token: token for a service that asks for one.
+        connections: most requests under way at a time, 1 or more.
 
     Raises:
         HttpError: not an address (`no_service`).
@@ -215,15 +216,15 @@ class HttpClient:
         """Returns the networks that the service serves.
 
         Raises:
-            HttpError: it doesn't answer, or refuses.
+            HttpError: the service doesn't answer, or refuses.
         """
         return self._converted(self._answer("GET", "/v1/models"), _Models).models
 
     def model(self, variant: str) -> ServedModel:
-        """Returns what the service says about one network.
+        """Returns the service's description of one network.
 
         Raises:
-            HttpError: it doesn't answer, or doesn't serve the network (`unknown_variant`).
+            HttpError: the service doesn't answer, or doesn't serve the network (`unknown_variant`).
         """
         found = {model.variant: model for model in self.models()}
         if variant not in found:
@@ -240,16 +241,16 @@ class HttpClient:
         policy: Mapping[str, Any] | None = None,
         curve: bool = False,
     ) -> Iterator[Result]:
-        """Classifies pictures; yields a result for each, in their order, as they come.
+        """Classifies pictures; yields a result for each, in order, as soon as it is there.
 
         Args:
             pictures: files, or `Upload`s for bytes that lie elsewhere.
-            variant: the network; the first one served if None.
-            policy: exit policy and its parameters; pictures are read whole if None.
-            curve: whether results carry P(person) after each burst.
+            variant: name of the network; None: the first one served.
+            policy: exit policy and its parameters; None: pictures are read whole.
+            curve: true if results carry P(person) after each burst.
 
         Raises:
-            HttpError: the service is gone, or refuses them all.
+            HttpError: the service doesn't answer, or refuses all pictures.
         """
         query = {"reports": "curve" if curve else "decision"}
         if variant is not None:
@@ -289,7 +290,7 @@ class HttpClient:
         return [_named(results[place], upload.name) for place, upload in enumerate(uploads)]
 
     def _results(self, path: str, held: Mapping[int, bytes]) -> dict[int, Result]:
-        """Results by the pictures' places: several in one request, then alone those that it did not settle."""
+        """Results by the pictures' places: all in one request, then each unsettled picture in a request of its own."""
         results: dict[int, Result] = {}
         if self._together and len(held) > 1:
             parts = [(_FILES, (str(place), content, _OCTETS)) for place, content in held.items()]

@@ -1,6 +1,6 @@
-"""From decisions frame by frame to *appeared* and *left*, as voice activity detectors do it; pure.
+"""Presence of a person: turns decisions on frames into *appeared* and *left*, as voice activity detectors do. Pure.
 
-The page has the same in `clients/browser/src/service/presence.ts`; shared vectors hold the two together.
+The page has a twin, `clients/browser/src/service/presence.ts`; shared vectors hold the two together.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Turn(StrEnum):
-    """What happened to the presence of a person."""
+    """Change of the presence of a person."""
 
     APPEARED = "appeared"
     LEFT = "left"
@@ -17,13 +17,13 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hysteresis:
-    """When frames turn the state.
+    """Thresholds at which frames change the state.
 
     Attributes:
-        enter, leave: P(person) from which a frame speaks for a person, and up to which against one; a frame between
-            them speaks for things as they are.
-        appear_frames, leave_frames: so many frames of one mind in a row turn the state: the least duration of a
-            presence or an absence that counts, in frames.
+        enter: a frame with at least this P(person) speaks for a person.
+        leave: a frame with at most this P(person) speaks against a person; a frame in between keeps the current state.
+        appear_frames, leave_frames: number of frames in a row that change the state: the shortest presence, and the
+            shortest absence, that counts.
 
     Raises:
         ValueError: not 0 <= leave <= enter <= 1, or counts below 1.
@@ -46,9 +46,9 @@ class PresenceEvent:
     """A person appeared or left.
 
     Attributes:
-        turn: which.
-        since_s: time of the first of the frames that said so.
-        time_s: time of the last of them, when it was known.
+        turn: the change.
+        since_s: time of the first of the frames that changed the state, seconds.
+        time_s: time of the last of these frames, seconds.
     """
 
     turn: Turn
@@ -57,7 +57,7 @@ class PresenceEvent:
 
 
 class Presence:
-    """Whether a person is there, from frames as they are decided; it remembers one streak of frames."""
+    """State of a person's presence, from decisions on frames; remembers one streak of frames."""
 
     def __init__(self, hysteresis: Hysteresis | None = None) -> None:
         self.hysteresis = hysteresis or Hysteresis()
@@ -66,7 +66,7 @@ class Presence:
         self._since_s = 0.0
 
     def add(self, p_person: float, time_s: float = 0.0) -> PresenceEvent | None:
-        """Takes a frame's P(person), 0..1, and its time in seconds; what turned, if something did."""
+        """Takes a frame's P(person), 0..1, and its time in seconds; returns the change, None if there is none."""
         rule = self.hysteresis
         against = p_person <= rule.leave if self.present else p_person >= rule.enter
         if not against:
@@ -85,7 +85,7 @@ class Presence:
 def presence_events(
     frames: Iterable[tuple[float, float]], hysteresis: Hysteresis | None = None
 ) -> Iterator[PresenceEvent]:
-    """The events of a stream of (time in seconds, P(person))."""
+    """Yields the events of a stream of (time in seconds, P(person))."""
     presence = Presence(hysteresis)
     for time_s, p_person in frames:
         event = presence.add(p_person, time_s)

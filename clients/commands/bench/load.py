@@ -1,4 +1,4 @@
-"""What the load generator is asked for and what it answers; one JSON line each way."""
+"""Questions to the load generator and its answers, one JSON line each way."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ class Load:
     """Streams to a service on a loopback port, all alike.
 
     Attributes:
-        port, pid: of the service.
-        echo: whether the service sends messages back instead of answering in the protocol.
+        port, pid: port and process of the service.
+        echo: true if the service sends messages back instead of answering in the protocol.
         variant: name of the network; says the size of the messages too.
-        streams: how many.
+        streams: number of streams.
         bursts_per_message: fewer at the end of a frame that they don't divide.
         frame_rate: frames a second of each stream, bursts evenly over the frame; None: as fast as they are answered,
             one message at a time.
@@ -49,7 +49,7 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a load came to.
+    """Result of a load.
 
     Attributes:
         seconds: the time that counts.
@@ -63,7 +63,7 @@ class Measured:
         unanswered_bursts: sent and not answered at the end.
         generator_busy: CPU time of the generator over the time.
         server_cpu_s: CPU time of the service in it.
-        server_rss_bytes: of the service at the end.
+        server_rss_bytes: resident bytes of the service at the end.
     """
 
     seconds: float
@@ -81,11 +81,11 @@ class Measured:
 
     @property
     def kept_up(self) -> bool:
-        """Whether what was due was answered, and no stream fell a frame behind, but for moments (`SLACK`)."""
+        """True if all bursts due were answered, and no stream fell a frame behind, except for moments (`SLACK`)."""
         answered = self.bursts >= (1 - SLACK) * self.offered_bursts - self.under_way_bursts
         return answered and self.held_back <= SLACK * self.messages
 
     @property
     def void(self) -> bool:
-        """Whether the generator may have been the limit."""
+        """True if the generator may have been the limit."""
         return self.generator_busy >= BUSY_LIMIT

@@ -41,7 +41,7 @@ def macs_per_turn(isa: str) -> int:
 
 
 def register_loops(isas: Sequence[str]) -> dict[str, Loop]:
-    """For each instruction set, a function that runs so many turns of its loop; empty without a C compiler."""
+    """For each instruction set, a function that runs a given number of turns; empty without a C compiler."""
     from cffi import FFI, VerificationError
 
     ffi = FFI()

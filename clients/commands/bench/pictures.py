@@ -31,7 +31,7 @@ from model.exit_policy import PublishedPolicy
 SIZE_PX: Final = (640, 480)
 QUALITY: Final = 85
 TORCH_SHARE: Final = 10
-"""The torch loop, which is slower, gets one of so many pictures."""
+"""The torch loop, which is slower, gets one in this number of the pictures."""
 BATCH: Final = 64
 SAMPLE_S: Final = 0.2
 POLICY: Final = PublishedPolicy()
@@ -199,7 +199,7 @@ class _Memory:
 
 
 def _torch_loop(variant: str, files: Sequence[Path]) -> float | None:
-    """What one would write without this project: a DataLoader that decodes and resizes, and whole-frame `forward`."""
+    """The usual loop without this project: a DataLoader that decodes and resizes, and whole-frame `forward`."""
     try:
         import torch
         from torch.utils.data import DataLoader

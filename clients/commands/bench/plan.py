@@ -1,4 +1,4 @@
-"""How much a run of `rascanet bench` measures."""
+"""Extent of a run of `rascanet bench`."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from model.config import VARIANTS
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured and for how long.
+    """Measurements of a run, and their durations.
 
     Attributes:
         variants: names of the networks.
@@ -15,14 +15,14 @@ class Plan:
         turn_s: a contender's turn in the suites `step` and `frames`.
         batches: independent streams advanced together in the suite `step`.
         frames: decoded frames in a batch of the suite `frames`; `torch_batches`: batch sizes tried on torch.
-        compiled: whether torch's compiled forms are measured too (compiling takes a minute).
+        compiled: true if torch's compiled forms are measured too (compiling takes a minute).
         load_s, paced_s: a turn under load in the suite `stream`, unpaced and paced.
         warmup_s: before every load; doesn't count.
         closed_streams: numbers of streams that send as fast as they are answered.
         paced_streams: numbers of streams that send a frame a second.
         idle_streams: from how many to how many idle streams the memory is compared.
         chunks: bursts in a message.
-        sustain_s: how long the number of real-time streams must hold; `probe_s` while it is searched.
+        sustain_s: time for which the number of real-time streams must hold; `probe_s` during the search.
         pictures: files in the suite `pictures`; `distinct_pictures` of them differ.
         starts: starts of the service.
     """

@@ -65,7 +65,7 @@ def _decide(connection: ClientConnection) -> None:
 
 
 def _holds_torch(process: psutil.Process) -> bool | None:
-    """Whether torch's library is mapped into the process; None where the system doesn't tell."""
+    """True if torch's library is mapped into the process; None where the system doesn't tell."""
     if sys.platform != "linux":
         return None
     return any("libtorch" in each.path for each in process.memory_maps())

@@ -46,7 +46,7 @@ def run(plan: Plan) -> dict[str, Any]:
 
 
 def keeps_up(measured: Measured) -> bool:
-    """Whether a load was carried: p99 within a frame time, to its end, and nothing left lying."""
+    """True if the service carried a load: p99 within a frame time, to the end, and no burst left unanswered."""
     return measured.latencies_us[2] < FRAME_TIME_US and measured.late_p99_us < FRAME_TIME_US and measured.kept_up
 
 

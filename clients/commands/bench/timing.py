@@ -29,7 +29,7 @@ class Timing:
         return statistics.median(self.p99s_us)
 
     def faster_than(self, other: "Timing") -> "Spread":
-        """How many times as fast as another contender, round by round."""
+        """Speed as a multiple of another contender's, round by round."""
         return Spread.of(theirs / ours for ours, theirs in zip(self.medians_us, other.medians_us, strict=True))
 
 

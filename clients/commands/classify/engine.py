@@ -24,14 +24,14 @@ class Classify(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What classifies, and what it stands for.
+    """An engine that classifies pictures, and the facts about its network.
 
     Attributes:
         classify: gives a row for each picture.
         variant: name of the network.
         weights: SHA-256 of the weights.
         policy: exit policy, every parameter named.
-        height, width: of its frames (px).
+        height, width: size of its frames (px).
         burst_rows: rows of a burst; `bursts_per_frame` of them make a frame.
     """
 
@@ -46,7 +46,7 @@ class Engine:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What every row has in common."""
+        """Values that all rows have in common."""
         return {
             "variant": self.variant,
             "weights": self.weights,

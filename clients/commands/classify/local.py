@@ -1,4 +1,4 @@
-"""In this process, or in as many as there are cores."""
+"""Classification in this process, or in as many processes as there are cores."""
 
 import multiprocessing
 import signal
@@ -31,7 +31,7 @@ class WorkerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Setup:
-    """What a process needs to classify."""
+    """Everything that a process needs to classify."""
 
     checkpoint: AnyCheckpoint
     policy: Policy

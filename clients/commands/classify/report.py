@@ -1,4 +1,4 @@
-"""A page of its own: what was found, sorted by certainty, with where each scan stopped."""
+"""Report of a run as an HTML page: pictures sorted by certainty, each with the row at which its scan stopped."""
 
 import heapq
 import io

@@ -20,7 +20,7 @@ COLUMNS: Final = (
     "name", "person", "p_person", "exited", "burst_index", "processed", "skipped", "unread", "processed_ratio", "macs",
     "elapsed_us", "code", "message", "variant", "weights", "policy",
 )  # fmt: skip
-"""Of CSV; JSON has the logits and, where wanted, the curve too."""
+"""Columns of CSV; JSON has the logits and, where wanted, the curve too."""
 SETTINGS: Final = ("variant", "weights", "policy")
 
 Row = dict[str, Any]
@@ -36,8 +36,8 @@ class RowWriter:
     Args:
         file: open text.
         kind: one of `FORMATS`.
-        settings: what all rows have in common, the `SETTINGS`.
-        fresh: whether the file is empty.
+        settings: values that all rows have in common, the `SETTINGS`.
+        fresh: true if the file is empty.
     """
 
     def __init__(self, file: IO[str], kind: str, settings: Mapping[str, Any], *, fresh: bool = True) -> None:
@@ -87,7 +87,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class _Settings(Struct):
-    """What every row of a file has in common."""
+    """Values that all rows of a file have in common."""
 
     variant: str
     weights: str

@@ -1,4 +1,4 @@
-"""What a run found, class by class."""
+"""Summary of a run, class by class."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""How good a network is: figures, curves, promises."""
+"""Evidence of a network's quality: figures, curves, promises."""

@@ -1,4 +1,4 @@
-"""From sources to shots: what each frame shows, and when it is read."""
+"""Shots of a stream: the scene of each frame and the start of its readout, from the sources named."""
 
 import itertools
 from collections.abc import Iterator
@@ -35,9 +35,9 @@ class Shot:
     """One frame to come.
 
     Attributes:
-        name: of what it shows.
+        name: name of the source shown.
         reader: reads the frame out; None if it can't be shown.
-        start_us: when its readout starts, since the stream began; None: when the timing says.
+        start_us: start of the readout, us since the stream began; None: as the timing says.
         fault: why it can't be shown.
     """
 
@@ -52,10 +52,10 @@ class _Playing:
     """A film that begins with the first frame that shows it.
 
     Attributes:
-        film: what is played.
+        film: the video.
         ahead_us: how far ahead it is seen: half a picture lets an exposure at the film's own rate lie within one
             picture, not across two.
-        begun_us: when the first frame began, since the stream began; None before.
+        begun_us: start of the first frame, us since the stream began; None before.
     """
 
     film: VideoScene
@@ -101,13 +101,13 @@ class Filming:
     """A sensor in front of its sources, as a context manager that lets go of videos and webcams.
 
     Args:
-        scene: what is seen.
+        scene: the scene of every frame.
         sensor: the sensor.
-        geometry: of its frames.
-        repeat: whether the sources are shown over and over.
+        geometry: geometry of the frames.
+        repeat: true if the sources are shown over and over.
 
     Attributes:
-        timing: when rows leave the sensor; at the rate of the first video, unless the options say another.
+        timing: line and frame time; at the rate of the first video, unless the options name another.
 
     Raises:
         SceneError: an unknown scene, or sources that it can't be made of.

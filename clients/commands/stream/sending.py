@@ -29,7 +29,7 @@ MOST_IN_TABLE: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class OutputChoice:
-    """What a stream tells and keeps; see the options."""
+    """Outputs of a stream: lines to show and files to keep; see the options."""
 
     as_json: Annotated[
         bool, typer.Option("--json", rich_help_panel=PANEL, help="one JSON object a line, for programs")
@@ -82,7 +82,7 @@ class OutputChoice:
 
 @dataclass(slots=True)
 class _Account:
-    """What came of the shots so far."""
+    """Results of the shots so far."""
 
     totals: Totals = field(default_factory=Totals)
     reports: "list[tuple[str, FrameReport]]" = field(default_factory=list)
@@ -95,7 +95,7 @@ def send(shots: Iterator[Shot], output: OutputChoice, open_client: "Callable[...
 
     Args:
         shots: the frames; those that can't be shown are named and counted.
-        output: what to tell and keep.
+        output: lines to show and files to keep.
         open_client: makes the client, from `clock` and `observer`.
 
     Raises:

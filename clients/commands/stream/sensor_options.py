@@ -21,7 +21,7 @@ SCENE, SENSOR, LINK = "Scene", "Sensor", "Link between sensor and service"
 
 @dataclass(frozen=True, slots=True)
 class SceneChoice:
-    """What is in front of the sensor; see the options."""
+    """Scene in front of the sensor; see the options."""
 
     sources: Annotated[
         list[str] | None,

@@ -1,4 +1,4 @@
-"""How `rascanet stream` shows a frame being read: a live line, plain lines, or JSON."""
+"""Views of a frame being read by `rascanet stream`: a live line, plain lines, or JSON."""
 
 import json
 from collections.abc import Iterable
@@ -181,7 +181,7 @@ def _squeezed(marks: list[str]) -> str:
 
 
 def short(name: str, cells: int) -> str:
-    """Returns a name in exactly so many cells of a terminal; of a longer one the end."""
+    """Returns a name in an exact number of terminal cells; of a longer name the end."""
     name = shown(name)
     if cell_len(name) <= cells:
         return set_cell_size(name, cells)
@@ -250,7 +250,7 @@ class Totals:
 
 
 def result_table(reports: Iterable[tuple[str, FrameReport]], burst_rows: int) -> Table:
-    """Returns the frames in a table: what was decided and what it cost."""
+    """Returns a table of the frames, with their decisions and costs."""
     rows = [
         (
             short(name, TABLE_NAME_CELLS).rstrip(),

@@ -10,7 +10,7 @@ from clients.commands.console import console, fail, failing_on
 from clients.commands.outputs import Overwrite, check_outputs
 
 COLOURS = 10
-"""After so many lines their colours come again."""
+"""Number of lines after which colours repeat."""
 
 
 def register(app: typer.Typer) -> None:
