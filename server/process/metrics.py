@@ -1,7 +1,7 @@
-"""What is counted, for `GET /metrics` (listed in docs/reliability.md).
+"""Metrics of the service, for `GET /metrics` (listed in docs/reliability.md).
 
-Decisions are counted when they are made; what streams received is read off their sessions a few times a second and
-when they end: nothing is counted burst by burst.
+Decisions are counted when they are made. Received bursts are read from the sessions a few times a second and at the end
+of a stream, so no burst costs a count of its own.
 """
 
 import os
@@ -17,14 +17,14 @@ from server.process.states import State
 from server.stream.session import Phase, StreamSession
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable: where several workers keep their counts; set before this module is imported."""
+"""Environment variable with the folder of several workers' counts; must be set before this module is imported."""
 
 LATENCY_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 STEP_S: Final = (5e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 7.5e-5, 1e-4, 1.5e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2)
 
 
 class Metrics:
-    """One process's counts."""
+    """Counts of one process."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -76,17 +76,17 @@ class Metrics:
         self._counted: dict[StreamSession, tuple[int, int, int]] = {}
 
     def connected(self, states: Iterable[State]) -> None:
-        """Takes in the states of the open connections."""
+        """Sets the gauge of open connections by state."""
         found = Tally(states)
         for state in State:
             self._connections.labels(state).set(found[state])
 
     def cut(self, reason: str) -> None:
-        """Counts a connection that had to end: the state whose time was up, a limit, or the code of a refusal."""
+        """Counts a connection that the service ended; `reason`: the state whose time was up, a limit, or a code."""
         self._cut.labels(reason).inc()
 
     def dropped(self, lines: int) -> None:
-        """Takes in how many lines of the log were dropped so far."""
+        """Sets the number of log lines dropped so far."""
         self._lines_dropped.inc(lines - self._lines_seen)
         self._lines_seen = lines
 
@@ -94,7 +94,7 @@ class Metrics:
         self._refused.labels(code).inc()
 
     def follow(self, sessions: Iterable[StreamSession]) -> None:
-        """Takes in what the open streams came to."""
+        """Counts the bursts that open streams received since the last call."""
         phases, left = Tally[Phase](), 0
         for session in sessions:
             phases[session.phase] += 1
@@ -110,7 +110,7 @@ class Metrics:
         del self._counted[session]
 
     def _count(self, session: StreamSession) -> None:
-        """Counts what came since the last time."""
+        """Counts a session's bursts since the last call."""
         now = session.bursts, session.received_bytes, session.shed
         before = self._counted.get(session, (0, 0, 0))
         self._counted[session] = now
@@ -126,7 +126,7 @@ class Metrics:
         self._step.observe(decision.compute_us / 1e6 / max(1, decision.processed))
 
     def text(self) -> bytes:
-        """In Prometheus' text format; of all workers together where there are several."""
+        """The metrics in Prometheus' text format; of all workers together where there are several."""
         folder = os.environ.get(FOLDER)
         if folder is None:
             return generate_latest(self.registry)

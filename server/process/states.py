@@ -1,7 +1,7 @@
 """The states of a connection, and the moment at which each of them ends.
 
-A connection is in one state at any time, and each state has a deadline. So no client can keep a connection by doing
-nothing, by doing it slowly, or by doing something that nobody thought of:
+A connection is in one state at any time, and each state has a deadline. So no client can keep a connection by silence,
+by slowness, or by any other behaviour:
 
     TLS_HANDSHAKE -> BEFORE_HEAD -> IN_HEAD -> IN_BODY -> ANSWERING <-> UNREAD -> IDLE -> IN_HEAD ...
                                        |          |           |
@@ -28,11 +28,11 @@ from typing import Final
 from server.settings import Settings
 
 LINGER_S: Final = 2.0
-"""For what a client still sends after its refusal: to cut it at once may lose the answer on the way (RFC 9112, 9.6)."""
+"""Time for bytes that a client still sends after its refusal: cutting at once may lose the answer (RFC 9112, 9.6)."""
 
 
 class State(StrEnum):
-    """Of one connection; the values are labels of the metric `rascanet_connections`."""
+    """State of a connection; the values are labels of the metric `rascanet_connections`."""
 
     TLS_HANDSHAKE = "tls_handshake"
     BEFORE_HEAD = "before_head"
@@ -48,26 +48,26 @@ class State(StrEnum):
 
 
 class End(Enum):
-    """Of a state whose time is up."""
+    """End of a state whose time is up."""
 
     REFUSE = auto()
     """Answer 408, then `REFUSED`."""
     CLOSE = auto()
-    """Send what is written, then `CLOSING`."""
+    """Send the bytes already written, then `CLOSING`."""
     ABORT = auto()
-    """Drop the connection and whatever is written and not taken."""
+    """Drop the connection, with the bytes that are written and not taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What bounds one state.
+    """Bounds of one state.
 
     Attributes:
-        end: how the state ends when its time is up.
+        end: end of the state when its time is up.
         bounds: settings whose seconds add up to the state's time.
-        times: so many times that sum.
-        extra_s: seconds beside the settings.
-        paced: whether each window of `send_s` has to bring `min_bytes_per_s`.
+        times: factor of that sum.
+        extra_s: seconds added to it.
+        paced: true if each window of `send_s` must bring `min_bytes_per_s`.
     """
 
     end: End
@@ -77,7 +77,7 @@ class Rule:
     paced: bool = False
 
     def most_s(self, settings: Settings) -> float:
-        """Seconds for which a connection may be in the state; infinite where its pace alone bounds it."""
+        """Longest time in the state, seconds; infinite where the pace alone bounds the state."""
         if not self.bounds and not self.extra_s:
             return float("inf")
         return self.times * sum(float(getattr(settings, name)) for name in self.bounds) + self.extra_s
@@ -98,16 +98,16 @@ RULES: Final[dict[State, Rule]] = {
     State.STREAMING: Rule(End.ABORT, ("stream_s", "drain_s", "send_s", "idle_s")),
     State.CLOSING: Rule(End.ABORT, paced=True),
 }
-"""What ends each state."""
+"""The rule of each state."""
 
 
 class Life:
-    """The state of one connection, since when, and how many bytes came or were taken in this window.
+    """The state of one connection, its start, and the bytes that came or were taken in the current window.
 
     Args:
         settings: the bounds.
-        state: the first one.
-        now: seconds, on the clock of all other moments.
+        state: the first state.
+        now: time now, seconds, on the clock of every other `now`.
     """
 
     __slots__ = ("_moved_bytes", "_rule", "_settings", "_until", "_window", "state")
@@ -117,22 +117,22 @@ class Life:
         self.enter(state, now)
 
     def enter(self, state: State, now: float) -> None:
-        """Begins a state, also the one in which the connection is."""
+        """Begins a state; may be the current state again."""
         self.state = state
         self._rule = RULES[state]
         self._until = now + self._rule.most_s(self._settings)
         self.hold(now)
 
     def moved(self, size_bytes: int) -> None:
-        """Counts bytes of the body that came, or of the answer that were taken."""
+        """Counts bytes of a body that came, or of an answer that were taken."""
         self._moved_bytes += size_bytes
 
     def hold(self, now: float) -> None:
-        """Begins a new window: until now it was the service that read nothing, not the client that sent nothing."""
+        """Begins a new window; for pauses in which the service read nothing, which don't count against the client."""
         self._window, self._moved_bytes = now, 0
 
     def end(self, now: float) -> End | None:
-        """How the state has to end now; None while it may go on."""
+        """The end that the state must come to now; None while the state may go on."""
         if now >= self._until:
             return self._rule.end
         window_s = self._settings.send_s

@@ -22,7 +22,7 @@ from server.stream.streams import Streams, stream_name
 from server.stream.upgrade import HEAD_END, LIBRARY_LOG, denial, judge
 
 TICK_S: Final = 0.001
-"""The event loop's timers are no finer."""
+"""Resolution of the event loop's timers."""
 
 NORMAL: Final = 1000
 INTERNAL_ERROR: Final = 1011
@@ -32,14 +32,14 @@ SERVICE_RESTART: Final = 1012
 class StreamConnection(asyncio.Protocol):
     """One websocket connection, from its head on.
 
-    A turn works off frames until there are none or it has lasted long enough; then the others have theirs. Nothing is
-    read meanwhile, nor while the client takes no answers or has sent too many frames without a message.
+    A turn processes frames until none is left or the turn is over; then other streams have theirs. The connection is
+    not read meanwhile, nor while the client takes no answers or has sent too many frames without a message.
 
     Args:
-        config, server_state, app_state: as uvicorn gives them; the state has `streams` and `access`.
+        config, server_state, app_state: uvicorn's arguments; `app_state` has `streams` and `access`.
 
     Attributes:
-        handshake_complete: whether the stream has begun or was refused.
+        handshake_complete: true once the stream has begun or was refused.
     """
 
     transport: asyncio.Transport
@@ -93,7 +93,7 @@ class StreamConnection(asyncio.Protocol):
             self._turn(conversation)
 
     def eof_received(self) -> None:
-        """The client has nothing more to say: the transport closes the connection."""
+        """Lets the transport close the connection, since the client sends no more."""
 
     def pause_writing(self) -> None:
         if self._conversation is not None:
@@ -121,7 +121,7 @@ class StreamConnection(asyncio.Protocol):
     # What the server and the other streams' registry call
 
     def leave(self, reason: str, seconds: float) -> None:
-        """Lets the conversation leave, and sends what it says."""
+        """Asks the conversation to leave, and sends its texts."""
         conversation = self._conversation
         if conversation is not None:
             self._write(conversation.leave(reason, seconds))
@@ -174,7 +174,7 @@ class StreamConnection(asyncio.Protocol):
     # Turns
 
     def _turn(self, conversation: Conversation) -> None:
-        """Works off what came, until nothing is left or the turn is over."""
+        """Processes received frames until none is left or the turn is over."""
         gate = self._gate
         while not (conversation.paused or self._deaf):
             if conversation.busy:
@@ -210,7 +210,7 @@ class StreamConnection(asyncio.Protocol):
             self._turn(self._conversation)
 
     def _pace_reading(self) -> None:
-        """Reads nothing while there is something to do, or nothing can be answered."""
+        """Pauses reading while frames wait to be processed, or while no answer can be sent."""
         conversation = self._conversation
         reads = self._next_turn is None and not (conversation is not None and conversation.paused)
         if reads is not self._reading and not self.transport.is_closing():
@@ -221,7 +221,7 @@ class StreamConnection(asyncio.Protocol):
                 self.transport.pause_reading()
 
     def _parse(self, conversation: Conversation, found: Passed) -> list[bytes]:
-        """Lets the library read a frame that is no lone binary message; the texts to send."""
+        """Gives the library a frame that is no lone binary message; returns the texts to send."""
         parser = self._parser
         parser.receive_data(found.data)
         texts: list[bytes] = []
@@ -257,7 +257,7 @@ class StreamConnection(asyncio.Protocol):
             self.transport.write(text_frame(texts[0]) if len(texts) == 1 else b"".join(map(text_frame, texts)))
 
     def _write_parsed(self) -> None:
-        """Writes what the library has to say; ends the connection where the library would."""
+        """Writes the library's bytes; ends the connection if the library asks for it."""
         for data in self._parser.data_to_send():
             if self.transport.is_closing():
                 break
@@ -270,7 +270,7 @@ class StreamConnection(asyncio.Protocol):
                 self._hang_up()
 
     def _settle(self, conversation: Conversation) -> None:
-        """Carries out how the conversation ends, if it does."""
+        """Carries out the conversation's ending, if it has one."""
         ending = conversation.ending
         if ending is None:
             return
@@ -287,7 +287,7 @@ class StreamConnection(asyncio.Protocol):
         self.transport.abort()
 
     def _hang_up(self) -> None:
-        """Says no more, and waits a while for the client to say so too: to cut at once may lose the last words."""
+        """Ends writing, and waits a while for the client's end: cutting at once may lose the last bytes."""
         self._deaf = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -297,7 +297,7 @@ class StreamConnection(asyncio.Protocol):
     # The timer
 
     def _set_timer(self) -> None:
-        """Looks again when something is due, or might have become so."""
+        """Sets the timer for the next deadline."""
         if self._timer is not None:
             self._timer.cancel()
         if self._aborted:

@@ -1,6 +1,6 @@
 """A stream as plain ASGI, for any server and for tests: messages in, decisions out.
 
-Our own server does not come here: it has `server.stream.connection`, at a fraction of the cost.
+Our own server does not use this module: `server.stream.connection` costs a fraction.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class StreamEndpoint:
     """The ASGI application behind `/v1/stream`.
 
     Args:
-        streams: what the streams of the process share.
+        streams: parts that the streams of the process share.
     """
 
     def __init__(self, streams: Streams) -> None:
@@ -64,13 +64,13 @@ class _Shell:
         self._wake = asyncio.get_running_loop().create_future()
 
     def leave(self, reason: str, seconds: float) -> None:
-        """Lets the conversation leave; what it says is sent as soon as nothing else is."""
+        """Asks the conversation to leave; its texts are sent after the texts that are being sent."""
         self._outbox += self.conversation.leave(reason, seconds)
         if not self._wake.done():
             self._wake.set_result(None)
 
     async def serve(self) -> None:
-        """Returns when the stream has ended."""
+        """Serves the stream until it has ended."""
         conversation = self.conversation
         event: asyncio.Future[Any] | None = None
         try:
@@ -114,7 +114,7 @@ class _Shell:
             await self._send({"type": "websocket.send", "text": text.decode()})
 
     async def _taken(self, sending: Any) -> None:
-        """Returns once all is sent, or the client was given up over it."""
+        """Waits until all texts are sent, or the client is given up."""
         conversation, sent = self.conversation, asyncio.ensure_future(sending)
         conversation.pause()
         try:
@@ -128,7 +128,7 @@ class _Shell:
             sent.cancel()
 
     async def _wait(self, future: asyncio.Future[Any]) -> None:
-        """Returns when it is done, when something is due, or when the stream is to leave."""
+        """Waits until the future is done, a deadline has come, or the stream is asked to leave."""
         if self._wake.done():
             self._wake = asyncio.get_running_loop().create_future()
         await asyncio.wait({future, self._wake}, timeout=self.conversation.wait_s, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Bodies of the Open Inference Protocol to arrays and back, with the binary tensor extension. No I/O."""
+"""Codec of Open Inference Protocol bodies: to arrays and back, with the binary tensor extension. No I/O."""
 
 import math
 from collections.abc import Mapping, Set
@@ -17,17 +17,17 @@ JSON: Final = "application/json"
 OCTETS: Final = "application/octet-stream"
 
 DATATYPES: Final = {"BOOL": np.bool_, "UINT8": np.uint8, "INT32": np.int32, "FP32": np.float32}
-"""Those that this service's tensors have."""
+"""NumPy types by the protocol's datatypes, for all tensors of this service."""
 _NAMES: Final = {np.dtype(kind): name for name, kind in DATATYPES.items()}
 
 Parameters = dict[str, str | int | float | bool]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 MOST_NUMBER_BYTES: Final = 16
-"""Of a number in JSON, with what stands around it: blanks, a line end, its share of the brackets."""
+"""Most bytes of a number in JSON, with blanks, a line end and its share of the brackets."""
 
 REQUEST_PARAMETERS: Final = frozenset({"binary_data_output", "priority", "timeout"})
-"""Of every request; the last two are taken and mean nothing here. What a model takes comes beside them."""
+"""Parameters of every request, beside the model's own; the last two are accepted and ignored."""
 INPUT_PARAMETERS: Final = frozenset({"binary_data_size"})
 OUTPUT_PARAMETERS: Final = frozenset({"binary_data"})
 
@@ -59,7 +59,7 @@ _DECODER = msgspec.json.Decoder(_Request)
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A tensor that a model takes or gives; -1 in the shape is a size that the request chooses."""
+    """Name, datatype and shape of a model's input or output; -1 in the shape is a size that the request chooses."""
 
     name: str
     datatype: str
@@ -68,13 +68,13 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """A request as it was understood.
+    """A parsed request.
 
     Attributes:
-        array: the input.
-        id: comes back in the answer.
-        parameters: of the request.
-        wanted: outputs by name, and whether each is to travel in binary.
+        array: the input, uint8 in the shape of the request.
+        id: id of the request, which comes back in the answer.
+        parameters: parameters of the request.
+        wanted: names of the outputs asked for; true for those that travel in binary.
     """
 
     array: npt.NDArray[np.uint8]
@@ -84,11 +84,11 @@ class Tensors:
 
 
 def most_json_bytes(takes: TensorSpec, most: int) -> int:
-    """Bytes of the largest request as JSON that can mean something.
+    """Bytes of the largest legal request as JSON.
 
     Args:
         takes: the model's input.
-        most: the size that the request chooses, at most.
+        most: largest size that the request may choose.
     """
     return MOST_REST_BYTES + MOST_NUMBER_BYTES * most * int(np.prod(takes.shape[1:]))
 
@@ -134,10 +134,10 @@ def read_tensors(
 
 
 def present(given: _Given | None, known: Set[str], taker: str) -> Parameters:
-    """The parameters that were given; null stands for one that was not.
+    """The parameters that were given, without those that are null.
 
     Raises:
-        ServiceError: `bad_request`: one that is not known.
+        ServiceError: `bad_request`: an unknown parameter.
     """
     found = {name: value for name, value in (given or {}).items() if value is not None}
     if unknown := sorted(found.keys() - known):
@@ -201,7 +201,7 @@ def _array(given: _Input, numbers: memoryview | None, blob: memoryview) -> npt.N
 
 
 def _wanted(request: _Request, parameters: Parameters, gives: tuple[str, ...]) -> dict[str, bool]:
-    """The outputs that are asked for, all of them if none is named, and whether each travels in binary."""
+    """The outputs asked for (all if none is named), each with true if it travels in binary."""
     binary = flag(parameters, "binary_data_output")
     if not request.outputs:
         return dict.fromkeys(gives, binary)
@@ -215,10 +215,10 @@ def _wanted(request: _Request, parameters: Parameters, gives: tuple[str, ...]) -
 
 
 def flag(parameters: Parameters, name: str, *, default: bool = False) -> bool:
-    """A parameter that is true or false.
+    """The value of a parameter that is true or false.
 
     Raises:
-        ServiceError: `bad_request`: it is something else.
+        ServiceError: `bad_request`: another value.
     """
     found = parameters.get(name, default)
     if not isinstance(found, bool):
@@ -229,7 +229,7 @@ def flag(parameters: Parameters, name: str, *, default: bool = False) -> bool:
 def write_tensors(
     model_name: str, model_version: str, request: Tensors, outputs: Arrays
 ) -> tuple[bytes, dict[str, str]]:
-    """The answer's body and headers, with the outputs that the request wanted."""
+    """Writes the answer's body and headers, with the outputs that the request asked for."""
     described, blobs = [], []
     for name, binary in request.wanted.items():
         array = outputs[name]

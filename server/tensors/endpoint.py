@@ -40,7 +40,7 @@ from server.tensors.sequences import Key, Sequences, read_on
 from server.tensors.statistics import Statistics
 
 SMALL_BODY_BYTES: Final = 65_536
-"""Up to here reading a body is quicker than handing it to a thread."""
+"""Bytes up to which reading a body takes less time than giving it to a thread."""
 MAX_ID_LENGTH: Final = 200
 
 POLICY: Final = {"policy", "exit_threshold", "skip_threshold"}
@@ -96,11 +96,11 @@ class InferEndpoint:
     """Takes tensors, runs them, and answers.
 
     Args:
-        networks: each is served as two models.
-        work: room for requests and the threads that do their work.
+        networks: the networks; each is served as two models.
+        work: room for requests, and the threads that run them.
         sequences: frames that come request by request.
-        max_frames: in one request.
-        statistics: counts the requests.
+        max_frames: most frames in one request.
+        statistics: counts of the requests.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class InferEndpoint:
         }
 
     def _advance_sequence(self, client: str, model: TensorModel, tensors: Tensors) -> Arrays:
-        """The step runs inline, as a stream's does."""
+        """Advances a sequence; the step runs inline on the event loop, as that of a stream does."""
         parameters = tensors.parameters
         key = Key(client, model.name, _sequence_id(parameters))
         start, end = flag(parameters, "sequence_start"), flag(parameters, "sequence_end")
@@ -260,7 +260,7 @@ async def _body(request: Request, most_bytes: int) -> bytes:
 def _scan_frames(
     runtime: StepRuntime, frames: npt.NDArray[np.uint8], policy: Policy
 ) -> list[tuple[dict[str, float], Floats]]:
-    """Of each frame the values of `COMMON_OUTPUTS`, and the logits."""
+    """The values of `COMMON_OUTPUTS` and the logits of each frame."""
     return [_scan_one(runtime, frame, policy) for frame in frames]
 
 

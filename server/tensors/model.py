@@ -1,4 +1,4 @@
-"""The models that the Open Inference Protocol sees: each network as one that takes frames and as one for sequences."""
+"""Models of the Open Inference Protocol: each network is one model that takes frames, and one that takes sequences."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -35,16 +35,16 @@ SEQUENCE_OUTPUTS: Final = (
 
 
 class TensorModel:
-    """A network, and whether it takes frames or sequences.
+    """A network as a model that takes frames or sequences.
 
     Args:
-        networks: to choose from.
-        name: the variant, or the variant and `SEQUENCE`.
-        version: the first digits of the weights' SHA-256; None: whichever is served.
+        networks: the networks served.
+        name: name of the model: the variant, or the variant and `SEQUENCE`.
+        version: the first digits of the weights' SHA-256; None: any.
 
     Attributes:
         variant: name of the network.
-        sequences: whether it takes bursts of one frame after the other.
+        sequences: true if the model takes bursts of one frame after the other.
         served: the network.
 
     Raises:
@@ -81,7 +81,7 @@ class TensorModel:
 
 
 def every_model(networks: Networks) -> Iterator[TensorModel]:
-    """All that is served, each network twice."""
+    """Yields every model, two for each network."""
     for variant in networks:
         yield TensorModel(networks, variant)
         yield TensorModel(networks, variant + SEQUENCE)

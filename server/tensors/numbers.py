@@ -1,8 +1,8 @@
 """The numbers of a tensor in JSON, read in slices. No I/O.
 
-A parser of JSON keeps the interpreter's lock until it is through; for some megabytes of numbers that is long enough for
-every stream to notice. So the numbers are cut out of the request before anything parses it, and read a slice at a time,
-with a moment between two slices in which other threads have their turn.
+A parser of JSON keeps the interpreter's lock until it is done; with some megabytes of numbers that delays every stream.
+So the numbers are cut out of the request before it is parsed, and read slice by slice, with a pause between two slices
+in which other threads have their turn.
 """
 
 import math
@@ -20,18 +20,18 @@ from server.errors import ServiceError
 
 SLICE_BYTES: Final = 16_384
 MOST_REST_BYTES: Final = 65_536
-"""Of a request as JSON, without the numbers of its tensor."""
+"""Most bytes of a request as JSON, without the numbers of its tensor."""
 
 _KEY: Final = re.compile(rb'"data"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
 _NUMBERS: Final = b"0123456789,[] \t\r\n"
 _DIGITS: Final = b"0123456789 \t\r\n"
 _OUTSIDE: Final = re.compile(rb"[0-9][ \t\r\n]*\[|\][ \t\r\n]*[0-9]")
-"""A number beside a list and not in it."""
+"""A number that stands outside of every list."""
 _DECODER: Final = msgspec.json.Decoder(list[int])
 
 CUT_OUT: Final = f'["{secrets.token_hex(8)}"]'.encode()
-"""Stands where the numbers stood. No client knows it: where a tensor's `data` is something else, the numbers that were
-cut out were not that tensor's."""
+"""Mark in place of the numbers. No client knows it: a tensor whose `data` is not this mark is not the one whose numbers
+were cut out."""
 
 
 def split_numbers(text: bytes) -> tuple[bytes, memoryview | None]:
@@ -41,10 +41,11 @@ def split_numbers(text: bytes) -> tuple[bytes, memoryview | None]:
         text: a JSON document, unchecked.
 
     Returns:
-        The document with `CUT_OUT` in their place; the list that stood there, None if there was none.
+        The document with `CUT_OUT` in place of the list; the list, or None if there was none.
 
     Raises:
-        ServiceError: `bad_tensor`: something else than numbers stands in the list; `request_too_large`: the rest.
+        ServiceError: `bad_tensor`: the list holds something else than numbers; `request_too_large`: the rest of the
+            document is too large.
     """
     place = text.find(b'"data"', 0, MOST_REST_BYTES)  # what comes later is too late
     while place >= 0 and (found := _KEY.match(text, place)) is None:
@@ -83,12 +84,12 @@ def read_numbers(text: memoryview, shape: tuple[int, ...], name: str) -> npt.NDA
     """Reads a list of whole numbers of 0..255, row after row, nested as the shape or flat; waits between slices.
 
     Args:
-        text: what `split_numbers` cut out.
-        shape: of the tensor.
-        name: of the tensor, for the refusal.
+        text: the list that `split_numbers` cut out.
+        shape: shape of the tensor.
+        name: name of the tensor, for the refusal.
 
     Returns:
-        The numbers, flat.
+        The numbers, flat uint8.
 
     Raises:
         ServiceError: `bad_tensor`: other numbers, too few or too many.
@@ -123,7 +124,7 @@ def read_numbers(text: memoryview, shape: tuple[int, ...], name: str) -> npt.NDA
 
 
 def _marks(shape: tuple[int, ...]) -> bytes:
-    """Brackets and commas of a list that is nested as the shape."""
+    """Brackets and commas of a list nested as the shape."""
     marks = b""
     for size in reversed(shape):
         marks = b"[" + b",".join([marks] * size) + b"]"

@@ -13,12 +13,12 @@ from server.networks import ServedNetwork
 
 
 class Key(NamedTuple):
-    """Whose sequence, on which model, and under which id.
+    """Key of a sequence.
 
     Attributes:
-        client: under which name limits count the client (`server.process.addresses.client_of`).
-        model: the model's name.
-        sequence_id: the client's own.
+        client: name of the client (`server.process.addresses.client_of`).
+        model: name of the model.
+        sequence_id: id that the client has chosen.
     """
 
     client: str
@@ -27,20 +27,20 @@ class Key(NamedTuple):
 
 
 FRAME_ID: Final = 0
-"""A sequence is one frame."""
+"""Number of a sequence's frame; a sequence has one frame."""
 
 
 def read_on(network: ServedNetwork, frame: FrameInProgress, rows: Pixels, first_burst: int | None = None) -> None:
-    """Takes consecutive bursts; those that the policy skips or doesn't need any more change nothing.
+    """Reads consecutive bursts of a frame; bursts that the policy skips or no longer needs change nothing.
 
     Args:
-        network: of the frame.
-        frame: the sequence.
+        network: the network of the frame.
+        frame: the frame.
         rows: (n * burst_rows, W, 3) uint8.
-        first_burst: index of the first of them; the one after those that came before if None.
+        first_burst: index of the first burst; None: the one after the last burst that came.
 
     Raises:
-        ServiceError: `out_of_order`, `wrong_geometry`; nothing has changed.
+        ServiceError: `out_of_order`, `wrong_geometry`; the frame is then unchanged.
     """
     first = frame.received if first_burst is None else first_burst
     runtime = network.runtime
@@ -53,9 +53,9 @@ class Sequences:
     """The sequences under way, bounded in number and in idle time.
 
     Args:
-        most: at a time; as many expired ones are remembered.
-        idle_s: one without a request for this long is dropped; a decided one also where another needs the room.
-        clock: seconds.
+        most: most sequences at a time; as many expired ones are remembered.
+        idle_s: time without a request after which a sequence is dropped; decided ones also if another needs the room.
+        clock: clock, seconds.
     """
 
     def __init__(self, most: int, idle_s: float, clock: Callable[[], float] = monotonic) -> None:
@@ -68,7 +68,7 @@ class Sequences:
         return len(self._live)
 
     def check_free(self, key: Key) -> None:
-        """Whether a sequence of this key can start.
+        """Checks that a sequence of this key can start.
 
         Raises:
             ServiceError: `sequence_in_use`, `too_many_sequences`.
@@ -98,7 +98,7 @@ class Sequences:
         self._keep(key, sequence)
 
     def find(self, key: Key) -> FrameInProgress:
-        """A sequence under way; its idle time begins anew.
+        """The frame of a sequence under way; the sequence's idle time begins anew.
 
         Raises:
             ServiceError: `sequence_expired`, `unknown_sequence`.
@@ -143,5 +143,5 @@ class Sequences:
             self._expired.popitem(last=False)
 
     def _done(self) -> Key | None:
-        """Of the decided sequences the one that is idle longest: where there is no room, nobody waits for it."""
+        """The decided sequence that is idle longest, to be dropped where there is no room; None if there is none."""
         return next((key for key, (_, sequence) in self._live.items() if sequence.over), None)

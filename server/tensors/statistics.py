@@ -1,4 +1,4 @@
-"""What the infer requests to each model came to, as Triton's statistics extension tells it. No I/O."""
+"""Statistics of the infer requests to each model, in the form of Triton's statistics extension. No I/O."""
 
 import time
 from collections import defaultdict
@@ -37,7 +37,7 @@ class Statistics:
     """Counts of one process.
 
     Args:
-        clock: seconds since 1970.
+        clock: clock, seconds since 1970.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -48,9 +48,9 @@ class Statistics:
         """Counts a request that was answered.
 
         Args:
-            model: its name.
-            inferences: frames of the request; 1 for bursts of a sequence.
-            spans: where its time went.
+            model: name of the model.
+            inferences: number of frames of the request; 1 for bursts of a sequence.
+            spans: times of the request's parts.
         """
         counts = self._of[model]
         counts.inferences += inferences
@@ -60,11 +60,11 @@ class Statistics:
             part.add(ns)
 
     def failed(self, model: str, ns: int) -> None:
-        """Counts a request that was refused, after so many nanoseconds."""
+        """Counts a request that was refused after `ns` nanoseconds."""
         self._of[model].fail.add(ns)
 
     def of(self, model: str, version: str) -> ModelStatistics:
-        """What there is to tell of a model."""
+        """The statistics of a model."""
         counts = self._of[model]
         reading, computing, writing = (part.told() for part in counts.parts)
         return ModelStatistics(
