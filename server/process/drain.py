@@ -55,11 +55,11 @@ class DrainingServer(uvicorn.Server):
         ]
         parent = multiprocessing.parent_process()
         if parent is not None:
-            asyncio.get_running_loop().add_reader(parent.sentinel, self._orphaned)
+            asyncio.get_running_loop().add_reader(parent.sentinel, self._orphaned, parent.sentinel)
 
-    def _orphaned(self) -> None:
+    def _orphaned(self, sentinel: int) -> None:
         self.should_exit = True
-        asyncio.get_running_loop().remove_reader(multiprocessing.parent_process().sentinel)  # type: ignore[union-attr]
+        asyncio.get_running_loop().remove_reader(sentinel)
 
     async def on_tick(self, counter: int) -> bool:
         """Beats; uvicorn calls this ten times a second."""
