@@ -1,1 +1,1 @@
-"""What the doors over HTTP share."""
+"""Parts that the HTTP doors share."""

@@ -1,1 +1,1 @@
-"""What is served, and how it is."""
+"""Information on the service: networks, samples, limits, health."""

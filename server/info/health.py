@@ -1,4 +1,4 @@
-"""What operators ask for over HTTP: health, limits, metrics."""
+"""Health, limits and metrics of the service, for operators."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,14 +19,14 @@ def router(
     metrics_text: Callable[[], bytes],
     describe_stream: Callable[[], dict[str, Any]],
 ) -> APIRouter:
-    """The routes.
+    """Makes the routes of health, limits and metrics.
 
     Args:
-        limits_in_force: told as they are.
-        open_streams: how many websocket streams are open.
-        admits: whether one more would be admitted.
-        metrics_text: the counts in Prometheus' text format.
-        describe_stream: the AsyncAPI document.
+        limits_in_force: the limits.
+        open_streams: returns the number of open websocket streams.
+        admits: returns true if one more stream would be admitted.
+        metrics_text: returns the counts in Prometheus' text format.
+        describe_stream: returns the AsyncAPI document.
     """
     routes = APIRouter(tags=["service"])
 

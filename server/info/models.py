@@ -1,4 +1,4 @@
-"""What is served."""
+"""The networks and policies that are served."""
 
 from fastapi import APIRouter
 

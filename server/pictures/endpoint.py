@@ -38,7 +38,7 @@ Entry = ImageDecision | ImageError
 
 
 def _form_field(field: dict[str, Any]) -> dict[str, Any]:
-    """Of an option as it may come in a form, which knows no null."""
+    """Schema of an option in a form, which has no null."""
     kind: dict[str, Any]
     [kind] = [each for each in field.get("anyOf", [{}]) if each.get("type") != "null"]
     left_out = {"title", "anyOf", *(["default"] if field.get("default") is None else [])}
@@ -110,11 +110,11 @@ class ClassifyEndpoint:
     """Takes pictures, classifies them in the threads of `work`, and answers.
 
     Args:
-        networks: to choose from.
-        work: room for requests and the threads that do their work.
-        decoders: open pictures.
-        limits: of a picture.
-        max_images: in one request.
+        networks: the networks served.
+        work: room for requests, and the threads that run them.
+        decoders: processes that decode pictures.
+        limits: the largest picture that is read.
+        max_images: most pictures in one request.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class ClassifyEndpoint:
             async def one(index: int, upload: Upload) -> Entry:
                 try:
                     return await work.run(deadline, decide, index, upload)
-                except ServiceError as error:  # its turn did not come
+                except ServiceError as error:  # no thread was free in time
                     return ImageError(index=index, name=upload.name, code=error.code, message=str(error))
 
             entries = _as_they_are_done(one, uploads, 2 * work.threads)
@@ -178,7 +178,7 @@ class ClassifyEndpoint:
     async def _receive(self, request: Request, options: ClassifyOptions) -> tuple[list[Upload], dict[str, str]]:
         """The pictures of a request, and the options among its form fields.
 
-        Which kind of picture it is, its bytes say; the type of the body only tells a form from a picture.
+        The bytes of a picture tell its format; the content type only tells a form from a picture.
         """
         content_type = request.headers.get("content-type", ANYTHING)
         kind = content_type.partition(";")[0].strip().lower()
@@ -223,7 +223,7 @@ def _document(served: ServedNetwork, policy: Policy, results: list[Entry]) -> Re
 
 
 class _HeldResponse(StreamingResponse):
-    """Keeps what the request holds until its last line is sent, or the client is gone."""
+    """Keeps the request's resources until the last line is sent, or the client has left."""
 
     def __init__(self, lines: AsyncIterator[str], held: AsyncExitStack) -> None:
         super().__init__(lines, media_type=NDJSON)
@@ -248,7 +248,7 @@ def _index(entry: Entry) -> int:
 
 
 def _top(results: list[Entry], count: int | None) -> list[Entry]:
-    """The `count` highest P(person) in their order; errors stay."""
+    """The entries with the `count` highest P(person), in their order; errors stay."""
     decisions = [each for each in results if isinstance(each, ImageDecision)]
     best = sorted(decisions, key=lambda each: -each.p_person)[:count]
     kept = {each.index for each in best}

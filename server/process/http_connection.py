@@ -35,9 +35,9 @@ from server.process.states import End, Life, State
 log = logging.getLogger(__name__)
 
 SLICE_BYTES: Final = 2_048
-"""Of a head that h11 is given at a time: so many bytes may come over the bounds before they are refused."""
+"""Bytes of a head given to h11 at a time; a head may exceed the bounds by this before it is refused."""
 TURN_S: Final = 0.001
-"""How long one connection may hold the event loop before the others have their turn."""
+"""Longest turn of one connection on the event loop, before the others have theirs."""
 
 PARTS: Final = 1_000
 PART_BYTES: Final = 64
@@ -47,13 +47,13 @@ HEALTH: Final = "/healthz/"
 
 
 class HttpConnection(asyncio.Protocol):
-    """Reads requests one after the other; hands the connection on at a websocket upgrade.
+    """Reads requests one after the other; gives the connection to the stream's protocol at a websocket upgrade.
 
     Args:
-        config, server_state, app_state: as uvicorn gives them; `app_state` has `connections` (`Registry`).
+        config, server_state, app_state: uvicorn's arguments; `app_state` has `connections` (`Registry`).
 
     Attributes:
-        life: in which state the connection is, and until when.
+        life: state of the connection, and its deadlines.
     """
 
     transport: asyncio.Transport
@@ -85,7 +85,7 @@ class HttpConnection(asyncio.Protocol):
     # What the transport calls
 
     def admit(self, address: str) -> bool:
-        """Takes a place for a connection that is accepted and not made yet; whether there was one."""
+        """Takes a place for a connection that is accepted and not made yet; returns false if there is none."""
         self._place = self._connections.enter(self, address)
         self._last = self._place is Place.RESERVED
         self.life = Life(self._connections.settings, State.TLS_HANDSHAKE, self._connections.clock())
@@ -115,7 +115,7 @@ class HttpConnection(asyncio.Protocol):
             self._turn()
 
     def eof_received(self) -> None:
-        """The client has nothing more to say: the transport closes the connection."""
+        """Lets the transport close the connection, since the client sends no more."""
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -169,14 +169,14 @@ class HttpConnection(asyncio.Protocol):
             self.life.hold(now)
 
     def _taken(self) -> int:
-        """Bytes that the client took since the last look; TLS may add to those that wait."""
+        """Number of bytes that the client took since the last look; TLS may add to the waiting bytes."""
         before, self._unread_bytes = self._unread_bytes, self.transport.get_write_buffer_size()
         sent, self._sent_bytes = self._sent_bytes, 0
         return max(0, before + sent - self._unread_bytes)
 
     @property
     def _waits_for_us(self) -> bool:
-        """Whether it is the application that takes no more of a body."""
+        """True if the application, not the client, holds a body up."""
         full = self._exchange is not None and self._exchange.full
         return full or self._paused or bool(self._http.they_are_waiting_for_100_continue)
 
@@ -213,7 +213,7 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def own_headers(self) -> list[tuple[bytes, bytes]]:
-        """Date and server; the last answer of a connection says that it is."""
+        """The headers date and server; in the last answer of a connection also `Connection: close`."""
         return [*self._server.default_headers, *([(b"connection", b"close")] if self._last else [])]
 
     def transmit(self, *events: h11.Event) -> None:
@@ -226,7 +226,7 @@ class HttpConnection(asyncio.Protocol):
             self._enter(State.ANSWERING)
 
     async def taken(self) -> None:
-        """Returns when the client has taken enough of what was sent, or is gone."""
+        """Waits until the client has taken enough of the answer, or has left."""
         await self._writable.wait()
 
     def want_body(self) -> None:
@@ -244,13 +244,14 @@ class HttpConnection(asyncio.Protocol):
             else:
                 self.transport.close()
         elif self._http.their_state is h11.SEND_BODY:
-            self._enter(State.REFUSED)  # what is left of the body is dropped
+            # The rest of the body is dropped.
+            self._enter(State.REFUSED)
             self._turn_later()
         else:
             self._next_request()
 
     def abort(self) -> None:
-        """Drops the connection with whatever was not taken yet, and gives up the work for it."""
+        """Drops the connection with all bytes not taken yet, and gives up the work for it."""
         if self._task is not None:
             self._task.cancel()
         if self._exchange is not None:
@@ -265,7 +266,7 @@ class HttpConnection(asyncio.Protocol):
         self._head_bytes = self._head_lines = self._parts = self._body_bytes = 0
 
     def _next_request(self) -> None:
-        """Begins anew with what came behind the last request: one parser a request keeps nothing of the one before."""
+        """Begins anew with the bytes after the last request; each request has a parser of its own, so nothing leaks."""
         self._inbox[:0] = self._http.trailing_data[0]
         self._new_request()
         self._enter(State.IDLE)
@@ -277,7 +278,7 @@ class HttpConnection(asyncio.Protocol):
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Works off what came, for as long as a turn lasts; the rest is for the next turn."""
+        """Processes received bytes for one turn; the rest waits for the next turn."""
         self._turn_due = False
         if self._stream is not None:
             return
@@ -290,7 +291,7 @@ class HttpConnection(asyncio.Protocol):
             self._pace_reading()
 
     def _pace_reading(self) -> None:
-        """Reads no more while there is enough to do."""
+        """Pauses reading while enough bytes wait to be processed."""
         enough = self._turn_due or len(self._inbox) >= BODY_BUFFER_BYTES
         if enough and not self._paused:
             self.transport.pause_reading()
@@ -299,7 +300,7 @@ class HttpConnection(asyncio.Protocol):
         self._paused = enough
 
     def _step(self) -> bool:
-        """Takes one event of the parser; whether there may be another."""
+        """Takes one event of the parser; returns true if there may be another."""
         exchange = self._exchange
         if self._deaf or (exchange is not None and (exchange.whole or exchange.full)):
             return False
@@ -333,7 +334,7 @@ class HttpConnection(asyncio.Protocol):
         return True
 
     def _feed(self) -> bool:
-        """Gives the parser more; whether there was more."""
+        """Gives the parser more bytes; returns false if there are none."""
         in_head = self._http.their_state is h11.IDLE
         if in_head and not self._head_bytes:
             self._inbox = self._inbox.lstrip(b"\r\n")  # RFC 9112, 2.2: an empty line before a request is nothing
@@ -355,7 +356,7 @@ class HttpConnection(asyncio.Protocol):
     # Requests
 
     def _begin(self, request: h11.Request) -> bool:
-        """Starts a request's exchange; whether the parser may go on."""
+        """Starts a request's exchange; returns true if the parser may go on."""
         self._enter(State.IN_BODY)
         scope = scope_of(request)
         if too_large(request):
@@ -378,7 +379,7 @@ class HttpConnection(asyncio.Protocol):
         return False
 
     def _with_surroundings(self, scope: dict[str, Any]) -> Event:
-        """The scope with what the connection says and the head does not."""
+        """The scope with the facts that the connection knows and the head doesn't."""
         return {
             **scope,
             "type": "http",
@@ -392,7 +393,7 @@ class HttpConnection(asyncio.Protocol):
         }
 
     def _hand_over(self, request: h11.Request) -> None:
-        """Lets the websocket's protocol go on, from the head, which it reads again."""
+        """Gives the connection to the websocket's protocol, which reads the head again."""
         rest = self._http.trailing_data[0] + bytes(self._inbox)
         self._inbox.clear()
         self._server.connections.discard(self)
@@ -423,7 +424,7 @@ class HttpConnection(asyncio.Protocol):
         self._tell(error)
 
     def _tell(self, error: ServiceError) -> None:
-        """Answers with a refusal, unless an application does; the connection ends."""
+        """Answers with a refusal, unless the application answers; ends the connection."""
         self._last = True
         if self._exchange is not None:
             self._exchange.fail(error)  # the application answers it, or has begun to
@@ -443,7 +444,7 @@ class HttpConnection(asyncio.Protocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Reads and drops what still comes, so that the answer arrives before the connection is reset."""
+        """Reads and drops further bytes, so that the answer arrives before the connection is reset."""
         self._deaf = True
         self._inbox.clear()
         self._pace_reading()
@@ -460,13 +461,13 @@ class HttpConnection(asyncio.Protocol):
 
 
 class _HandedOver(asyncio.Protocol):
-    """Gives a transport's calls to the protocol that took over; the registry keeps the connection until it is lost."""
+    """Passes a transport's calls to the stream's protocol; the registry keeps the connection until it is lost."""
 
     def __init__(self, stream: Any, connection: HttpConnection) -> None:
         self.data_received = stream.data_received  # type: ignore[method-assign]  # at no cost a message
-        self.eof_received = stream.eof_received  # type: ignore[method-assign]
-        self.pause_writing = stream.pause_writing  # type: ignore[method-assign]
-        self.resume_writing = stream.resume_writing  # type: ignore[method-assign]
+        self.eof_received = stream.eof_received  # type: ignore[method-assign]  # likewise
+        self.pause_writing = stream.pause_writing  # type: ignore[method-assign]  # likewise
+        self.resume_writing = stream.resume_writing  # type: ignore[method-assign]  # likewise
         self._stream, self._connection = stream, connection
 
     def connection_lost(self, exc: Exception | None) -> None:

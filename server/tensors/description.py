@@ -1,4 +1,4 @@
-"""What the server and its models are: metadata, configuration, index and statistics of the Open Inference Protocol."""
+"""Descriptions of server and models: metadata, configuration, index and statistics of the Open Inference Protocol."""
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
@@ -15,14 +15,14 @@ PLATFORM = "rascanet_safetensors"
 
 
 class Descriptions:
-    """The routes that tell and change nothing.
+    """Routes that describe server and models.
 
     Args:
-        networks: each is served as two models.
-        statistics: of the infer requests.
-        max_frames: in one request.
-        sequence_idle_s: after which a sequence is dropped.
-        version: of this server.
+        networks: the networks; each is served as two models.
+        statistics: statistics of the infer requests.
+        max_frames: most frames in one request.
+        sequence_idle_s: time without a request after which a sequence is dropped.
+        version: version of this server.
     """
 
     def __init__(
