@@ -47,7 +47,7 @@ def run(
         TlsError: a certificate or a key that cannot be used.
         ListenError: an address that cannot be listened on.
     """
-    signal.signal(signal.SIGTERM, _stopped)  # uvicorn raises it again once it has stopped
+    _end_on_signals()
     log()
     weights = read_weights(settings)
     tls_context(settings)  # here, so that it is said once and not by every worker
@@ -81,7 +81,7 @@ def _serve_by_workers(settings: Settings, weights: list[Weights], sockets: list[
 
 def worker(settings: Settings, pickled: Any, sockets: list[socket], beats: Any) -> None:
     """Runs one process of several, with the weights that its parent read; increments `beats.value` at every beat."""
-    signal.signal(signal.SIGTERM, _stopped)
+    _end_on_signals()
     log_as_json()
 
     def beat() -> None:
@@ -114,6 +114,13 @@ def _serve(
         ):  # the application did not start, and uvicorn has logged why: a fault, whatever its status
             raise SystemExit(1) from None
         raise
+
+
+def _end_on_signals() -> None:
+    """Lets SIGTERM end the process, and SIGHUP, which a terminal sends as it closes, do the same; not under `nohup`."""
+    signal.signal(signal.SIGTERM, _stopped)  # uvicorn raises it again once it has stopped
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _signal, _frame: signal.raise_signal(signal.SIGTERM))
 
 
 def _stopped(_signal: int, _frame: object) -> None:

@@ -8,7 +8,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.checkpoint import Arithmetic
 from sensor_sim.wire import checked_bearer_token
+from server.files import check_files
 from server.http.origin import host_of, origin_of
+from server.process.addresses import check_proxies
 
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
 
@@ -187,6 +189,18 @@ class Settings(BaseSettings):
             if host != "*":
                 host_of(host)
         return hosts
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_proxies(cls, proxies: list[str]) -> list[str]:
+        check_proxies(proxies)
+        return proxies
+
+    @field_validator("samples", "recordings")
+    @classmethod
+    def _can_be_served(cls, paths: list[Path]) -> list[Path]:
+        check_files(paths)
+        return paths
 
     @field_validator("host")
     @classmethod

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from server.errors import ServiceError
+from server.files import is_readable, served_name
 from server.http.openapi import refusals
 from server.info.schemas import Sample
 
@@ -19,12 +21,14 @@ def _file(media_type: str, refusal: str) -> dict[str, Any]:
 
 
 def _listed(paths: Sequence[Path], url: str) -> list[Sample]:
-    return [Sample(name=path.stem, url=f"{url}/{path.name}") for path in paths]
+    return [Sample(name=Path(served_name(path)).stem, url=f"{url}/{quote(served_name(path))}") for path in paths]
 
 
 def _found(paths: Sequence[Path], name: str, kind: str) -> Path:
     for path in paths:
-        if path.name == name:
+        if served_name(path) == name:
+            if not is_readable(path):
+                raise ServiceError(f"unknown_{kind}", f"the {kind} {name[:80]!r} is not there any more")
             return path
     raise ServiceError(f"unknown_{kind}", f"there is no {kind} {name[:80]!r}")
 

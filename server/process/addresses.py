@@ -52,6 +52,21 @@ class Proxies:
         return address is not None and any(address in network for network in self._networks)
 
 
+def check_proxies(trusted: Iterable[str]) -> None:
+    """Checks that each proxy can be matched.
+
+    Raises:
+        ValueError: neither an address, nor a network, nor `*`.
+    """
+    for each in trusted:
+        try:
+            if each != "*":
+                ipaddress.ip_network(each)
+        except ValueError as error:
+            expected = "expected an address, a network such as 10.0.0.0/8, or *"
+            raise ValueError(f"{each[:80]!r} is no proxy that can be trusted; {expected} ({error})") from error
+
+
 def shared_by(host: str) -> str:
     """The name under which limits count an address: an IPv4 address itself, the /64 network of an IPv6 address."""
     address = _address(host)

@@ -105,7 +105,8 @@ def run_workers(
         return process, Heart(lambda: int(beats.value))
 
     asked: list[int] = []
-    before = {number: signal.signal(number, lambda found, _frame: asked.append(found)) for number in STOP}
+    heard = [number for number in STOP if signal.getsignal(number) is not signal.SIG_IGN]  # `nohup` ignores SIGHUP
+    before = {number: signal.signal(number, lambda found, _frame: asked.append(found)) for number in heard}
     places = [_Place(start) for _ in range(count)]
     looked = monotonic()
     try:

@@ -2,7 +2,8 @@
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -61,13 +62,32 @@ def _close_code(connection: ClientConnection) -> int:
     return closed.value.rcvd.code
 
 
-def test_a_drain_lets_frames_finish() -> None:
+@contextmanager
+def _hang_ups(handling: signal.Handlers) -> Iterator[None]:
+    """What processes that are started here do with SIGHUP, until they say otherwise."""
+    before = signal.signal(signal.SIGHUP, handling)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_under_nohup_a_service_stays() -> None:
+    with _hang_ups(signal.SIG_IGN), service_process("--workers", "2") as (url, service):
+        service.send_signal(signal.SIGHUP)
+        _open(url, "105x120").close()
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(20) == 0
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
+def test_a_drain_lets_frames_finish(stop: signal.Signals) -> None:
     variant = "105x120"
     bursts = VARIANTS[variant].bursts_per_frame
-    with service_process("--drain-s", "30") as (url, service):
+    with _hang_ups(signal.SIG_DFL), service_process("--drain-s", "30") as (url, service):
         idle, busy = (_open(url, variant) for _ in range(2))
         busy.send(encode(_burst(variant, 0)))
-        service.send_signal(signal.SIGTERM)
+        service.send_signal(stop)
         for connection in (idle, busy):
             leaving = decode(connection.recv(timeout=20))
             assert isinstance(leaving, GoingAway)
