@@ -17,7 +17,7 @@ from server.networks import ServedNetwork
 from server.stream.session import StreamSession
 from server.stream.tokens import VERSION, Tokens, encode_hello
 from tests.networks import SMALL
-from tests.server.stream.test_session import BURSTS, LIMITS, RUNTIMES, _frame, _rows, _say, policies
+from tests.server.stream.sessions import BURSTS, LIMITS, RUNTIMES, frame_of, policies, rows_of, say
 
 KEY = b"k" * 32
 MODELS = {SMALL.name: ServedNetwork(RUNTIMES[0], "digest")}
@@ -35,25 +35,25 @@ def _session(key: bytes = KEY, digest: str = "digest", clock: type[Clock] = Cloc
 @given(policy=policies, cuts=st.sets(st.integers(1, 3 * BURSTS - 1)), every=st.integers(1, 3), seed=st.integers(0, 99))
 def test_streams_cut_anywhere_decide_alike(policy: ExitPolicy, cuts: set[int], every: int, seed: int) -> None:
     """After each cut a new session goes on from the last token, itself used twice."""
-    frames = [_frame(seed + number) for number in range(3)]
+    frames = [frame_of(seed + number) for number in range(3)]
     session = _session()
-    (welcome,) = _say(session, Hello(SMALL.name, describe_policy(policy), 0, checkpoint_every=every))
+    (welcome,) = say(session, Hello(SMALL.name, describe_policy(policy), 0, checkpoint_every=every))
     assert isinstance(welcome, Welcome)
     found: dict[int, float] = {}
     token, sent = welcome.token, 0
-    rows = [_rows(frame, burst, 1, number) for number, frame in enumerate(frames) for burst in range(BURSTS)]
+    rows = [rows_of(frame, burst, 1, number) for number, frame in enumerate(frames) for burst in range(BURSTS)]
     at = 0
     while at < len(rows):
         sent += 1
         if sent in cuts:
             for _ in range(2):  # a repeated token gives the same stream again
                 session = _session()
-                (welcome,) = _say(session, Resume(token))
+                (welcome,) = say(session, Resume(token))
             assert isinstance(welcome, Welcome)
             place = welcome.position
             at = place.frame_id * BURSTS + place.next_burst if place else 0
             continue
-        for reply in _say(session, rows[at]):
+        for reply in say(session, rows[at]):
             if isinstance(reply, Decision | Checkpoint):
                 token = reply.token
             if isinstance(reply, Decision):
@@ -67,8 +67,8 @@ def test_streams_cut_anywhere_decide_alike(policy: ExitPolicy, cuts: set[int], e
 
 def _token() -> str:
     session = _session()
-    _say(session, Hello(SMALL.name, {"name": "never"}, checkpoint_every=2))
-    replies = _say(session, _rows(_frame(0), 0, 2))
+    say(session, Hello(SMALL.name, {"name": "never"}, checkpoint_every=2))
+    replies = say(session, rows_of(frame_of(0), 0, 2))
     (checkpoint,) = (reply for reply in replies if isinstance(reply, Checkpoint))
     return checkpoint.token
 
@@ -103,31 +103,33 @@ def test_foreign_and_expired_tokens_are_refused() -> None:
 
 def test_credits_bound_what_is_under_way() -> None:
     session = StreamSession(MODELS, LIMITS.model_copy(update={"credit_bursts": 4}), Tokens(KEY, 60, lambda: 0.0))
-    (welcome,) = _say(session, Hello(SMALL.name, {"name": "never"}, 0))
+    (welcome,) = say(session, Hello(SMALL.name, {"name": "never"}, 0))
     assert isinstance(welcome, Welcome)
     assert welcome.credits == 4
     with pytest.raises(ServiceError) as caught:
-        session.receive(_rows(_frame(0), 0, 5))
+        session.receive(rows_of(frame_of(0), 0, 5))
     assert caught.value.code == "credit_exceeded"
-    (credit,) = _say(session, _rows(_frame(0), 0, 2))
+    (credit,) = say(session, rows_of(frame_of(0), 0, 2))
     assert getattr(credit, "credits", None) == 6
 
 
 def test_a_frame_that_begins_while_the_server_is_behind_is_shed_whole() -> None:
     session = _session()
-    _say(session, Hello(SMALL.name, {"name": "never"}, 0))
+    say(session, Hello(SMALL.name, {"name": "never"}, 0))
     said = [
-        reply for burst in range(BURSTS) for reply in session.receive(_rows(_frame(0), burst, 1, 0), behind=not burst)
+        reply
+        for burst in range(BURSTS)
+        for reply in session.receive(rows_of(frame_of(0), burst, 1, 0), behind=not burst)
     ]
     assert session.rows_to_step() is None
     assert [type(reply).__name__ for reply in said] == ["Shed"]
-    said = _say(session, _rows(_frame(0), 0, BURSTS, 1))
+    said = say(session, rows_of(frame_of(0), 0, BURSTS, 1))
     assert [type(reply).__name__ for reply in said] == ["Decision"]
 
 
 def test_rows_of_too_many_bursts() -> None:
     session = StreamSession(MODELS, LIMITS.model_copy(update={"message_bursts": 2}), Tokens(KEY, 60, lambda: 0.0))
-    _say(session, Hello(SMALL.name))
+    say(session, Hello(SMALL.name))
     with pytest.raises(ServiceError) as caught:
         session.receive(Rows(0, 0, 3, 0, np.zeros((15, SMALL.width, 3), np.uint8)))
     assert caught.value.code == "too_many_bursts"
@@ -138,7 +140,7 @@ def test_a_token_of_another_release() -> None:
     state = FrameInProgress(RUNTIMES[0], NeverExitPolicy()).state()
     assert state is not None
     hello, totals = encode_hello(Hello(SMALL.name)), Summary(0, 0, 0, 0, 0, 0)
-    assert _say(_session(), Resume(tokens.seal("digest", hello, totals, 0, state)))
+    assert say(_session(), Resume(tokens.seal("digest", hello, totals, 0, state)))
     cut = msgspec.structs.replace(state, hidden=b"abc")
     assert _refusal(_session(), tokens.seal("digest", hello, totals, 0, cut)) == "bad_token"
     other = msgspec.Raw(msgspec.msgpack.encode({"type": "hello", "no_such": 1}))
@@ -161,17 +163,17 @@ def test_a_token_holds_the_policy_that_was_in_force() -> None:
     def session(policy: CalibratedPolicy | None) -> StreamSession:
         return StreamSession({SMALL.name: ServedNetwork(RUNTIMES[0], "digest", policy)}, LIMITS, tokens)
 
-    (welcome,) = _say(session(certified), Hello(SMALL.name))
+    (welcome,) = say(session(certified), Hello(SMALL.name))
     assert isinstance(welcome, Welcome)
     assert welcome.policy == describe_policy(certified)
-    (again,) = _say(session(certified), Resume(welcome.token))
+    (again,) = say(session(certified), Resume(welcome.token))
     assert isinstance(again, Welcome)
     assert again.policy == welcome.policy
     for other in (None, dataclasses.replace(certified, certificate="other")):
         assert _refusal(session(other), welcome.token) == "foreign_token"
-    (welcome,) = _say(session(None), Hello(SMALL.name))
+    (welcome,) = say(session(None), Hello(SMALL.name))
     assert isinstance(welcome, Welcome)
     assert welcome.policy == describe_policy(PublishedPolicy())
-    (again,) = _say(session(certified), Resume(welcome.token))
+    (again,) = say(session(certified), Resume(welcome.token))
     assert isinstance(again, Welcome)
     assert again.policy == welcome.policy
