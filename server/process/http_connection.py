@@ -77,7 +77,7 @@ class HttpConnection(asyncio.Protocol):
         self._stream: Any = None  # the protocol that took over
         self._writable = asyncio.Event()
         self._writable.set()
-        self._turn_due = self._paused = self._deaf = self._last = False
+        self._turn_due = self._paused = self._deaf = self._last = self._heard_all = False
         self._place = Place.NONE_LEFT
         self._sent_bytes = self._unread_bytes = 0
         self._new_request()
@@ -114,8 +114,20 @@ class HttpConnection(asyncio.Protocol):
         if not self._turn_due:
             self._turn()
 
-    def eof_received(self) -> None:
-        """Lets the transport close the connection, since the client sends no more."""
+    def eof_received(self) -> bool:
+        """Notes that the client has nothing more to say; whether something that came whole is still to be answered.
+
+        Over TLS a client can't close one half of a connection alone.
+        """
+        self._heard_all = True
+        if self._secure or self._stream is not None:
+            return False
+        return self._turn_due or bool(self._inbox) or self._owes_an_answer
+
+    @property
+    def _owes_an_answer(self) -> bool:
+        """Whether a request is being answered that misses nothing, or is refused for what it misses."""
+        return self._exchange is not None and (self._exchange.whole or self._deaf)
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -288,7 +300,10 @@ class HttpConnection(asyncio.Protocol):
                 self._turn_later()
                 break
         if self._stream is None and not self.transport.is_closing():
-            self._pace_reading()
+            if self._heard_all and not self._turn_due and not self._owes_an_answer:
+                self.transport.close()  # what is missing of a request will never come
+            else:
+                self._pace_reading()
 
     def _pace_reading(self) -> None:
         """Pauses reading while enough bytes wait to be processed."""

@@ -21,8 +21,9 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 class FakeTransport(asyncio.Transport):
     """Keeps what is written; `unread` bytes of it are said not to be taken yet."""
 
-    def __init__(self, peer: str = "192.0.2.1") -> None:
-        super().__init__({"peername": (peer, 5000), "sockname": ("192.0.2.9", 80)})
+    def __init__(self, peer: str = "192.0.2.1", *, secure: bool = False) -> None:
+        tls = {"sslcontext": object()} if secure else {}
+        super().__init__({"peername": (peer, 5000), "sockname": ("192.0.2.9", 80)} | tls)
         self.written = b""
         self.unread = 0
         self.reading = True
@@ -76,7 +77,9 @@ class FakeStream(asyncio.Protocol):
 class Client:
     """One connection and what is on its other end."""
 
-    def __init__(self, application: Application, settings: Settings, *, admitted: bool = True) -> None:
+    def __init__(
+        self, application: Application, settings: Settings, *, admitted: bool = True, secure: bool = False
+    ) -> None:
         self.now = 0.0
         self.settings = settings
         self.metrics = Metrics()
@@ -84,7 +87,7 @@ class Client:
         self.server = ServerState()
         FakeStream.made = []
         self._config = uvicorn.Config(application, ws=FakeStream, lifespan="off", log_config=None)
-        self.transport = FakeTransport()
+        self.transport = FakeTransport(secure=secure)
         self.connection = self.another()
         if admitted:
             self.connection.connection_made(self.transport)

@@ -60,6 +60,45 @@ async def never_reads(_scope: dict[str, Any], _receive: Receive, send: Send) -> 
     await send({"type": "http.response.body"})
 
 
+async def answers_later(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Answers after others had their turns, as a file that a thread reads."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await hello(scope, receive, send)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_client_that_has_nothing_more_to_say_gets_its_answers(count: int) -> None:
+    async def steps(client: Client) -> None:
+        client.connection.data_received(GET * count)
+        assert client.connection.eof_received(), "the other half stays open"
+        await settle()
+
+    client = under_way(answers_later, steps)
+    assert client.answers == [200] * count
+    assert client.transport.closed
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", POST % 10 + b"12345", GET + b"GET / HT"])
+def test_what_will_never_be_whole_is_not_waited_for(sent: bytes) -> None:
+    async def steps(client: Client) -> None:
+        if sent:
+            await client.send(sent)
+        if not client.connection.eof_received():
+            client.transport.close()
+        await settle()
+
+    assert under_way(answers_later, steps).transport.closed
+
+
+def test_over_tls_the_end_is_the_end() -> None:
+    async def steps(client: Client) -> None:
+        client.connection.data_received(GET)
+        assert not client.connection.eof_received()
+
+    under_way(answers_later, steps, secure=True)
+
+
 # Every state, and how a client gets a connection there and leaves it so
 
 
