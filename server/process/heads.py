@@ -1,5 +1,6 @@
 """Heads of requests, sans I/O: checks, the ASGI scope, and upgrades to websockets."""
 
+import re
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -8,6 +9,8 @@ import h11
 HEAD_BYTES: Final = 65_536
 """Most bytes of a request's head, and of the trailers of a chunked body."""
 HEAD_LINES: Final = 128
+
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 """Headers that announce a body; a request with both is ambiguous (RFC 9112, section 6.1)."""
@@ -52,6 +55,11 @@ def announces_body(request: h11.Request) -> bool:
 def ambiguous_body(request: h11.Request) -> bool:
     """True if two servers could disagree about the end of the body."""
     return {name for name, _ in request.headers} >= BODY
+
+
+def controlled(request: h11.Request) -> bool:
+    """True if a value has a control character, which h11 lets in and RFC 9110, section 5.5, does not."""
+    return any(_CONTROL.search(value) for _, value in request.headers)
 
 
 def asks_for_websocket(request: h11.Request) -> bool:

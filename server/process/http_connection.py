@@ -24,6 +24,7 @@ from server.process.heads import (
     HEAD_LINES,
     ambiguous_body,
     asks_for_websocket,
+    controlled,
     scope_of,
     too_large,
     written,
@@ -378,6 +379,8 @@ class HttpConnection(asyncio.Protocol):
             self._refuse_head("head_too_large", "too much of it")
         elif ambiguous_body(request):
             self._refuse_head("bad_request", "both Content-Length and Transfer-Encoding")
+        elif controlled(request):
+            self._refuse_head("bad_request", "a header has a control character")
         elif scope is None:
             self._refuse_head("bad_request", "the request target is neither a path nor a URL of http or https")
         elif self._place is Place.RESERVED and not scope["path"].startswith(HEALTH):

@@ -72,7 +72,10 @@ def read_head(head: bytes) -> Request:
         name, colon, value = line.partition(":")
         if not colon or not name or name != name.strip():
             raise ServiceError("bad_request", f"{line[:80]!r} is not a header")
-        headers[name] = value.strip()
+        try:
+            headers[name] = value.strip(" \t")
+        except InvalidHandshake:
+            raise ServiceError("bad_request", f"the header {name[:80]!r} has a control character") from None
     if len(parts) != 3:
         raise ServiceError("bad_request", f"{first[:80]!r} is not a method, a target and a version")
     if "Transfer-Encoding" in headers or not set(headers.get_all("Content-Length")) <= {"0"}:

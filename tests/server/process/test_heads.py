@@ -9,10 +9,12 @@ from server.process.heads import (
     ambiguous_body,
     announces_body,
     asks_for_websocket,
+    controlled,
     scope_of,
     too_large,
     written,
 )  # fmt: skip
+from server.stream.upgrade import raw_headers, read_head
 
 HOST = (b"Host", b"here")
 WEBSOCKET = [HOST, (b"Upgrade", b"WebSocket"), (b"Connection", b"keep-alive, upgrade")]
@@ -88,6 +90,18 @@ def test_what_is_no_target(target: bytes) -> None:
 )
 def test_what_asks_for_a_websocket(found: h11.Request, expected: bool) -> None:
     assert asks_for_websocket(found) is expected
+
+
+@given(st.lists(st.tuples(_name, st.binary(max_size=8)), max_size=4))
+def test_a_head_without_control_characters_is_read_by_who_reads_upgrades(found: list[tuple[bytes, bytes]]) -> None:
+    try:
+        head = request(headers=[*WEBSOCKET, *found])
+    except h11.LocalProtocolError:
+        return
+    values = [value for _, value in head.headers]
+    assert controlled(head) == any((byte < 32 and byte != 9) or byte == 127 for value in values for byte in value)
+    if not controlled(head):
+        assert [value for _, value in raw_headers(read_head(written(head)))] == values
 
 
 def test_a_body_is_announced_in_one_way() -> None:

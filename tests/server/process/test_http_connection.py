@@ -311,6 +311,8 @@ def test_an_upgrade_waits_for_the_answer_before_it() -> None:
             CHUNKED[:-2] + b"Content-Length: 1\r\n\r\n1\r\na\r\n0\r\n\r\n",
             400,
         ),
+        (b"GET / HTTP/1.1\r\nHost: here\r\nX: a\x7fb\r\n\r\n", 400),
+        (UPGRADE.replace(b"Host: here", b"Host: here\r\nX: a\x01b") + b"\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: here\r\nX: " + b"x" * 70_000, 431),
         (b"GET / HTTP/1.1\r\nHost: here\r\n" + b"a:b\r\n" * 4000, 431),
     ],

@@ -38,6 +38,12 @@ def test_anything_else_is_refused_or_read(head: bytes) -> None:
         path_of(read_head(head + HEAD_END))
 
 
+@pytest.mark.parametrize("character", [b"\0", b"\x01", b"\x0b", b"\x1f", b"\x7f"])
+def test_a_control_character_in_a_header_is_refused(character: bytes) -> None:
+    with pytest.raises(ServiceError, match="the header 'A' has a control character"):
+        read_head(b"GET / HTTP/1.1\r\nA: b" + character + b"c\r\n\r\n")
+
+
 def test_the_answer_names_the_stream_and_the_protocol() -> None:
     answer = answer_to(read_head(UPGRADE), "abc")
     assert answer.startswith(b"HTTP/1.1 101 ")
