@@ -277,6 +277,7 @@ class HttpConnection(asyncio.Protocol):
     def _new_request(self) -> None:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
         self._head_bytes = self._head_lines = self._parts = self._body_bytes = 0
+        self._asks_for_head = False  # HEAD: no answer has a body
 
     def _next_request(self) -> None:
         """Begins anew with the bytes after the last request; each request has a parser of its own, so nothing leaks."""
@@ -374,6 +375,7 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self, request: h11.Request) -> bool:
         """Starts a request's exchange; returns true if the parser may go on."""
         self._enter(State.IN_BODY)
+        self._asks_for_head = request.method == b"HEAD"
         scope = scope_of(request)
         if too_large(request):
             self._refuse_head("head_too_large", "too much of it")
@@ -458,7 +460,8 @@ class HttpConnection(asyncio.Protocol):
                 headers=[*self.own_headers, *answer.raw_headers],
                 reason=PHRASES[answer.status_code],
             )
-            self.transmit(head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage())
+            body = [] if self._asks_for_head else [h11.Data(data=bytes(answer.body))]
+            self.transmit(head, *body, h11.EndOfMessage())
         self._linger()
 
     def _linger(self) -> None:

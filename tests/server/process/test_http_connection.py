@@ -332,6 +332,24 @@ def test_a_head_that_cannot_be_is_refused_and_counted(data: bytes, code: int) ->
     assert f'rascanet_connections_cut_total{{reason="{reason}"}} 1.0' in client.metrics.text().decode()
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"HEAD here:1 HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"HEAD / HTTP/1.1\r\nHost: here\r\nX: a\x01b\r\n\r\n",
+        b"HEAD / HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+def test_a_refusal_of_head_has_no_body(lines: bytes) -> None:
+    async def steps(client: Client) -> None:
+        await client.send(lines)
+        assert client.connection.life.state is State.REFUSED
+
+    client = under_way(hello, steps)
+    assert client.transport.written.startswith(b"HTTP/1.1 400 ")
+    assert client.transport.written.endswith(b"\r\n\r\n")
+
+
 def test_a_fault_with_one_connection_is_not_the_others(caplog: pytest.LogCaptureFixture) -> None:
     async def steps(client: Client) -> None:
         broken = client.another()
