@@ -123,7 +123,9 @@ def test_weights_and_policies_beside_each_other(folder: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     rows = [line for line in result.output.splitlines() if re.match(r" ?(first|second) ", line)]
-    assert len(rows) == 4
+    assert len(rows) == 6
+    frames, rows = rows[:2], rows[2:]
+    assert [row.split()[0] for row in frames] == ["first", "second"], "whole frames first"
     assert [row.split()[:2] for row in rows[:2]] == [["first", "never"], ["second", "never"]]
     assert "calibrated" in rows[2]
     assert "0.524 / 0.524 / 0.524" in rows[3]
