@@ -85,7 +85,7 @@ function resultOf(outcome: Outcome): Result {
     p_person,
     exited,
     rows: verdictRows(curve, verdict),
-    saved: 1 - processed / curve.burstsPerFrame,
+    notNeeded: 1 - processed / curve.burstsPerFrame,
     agrees: whole === undefined || whole.p_person >= PERSON_THRESHOLD === person,
   };
 }

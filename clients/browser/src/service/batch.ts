@@ -9,7 +9,7 @@ export interface Decided {
   /** Rows after which the decision stood. */
   rows: number;
   /** Of the frame's bursts, those that were not computed, 0..1. */
-  saved: number;
+  notNeeded: number;
   /** Whether the whole frame says the same. */
   agrees: boolean;
 }
@@ -28,7 +28,7 @@ export interface BatchTotals {
   exits: number;
   agreeing: number;
   /** Of the decided ones, on average; 0 where there is none. */
-  saved: number;
+  notNeeded: number;
 }
 
 export class Batch<P> {
@@ -77,7 +77,7 @@ export class Batch<P> {
       persons: count(({ person }) => person),
       exits: count(({ exited }) => exited),
       agreeing: count(({ agrees }) => agrees),
-      saved: decided.length === 0 ? 0 : decided.reduce((sum, { saved }) => sum + saved, 0) / decided.length,
+      notNeeded: decided.length === 0 ? 0 : decided.reduce((sum, { notNeeded }) => sum + notNeeded, 0) / decided.length,
     };
   }
 }

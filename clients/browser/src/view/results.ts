@@ -12,18 +12,22 @@ export interface Chip {
 
 export function chipOf(result: Result): Chip {
   if (result.kind === "failed") return { words: "can’t be read", kind: "fault" };
-  const { person, rows, exited, saved } = result;
-  const where = exited ? `row ${rows} · ${percent(saved)} saved` : saved > 0 ? `${percent(saved)} saved` : "read whole";
+  const { person, rows, exited, notNeeded } = result;
+  const where = exited
+    ? `row ${rows} · ${percent(notNeeded)} not needed`
+    : notNeeded > 0
+      ? `${percent(notNeeded)} not needed`
+      : "read whole";
   return { words: `${person ? "Person" : "No person"} · ${where}`, kind: person ? "person" : "no-person" };
 }
 
-export function totalsWords({ decided, failed, persons, exits, agreeing, saved }: BatchTotals): string {
+export function totalsWords({ decided, failed, persons, exits, agreeing, notNeeded }: BatchTotals): string {
   if (decided + failed === 0) return "";
   const unread = failed > 0 ? `; ${failed} could not be read` : "";
   if (decided === 0) return `No picture could be read${failed > 1 ? `, of ${failed}` : ""}.`;
   return (
     `${counted(decided, "picture")}: ${persons} with a person, ${counted(exits, "exit")}, ` +
-    `${percent(saved)} of the rows saved on average; ${agreeing} of ${decided} as the whole frame says${unread}.`
+    `${percent(notNeeded)} of the rows not needed on average; ${agreeing} of ${decided} as the whole frame says${unread}.`
   );
 }
 
@@ -47,10 +51,10 @@ export function showResults(
           result.person ? "person" : "no person",
           probabilityWords(result.p_person),
           result.exited ? `exit at row ${result.rows}` : "to the end",
-          percent(result.saved),
+          percent(result.notNeeded),
           result.agrees ? "the same" : "otherwise",
         ],
   );
-  const head = ["picture", "decision", "P(person)", "read", "saved", "the whole frame says"];
+  const head = ["picture", "decision", "P(person)", "read", "not needed", "the whole frame says"];
   byId("results-table").replaceChildren(makeTable("Your pictures", head, rows));
 }

@@ -7,7 +7,7 @@ const decided = (change: Partial<Decided> = {}): Decided => ({
   p_person: 0.9,
   exited: true,
   rows: 45,
-  saved: 0.5,
+  notNeeded: 0.5,
   agrees: true,
   ...change,
 });
@@ -24,9 +24,9 @@ describe("a batch", () => {
 
   it("sums up what was decided, and counts what could not be", () => {
     const batch = new Batch<string>();
-    expect(Batch.totals(batch.results.values())).toMatchObject({ decided: 0, saved: 0 });
+    expect(Batch.totals(batch.results.values())).toMatchObject({ decided: 0, notNeeded: 0 });
     batch.add("a", decided());
-    batch.add("b", decided({ person: false, exited: false, saved: 0, agrees: false }));
+    batch.add("b", decided({ person: false, exited: false, notNeeded: 0, agrees: false }));
     batch.add("c", { kind: "failed" });
     expect(Batch.totals(batch.results.values())).toEqual({
       decided: 2,
@@ -34,7 +34,7 @@ describe("a batch", () => {
       persons: 1,
       exits: 1,
       agreeing: 1,
-      saved: 0.25,
+      notNeeded: 0.25,
     });
   });
 
