@@ -49,7 +49,10 @@ class Limits(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Settings of `python -m server`; each is also an environment variable with the prefix RASCANET_. Lists are JSON: ["a.jpg", "b.jpg"]."""
+    """Settings of `python -m server`; each is also an environment variable with the prefix RASCANET_.
+
+    Lists are JSON, such as ["a.jpg", "b.jpg"].
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="RASCANET_",

@@ -43,7 +43,9 @@ def test_every_picture_says_what_it_came_to(page: Page, service: Service, scenes
     found = chips(page)
     assert len(found) == len(scenes)
     for chip in found:
-        assert re.fullmatch(r"(Person|No person) · (row \d+ · \d+ % not needed|read whole|\d+ % not needed)", chip), chip
+        assert re.fullmatch(r"(Person|No person) · (row \d+ · \d+ % not needed|read whole|\d+ % not needed)", chip), (
+            chip
+        )
     assert "Person · row 35 · 67 % not needed" in found  # the street
     assert re.search(r"\d+ % of the rows not needed on average", page.locator("#results-words").inner_text())
     page.click("#results summary")
