@@ -9,6 +9,7 @@ one byte, trailers without end. They come from addresses of their own, as fast a
 
 import argparse
 import asyncio
+import os
 import statistics
 import struct
 import subprocess
@@ -194,6 +195,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     options = arguments.parse_args()
     if options.attack:
+        os.nice(19)  # they stand for other machines: the cores are the service's
         asyncio.run(_besiege(options.attack, options.seconds))
         return
     limits = ["--busy-limit", "1", "--handshake-s", "3", "--send-s", "3", "--request-s", "10"]
