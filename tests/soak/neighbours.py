@@ -5,6 +5,10 @@
 The attacks once held the service up, or kept what they were given: upgrades that are refused, slow or broken, uploads
 that trickle, answers that nobody reads, pictures that are bombs, floods of tiny frames, requests in one read, chunks of
 one byte, trailers without end. They come from addresses of their own, as fast as one process can.
+
+Attackers, streams and service share the cores of one machine, where a process waits some milliseconds for its turn
+whoever is attacked. So in quiet turns the neighbours besiege another service like it: the machine is as busy, and the
+ratio says what they do to the service that they are at.
 """
 
 import argparse
@@ -199,11 +203,12 @@ def main() -> None:
         asyncio.run(_besiege(options.attack, options.seconds))
         return
     limits = ["--busy-limit", "1", "--handshake-s", "3", "--send-s", "3", "--request-s", "10"]
-    with service_process(*limits) as (url, service):
-        raise SystemExit(_rounds(int(url.rpartition(":")[2]), psutil.Process(service.pid), options))
+    with service_process(*limits) as (url, service), service_process(*limits) as (other, _):
+        port, other_port = (int(each.rpartition(":")[2]) for each in (url, other))
+        raise SystemExit(_rounds(port, other_port, psutil.Process(service.pid), options))
 
 
-def _rounds(port: int, process: psutil.Process, options: argparse.Namespace) -> str | None:
+def _rounds(port: int, other_port: int, process: psutil.Process, options: argparse.Namespace) -> str | None:
     """Quiet and hostile in turns; what is wrong with what was found."""
     besieged(port, 4.0, lambda: measure(port, 4.0))  # what is made once, decoders of pictures for one, is made
     kept(process, 0)
@@ -212,8 +217,8 @@ def _rounds(port: int, process: psutil.Process, options: argparse.Namespace) -> 
     for _ in range(options.rounds):
         p99_ms = []
         for hostile in (False, True):
-            quiet = partial(measure, port, options.seconds)
-            found = besieged(port, options.seconds, quiet) if hostile else quiet()
+            measured = partial(measure, port, options.seconds)
+            found = besieged(port if hostile else other_port, options.seconds, measured)
             p50_ms, last_ms = (found[int(share * len(found))] * 1e3 for share in (0.5, 0.99))
             print(f"hostile: {hostile}, {len(found)} bursts, p50 {p50_ms:.2f} ms, p99 {last_ms:.2f} ms", flush=True)
             p99_ms.append(last_ms)
