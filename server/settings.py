@@ -12,6 +12,10 @@ from server.files import check_files
 from server.http.origin import host_of, origin_of
 from server.process.addresses import check_proxies
 
+RESUME_KEY_CHARACTERS = 32
+MAX_RESUME_KEYS = 8
+"""The old and the new are two; every key costs a digest of each token that nobody signed."""
+
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
 
 
@@ -101,7 +105,9 @@ class Settings(BaseSettings):
     drain_s: float = Field(10.0, ge=0, description="seconds for frames in progress when the service stops")
     resume_s: float = Field(300.0, gt=0, description="seconds for which a resume token is good")
     resume_key: SecretStr | None = Field(
-        None, description="signs resume tokens, 32 characters or more; the same for all replicas; made up if not given"
+        None,
+        description="signs resume tokens, 32 characters or more; the same for all replicas; made up if not given; of "
+        "several keys with spaces between them the first signs, and tokens signed with any of them are taken",
     )
     bearer_token: SecretStr | None = Field(
         None, description="asked for by everything but page and health, if given; as an option every user can see it"
@@ -152,10 +158,18 @@ class Settings(BaseSettings):
 
     @field_validator("resume_key")
     @classmethod
-    def _is_long(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and len(key.get_secret_value()) < 32:
-            raise ValueError("resume_key must have 32 characters or more, such as those of `openssl rand -hex 32`")
-        return key
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        keys = value.get_secret_value().split()
+        if not keys or any(len(key) < RESUME_KEY_CHARACTERS for key in keys):
+            raise ValueError(
+                f"each resume_key must have {RESUME_KEY_CHARACTERS} characters or more, such as those of "
+                "`openssl rand -hex 32`"
+            )
+        if len(keys) > MAX_RESUME_KEYS or len(set(keys)) < len(keys):
+            raise ValueError(f"resume_key takes up to {MAX_RESUME_KEYS} keys, each once")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -216,6 +230,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """The settings that a client meets."""
         return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
+
+    @property
+    def resume_keys(self) -> list[bytes]:
+        """Keys of resume tokens, the one that signs first; none where the service is to make one up."""
+        return [key.encode() for key in self.resume_key.get_secret_value().split()] if self.resume_key else []
 
     @classmethod
     def secret_variables(cls) -> set[str]:

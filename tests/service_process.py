@@ -29,9 +29,9 @@ def service_process(*options: str, log: IO[bytes] | None = None) -> Iterator[tup
             service.terminate()
 
 
-def resumable_service(port: int, *options: str) -> "subprocess.Popen[bytes]":
+def resumable_service(port: int, *options: str, keys: str = KEY) -> "subprocess.Popen[bytes]":
     """A service on this port with a resume key that its successors share; up, and the caller's to end."""
-    command = [sys.executable, "-m", "server", "--port", str(port), "--resume-key", KEY, *options]
+    command = [sys.executable, "-m", "server", "--port", str(port), "--resume-key", keys, *options]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     wait_until_it_answers(f"http://127.0.0.1:{port}", process)
     return process

@@ -76,8 +76,7 @@ class Streams:
         self.load = LoopLoad(settings.shed_s, settings.busy_limit)
         self.admission = Admission(self.limits, self.load)
         self.proxies = Proxies(settings.trusted_proxies)
-        key = settings.resume_key.get_secret_value() if settings.resume_key else secrets.token_hex()
-        self._tokens = Tokens(key.encode(), settings.resume_s, time.time)
+        self._tokens = Tokens(settings.resume_keys or [secrets.token_bytes()], settings.resume_s, time.time)
         self._networks = networks
         self.open: dict[Conversation, OpenStream] = {}
 

@@ -1,13 +1,13 @@
 """Resume tokens: a stream's state, signed and dated, kept by the client. No I/O; the clock is an argument.
 
 A token is a snapshot, not a ticket: it can be used any number of times until it expires, on any server with the same
-key and weights, and gives the same decisions each time.
+key and weights, and gives the same decisions each time. A token doesn't say which key signed it: each key is tried.
 """
 
 import base64
 import binascii
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -57,13 +57,13 @@ class Tokens:
     """Makes and reads tokens.
 
     Args:
-        key: secret shared by every server that takes the tokens.
+        keys: secrets; the first signs, and tokens signed with any of them are taken.
         lifetime_s: time for which a token can be used.
         now_s: clock, seconds since 1970.
     """
 
-    def __init__(self, key: bytes, lifetime_s: float, now_s: Callable[[], float]) -> None:
-        self._key, self._lifetime_s, self._now_s = key, lifetime_s, now_s
+    def __init__(self, keys: Sequence[bytes], lifetime_s: float, now_s: Callable[[], float]) -> None:
+        self._keys, self._lifetime_s, self._now_s = tuple(keys), lifetime_s, now_s
 
     def seal(
         self,
@@ -76,21 +76,21 @@ class Tokens:
         """Makes a token of a state; the arguments are fields of `Snapshot`."""
         expires_s = self._now_s() + self._lifetime_s
         content = _ENCODER.encode(Snapshot(VERSION, expires_s, digest, hello, totals, frame_id, frame))
-        signature = hmac.digest(self._key, content, _DIGEST)
+        signature = hmac.digest(self._keys[0], content, _DIGEST)
         return base64.urlsafe_b64encode(signature + content).decode()
 
     def open(self, token: str) -> tuple[Snapshot, Hello]:
         """Checks a token; returns its state and the stream's `hello`.
 
         Raises:
-            ServiceError: `bad_token` (not made with this key), `expired_token`.
+            ServiceError: `bad_token` (not made with one of the keys), `expired_token`.
         """
         try:
             data = base64.b64decode(token.encode(), b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError, ValueError):
             raise ServiceError("bad_token", "the resume token is damaged; begin with hello") from None
         signature, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-        if not hmac.compare_digest(signature, hmac.digest(self._key, content, _DIGEST)):
+        if not any(hmac.compare_digest(signature, hmac.digest(key, content, _DIGEST)) for key in self._keys):
             raise ServiceError("bad_token", "the resume token was not signed with this service's key; begin with hello")
         try:
             snapshot = _DECODER.decode(content)

@@ -4,7 +4,8 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -25,14 +26,22 @@ STREAMS = 6
 
 
 async def _stream(
-    url: str, frames: list[Frame], policies: list[NeverExitPolicy | PublishedPolicy]
+    url: str, frames: list[Frame], policies: list[NeverExitPolicy | PublishedPolicy], over: threading.Event
 ) -> tuple[list[list[Decision]], int]:
-    """The decisions of one stream a policy, all at once, and how often they connected again."""
-    timing = ReadoutTiming(line_time_us=800, frame_period_us=84_000)  # a second in all
+    """The decisions of one stream a policy, all at once, on the frames again and again until it is over.
+
+    The number beside them says how often the streams connected again.
+    """
+    timing = ReadoutTiming(line_time_us=800, frame_period_us=84_000)  # a second for all the frames
+
+    def rounds() -> Iterator[Frame]:
+        yield from frames
+        while not over.is_set():
+            yield from frames
 
     async def one(policy: NeverExitPolicy | PublishedPolicy) -> tuple[list[Decision], int]:
         async with AsyncClient(url, policy=describe_policy(policy), timing=timing, backoff=QUICK) as client:
-            return [report.decision async for report in client.stream(frames)], client.resumed
+            return [report.decision async for report in client.stream(rounds())], client.resumed
 
     found = await asyncio.gather(*map(one, policies))
     return [decisions for decisions, _ in found], sum(resumed for _, resumed in found)
@@ -44,15 +53,24 @@ def _stream_while(port: int, disturb: Callable[[], None], least_resumed: int) ->
     frames = random_frames(FRAMES, checkpoint.config.frame_shape)
     offline = Offline(checkpoint, frames)
     policies: list[NeverExitPolicy | PublishedPolicy] = [NeverExitPolicy(), offline.exits] * (STREAMS // 2)
-    disturbing = threading.Thread(target=disturb)
+    over = threading.Event()
+
+    def until_over() -> None:
+        try:
+            disturb()
+        finally:
+            over.set()
+
+    disturbing = threading.Thread(target=until_over)
     disturbing.start()
     try:
-        found, resumed = asyncio.run(_stream(f"http://127.0.0.1:{port}", frames, policies))
+        found, resumed = asyncio.run(_stream(f"http://127.0.0.1:{port}", frames, policies, over))
     finally:
         disturbing.join(60)
     assert resumed >= least_resumed
     for policy, decisions in zip(policies, found, strict=True):
-        offline.judge(decisions, policy)
+        for first in range(0, len(decisions), FRAMES):
+            offline.judge(decisions[first : first + FRAMES], policy)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "drain"])
@@ -70,6 +88,40 @@ def test_decisions_survive_the_service(stop: signal.Signals) -> None:
 
     try:
         _stream_while(proxy.port, replace, least_resumed=STREAMS)
+    finally:
+        proxy.close()
+        for replica in replicas:
+            replica.kill()
+            replica.wait(10)
+
+
+OLD_KEY, NEW_KEY = "o" * 32, "n" * 32
+
+
+def _refused_tokens(port: int) -> bool:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        return "_token" in answer.read().decode()
+
+
+def test_decisions_survive_a_change_of_the_key() -> None:
+    """In three steps: everybody takes the new key, everybody signs with it, nobody takes the old one any more."""
+    ports = [free_port() for _ in range(4)]
+    replicas = [resumable_service(ports[0], keys=OLD_KEY)]
+    proxy = FaultyProxy(ports[0])
+    refused: list[bool] = []
+
+    def rotate() -> None:
+        for port, keys in zip(ports[1:], (f"{OLD_KEY} {NEW_KEY}", f"{NEW_KEY} {OLD_KEY}", NEW_KEY), strict=True):
+            replicas.append(resumable_service(port, keys=keys))
+            proxy.service_port = port
+            replicas[-2].terminate()
+            assert replicas[-2].wait(30) == 0
+            time.sleep(0.3)  # streams are here, and have tokens of this replica
+            refused.append(_refused_tokens(port))
+
+    try:
+        _stream_while(proxy.port, rotate, least_resumed=3 * STREAMS)
+        assert refused == [False] * 3, "a stream began anew, as its token was refused"
     finally:
         proxy.close()
         for replica in replicas:

@@ -39,7 +39,7 @@ RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
 CERTIFIED = CalibratedPolicy(0.6, 0.5, 0.65, 0.5, risk=0.05, delta=0.05, certificate="ab" * 32)
 MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest", CERTIFIED)}
 LIMITS = Settings(credit_bursts=6, message_bursts=4).limits
-TOKENS = Tokens(KEY, 60, lambda: 0.0)
+TOKENS = Tokens([KEY], 60, lambda: 0.0)
 PIECES = (b"{", b"}", b'"', b"[", b"null", b"-1", b"1e999", b"\\ud800", b"\x00", b"\xff", b'"type":', b"9" * 40)
 
 

@@ -51,7 +51,7 @@ async def _service(heard: list[bytes]) -> AsyncIterator[str]:
     """The real session behind a bare websocket; keeps the rows as they came."""
 
     async def converse(connection: ServerConnection) -> None:
-        session = StreamSession(MODELS, Settings().limits, Tokens(b"k" * 32, 60, lambda: 0.0))
+        session = StreamSession(MODELS, Settings().limits, Tokens([b"k" * 32], 60, lambda: 0.0))
         while session.phase is not Phase.ENDED:
             data = await connection.recv()
             if isinstance(data, bytes):

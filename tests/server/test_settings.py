@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from server.settings import Settings
 
@@ -14,3 +15,26 @@ def test_lists_are_given_as_the_help_says(monkeypatch: pytest.MonkeyPatch, tmp_p
         Path(name).write_bytes(b"a picture")
     monkeypatch.setenv("RASCANET_SAMPLES", example[1])
     assert Settings().samples == [Path("a.jpg"), Path("b.jpg")]
+
+
+def test_resume_keys_stand_beside_each_other_in_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().resume_keys == []
+    new, old = "n" * 32, "o" * 40
+    for text in (f"{new} {old}", f" {new}\n{old}\n"):  # a file with a key a line is such a text too
+        monkeypatch.setenv("RASCANET_RESUME_KEY", text)
+        assert Settings().resume_keys == [new.encode(), old.encode()]
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        (" ", "32 characters or more"),
+        (f"{'n' * 32} {'o' * 31}", "32 characters or more"),
+        (f"{'n' * 32} {'n' * 32}", "each once"),
+        (" ".join(str(number) * 32 for number in range(9)), "up to 8 keys"),
+    ],
+)
+def test_resume_keys_that_cannot_be(keys: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as caught:
+        Settings(resume_key=SecretStr(keys))
+    assert keys.strip() == "" or keys not in str(caught.value)

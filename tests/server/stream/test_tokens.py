@@ -29,7 +29,7 @@ class Clock:
 
 def _session(key: bytes = KEY, digest: str = "digest", clock: type[Clock] = Clock) -> StreamSession:
     models = {SMALL.name: ServedNetwork(RUNTIMES[0], digest)}
-    return StreamSession(models, LIMITS, Tokens(key, 60, lambda: clock.now_s))
+    return StreamSession(models, LIMITS, Tokens([key], 60, lambda: clock.now_s))
 
 
 @given(policy=policies, cuts=st.sets(st.integers(1, 3 * BURSTS - 1)), every=st.integers(1, 3), seed=st.integers(0, 99))
@@ -101,8 +101,25 @@ def test_foreign_and_expired_tokens_are_refused() -> None:
     assert _refusal(_session(clock=Later), token) == "expired_token"
 
 
+def test_the_first_key_signs_and_all_open() -> None:
+    old, new = b"o" * 32, b"n" * 32
+    hello, totals = encode_hello(Hello(SMALL.name)), Summary(0, 0, 0, 0, 0, 0)
+
+    def tokens(*keys: bytes) -> Tokens:
+        return Tokens(keys, 60, lambda: 0.0)
+
+    sealed = {keys: tokens(*keys).seal("digest", hello, totals, 0) for keys in ((old,), (old, new), (new, old), (new,))}
+    assert sealed[old,] == sealed[old, new] != sealed[new, old] == sealed[new,]
+    for keys in ((old, new), (new, old)):
+        for token in sealed.values():
+            tokens(*keys).open(token)
+    for key, other in ((old, new), (new, old)):
+        with pytest.raises(ServiceError, match="not signed with this service's key"):
+            tokens(key).open(sealed[other,])
+
+
 def test_credits_bound_what_is_under_way() -> None:
-    session = StreamSession(MODELS, LIMITS.model_copy(update={"credit_bursts": 4}), Tokens(KEY, 60, lambda: 0.0))
+    session = StreamSession(MODELS, LIMITS.model_copy(update={"credit_bursts": 4}), Tokens([KEY], 60, lambda: 0.0))
     (welcome,) = say(session, Hello(SMALL.name, {"name": "never"}, 0))
     assert isinstance(welcome, Welcome)
     assert welcome.credits == 4
@@ -128,7 +145,7 @@ def test_a_frame_that_begins_while_the_server_is_behind_is_shed_whole() -> None:
 
 
 def test_rows_of_too_many_bursts() -> None:
-    session = StreamSession(MODELS, LIMITS.model_copy(update={"message_bursts": 2}), Tokens(KEY, 60, lambda: 0.0))
+    session = StreamSession(MODELS, LIMITS.model_copy(update={"message_bursts": 2}), Tokens([KEY], 60, lambda: 0.0))
     say(session, Hello(SMALL.name))
     with pytest.raises(ServiceError) as caught:
         session.receive(Rows(0, 0, 3, 0, np.zeros((15, SMALL.width, 3), np.uint8)))
@@ -136,7 +153,7 @@ def test_rows_of_too_many_bursts() -> None:
 
 
 def test_a_token_of_another_release() -> None:
-    tokens = Tokens(KEY, 60, lambda: Clock.now_s)
+    tokens = Tokens([KEY], 60, lambda: Clock.now_s)
     state = FrameInProgress(RUNTIMES[0], NeverExitPolicy()).state()
     assert state is not None
     hello, totals = encode_hello(Hello(SMALL.name)), Summary(0, 0, 0, 0, 0, 0)
@@ -158,7 +175,7 @@ def test_a_token_of_another_version_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_token_holds_the_policy_that_was_in_force() -> None:
     """Where another certificate lies beside the same weights, a stream doesn't go on under another policy."""
     certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
-    tokens = Tokens(KEY, 60, lambda: Clock.now_s)
+    tokens = Tokens([KEY], 60, lambda: Clock.now_s)
 
     def session(policy: CalibratedPolicy | None) -> StreamSession:
         return StreamSession({SMALL.name: ServedNetwork(RUNTIMES[0], "digest", policy)}, LIMITS, tokens)
