@@ -6,6 +6,7 @@ WORKDIR /page/clients/browser
 COPY clients/browser/package.json clients/browser/package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY MODEL_CARD.md PROTOCOL.md /page/
+COPY clients/javascript/src ../javascript/src
 COPY clients/browser ./
 RUN npm run build
 

@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PAGE := clients/browser
-PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts MODEL_CARD.md PROTOCOL.md -type f 2>/dev/null)
+PACKAGE := clients/javascript
+PAGE_SOURCES := $(shell find $(PACKAGE)/src $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts MODEL_CARD.md PROTOCOL.md -type f 2>/dev/null)
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,14 +30,16 @@ test: .venv/dev.stamp page-test browser boards unit ## every test
 check: lint types test ## what has to pass before a change is done: all three
 
 .PHONY: lint types unit
-lint: .venv/dev.stamp $(PAGE)/node_modules/.package-lock.json ## format, style and import contracts, Python and TypeScript
+lint: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json ## format, style and import contracts, Python and TypeScript
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+	cd $(PACKAGE) && npm run --silent lint
 	cd $(PAGE) && npm run --silent lint
 
-types: .venv/dev.stamp $(PAGE)/node_modules/.package-lock.json ## types of Python and TypeScript
+types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json ## types of Python and TypeScript
 	$(BIN)/mypy
+	cd $(PACKAGE) && npm run --silent types
 	cd $(PAGE) && npm run --silent types
 
 unit: .venv/dev.stamp ## the tests that start no browser and no process, on all cores
@@ -49,7 +52,8 @@ format: .venv/dev.stamp
 page: $(PAGE)/dist/index.html ## the demo page
 
 .PHONY: page-test
-page-test: $(PAGE)/dist/index.html
+page-test: $(PAGE)/dist/index.html $(PACKAGE)/node_modules/.package-lock.json
+	cd $(PACKAGE) && npm test --silent
 	cd $(PAGE) && npm test --silent
 
 browser: ## Debian's chromium, for the page's tests
@@ -86,7 +90,7 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_resize
 	$(BIN)/python -m tests.vectors.make_presence
 	$(BIN)/python -m tests.vectors.make_exit_lines
-	$(BIN)/python -m tests.vectors.make_page_facts
+	$(BIN)/python -m tests.vectors.make_facts
 	$(BIN)/python -m tests.vectors.make_protocol
 
 .PHONY: fuzz
@@ -141,7 +145,7 @@ lock: .venv/dev.stamp ## records the versions installed
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean:
-	rm -rf .venv build *.egg-info $(PAGE)/node_modules $(PAGE)/dist
+	rm -rf .venv build *.egg-info $(foreach folder,$(PAGE) $(PACKAGE),$(folder)/node_modules $(folder)/dist)
 
 .venv/pip.stamp:
 	@echo "Making a Python environment in .venv"
@@ -158,8 +162,8 @@ KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model
 	$(call shown,Installing every Python package (torch is large),$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]')
 	@touch $@ .venv/demo.stamp
 
-$(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
-	$(call shown,Installing the packages of the page,cd $(PAGE) && npm ci --silent --no-audit --no-fund)
+%/node_modules/.package-lock.json: %/package-lock.json
+	$(call shown,Installing the packages of $*,cd $* && npm ci --silent --no-audit --no-fund)
 	@touch $@
 
 $(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)

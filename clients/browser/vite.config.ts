@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 
 const service = `http://127.0.0.1:${process.env.RASCANET_PORT ?? "8000"}`;
@@ -38,6 +39,10 @@ const documents: Plugin = {
 };
 
 export default defineConfig({
+  resolve: {
+    // The package's sources: the page needs no build of it.
+    alias: { "rascanet-stream": fileURLToPath(new URL("../javascript/src/index.ts", import.meta.url)) },
+  },
   plugins: [contentSecurityPolicy, documents],
   worker: { format: "es" },
   build: {

@@ -1,6 +1,6 @@
 """Presence of a person: turns decisions on frames into *appeared* and *left*, as voice activity detectors do. Pure.
 
-The page has a twin, `clients/browser/src/service/presence.ts`; shared vectors hold the two together.
+JavaScript has a twin, `clients/javascript/src/presence.ts`; shared vectors hold the two together.
 """
 
 from collections.abc import Iterable, Iterator

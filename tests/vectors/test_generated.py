@@ -3,15 +3,15 @@
 import json
 
 from sensor_sim.wire import TYPES
-from tests.vectors import make_exit_lines, make_page_facts, make_presence, make_protocol, make_resize
+from tests.vectors import make_exit_lines, make_facts, make_presence, make_protocol, make_resize
 
 
 def test_resize_vectors_are_pillows() -> None:
     assert json.loads(make_resize.FILE.read_text()) == make_resize.vectors()
 
 
-def test_the_page_knows_the_sensors_and_the_work() -> None:
-    assert json.loads(make_page_facts.FILE.read_text()) == json.loads(json.dumps(make_page_facts.facts()))
+def test_the_package_knows_the_sensors_and_the_work() -> None:
+    assert make_facts.FILE.read_text() == make_facts.text()
 
 
 def test_presence_vectors_are_what_python_says() -> None:

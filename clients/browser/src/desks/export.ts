@@ -1,9 +1,9 @@
 /** What the page shows, to be kept or handed on: its address, curves as CSV and JSON, the picture as PNG. */
 
+import { curvesCsv } from "rascanet-stream";
 import { scanRecord } from "../service/scan-record";
 import { byId, download } from "../view/dom";
 import { drawSheet, type SheetPart } from "../view/sheet";
-import { curvesCsv } from "../worker/curve";
 import type { Controls } from "./controls";
 import type { ScanDesk } from "./scan-desk";
 

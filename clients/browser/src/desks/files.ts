@@ -1,6 +1,6 @@
 /** What files are: told by their bytes where their names may be anything. */
 
-import { isRecording } from "../worker/recording";
+import { isRecording } from "rascanet-stream";
 
 const SNIFF_BYTES = 16;
 const VIDEO = /\.(mp4|m4v|webm|mov|mkv|avi|ogv)$/i;

@@ -1,10 +1,20 @@
 /** One policy over the frame at hand: what was streamed, and what other parameters would make of it. */
 
-import { type ExitLine, exitLines, exitsAt, toldByLines } from "../service/exit-lines";
+import {
+  type Curve,
+  type ExitLine,
+  emptyCurve,
+  exitLines,
+  exitsAt,
+  type FrameResult,
+  meetsSkip,
+  type Policy,
+  toldByLines,
+  type Verdict,
+  verdictAt,
+  verdictRows,
+} from "rascanet-stream";
 import type { Beyond } from "../view/panel";
-import { type Curve, emptyCurve, meetsSkip, type Verdict, verdictAt, verdictRows } from "../worker/curve";
-import type { FrameResult } from "../worker/stream";
-import type { Policy } from "../worker/wire";
 
 /** The published rule at its highest exit threshold reads on as long as any lower one would have to be asked. */
 const NO_EXIT = 1;

@@ -1,6 +1,6 @@
 /** Live sources: webcam, video file, recording. Frames scanned as they come, a strip of decisions, who came and left. */
 
-import { exitLines } from "../service/exit-lines";
+import { emptyCurve, exitLines, type Frame, type FrameResult, verdictRows } from "rascanet-stream";
 import { latencyOf } from "../service/latency";
 import { policyLabel } from "../service/policies";
 import { costOf, NOTHING_SAVED, type Savings, savingsOf } from "../service/savings";
@@ -12,11 +12,8 @@ import { NOTHING_BEYOND, Panel } from "../view/panel";
 import type { SavingsCards } from "../view/savings-cards";
 import { Strip } from "../view/strip";
 import { amountWords, decisionWords, detailWords, timeWords } from "../view/words";
-import { emptyCurve, verdictRows } from "../worker/curve";
-import type { Frame } from "../worker/frame";
 import type { FrameRateReport } from "../worker/frame-rate";
 import type { Report } from "../worker/messages";
-import type { FrameResult } from "../worker/stream";
 import type { Controls } from "./controls";
 import type { Engine, Running } from "./engine";
 import { CameraChoice, cameraWords, INSECURE, ViewFinder } from "./viewfinder";

@@ -1,9 +1,9 @@
 /** One's own pictures, scanned one after the other, and what the page says of each and of all. */
 
+import { PERSON_THRESHOLD, verdictRows } from "rascanet-stream";
 import { Batch, type Result } from "../service/batch";
 import { byId } from "../view/dom";
 import { chipOf, showResults } from "../view/results";
-import { PERSON_THRESHOLD, verdictRows } from "../worker/curve";
 import { MAX_OWN_PICTURES, type Picture, type Pictures } from "./pictures";
 import type { Outcome } from "./scan-desk";
 

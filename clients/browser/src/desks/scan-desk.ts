@@ -5,16 +5,14 @@
  * (screen, lane, what-if, playhead, transport, panel).
  */
 
+import type { Curve, Frame, FrameResult } from "rascanet-stream";
 import { latencyOf } from "../service/latency";
 import { type Model, ServiceFault } from "../service/service";
 import { policyOf, shownLineTimeMs } from "../service/settings";
 import type { Meters } from "../view/meters";
 import { headline, tell, tellFault } from "../view/notice";
 import type { Panel } from "../view/panel";
-import type { Curve } from "../worker/curve";
-import type { Frame } from "../worker/frame";
 import type { Report } from "../worker/messages";
-import type { FrameResult } from "../worker/stream";
 import type { Controls } from "./controls";
 import type { Engine, Running } from "./engine";
 import { LaneState } from "./lane";

@@ -1,12 +1,11 @@
 /** What a scan looks like: its panels and the place of the readout, drawn as the state of the scan says. */
 
+import { type Curve, emptyCurve, type Frame } from "rascanet-stream";
 import { policyLabel } from "../service/policies";
 import type { Model } from "../service/service";
 import { byId } from "../view/dom";
 import { Panel } from "../view/panel";
 import type { OnThreshold } from "../view/threshold-handle";
-import { type Curve, emptyCurve } from "../worker/curve";
-import type { Frame } from "../worker/frame";
 import type { LaneState } from "./lane";
 import { Playhead } from "./playhead";
 import { abilities, type ScanState } from "./scan-life";

@@ -1,5 +1,6 @@
 /** Says what became of a scan: the decision in words, what the whole frame says, what was spent. */
 
+import type { Curve, Frame } from "rascanet-stream";
 import { policyLabel } from "../service/policies";
 import { costOf, savingsOf } from "../service/savings";
 import type { Settings } from "../service/settings";
@@ -8,8 +9,6 @@ import type { Meters } from "../view/meters";
 import { headline, tell } from "../view/notice";
 import type { SavingsCards } from "../view/savings-cards";
 import { decisionWords, detailWords, fullFrameWords } from "../view/words";
-import type { Curve } from "../worker/curve";
-import type { Frame } from "../worker/frame";
 import type { LaneState } from "./lane";
 
 export class ScanTeller {

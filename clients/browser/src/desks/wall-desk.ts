@@ -1,11 +1,11 @@
 /** Many sensors at once: a wall of frames, each over a socket of its own from one worker. */
 
+import { aspectOf, type Frame } from "rascanet-stream";
 import { policyOf, shownLineTimeMs } from "../service/settings";
 import { byId, make } from "../view/dom";
 import { FrameView } from "../view/frame-view";
 import { headline, tell, tellFault } from "../view/notice";
 import { counted, percent, probabilityWords } from "../view/words";
-import { aspectOf, type Frame } from "../worker/frame";
 import type { Report, Tile, WallTotals } from "../worker/messages";
 import type { Controls } from "./controls";
 import type { Engine, Running } from "./engine";

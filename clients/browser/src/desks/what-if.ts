@@ -1,8 +1,7 @@
 /** Other thresholds for a frame that was read: told from the curve without exit, or run again from the rows kept. */
 
+import type { Curve, Frame } from "rascanet-stream";
 import { tell, tellFault } from "../view/notice";
-import type { Curve } from "../worker/curve";
-import type { Frame } from "../worker/frame";
 import type { Engine, Running } from "./engine";
 import type { LaneState } from "./lane";
 

@@ -1,7 +1,6 @@
 /** Where the time to a decision goes: sensor readout, compute at the server, and the rest of the round trip. */
 
-import { verdictRows } from "../worker/curve";
-import type { FrameResult } from "../worker/stream";
+import { type FrameResult, verdictRows } from "rascanet-stream";
 
 export const PARTS = ["readout", "compute", "rest"] as const;
 export type Part = (typeof PARTS)[number];

@@ -1,9 +1,9 @@
 /**
- * Exit policies in words: names, rules, what can be set and from where to where. All of it is in `facts.json`, which
+ * Exit policies in words: names, rules, what can be set and from where to where. All of it is in `facts`, which
  * is made from model/exit_policy.py; a policy of a later service shows by its own name.
  */
 
-import facts from "./facts.json";
+import { facts } from "rascanet-stream";
 import type { Model, Models, PolicyKind } from "./service";
 
 /** What a parameter may be. */

@@ -1,7 +1,6 @@
 /** What an exit saved: rows, bytes, multiply-accumulates and time, of one frame and in total. */
 
-import type { Curve, Verdict } from "../worker/curve";
-import { type Frame, rowBytes } from "../worker/frame";
+import { type Curve, type Frame, rowBytes, type Verdict } from "rascanet-stream";
 import { macsPerBurst } from "./sensors";
 
 export interface Savings {

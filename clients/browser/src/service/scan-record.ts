@@ -1,7 +1,6 @@
 /** A scan as it is written to a file: field by field, so that nothing comes along that was not meant to. Pure. */
 
-import type { Curve, Verdict } from "../worker/curve";
-import type { Decision } from "../worker/wire";
+import type { Curve, Decision, Verdict } from "rascanet-stream";
 
 export interface RecordedLane {
   policy: string;

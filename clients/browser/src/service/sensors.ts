@@ -1,6 +1,6 @@
-/** Line times of real sensors at the network's size; `facts.json` is written by tests/vectors/make_page_facts.py. */
+/** Line times of real sensors at the network's size; `facts` is written by tests/vectors/make_facts.py. */
 
-import facts from "./facts.json";
+import { facts } from "rascanet-stream";
 
 export interface SensorTiming {
   name: string;

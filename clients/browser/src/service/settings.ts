@@ -1,6 +1,6 @@
 /** Everything that can be set, as one value, and as the query of an address that can be shared. */
 
-import type { Policy } from "../worker/wire";
+import type { Policy } from "rascanet-stream";
 import { parameterRange } from "./policies";
 import type { PolicyKind } from "./service";
 

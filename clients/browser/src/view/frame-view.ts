@@ -1,6 +1,6 @@
 /** The frame on its canvas: rows as they are read, hatching where nothing was, a line where the scan stopped. */
 
-import { type Frame, rgbaOf } from "../worker/frame";
+import { type Frame, rgbaOf } from "rascanet-stream";
 import { probabilityWords } from "./words";
 
 export interface FramePicture {

@@ -1,6 +1,6 @@
 /** What the lines of a plot are, in words: for the page and for the picture that is saved. Pure. */
 
-import type { ExitLine, LineKind } from "../service/exit-lines";
+import type { ExitLine, LineKind } from "rascanet-stream";
 import { percent, probabilityWords } from "./words";
 
 export type Swatch = "p" | "confidence" | "beyond" | LineKind;

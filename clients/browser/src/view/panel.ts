@@ -1,8 +1,16 @@
 /** One policy's view of a frame: the frame as far as it was read, the curve, the decision in words, the data. */
 
-import type { ExitLine } from "../service/exit-lines";
-import { burstsOf, type Curve, emptyCurve, type Point, type Verdict, verdictRows } from "../worker/curve";
-import { aspectOf, type Frame } from "../worker/frame";
+import {
+  aspectOf,
+  burstsOf,
+  type Curve,
+  type ExitLine,
+  emptyCurve,
+  type Frame,
+  type Point,
+  type Verdict,
+  verdictRows,
+} from "rascanet-stream";
 import { make, makeTable } from "./dom";
 import { FrameView } from "./frame-view";
 import { type LegendEntry, legendOf } from "./legend";

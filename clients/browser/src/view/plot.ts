@@ -7,8 +7,7 @@
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { ExitLine, LineKind } from "../service/exit-lines";
-import type { Point } from "../worker/curve";
+import type { ExitLine, LineKind, Point } from "rascanet-stream";
 import { type OnThreshold, ThresholdHandle } from "./threshold-handle";
 
 export interface PlotPicture {

@@ -1,7 +1,6 @@
 /** Decisions over time: a strip, the table behind it, and who came and left. */
 
-import { DEFAULT_HYSTERESIS, Presence } from "../service/presence";
-import { type Curve, type Verdict, verdictRows } from "../worker/curve";
+import { type Curve, DEFAULT_HYSTERESIS, Presence, type Verdict, verdictRows } from "rascanet-stream";
 import { byId, make, makeTable } from "./dom";
 import { percent, probabilityWords } from "./words";
 

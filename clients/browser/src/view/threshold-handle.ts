@@ -1,6 +1,6 @@
 /** A threshold of the plot as something to take hold of: by pointer, or as a slider by the keyboard. */
 
-import type { LineKind } from "../service/exit-lines";
+import type { LineKind } from "rascanet-stream";
 import { make } from "./dom";
 
 /** Hears of a parameter's new value; `done`: let go of; before, it is still moving. */

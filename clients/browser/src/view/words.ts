@@ -1,6 +1,6 @@
 /** Figures and decisions in words. */
 
-import { type Curve, PERSON_THRESHOLD, type Verdict, verdictRows } from "../worker/curve";
+import { type Curve, PERSON_THRESHOLD, type Verdict, verdictRows } from "rascanet-stream";
 
 export function decisionWords(curve: Curve, verdict: Verdict): string {
   const person = verdict.person ? "Person" : "No person";

@@ -1,11 +1,7 @@
 /** What the page and its worker say to each other. A task is begun under a number of its own and ended by `stop`. */
 
-import type { StreamFault } from "./connection";
-import type { Curve } from "./curve";
-import type { Frame } from "./frame";
+import type { Curve, Frame, FrameResult, PixelFormat, Policy, StreamFault, Welcome } from "rascanet-stream";
 import type { FrameRateReport } from "./frame-rate";
-import type { FrameResult } from "./stream";
-import type { PixelFormat, Policy, Welcome } from "./wire";
 
 /** Where streams are opened. */
 export interface ServiceAddress {

@@ -1,9 +1,8 @@
 /** From a picture file, or a picture of a video, to a frame. Works in a worker. */
 
 import { decode } from "fast-png";
-import type { Frame } from "./frame";
+import { type Frame, resize } from "rascanet-stream";
 import { liesOnItsSide, type Orientation, readOrientation, uprightMatrix } from "./orientation";
-import { resize } from "./resize";
 
 export const MAX_PHOTO_BYTES = 50_000_000;
 export const MAX_PHOTO_PIXELS = 50_000_000;

@@ -1,15 +1,21 @@
 /** What the worker does for the page; each task runs until it is done or stopped, and reports as it goes. */
 
-import { type Clock, pause } from "./clock";
-import type { OpenSocket } from "./connection";
-import type { Frame } from "./frame";
+import {
+  type Clock,
+  type Frame,
+  FrameStream,
+  MAX_RECORDING_BYTES,
+  type OpenSocket,
+  Pace,
+  type PixelFormat,
+  type Policy,
+  pause,
+  RecordingError,
+  readRecording,
+} from "rascanet-stream";
 import type { FrameRate } from "./frame-rate";
 import type { ExposeTask, LiveTask, Report, ScanTask, ServiceAddress, Tile, WallTask, WallTotals } from "./messages";
-import { Pace } from "./pace";
 import { exposeFile } from "./photo";
-import { MAX_RECORDING_BYTES, RecordingError, readRecording } from "./recording";
-import { FrameStream } from "./stream";
-import type { PixelFormat, Policy } from "./wire";
 
 export interface World {
   openSocket: OpenSocket;

@@ -1,12 +1,9 @@
 /** The worker: sockets, capture and row cutting live here, so that neither a busy page nor a hidden tab slows the rows. */
 
-import { realClock } from "./clock";
-import { StreamError } from "./connection";
+import { Pace, RecordingError, realClock, StreamError } from "rascanet-stream";
 import { FrameRate } from "./frame-rate";
 import type { Report, Task, ToWorker } from "./messages";
-import { Pace } from "./pace";
 import { exposeFrame, PhotoError } from "./photo";
-import { RecordingError } from "./recording";
 import { expose, LiveFeed, live, scan, type Tell, type World, wall } from "./tasks";
 
 interface Running {

@@ -1,7 +1,6 @@
+import { type Curve, emptyCurve, type FrameResult, verdictAt } from "rascanet-stream";
 import { describe, expect, it } from "vitest";
 import { LaneState } from "../../src/desks/lane";
-import { type Curve, emptyCurve, verdictAt } from "../../src/worker/curve";
-import type { FrameResult } from "../../src/worker/stream";
 
 function curveOf(...values: number[]): Curve {
   const points = values.map((p_person, burst) => ({ burst, p_person, confidence: 0.9 }));

@@ -1,8 +1,7 @@
+import { facts, PERSON_THRESHOLD } from "rascanet-stream";
 import { describe, expect, it } from "vitest";
-import facts from "../../src/service/facts.json";
 import { contradiction, parameterRange, policiesFor, policyLabel, policyWords } from "../../src/service/policies";
 import type { Model } from "../../src/service/service";
-import { PERSON_THRESHOLD } from "../../src/worker/curve";
 
 const model: Model = {
   variant: "105x120",

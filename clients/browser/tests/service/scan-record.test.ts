@@ -1,7 +1,6 @@
+import { curvesCsv, type Decision, emptyCurve } from "rascanet-stream";
 import { describe, expect, it } from "vitest";
 import { scanRecord } from "../../src/service/scan-record";
-import { curvesCsv, emptyCurve } from "../../src/worker/curve";
-import type { Decision } from "../../src/worker/wire";
 
 const decision: Decision = {
   type: "decision",

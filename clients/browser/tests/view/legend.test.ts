@@ -1,5 +1,5 @@
+import { exitLines } from "rascanet-stream";
 import { describe, expect, it } from "vitest";
-import { exitLines } from "../../src/service/exit-lines";
 import { legendOf } from "../../src/view/legend";
 
 const certificate = { person_first: 0.95, person_last: 0.55, empty_first: 1.35, empty_last: 0.6 };

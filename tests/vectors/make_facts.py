@@ -1,4 +1,4 @@
-"""Writes what the demo page knows about sensors, networks and policies, from where it is defined."""
+"""Writes facts.ts: what the JavaScript package knows about sensors, networks and policies, from where it is defined."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from model.config import VARIANTS
 from model.exit_policy import PERSON_FROM, POLICIES, CalibratedPolicy, describe_kind
 from sensor_sim.profiles import PROFILES
 
-FILE = Path(__file__).parent.parent.parent / "clients" / "browser" / "src" / "service" / "facts.json"
+FILE = Path(__file__).parent.parent.parent / "clients" / "javascript" / "src" / "facts.ts"
 
 
 def facts() -> dict[str, Any]:
@@ -31,9 +31,14 @@ def facts() -> dict[str, Any]:
     }
 
 
+def text() -> str:
+    """The module, as TypeScript: not every browser and bundler reads JSON as a module."""
+    return f"/** Written by tests/vectors/make_facts.py. */\nexport const facts = {json.dumps(facts(), indent=2)};\n"
+
+
 def main() -> None:
     """Writes the file."""
-    FILE.write_text(json.dumps(facts(), indent=2) + "\n")
+    FILE.write_text(text())
 
 
 if __name__ == "__main__":

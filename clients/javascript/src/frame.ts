@@ -1,6 +1,6 @@
 /** A frame, the rows that a sensor of the network's size reads out, and how it is cut into bursts. */
 
-import { CHANNELS, type PixelFormat } from "./wire";
+import { CHANNELS, type PixelFormat } from "./wire.js";
 
 /** One exposure: (height, width, samples a pixel) uint8, row after row. */
 export interface Frame {

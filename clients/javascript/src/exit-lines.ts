@@ -3,7 +3,7 @@
  * without exit is held against. `tests/vectors/exit_lines.json` holds this file and model/exit_policy.py together.
  */
 
-import type { Point } from "../worker/curve";
+import type { Point } from "./curve.js";
 
 /** `exit`: a person, at the line or above; `empty`: nobody, at the line or below; `skip`: the next burst is left out. */
 export type LineKind = "exit" | "empty" | "skip";

@@ -1,4 +1,5 @@
-{
+/** Written by tests/vectors/make_facts.py. */
+export const facts = {
   "sensors": [
     {
       "name": "generic-qvga",
@@ -97,7 +98,10 @@
           "whole": false
         }
       },
-      "ordered": ["skip_threshold", "exit_threshold"]
+      "ordered": [
+        "skip_threshold",
+        "exit_threshold"
+      ]
     },
     {
       "name": "never",
@@ -131,7 +135,10 @@
           "whole": false
         }
       },
-      "ordered": ["exit_below", "exit_above"]
+      "ordered": [
+        "exit_below",
+        "exit_above"
+      ]
     },
     {
       "name": "per_burst",
@@ -310,4 +317,4 @@
     "105x120": 451900,
     "210x240": 1316088
   }
-}
+};

@@ -9,7 +9,7 @@ import {
   type PixelFormat,
   SUBPROTOCOL,
   WireError,
-} from "../../src/worker/wire";
+} from "../src/wire.js";
 
 interface Vector {
   name: string;
@@ -19,7 +19,7 @@ interface Vector {
 }
 
 /** Bytes shared with the Python implementation. */
-const shared = JSON.parse(readFileSync(new URL("../../../../tests/vectors/wire.json", import.meta.url), "utf8")) as {
+const shared = JSON.parse(readFileSync(new URL("../../../tests/vectors/wire.json", import.meta.url), "utf8")) as {
   subprotocol: string;
   messages: Vector[];
   tolerated: { name: string; text: string; message: Record<string, unknown> }[];

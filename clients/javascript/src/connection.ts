@@ -1,6 +1,6 @@
 /** One websocket to the service: what it said, what went wrong, and a way to wait for more. */
 
-import type { Clock } from "./clock";
+import type { Clock } from "./clock.js";
 import {
   decodeControl,
   encodeControl,
@@ -10,7 +10,7 @@ import {
   SUBPROTOCOL,
   type Welcome,
   WireError,
-} from "./wire";
+} from "./wire.js";
 
 /** The part of a WebSocket that is used here. */
 export interface Socket {
@@ -39,7 +39,7 @@ export function subprotocols(bearer: string): string[] {
 /** `refused`: no connection came about; `lost`: it ended too early; `silent`: no answer in time. */
 export type StreamFault = "refused" | "lost" | "silent" | "server" | "protocol" | "stopped";
 
-/** Why a stream came to nothing; the message is for the person at the page. */
+/** Why a stream came to nothing; the message is for people. */
 export class StreamError extends Error {
   override readonly name = "StreamError";
 
@@ -185,7 +185,7 @@ export class Connection {
       this.listen(message);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      const words = `The service sent something this page does not understand: ${error.message}.`;
+      const words = `The service sent something that is not understood here: ${error.message}.`;
       this.fail(new StreamError("protocol", words));
     }
     this.wake();

@@ -1,6 +1,6 @@
 /** When the sensor has read which row: real time, slow motion, pause and single steps. */
 
-import type { Clock } from "./clock";
+import type { Clock } from "./clock.js";
 
 export class Pace {
   /** Hears of every change; whoever waits for a row looks again. */

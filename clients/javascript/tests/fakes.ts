@@ -1,8 +1,8 @@
 /** Time and sockets that do what a test says. */
 
-import type { Clock } from "../../src/worker/clock";
-import type { Socket } from "../../src/worker/connection";
-import type { Frame } from "../../src/worker/frame";
+import type { Clock } from "../src/clock.js";
+import type { Socket } from "../src/connection.js";
+import type { Frame } from "../src/frame.js";
 
 export const BURSTS = 4;
 export const WIDTH = 2;

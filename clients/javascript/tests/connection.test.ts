@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { subprotocols } from "../../src/worker/connection";
+import { subprotocols } from "../src/connection.js";
 
 describe("the subprotocols", () => {
   it("are the protocol alone where the service asks for no token", () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { resize } from "../../src/worker/resize";
+import { resize } from "../src/resize.js";
 
 interface Vector {
   from: [number, number];
@@ -12,7 +12,7 @@ interface Vector {
 
 /** What Pillow makes of pictures of noise (tests/vectors/make_resize.py). */
 const vectors = JSON.parse(
-  readFileSync(new URL("../../../../tests/vectors/resize.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../tests/vectors/resize.json", import.meta.url), "utf8"),
 ) as Vector[];
 
 const noise = (samples: number) =>

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { Presence } from "../../src/service/presence";
+import { Presence } from "../src/presence.js";
 
 describe("presence", () => {
   it("turns after three frames of one mind, and not in between", () => {
@@ -10,7 +10,7 @@ describe("presence", () => {
   });
 
   it("turns where Python does", () => {
-    const file = new URL("../../../../tests/vectors/presence.json", import.meta.url);
+    const file = new URL("../../../tests/vectors/presence.json", import.meta.url);
     const vectors = JSON.parse(readFileSync(file, "utf8"));
     expect(vectors.length).toBeGreaterThan(0);
     for (const { hysteresis, p_person, turns } of vectors) {

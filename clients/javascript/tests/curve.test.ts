@@ -8,7 +8,7 @@ import {
   type Point,
   verdictAt,
   verdictRows,
-} from "../../src/worker/curve";
+} from "../src/curve.js";
 
 function curveOf(...values: number[]): Curve {
   const points = values.map((p_person, burst) => ({ burst, p_person, confidence: 0.9 }));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { ANSWER_LIMIT_MS, BUFFERED_LIMIT_BYTES, CONNECT_LIMIT_MS, StreamError } from "../../src/worker/connection";
-import { Pace } from "../../src/worker/pace";
-import { FrameStream, MAX_ATTEMPTS, retryDelayMs } from "../../src/worker/stream";
+import { ANSWER_LIMIT_MS, BUFFERED_LIMIT_BYTES, CONNECT_LIMIT_MS, StreamError } from "../src/connection.js";
+import { Pace } from "../src/pace.js";
+import { FrameStream, MAX_ATTEMPTS, retryDelayMs } from "../src/stream.js";
 import {
   type Answer,
   BURSTS,
@@ -14,7 +14,7 @@ import {
   skip,
   summary,
   welcome,
-} from "./fakes";
+} from "./fakes.js";
 
 const toTheEnd: Answer = (burst, id) =>
   burst === BURSTS - 1 ? [progress(burst, id), decision(burst, false, 0, id)] : [progress(burst, id)];

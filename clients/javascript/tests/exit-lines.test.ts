@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { exitLines, exitsAt, toldByLines } from "../../src/service/exit-lines";
+import { exitLines, exitsAt, toldByLines } from "../src/exit-lines.js";
 
 interface Vector {
   policy: { name: string } & Record<string, number | string>;
@@ -8,7 +8,7 @@ interface Vector {
   cases: { burst: number; p_person: number; verdict: "exit" | "skip_next" | "continue" }[];
 }
 
-const file = new URL("../../../../tests/vectors/exit_lines.json", import.meta.url);
+const file = new URL("../../../tests/vectors/exit_lines.json", import.meta.url);
 const vectors = JSON.parse(readFileSync(file, "utf8")) as Vector[];
 
 describe("exit lines", () => {

@@ -4,11 +4,11 @@
  * The rows of the frame at hand are kept, so after a loss it goes on from them. Socket, clock and chance are arguments.
  */
 
-import { type Clock, pause } from "./clock";
-import { ANSWER_LIMIT_MS, Connection, type OpenSocket, StreamError, subprotocols } from "./connection";
-import { addPoint, type Curve, emptyCurve } from "./curve";
-import { type Frame, rowBytes, rowsOfBursts } from "./frame";
-import type { Pace } from "./pace";
+import { type Clock, pause } from "./clock.js";
+import { ANSWER_LIMIT_MS, Connection, type OpenSocket, StreamError, subprotocols } from "./connection.js";
+import { addPoint, type Curve, emptyCurve } from "./curve.js";
+import { type Frame, rowBytes, rowsOfBursts } from "./frame.js";
+import type { Pace } from "./pace.js";
 import {
   type Decision,
   encodeControl,
@@ -20,7 +20,7 @@ import {
   type ServerControl,
   type Summary,
   type Welcome,
-} from "./wire";
+} from "./wire.js";
 
 export interface StreamSettings {
   url: string;
@@ -125,7 +125,7 @@ export class FrameStream {
         const connection = await this.connected();
         const welcome = connection.welcome as Welcome;
         if (welcome.height !== frame.height || welcome.width !== frame.width) {
-          const words = `The service wants ${welcome.height} x ${welcome.width} pixels. Reload the page.`;
+          const words = `The service wants ${welcome.height} x ${welcome.width} pixels, and this frame has ${frame.height} x ${frame.width}.`;
           throw new StreamError("protocol", words);
         }
         if (startMs === null) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Frame, rgbaOf, rowsOfBursts } from "../../src/worker/frame";
-import { readRecording } from "../../src/worker/recording";
+import { type Frame, rgbaOf, rowsOfBursts } from "../src/frame.js";
+import { readRecording } from "../src/recording.js";
 
 const grey: Frame = {
   height: 10,

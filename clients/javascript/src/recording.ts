@@ -4,8 +4,8 @@
  * `RSCNREC1`, then records: kind (u8), length (u32), content, CRC-32 (u32) that goes on from record to record.
  */
 
-import { type Frame, haloRows } from "./frame";
-import { CHANNELS, HEADER_BYTES, PIXEL_FORMATS, type PixelFormat, VERSION } from "./wire";
+import { type Frame, haloRows } from "./frame.js";
+import { CHANNELS, HEADER_BYTES, PIXEL_FORMATS, type PixelFormat, VERSION } from "./wire.js";
 
 const MAGIC = "RSCNREC1";
 const HEAD_BYTES = 5;
