@@ -6,7 +6,7 @@ burst (`sync`) and dates them by the link conditions, so that a run is the same 
 
 import asyncio
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -160,6 +160,11 @@ class Emitter:
     def resumed(self) -> int:
         """Number of times that the connection was made again."""
         return self._uplink.resumed
+
+    @property
+    def lost(self) -> Counter[int | None]:
+        """Connections lost by the code that they were closed with; 1006: without a close frame."""
+        return self._uplink.lost
 
     @property
     def next_start_us(self) -> float:

@@ -8,6 +8,7 @@ uplink begins anew with `hello` and the whole frame.
 import asyncio
 import json
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ class Uplink:
     Attributes:
         welcome: the settings in force.
         resumed: number of times that the connection was made again.
+        lost: number of connections lost by the code that they were closed with; 1006: without a close frame.
     """
 
     def __init__(self, url: str, hello: Hello, backoff: Backoff | None = None, bearer_token: str | None = None) -> None:
@@ -118,6 +120,7 @@ class Uplink:
         self._connection: ClientConnection | None = None
         self.welcome: Welcome
         self.resumed = 0
+        self.lost: Counter[int | None] = Counter()
         self._token = ""
         # Rows of the frame in progress, at most a frame of them.
         self._kept: list[Rows] = []
@@ -236,6 +239,7 @@ class Uplink:
                     failure = StreamError("connection_lost", "the service closed the stream")
                 except ConnectionClosed as error:
                     failure = _lost(error)
+                self.lost[self._opened.close_code] += 1
                 if self._backoff is None:
                     raise failure
                 await self._connect_again(self._backoff, failure)
@@ -316,6 +320,7 @@ class Uplink:
         except TimeoutError:
             raise StreamError("no_answer", f"no welcome came within {ANSWER_TIMEOUT_S:g} s", retry=True) from None
         except ConnectionClosed as error:
+            self.lost[connection.close_code] += 1
             raise _lost(error) from error
         if isinstance(answer, Error):
             raise StreamError(answer.code, answer.message)

@@ -88,7 +88,11 @@ class Settings(BaseSettings):
     message_bursts: int = Field(64, ge=1, description="most bursts in one message")
     credit_bursts: int = Field(128, ge=1, description="bursts that a client may have under way, unacknowledged")
     stream_frames: int = Field(1_000_000, ge=1, description="frames after which a stream is asked to go on elsewhere")
-    stream_s: float = Field(86_400.0, gt=0, description="seconds after which a stream is asked to go on elsewhere")
+    stream_s: float = Field(
+        86_400.0,
+        gt=0,
+        description="seconds after which a stream is asked to go on elsewhere; up to a tenth fewer, by chance",
+    )
     max_connections: int = Field(1000, ge=1, description="connections of any kind; more are closed at once")
     max_connections_per_address: int = Field(
         500, ge=1, description="of these, from one client address (IPv6: one /64) that is no trusted proxy"

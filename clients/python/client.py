@@ -5,6 +5,7 @@ with Client("http://127.0.0.1:8000") as client:
         print(report.decision.person, report.decision.p_person, report.rows_sent)
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
@@ -122,6 +123,11 @@ class AsyncClient:
         """How often the connection was made again."""
         return self._emitter.resumed
 
+    @property
+    def lost(self) -> Counter[int | None]:
+        """Connections lost by the code that they were closed with; 1006: without a close frame."""
+        return self._emitter.lost
+
     def photo(self, path: str | Path) -> Frame:
         """A photograph as a frame of the network's size."""
         return photo_frame(Path(path), self.geometry)
@@ -213,6 +219,11 @@ class Client:
     def resumed(self) -> int:
         """How often the connection was made again."""
         return self._client.resumed
+
+    @property
+    def lost(self) -> Counter[int | None]:
+        """Connections lost by the code that they were closed with; 1006: without a close frame."""
+        return self._client.lost
 
     def photo(self, path: str | Path) -> Frame:
         """A photograph as a frame of the network's size."""

@@ -21,7 +21,7 @@ A stream ends when a wait takes too long:
     its close frame to be answered               send_s         is cut off
     nothing: a message is being worked off       -
 
-and after `stream_s` or `stream_frames` a stream is always asked to leave.
+and after `life_s` or `stream_frames` a stream is always asked to leave.
 """
 
 import logging
@@ -66,6 +66,7 @@ class Conversation:
         name: name of the stream in the log.
         session: the stream's session, which understands messages.
         limits: bounds and times.
+        life_s: time after which the stream is asked to leave, seconds.
         clock: clock of the deadlines, seconds (`server.process.clock`).
         stopwatch: clock that measures work, seconds.
         behind: returns true if frames that begin now must be shed.
@@ -89,6 +90,7 @@ class Conversation:
         name: str,
         session: StreamSession,
         limits: Limits,
+        life_s: float,
         clock: Callable[[], float],
         stopwatch: Callable[[], float],
         behind: Callable[[], bool],
@@ -101,7 +103,7 @@ class Conversation:
         self.busy = False
         self.leaving: str | None = None
         self._heard_at = clock()
-        self._until = self._heard_at + limits.stream_s
+        self._until = self._heard_at + life_s
         self._leave_by = float("inf")
         self.paused = False
         # Start of the wait for the client to take answers.

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import random
 import secrets
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from server.errors import ServiceError
 from server.networks import Networks
@@ -20,6 +21,10 @@ from server.stream.session import StreamSession
 from server.stream.tokens import Tokens
 
 log = logging.getLogger(__name__)
+
+EARLIER: Final = 0.1
+"""Most of `stream_s` by which a stream is asked to leave early: those that came together, as after a deploy or the loss
+of a replica, don't all leave together."""
 
 
 class Shell(Protocol):
@@ -59,6 +64,7 @@ class Streams:
 
     Attributes:
         stopwatch: clock that measures work, seconds.
+        draw: returns a random number, 0 to below 1.
         load: load of the process.
         admission: decides who may open a stream.
         proxies: proxies whose `X-Forwarded-For` is believed.
@@ -73,6 +79,7 @@ class Streams:
         self.limits = settings.limits
         self.clock = clock
         self.stopwatch: Callable[[], float] = time.perf_counter
+        self.draw: Callable[[], float] = random.random
         self.load = LoopLoad(settings.shed_s, settings.busy_limit)
         self.admission = Admission(self.limits, self.load)
         self.proxies = Proxies(settings.trusted_proxies)
@@ -101,6 +108,7 @@ class Streams:
             name=name,
             session=StreamSession(self._networks, self.limits, self._tokens),
             limits=self.limits,
+            life_s=self.limits.stream_s * (1 - EARLIER * self.draw()),
             clock=self.clock,
             stopwatch=self.stopwatch,
             behind=lambda: self.load.behind,

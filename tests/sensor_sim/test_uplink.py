@@ -72,6 +72,7 @@ def test_a_frame_given_up_is_given_up_again_before_a_later_one_begins(position: 
                 await uplink.send(message)
             assert await anext(answers) == Sync(7)
             assert uplink.resumed == 1
+            assert uplink.lost == {1006: 1}
             await uplink.send(_rows(5, 1))
             await uplink.close()
 

@@ -146,8 +146,10 @@ class Transport(asyncio.Transport):
 
 
 def new_streams(networks: Networks, loop: VirtualLoop | None = None, **settings: Any) -> Streams:
-    """The streams of a process, whose clock is the loop's."""
-    return Streams(Settings(**settings), networks, Metrics(), ServiceClock(loop.time) if loop else ServiceClock())
+    """The streams of a process, whose clock is the loop's; each has all of `stream_s`."""
+    streams = Streams(Settings(**settings), networks, Metrics(), ServiceClock(loop.time) if loop else ServiceClock())
+    streams.draw = lambda: 0.0
+    return streams
 
 
 class Connection:
