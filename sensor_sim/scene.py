@@ -43,6 +43,23 @@ class StillScene:
 
 
 @dataclass(frozen=True, eq=False)
+class MaskedScene:
+    """A scene whose masked pixels are black, whatever is behind them.
+
+    Attributes:
+        scene: the scene behind.
+        covered: (H, W) bool, true where the mask covers.
+    """
+
+    scene: Scene
+    covered: npt.NDArray[np.bool_]
+
+    def rows(self, first_row: int, times_us: Times) -> Frame:
+        behind = self.scene.rows(first_row, times_us)
+        return np.where(self.covered[first_row : first_row + len(times_us), :, None], np.uint8(0), behind)
+
+
+@dataclass(frozen=True, eq=False)
 class PanningScene:
     """A picture that passes by sideways and turns back at its edges, as in a mirror.
 

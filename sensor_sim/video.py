@@ -10,6 +10,7 @@ import numpy as np
 
 from sensor_sim.burst import Frame, SensorGeometry
 from sensor_sim.scene import SceneError, Times
+from sensor_sim.window import Window
 
 KEPT_PICTURES = 32
 """Number of pictures kept, for rows that were exposed before the newest picture came: 4.8 MB at 210x240."""
@@ -32,6 +33,7 @@ class VideoScene:
     Args:
         source: a file, or a webcam's device such as /dev/video0.
         geometry: size to which pictures are scaled.
+        window: the part of the pictures that is shown; None: all of them.
         webcam: true if `source` is a device (Video4Linux). The device's first picture is the stream's time 0, and
             pictures are shown `WEBCAM_LAG_PICTURES` late.
 
@@ -44,12 +46,14 @@ class VideoScene:
         SceneError: PyAV is not installed, or the source can't be opened or holds no pictures.
     """
 
-    def __init__(self, source: str | Path, geometry: SensorGeometry, *, webcam: bool = False) -> None:
+    def __init__(
+        self, source: str | Path, geometry: SensorGeometry, window: Window | None = None, *, webcam: bool = False
+    ) -> None:
         try:
             import av
         except ImportError as error:
             raise SceneError("video needs PyAV; install the extra 'video': .venv/bin/pip install av") from error
-        self._source, self._geometry = str(source), geometry
+        self._source, self._geometry, self._window = str(source), geometry, window or Window()
         self._errors: tuple[type[Exception], ...] = (av.error.FFmpegError, OSError)
         try:
             self._container: Any = av.open(self._source, format=WEBCAM_FORMAT if webcam else None)
@@ -138,20 +142,20 @@ class VideoScene:
         start_us = (time_s - self._origin_s) * 1e6
         if self._pictures:
             start_us = max(start_us, self._pictures[-1][0])  # a damaged time stamp may lie before the one before it
-        self._pictures.append((start_us, _upright(picture, self._geometry)))
+        frame = self._window.frame(upright(picture), self._geometry.height, self._geometry.width)
+        self._pictures.append((start_us, frame))
 
 
-def _upright(picture: Any, geometry: SensorGeometry) -> Frame:
-    """A decoded picture at the sensor's size (H, W, 3), turned and mirrored as its display matrix says.
+def upright(picture: Any) -> Frame:
+    """Returns a decoded picture (h, w, 3) at its own size, turned and mirrored as its display matrix says.
 
     The matrix (ISO/IEC 14496-12, 6.2.2; 16.16 fixed point) sends column x and row y to a x + c y and b x + d y.
     """
-    size = [geometry.width, geometry.height]
     stored = picture.side_data.get("DISPLAYMATRIX")
     a, b, c, d = np.frombuffer(bytes(stored), np.int32)[[0, 1, 3, 4]].tolist() if stored else (1, 0, 0, 1)
     lying = abs(b) > abs(a)
-    pixels: Frame = picture.reformat(*(size[::-1] if lying else size), "rgb24").to_ndarray()
+    pixels: Frame = picture.to_ndarray(format="rgb24")
     if lying:
         pixels = pixels.swapaxes(0, 1)
     columns, rows = (c, b) if lying else (a, d)
-    return np.ascontiguousarray(pixels[:: -1 if rows < 0 else 1, :: -1 if columns < 0 else 1])
+    return pixels[:: -1 if rows < 0 else 1, :: -1 if columns < 0 else 1]

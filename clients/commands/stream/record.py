@@ -41,12 +41,16 @@ def record(
     from sensor_sim.profiles import ProfileError
     from sensor_sim.recording import Recorder
     from sensor_sim.scene import SceneError
+    from sensor_sim.window import WindowError
 
     check_outputs(overwrite=overwrite, out=out)
     frames, faults, start_us, pixels_bytes = 0, 0, 0.0, 0
-    with failing_on(ProfileError, SceneError, SourceError, ValueError):
+    with failing_on(ProfileError, SceneError, SourceError, WindowError, ValueError):
         geometry = geometry_of(variant, sensor)
-        with Filming(scene, sensor, geometry) as filming:
+        window, *more = scene.windows()
+        if more:
+            raise WindowError("a recording holds one stream: name one --crop, or record each region by itself")
+        with Filming(scene, sensor, geometry, window) as filming:
             settings = {
                 "choice": asdict(sensor),
                 "sensor": asdict(sensor.config(geometry)),
@@ -54,6 +58,8 @@ def record(
                     "name": scene.scene or "photo",
                     "files": list(scene.sources or []),
                     "speed_px_s": scene.speed_px_s,
+                    "masks": list(scene.mask or []),
+                    "region": (scene.crop or [""])[0],
                 },
             }
             timing = filming.timing

@@ -9,7 +9,7 @@ import typer
 from clients.commands.console import failing_on
 from clients.commands.policy import PolicyChoice
 from clients.commands.service import ServiceChoice
-from clients.commands.stream.sending import OutputChoice, send
+from clients.commands.stream.sending import Feed, OutputChoice, send
 from clients.commands.stream.sensor_options import LINK, LinkChoice
 from clients.commands.takes import takes
 
@@ -37,7 +37,7 @@ def replay(
         rascanet replay walk.rscn --virtual-time --json
     """
     from clients.commands.stream.scenes import Shot
-    from clients.python.client import Client
+    from clients.python.client import AsyncClient
     from sensor_sim.recording import Recording, RecordingError
 
     output.check()
@@ -45,7 +45,7 @@ def replay(
         recorded = Recording(recording)
         recorded.check()  # nothing of a broken file is sent
         client = partial(
-            Client,
+            AsyncClient,
             service.url,
             f"{recorded.geometry.height}x{recorded.geometry.width}",
             policy=policy.wanted(),
@@ -56,4 +56,4 @@ def replay(
             link=link.conditions(seed),
         )
         shots = (Shot(f"frame {frame.frame_id}", frame.read, frame.start_us) for frame in recorded.frames())
-        send(shots, output, client)
+        send([Feed("", shots, client)], output)

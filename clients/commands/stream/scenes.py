@@ -8,16 +8,28 @@ from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
+
 from clients.commands.console import need, say
 from clients.commands.sources import Picture, check_paths, matches, pictures
 from clients.commands.stream.sensor_options import SCENES, SceneChoice, SensorChoice
-from model.picture import USUAL_LIMITS, PictureError, decode_frame
+from model.picture import USUAL_LIMITS, PictureError, decode_picture
 from sensor_sim.burst import Frame, Rows, SensorGeometry
 from sensor_sim.camera import Camera
 from sensor_sim.charts import CHARTS, chart
 from sensor_sim.readout import Reader, ReadoutTiming
-from sensor_sim.scene import Scene, SceneError, StillScene, Times, panning_photo, sample_photos, sprite_over
+from sensor_sim.scene import (
+    MaskedScene,
+    Scene,
+    SceneError,
+    StillScene,
+    Times,
+    panning_photo,
+    sample_photos,
+    sprite_over,
+)
 from sensor_sim.video import VideoScene
+from sensor_sim.window import Window
 from server.errors import ServiceError
 
 WEBCAM: Final = "webcam"
@@ -104,6 +116,7 @@ class Filming:
         scene: the scene of every frame.
         sensor: the sensor.
         geometry: geometry of the frames.
+        window: the part of every picture that is shown; None: all of it.
         repeat: true if the sources are shown over and over.
 
     Attributes:
@@ -116,19 +129,29 @@ class Filming:
     """
 
     def __init__(
-        self, scene: SceneChoice, sensor: SensorChoice, geometry: SensorGeometry, *, repeat: bool = False
+        self,
+        scene: SceneChoice,
+        sensor: SensorChoice,
+        geometry: SensorGeometry,
+        window: Window | None = None,
+        *,
+        repeat: bool = False,
     ) -> None:
         if scene.scene not in (None, *SCENES):
             raise SceneError(f"there is no scene {scene.scene!r}; there is {', '.join(SCENES)}")
         sources = [*(scene.sources or []), *(map(str, sample_photos()) if scene.samples else [])]
         check_paths(source for source in sources if source != WEBCAM and not source.startswith(DEVICES))
         self._scene, self._geometry, self._repeat = scene, geometry, repeat
+        self._window = window or Window()
         self._parts = list(_parts(sources, scene.scene))
         if not self._parts:
             raise SceneError("name photographs, videos or a webcam, or --samples (needs the extra 'samples')")
         self._first_film: VideoScene | None = None
         self._film: VideoScene | None = None  # the one that is open; there is one at a time
         self.timing: ReadoutTiming = sensor.timing(geometry)
+        drawn = [part.kind for part in self._parts if part.kind not in ("photo", *MOVING)]
+        if self._window.region and drawn:
+            raise SceneError(f"a region is cut out of photographs, videos and cameras, not of the scene {drawn[0]!r}")
         films = [part for part in self._parts if part.kind in MOVING]
         if films:
             need("av")
@@ -181,6 +204,8 @@ class Filming:
             yield from self._film_shots(part)
         else:
             scene, name = self._moving(part)
+            if self._window.masks:
+                scene = MaskedScene(scene, self._window.covered(self._geometry.height, self._geometry.width))
             camera = self._sensor.camera(scene, self._geometry)
             for number in itertools.count():
                 yield Shot(f"{name} {number}", camera)
@@ -188,8 +213,8 @@ class Filming:
     def _photo(self, picture: Picture) -> Shot:
         name = PurePath(picture.name).name
         try:
-            content = picture.read(USUAL_LIMITS.most_bytes)
-            frame = decode_frame(content, self._geometry.height, self._geometry.width)
+            whole = np.asarray(decode_picture(picture.read(USUAL_LIMITS.most_bytes)))
+            frame = self._window.frame(whole, self._geometry.height, self._geometry.width)
         except (ServiceError, PictureError) as error:
             return Shot(name, None, fault=f"{picture.name}: {error}")
         return Shot(name, self._sensor.camera(StillScene(frame), self._geometry))
@@ -215,7 +240,7 @@ class Filming:
             say(f"{name}: {film.damaged_packets} damaged parts of the film were skipped")
 
     def _opened(self, part: _Part) -> VideoScene:
-        self._film = VideoScene(part.sources[0], self._geometry, webcam=part.kind == "webcam")
+        self._film = VideoScene(part.sources[0], self._geometry, self._window, webcam=part.kind == "webcam")
         return self._film
 
     def _moving(self, part: _Part) -> tuple[Scene, str]:

@@ -1,13 +1,15 @@
-"""One stream of a command: shots to the service, a view of them, and the account."""
+"""Streams of a command: shots to the service, a view of them, and the account."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import anyio.to_thread
+import msgspec
 import typer
 
 from clients.commands.console import INTERRUPTED, SOME_FAILED, console, fail, failing_on
@@ -19,8 +21,8 @@ from clients.python.presence import Presence
 from sensor_sim.wire import encode
 
 if TYPE_CHECKING:
-    from clients.python.client import Client
-    from sensor_sim.ledger import FrameLedger, FrameReport, StreamLedger
+    from clients.python.client import AsyncClient
+    from sensor_sim.ledger import FrameReport, StreamLedger
 
 PANEL: Final = "Output"
 MOST_IN_TABLE: Final = 32
@@ -73,104 +75,165 @@ class OutputChoice:
         """Ends the command where it would write over a file."""
         check_outputs(overwrite=self.overwrite, ledger=self.ledger)
 
-    def view(self) -> PlainView:
-        """Returns what shows the stream: live on a terminal."""
+    def view(self, region: str, *, alone: bool) -> PlainView:
+        """Returns what shows the stream of a region: live on a terminal, where the stream is alone there."""
         if self.as_json:
-            return JsonView()
-        return LiveView(console) if console.is_terminal and not self.bursts else PlainView(bursts=self.bursts)
+            return JsonView(region)
+        moving = alone and console.is_terminal and not self.bursts
+        return LiveView(console, region) if moving else PlainView(region, bursts=self.bursts)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One stream to come.
+
+    Attributes:
+        region: name of the region that the stream shows; empty for a whole picture.
+        shots: the frames; those that can't be shown are named and counted.
+        open_client: makes the client, from `clock` and `observer`.
+    """
+
+    region: str
+    shots: Iterator[Shot]
+    open_client: "Callable[..., AsyncClient]"
 
 
 @dataclass(slots=True)
 class _Account:
-    """Results of the shots so far."""
+    """Results of the shots of all streams so far."""
 
     totals: Totals = field(default_factory=Totals)
     reports: "list[tuple[str, FrameReport]]" = field(default_factory=list)
     faults: int = 0
     interrupted: bool = False
+    burst_rows: int = 1
+    """Rows of a burst; all streams of a command have one geometry."""
 
 
-def send(shots: Iterator[Shot], output: OutputChoice, open_client: "Callable[..., Client]") -> None:
+def send(feeds: Sequence[Feed], output: OutputChoice) -> None:
     """Streams shots, shows them and what turns over them, keeps the ledger, and ends with the sums.
 
-    Args:
-        shots: the frames; those that can't be shown are named and counted.
-        output: lines to show and files to keep.
-        open_client: makes the client, from `clock` and `observer`.
+    Several streams run side by side; each has its own connection, presence and ledger's account.
 
     Raises:
-        typer.Exit: some could not be shown, or the stream was interrupted.
+        typer.Exit: some shots could not be shown, or the streams were interrupted.
     """
-    from sensor_sim.clock import VirtualClock
     from sensor_sim.ledger import EnergyError, StreamLedger, read_energy
     from sensor_sim.profiles import ProfileError
     from sensor_sim.scene import SceneError
     from sensor_sim.uplink import StreamError
 
-    view, account = output.view(), _Account()
-    presence = Presence() if output.events else None
+    account = _Account()
     with failing_on(StreamError, SceneError, ProfileError, EnergyError, ValueError):
-        stream_ledger = StreamLedger(read_energy(output.energy) if output.energy else None)
-        first = next(shots, None)  # a scene that can't be shown is told before the service is asked
-        if first is None:
+        energy = read_energy(output.energy) if output.energy else None
+        # A scene that can't be shown is told before the service is asked.
+        firsts = [first for feed in feeds if (first := next(feed.shots, None))]
+        if len(firsts) < len(feeds):
             fail("there are no frames to send")
-        client = open_client(clock=VirtualClock() if output.virtual_time else None, observer=view.observe)
-        burst_rows = 1
-        try:
-            with _ledger_lines(output.ledger, stream_ledger) as enter, view, client:
-                burst_rows = client.geometry.burst_rows
-                for shot in chain([first], shots):
-                    _send_one(shot, client, view, enter, account, presence)
-                summary = client.end()
-        except KeyboardInterrupt:
-            account.interrupted = True
-    if output.as_json:
-        if not account.interrupted:
-            print(encode(summary))
-    else:
-        _tell(account, burst_rows)
+        with _ledger_lines(output.ledger) as enter:
+            alone = len(feeds) == 1
+            streams = [_Stream(feed, output, StreamLedger(energy), enter, account, alone=alone) for feed in feeds]
+            try:
+                asyncio.run(_run_all(streams, firsts))
+            except KeyboardInterrupt:
+                account.interrupted = True
+    if not output.as_json:
+        _tell(account)
     if account.interrupted:
         raise typer.Exit(INTERRUPTED)
     if account.faults:
         raise typer.Exit(SOME_FAILED)
 
 
-def _send_one(
-    shot: Shot,
-    client: "Client",
-    view: PlainView,
-    enter: "Callable[[str, FrameLedger], None]",
-    account: _Account,
-    presence: Presence | None,
-) -> None:
-    from sensor_sim.emitter import FrameLostError
+class _Stream:
+    """One stream, its view and its account.
 
-    if shot.reader is None:
-        view.fault(shot.name, shot.fault)
-        account.faults += 1
-        return
-    view.begin(shot.name, client.geometry)
-    rows = client.geometry.burst_rows
+    Args:
+        feed: the stream to come.
+        output: lines to show.
+        ledger: account of the stream.
+        enter: takes an entry into the ledger's file.
+        account: account of all streams.
+        alone: true if the command has no other stream.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        output: OutputChoice,
+        ledger: "StreamLedger",
+        enter: Callable[[dict[str, object]], None],
+        account: _Account,
+        *,
+        alone: bool,
+    ) -> None:
+        self._feed, self._output, self._ledger, self._account = feed, output, ledger, account
+        self._view = output.view(feed.region, alone=alone)
+        self._presence = Presence() if output.events else None
+        self._told: dict[str, object] = {"region": feed.region} if feed.region else {}
+        self._enter = enter
+
+    async def run(self, first: Shot) -> None:
+        """Streams the first shot and all that come after it."""
+        from sensor_sim.clock import VirtualClock
+
+        clock = VirtualClock() if self._output.virtual_time else None
+        try:
+            with self._view:
+                async with self._feed.open_client(clock=clock, observer=self._view.observe) as client:
+                    self._account.burst_rows = client.geometry.burst_rows
+                    shot: Shot | None = first
+                    while shot:
+                        await self._send(shot, client)
+                        # A thread waits for the next picture; the connection lives on meanwhile.
+                        shot = await anyio.to_thread.run_sync(next, self._feed.shots, None)
+                    summary = await client.end()
+        finally:
+            self._enter(self._told | self._ledger.total())
+        if self._output.as_json:
+            print(json.dumps(self._told | msgspec.json.decode(encode(summary))))
+
+    async def _send(self, shot: Shot, client: "AsyncClient") -> None:
+        from sensor_sim.emitter import FrameLostError
+
+        view, totals, rows = self._view, self._account.totals, client.geometry.burst_rows
+        if shot.reader is None:
+            view.fault(shot.name, shot.fault)
+            self._account.faults += 1
+            return
+        view.begin(shot.name, client.geometry)
+        told: dict[str, object] = {"photo": shot.name} | self._told
+        try:
+            report = await client.emit(shot.reader, shot.start_us)
+        except FrameLostError as lost:
+            view.lost(lost.ledger, lost.reason)
+            self._enter(told | self._ledger.add(lost.ledger))
+            totals.add(lost.ledger, None, rows)
+            return
+        view.end(report)
+        turned = self._presence.add(report.decision.p_person, report.start_us / 1e6) if self._presence else None
+        if turned:
+            view.turned(turned)
+        if len(self._account.reports) <= MOST_IN_TABLE:
+            self._account.reports.append((view.name, report))
+        totals.add(report, report.decision, rows)
+        self._enter(told | self._ledger.add(report))
+
+
+async def _run_all(streams: Sequence[_Stream], firsts: Sequence[Shot]) -> None:
+    """Runs streams side by side; an error of one ends the others."""
+    running = [asyncio.create_task(stream.run(first)) for stream, first in zip(streams, firsts, strict=True)]
     try:
-        report = client.emit(shot.reader, shot.start_us)
-    except FrameLostError as lost:
-        view.lost(lost.ledger, lost.reason)
-        enter(shot.name, lost.ledger)
-        account.totals.add(lost.ledger, None, rows)
-        return
-    view.end(report)
-    turned = presence.add(report.decision.p_person, report.start_us / 1e6) if presence else None
-    if turned:
-        view.turned(turned)
-    if len(account.reports) <= MOST_IN_TABLE:
-        account.reports.append((shot.name, report))
-    account.totals.add(report, report.decision, rows)
-    enter(shot.name, report)
+        await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
-def _tell(account: _Account, burst_rows: int) -> None:
+def _tell(account: _Account) -> None:
     if 0 < len(account.reports) <= MOST_IN_TABLE:
-        result_table(account.reports, burst_rows).show(console)
+        result_table(account.reports, account.burst_rows).show(console)
     lines = account.totals.lines()
     if account.faults:
         lines.append(f"{account.faults} could not be read")
@@ -179,17 +242,12 @@ def _tell(account: _Account, burst_rows: int) -> None:
 
 
 @contextmanager
-def _ledger_lines(path: Path | None, account: "StreamLedger") -> "Iterator[Callable[[str, FrameLedger], None]]":
-    """Takes frames into the account and writes a line each; ends with the stream's, however the stream ended."""
+def _ledger_lines(path: Path | None) -> Iterator[Callable[[dict[str, object]], None]]:
+    """Takes entries and writes a line each, where there is a file."""
     with naming(path) if path else nullcontext(), open_text(path, "w") if path else nullcontext() as lines:
 
-        def enter(name: str, frame: "FrameLedger") -> None:
-            entry = account.add(frame)
+        def enter(entry: dict[str, object]) -> None:
             if lines:
-                print(json.dumps({"photo": name} | entry), file=lines, flush=True)
+                print(json.dumps(entry), file=lines, flush=True)
 
-        try:
-            yield enter
-        finally:
-            if lines:
-                print(json.dumps(account.total()), file=lines, flush=True)
+        yield enter

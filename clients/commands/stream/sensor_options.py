@@ -13,9 +13,11 @@ from sensor_sim.profiles import PROFILES, Profile, ProfileError, Registers, find
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.scene import Scene
 from sensor_sim.sensor import PRESETS, SensorConfig
+from sensor_sim.window import Window, WindowError, parse_mask, parse_region
 
 DEFAULT_LINE_TIME_US: Final = ReadoutTiming().line_time_us
 SCENES: Final = ("photo", "pan", "sprite", "video", "webcam", *CHARTS)
+MOST_REGIONS: Final = 16
 SCENE, SENSOR, LINK = "Scene", "Sensor", "Link between sensor and service"
 
 
@@ -62,6 +64,43 @@ class SceneChoice:
             help="speed of a panning photograph or a sprite, columns a second",
         ),
     ] = 200.0
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="AREA",
+            rich_help_panel=SCENE,
+            show_default=False,
+            help="area that no stream shows: x,y,width,height or a polygon's x1,y1,x2,y2,x3,y3,... in percent of the "
+            "picture, or a picture whose black parts cover; several together",
+        ),
+    ] = None
+    crop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--crop",
+            metavar="NAME=X,Y,W,H",
+            rich_help_panel=SCENE,
+            show_default=False,
+            help="region with a stream and a presence of its own, in percent of the picture; several, a stream each",
+        ),
+    ] = None
+
+    def windows(self) -> list[Window]:
+        """Returns the window of each stream: one for each region, or one of the whole picture.
+
+        Raises:
+            WindowError: a mask or a region that can't be, or two regions of one name.
+        """
+        masks = tuple(parse_mask(text) for text in self.mask or ())
+        regions = [parse_region(text) for text in self.crop or ()]
+        names = [name for name, _ in regions]
+        for name in names:
+            if names.count(name) > 1:
+                raise WindowError(f"crop {name}: two regions have this name")
+        if len(regions) > MOST_REGIONS:
+            raise WindowError(f"{len(regions)} regions are more than the {MOST_REGIONS} that one command streams")
+        return [Window(name, region, masks) for name, region in regions] or [Window(masks=masks)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """`rascanet stream`: what a simulated sensor sees, to a service, burst by burst."""
 
+from contextlib import ExitStack
 from functools import partial
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from clients.commands.console import failing_on
 from clients.commands.policy import PolicyChoice, Variant
 from clients.commands.service import ServiceChoice
-from clients.commands.stream.sending import OutputChoice, send
+from clients.commands.stream.sending import Feed, OutputChoice, send
 from clients.commands.stream.sensor_options import LinkChoice, SceneChoice, SensorChoice
 from clients.commands.takes import takes
 from model.config import DEFAULT_VARIANT
@@ -39,20 +40,24 @@ def stream(
         rascanet stream film.mp4 --events
         rascanet stream --samples --policy never
         rascanet stream webcam --repeat
+        rascanet stream hall.mp4 --mask 0,0,30,100 --crop door=50,0,25,100 --crop desk=75,0,25,100 --events
     """
     from clients.commands.sources import SourceError
     from clients.commands.stream.scenes import Filming, geometry_of
-    from clients.python.client import Client
+    from clients.python.client import AsyncClient
     from sensor_sim.profiles import ProfileError
     from sensor_sim.scene import SceneError
+    from sensor_sim.window import WindowError
 
     output.check()
-    with failing_on(ProfileError, SceneError, SourceError, ValueError):
+    with failing_on(ProfileError, SceneError, SourceError, WindowError, ValueError), ExitStack() as stack:
         wanted = policy.wanted()
         geometry = geometry_of(variant, sensor)
-        with Filming(scene, sensor, geometry, repeat=repeat) as filming:
+        feeds = []
+        for window in scene.windows():
+            filming = stack.enter_context(Filming(scene, sensor, geometry, window, repeat=repeat))
             client = partial(
-                Client,
+                AsyncClient,
                 service.url,
                 variant,
                 policy=wanted,
@@ -62,4 +67,5 @@ def stream(
                 timing=filming.timing,
                 link=link.conditions(sensor.seed),
             )
-            send(filming.shots(), output, client)
+            feeds.append(Feed(window.name, filming.shots(), client))
+        send(feeds, output)

@@ -33,10 +33,16 @@ class PlainView:
     """A line a frame, for logs and pipes.
 
     Args:
+        region: name of the region that the stream shows, with which every line begins; empty: none.
         bursts: a line for each burst too.
+
+    Attributes:
+        name: name of the frame, behind that of its region.
     """
 
-    def __init__(self, *, bursts: bool = False) -> None:
+    def __init__(self, region: str = "", *, bursts: bool = False) -> None:
+        self.region = region
+        self._place = f"{shown(region)}: " if region else ""
         self.name = ""
         self.geometry = SensorGeometry(5, 16)
         self._bursts = bursts
@@ -51,7 +57,7 @@ class PlainView:
 
     def begin(self, name: str, geometry: SensorGeometry) -> None:
         """Takes the name of the frame that is about to be read."""
-        self.name, self.geometry = name, geometry
+        self.name, self.geometry = self._place + name, geometry
 
     def observe(self, event: Observation) -> None:
         """Takes what happened to the frame."""
@@ -73,7 +79,7 @@ class PlainView:
 
     def turned(self, event: PresenceEvent) -> None:
         """Takes that a person appeared or left."""
-        print(event_words(event), flush=True)
+        print(self._place + event_words(event), flush=True)
 
     def lost(self, ledger: FrameLedger, who: str) -> None:
         """Takes that the link lost the frame, or the service did not look at it."""
@@ -81,14 +87,18 @@ class PlainView:
 
     def fault(self, name: str, reason: str) -> None:
         """Takes that a frame can't be shown to the sensor."""
-        say(reason if name in reason else f"{name}: {reason}")
+        say(self._place + (reason if name in reason else f"{name}: {reason}"))
 
     def _line(self, text: str) -> None:
         print(f"{shown(self.name)}: {text}", flush=True)
 
 
 class JsonView(PlainView):
-    """Every message of the service as a JSON object a line, with the picture's name."""
+    """Every message of the service as a JSON object a line, with the names of picture and region."""
+
+    def begin(self, name: str, geometry: SensorGeometry) -> None:
+        """Takes the name of the frame that is about to be read."""
+        self.name, self.geometry = name, geometry
 
     def observe(self, event: Observation) -> None:
         """Takes what happened to the frame."""
@@ -108,14 +118,15 @@ class JsonView(PlainView):
         self._print({"type": "lost"} | msgspec.to_builtins(ledger))
 
     def _print(self, content: dict[str, object]) -> None:
-        print(json.dumps({"photo": self.name} | content), flush=True)
+        region = {"region": self.region} if self.region else {}
+        print(json.dumps({"photo": self.name} | region | content), flush=True)
 
 
 class LiveView(PlainView):
     """One line that moves: the rows read, and P(person) as a bar and a figure."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__()
+    def __init__(self, console: Console, region: str = "") -> None:
+        super().__init__(region)
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._marks: list[str] = []
         self._p_person: float | None = None
@@ -150,7 +161,7 @@ class LiveView(PlainView):
 
     def turned(self, event: PresenceEvent) -> None:
         """Takes that a person appeared or left."""
-        self._live.console.print(Text(event_words(event), "bold"))
+        self._live.console.print(Text(self._place + event_words(event), "bold"))
 
     def lost(self, ledger: FrameLedger, who: str) -> None:
         """Takes that the link lost the frame, or the service did not look at it."""

@@ -10,11 +10,16 @@ from typer.testing import CliRunner, Result
 from clients.commands.main import app
 from clients.commands.stream.scenes import geometry_of
 from clients.commands.stream.sensor_options import SensorChoice
-from clients.python.client import Client
+from clients.python.client import AsyncClient
+from model.exit_policy import parse_policy
+from model.picture import decode_frame
+from model.scan import scan_frame
 from sensor_sim.profiles import PROFILES, ProfileError
 from sensor_sim.recording import Recording
 from sensor_sim.sensor import PRESETS
 from sensor_sim.uplink import StreamError
+from sensor_sim.window import Rectangle
+from server.networks import ServedNetwork
 from tests.networks import SMALL
 
 AT_ONCE = ("--exit-threshold", 1e-6, "--skip-threshold", 0)
@@ -89,16 +94,16 @@ def test_the_ledger_is_whole_when_a_stream_breaks_off(
     service_url: str, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.jsonl"
-    emit = Client.emit
+    emit = AsyncClient.emit
 
-    def once(client: Client, *arguments: Any) -> Any:
-        monkeypatch.setattr(Client, "emit", broken)
+    def once(client: AsyncClient, *arguments: Any) -> Any:
+        monkeypatch.setattr(AsyncClient, "emit", broken)
         return emit(client, *arguments)
 
     def broken(*_: Any) -> Any:
         raise StreamError("connection_lost", "the line was cut")
 
-    monkeypatch.setattr(Client, "emit", once)
+    monkeypatch.setattr(AsyncClient, "emit", once)
     options = ("--url", service_url, "--variant", SMALL.name, "--virtual-time", "--ledger", out)
     done = _run("stream", photo, photo, *options)
     assert done.exit_code == 2
@@ -109,14 +114,14 @@ def test_the_ledger_is_whole_when_a_stream_breaks_off(
 def test_an_interruption_ends_with_the_sums_so_far(
     service_url: str, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    emit, calls = Client.emit, iter(range(3))
+    emit, calls = AsyncClient.emit, iter(range(3))
 
-    def twice(client: Client, *arguments: Any) -> Any:
+    def twice(client: AsyncClient, *arguments: Any) -> Any:
         if next(calls) == 2:
             raise KeyboardInterrupt
         return emit(client, *arguments)
 
-    monkeypatch.setattr(Client, "emit", twice)
+    monkeypatch.setattr(AsyncClient, "emit", twice)
     done = _run("stream", photo, "--repeat", "--url", service_url, "--variant", SMALL.name, "--virtual-time")
     assert done.exit_code == 130
     assert "2 frames: " in done.stdout
@@ -156,7 +161,7 @@ def test_a_replayed_recording_is_decided_as_the_stream_was(service_url: str, pho
     assert done.exit_code == 0, done.output
     assert "3 frames" in done.stdout
     config = Recording(recording).config
-    assert config["scene"] == {"name": "pan", "files": [str(photo)], "speed_px_s": 200.0}
+    assert config["scene"] == {"name": "pan", "files": [str(photo)], "speed_px_s": 200.0, "masks": [], "region": ""}
     assert config["sensor"]["exposure_us"] == pytest.approx(100 * PROFILES["hm01b0-qqvga"].line_time_us)
     common = ("--url", service_url, "--virtual-time", "--json", "--latency-ms", 2, "--jitter-ms", 3)
     streamed = _run("stream", photo, *sensor, *scene, *common)
@@ -227,3 +232,63 @@ def test_registers_and_binning_change_the_sensor() -> None:
     assert chosen.timing(geometry).frame_period_us == pytest.approx(300 * profile.line_time_us)
     with pytest.raises(ProfileError, match="longer than a frame"):
         SensorChoice("dusk", frame_rate=60).config(geometry)
+
+
+def test_regions_decide_as_files_of_the_same_parts_do(
+    service_url: str, photo: Path, tmp_path: Path, models: dict[str, ServedNetwork]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    regions = {"left": (0, 0, 50, 100), "corner": (48, 50, 52, 50)}
+    crops = [
+        option for name, region in regions.items() for option in ("--crop", f"{name}={','.join(map(str, region))}")
+    ]
+    options = ("--url", service_url, "--variant", SMALL.name, "--virtual-time", "--json", "--ledger", out)
+    done = _run("stream", photo, photo, *crops, *options, "--policy", "never")
+    assert done.exit_code == 0, done.output
+    lines, ledger = _lines(done.stdout), _lines(out.read_text())
+    for name, region in regions.items():
+        part = tmp_path / f"{name}.png"
+        with Image.open(photo) as image:
+            image.crop(Rectangle(*region).box(image.height, image.width)).save(part)
+        frame = decode_frame(part.read_bytes(), SMALL.height, SMALL.width)
+        expected = scan_frame(models[SMALL.name].runtime, frame, parse_policy({"name": "never"})).p_person
+        said = [line for line in lines if line.get("region") == name]
+        assert [line["decision"]["p_person"] for line in said if line["type"] == "report"] == [expected] * 2
+        assert [line["frames"] for line in said if line["type"] == "summary"] == [2]
+        kept = [line for line in ledger if line["region"] == name]
+        assert [line["type"] for line in kept] == ["frame", "frame", "stream"]
+    plain = _run("stream", photo, *crops, "--url", service_url, "--variant", SMALL.name, "--virtual-time")
+    assert "left: photo.png: " in plain.stdout
+    assert "2 frames: " in plain.stdout
+
+
+@pytest.mark.parametrize("scene", [("PHOTO",), ("PHOTO", "--scene", "pan"), ("--scene", "street")])
+def test_a_masked_half_is_black_in_what_is_sent(photo: Path, tmp_path: Path, scene: tuple[str, ...]) -> None:
+    out = tmp_path / "out"
+    sources = [str(photo) if part == "PHOTO" else part for part in scene]
+    done = _run("record", *sources, "--out", out, "--variant", SMALL.name, "--mask", "0,0,50,100")
+    assert done.exit_code == 0, done.output
+    recording = Recording(out)
+    (frame,) = recording.frames()
+    rows = np.concatenate([burst.rows for burst in frame.bursts])
+    assert not rows[:, : SMALL.width // 2 - 1].any()  # of the column at the border, a part is seen
+    assert rows[:, SMALL.width // 2 + 1 :].any()
+    assert recording.config["scene"]["masks"] == ["0,0,50,100"]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--crop", "a=0,0,50,50", "--crop", "a=50,0,50,50"), "two regions have this name"),
+        (("--crop", "a=0,0,50,50", "--crop", "b=50,0,50,50"), "a recording holds one stream"),
+        (("--crop", "a=0,0,50,50", "--scene", "pan"), "not of the scene 'pan'"),
+        (("--mask", "0,0,50"), "mask 0,0,50: expected"),
+        (("--mask", "missing.png"), "mask missing.png: no such file"),
+    ],
+)
+def test_a_window_that_can_t_be_is_told_in_a_line(
+    photo: Path, tmp_path: Path, options: tuple[str, ...], complaint: str
+) -> None:
+    done = _run("record", photo, "--out", tmp_path / "out", "--variant", SMALL.name, *options)
+    assert done.exit_code == 2, done.output
+    assert complaint in done.stderr
