@@ -28,7 +28,7 @@ A frame is over when it is *decided* (the policy exits, or the last burst is pro
 *given up* without a decision, by the client or by a service that is behind.
 """
 
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 import numpy as np
@@ -39,6 +39,9 @@ from model.scan import FrameScan
 from model.step import Hidden, Pixels, StepResult, StepRuntime
 from sensor_sim.burst import PixelFormat, Rows
 from server.errors import ServiceError
+
+RGB8: Final = PixelFormat.RGB8
+"""Looked up once: an enumeration's members are slow to find."""
 
 BurstOutcome = tuple[int, float, float, int | None]
 """A processed burst: its index, P(person) and confidence after it (0..1), and the burst that the policy skips next, or
@@ -117,7 +120,7 @@ class FrameInProgress:
             ServiceError: `wrong_geometry`, `out_of_order`; the frame is then unchanged.
         """
         count, width, _ = rows.rows.shape
-        raw = rows.pixel_format is not PixelFormat.RGB8
+        raw = rows.pixel_format is not RGB8
         if raw:
             count -= 2 * rows.pixel_format.halo_rows
         if width != self._width or count != rows.bursts * self._burst_rows:
@@ -170,7 +173,8 @@ class FrameInProgress:
         self.last = result
         self.compute_us += compute_us
         outcomes = []
-        for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
+        outputs = result.outputs
+        for p_person, confidence in zip(outputs[3::4], outputs[2::4]):  # noqa: B905 - as many of each
             skipped = scan.advance(p_person, confidence)
             outcomes.append((scan.last_burst, p_person, confidence, skipped))
         self.over = scan.decided

@@ -12,7 +12,7 @@ from server.errors import before_upgrade, closing
 from server.http.access import BEARER_SUBPROTOCOL
 from server.stream.session import LEGAL
 
-_FROM_CLIENT: Final = {TYPE_OF[kind] for _, kind in LEGAL}
+_FROM_CLIENT: Final = {TYPE_OF[kind] for legal in LEGAL.values() for kind in legal}
 _ECHOED: Final = "sync"
 _HEADER_FIELDS: Final = (
     "version", "pixel format", "rows in the message", "frame id", "first burst", "number of bursts", "row bytes",

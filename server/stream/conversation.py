@@ -41,6 +41,9 @@ TURN_S: Final = 0.002
 PAUSE_S: Final = TURN_S / 10
 """Pause after which a stream begins a new turn: messages of one read arrive together, so others had a turn between."""
 
+ENDED: Final = Phase.ENDED
+"""Looked up once: an enumeration's members are slow to find."""
+
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 
@@ -166,7 +169,7 @@ class Conversation:
             return self._fail()
         self._opened = True
         texts = [encode_control(reply) for reply in replies] if replies else []
-        if self.session.phase is Phase.ENDED:
+        if self.session.phase is ENDED:
             self.end(Ending("end", NORMAL))
             return texts
         self.busy = True

@@ -53,13 +53,15 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-LEGAL: dict[tuple[Phase, type[Message]], Phase] = {
-    (Phase.OPENING, Hello): Phase.STREAMING,
-    (Phase.OPENING, Resume): Phase.STREAMING,
-    (Phase.STREAMING, Rows): Phase.STREAMING,
-    (Phase.STREAMING, Abandon): Phase.STREAMING,
-    (Phase.STREAMING, Sync): Phase.STREAMING,
-    (Phase.STREAMING, End): Phase.ENDED,
+LEGAL: dict[Phase, dict[type[Message], Phase]] = {
+    Phase.OPENING: {Hello: Phase.STREAMING, Resume: Phase.STREAMING},
+    Phase.STREAMING: {
+        Rows: Phase.STREAMING,
+        Abandon: Phase.STREAMING,
+        Sync: Phase.STREAMING,
+        End: Phase.ENDED,
+    },
+    Phase.ENDED: {},
 }
 """The legal messages of each phase, and the phase that each leads to."""
 
@@ -78,14 +80,16 @@ class StreamSession:
     """
 
     __slots__ = (
-        "_checkpoint_every", "_credit_limit", "_frame", "_frame_id", "_hello", "_limits", "_network", "_networks",
-        "_pixel_format", "_policy", "_progress_every", "_tokens", "_totals",
+        "_checkpoint_every", "_credit_limit", "_frame", "_frame_id", "_hello", "_legal", "_limits", "_network",
+        "_networks", "_pixel_format", "_policy", "_progress_every", "_tokens", "_totals",
         "bursts", "frames", "phase", "shed",
     )  # fmt: skip
 
     def __init__(self, networks: Networks, limits: Limits, tokens: Tokens | None) -> None:
         self._networks, self._limits, self._tokens = networks, limits, tokens
         self.phase = Phase.OPENING
+        # The legal messages of the phase: an enumeration's hash is slow, and every burst would ask for it.
+        self._legal = LEGAL[self.phase]
         self.frames = self.shed = self.bursts = 0
         # Bursts that the client may have sent in total.
         self._credit_limit = limits.credit_bursts
@@ -150,9 +154,9 @@ class StreamSession:
         Raises:
             ServiceError: the message is not legal now; the session is then unchanged.
         """
-        phase = LEGAL.get((self.phase, type(message)))
+        phase = self._legal.get(type(message))
         if phase is None:
-            allowed = " or ".join(TYPE_OF[kind] for known, kind in LEGAL if known is self.phase) or "nothing"
+            allowed = " or ".join(TYPE_OF[kind] for kind in self._legal) or "nothing"
             raise ServiceError(
                 "out_of_phase", f"{TYPE_OF[type(message)]} came in the phase {self.phase}, which allows {allowed}"
             )
@@ -169,7 +173,8 @@ class StreamSession:
             replies = [message]
         else:
             replies = [self._totals]
-        self.phase = phase
+        if phase is not self.phase:
+            self.phase, self._legal = phase, LEGAL[phase]
         return replies
 
     def rows_to_step(self) -> Pixels | None:

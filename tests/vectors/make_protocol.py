@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from model.exit_policy import POLICIES, CalibratedPolicy, defaults_of, parameters_of
 from sensor_sim.wire import TYPE_OF, TYPES, ClientMessage, Control, Sync
-from server.stream.session import LEGAL, Phase
+from server.stream.session import LEGAL
 
 FILE = Path(__file__).parent.parent.parent / "PROTOCOL.md"
 
@@ -24,8 +24,12 @@ def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def phases() -> str:
     """Which message leads from which phase to which."""
-    rows = [(f"`{phase}`", f"`{TYPE_OF[kind]}`", f"`{leads}`") for (phase, kind), leads in LEGAL.items()]
-    rows += [(f"`{phase}`", "nothing", "") for phase in Phase if not any(phase is known for known, _ in LEGAL)]
+    rows = [
+        (f"`{phase}`", f"`{TYPE_OF[kind]}`", f"`{leads}`")
+        for phase, legal in LEGAL.items()
+        for kind, leads in legal.items()
+    ]
+    rows += [(f"`{phase}`", "nothing", "") for phase, legal in LEGAL.items() if not legal]
     return _table(("phase", "client may send", "leads to"), rows)
 
 

@@ -36,6 +36,10 @@ def bench(
     earlier: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="figures of an earlier run instead of a new one")
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="checkout of another version, measured too in `stream` and `sustain`"),
+    ] = None,
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced by these")
     ] = None,
@@ -52,12 +56,13 @@ def bench(
     for name in variant or []:
         if name not in VARIANTS:
             fail(f"there is no variant {name!r}; there is {' and '.join(VARIANTS)}")
+    if beside and not (beside / ".venv").is_dir():
+        fail(f"{beside} has no .venv; `make .venv` in that checkout makes one")
     if earlier:
         results = _loaded(earlier)
     else:
-        results = _measured(
-            wanted, smoke, {"variants": tuple(variant or ()), "sustain_s": sustain_s, "pictures": pictures}
-        )
+        asked = {"variants": tuple(variant or ()), "sustain_s": sustain_s, "pictures": pictures, "beside": beside}
+        results = _measured(wanted, smoke, asked)
         if json_file:
             with failing_on(OSError):
                 json_file.write_text(json.dumps(results, indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ PACKAGES = (
 def cores() -> list[int]:
     """The processor's cores that this process may use."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def version_of(checkout: Path) -> str:
+    """The short commit of a checkout; its folder's name where there is none."""
+    asked = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return told.stdout.strip() or checkout.resolve().name
 
 
 def describe_machine() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Extent of a run of `rascanet bench`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from model.config import VARIANTS
 
@@ -25,6 +26,7 @@ class Plan:
         sustain_s: time for which the number of real-time streams must hold; `probe_s` during the search.
         pictures: files in the suite `pictures`; `distinct_pictures` of them differ.
         starts: starts of the service.
+        beside: checkout of another version, whose service is measured in the same run; None: no other.
     """
 
     variants: tuple[str, ...] = tuple(VARIANTS)
@@ -46,6 +48,7 @@ class Plan:
     pictures: int = 10_000
     distinct_pictures: int = 250
     starts: int = 5
+    beside: Path | None = None
 
 
 SMOKE = Plan(

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import resource
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -36,18 +38,39 @@ class Server:
     pid: int
     echo: bool
 
+    def stepped(self) -> tuple[float, float]:
+        """Seconds that the network took for a burst, added up over all decisions so far; and their number.
+
+        Raises:
+            BenchError: the service's metrics do not say so.
+        """
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=START_TIMEOUT_S) as answer:
+            found = dict(re.findall(r"^rascanet_step_seconds_(sum|count) (.+)$", answer.read().decode(), re.MULTILINE))
+        if len(found) != 2:
+            raise BenchError("the service's metrics do not say what the network took")
+        return float(found["sum"]), float(found["count"])
+
 
 @contextmanager
-def service(variants: Sequence[str]) -> Iterator[Server]:
-    """The real service with the variants' weights, with room for many streams."""
+def service(variants: Sequence[str], checkout: Path | None = None) -> Iterator[Server]:
+    """The real service with the variants' weights, with room for many streams.
+
+    Args:
+        variants: names of the networks.
+        checkout: folder of another version, with its `.venv`; None: this version.
+
+    Raises:
+        BenchError: the service did not start.
+    """
     with TemporaryDirectory() as folder:
         weights = [option for variant in variants for option in ("--weights", str(weights_file(variant, Path(folder))))]
         many = str(MAX_STREAMS)
         limits = ["--max-streams", many, "--max-streams-per-address", many, "--max-connections", str(2 * MAX_STREAMS)]
-        limits += ["--max-connections-per-address", str(2 * MAX_STREAMS)]
+        if checkout is None:  # other versions may not know it
+            limits += ["--max-connections-per-address", str(2 * MAX_STREAMS)]
         limits += ["--idle-s", "600", "--busy-limit", "1", "--shed-s", "3600"]  # it is measured at its limit
         port = free_port()
-        with running(["-m", "server", "--port", str(port), *weights, *limits], port) as process:
+        with running(["-m", "server", "--port", str(port), *weights, *limits], port, checkout) as process:
             yield Server(port, process.pid, echo=False)
 
 
@@ -70,15 +93,19 @@ def weights_file(variant: str, folder: Path) -> Path:
 
 
 @contextmanager
-def running(arguments: Sequence[str], port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """A Python process on the first core, once it listens on the port.
+def running(arguments: Sequence[str], port: int, checkout: Path | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A Python process on the first core, once it listens on the port; of another checkout, if one is given.
 
     Raises:
         BenchError: it ended, or did not listen in time; with what it said last.
     """
     _allow_many_files()
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
-        process = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=log, env=as_installed())
+        python = sys.executable if checkout is None else str(checkout / ".venv" / "bin" / "python")
+        try:
+            process = subprocess.Popen([python, *arguments], stdout=log, stderr=log, env=as_installed(), cwd=checkout)
+        except OSError as error:
+            raise BenchError(f"{python} does not start: {error.strerror}; run `make .venv` there") from None
         try:
             pin(process.pid, 0)
             wait_for_port(port, process, log.name)

@@ -1,11 +1,13 @@
 """Suite `stream`: the service under load, beside a bare echo on uvicorn's own stack and one on the service's own."""
 
 import statistics
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import product
 from typing import Any
 
 from clients.commands.bench.load import BUSY_LIMIT, Idle, Load, Measured
+from clients.commands.bench.machine import version_of
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import Generator, Server, echo, service
 from clients.commands.bench.step import kernel_us
@@ -17,6 +19,10 @@ ECHOES = (
     "echo: on uvicorn's own stack; own echo: on the service's connections, which is what they cost. Ratios are to the"
     " former."
 )
+NETWORK = "Network: what a burst's step took inside the service, where other work comes between two steps."
+BESIDE = "beside"
+"""Name of the other version's service."""
+
 PACED_RATE = 1.0
 """Frames a second."""
 
@@ -25,25 +31,33 @@ def run(plan: Plan) -> dict[str, Any]:
     """Loads service and echo in turns, round by round."""
     kernel = {variant: kernel_us(checkpoint_of(variant), plan) for variant in plan.variants}
     rows: list[dict[str, Any]] = []
-    with Generator() as generator, service(plan.variants) as serving, echo("uvicorn") as bare, echo("own") as own:
+    with ExitStack() as stack:
+        generator, serving = stack.enter_context(Generator()), stack.enter_context(service(plan.variants))
+        contenders = {"service": serving}
+        if plan.beside:
+            contenders[BESIDE] = stack.enter_context(service(plan.variants, plan.beside))
+        contenders["echo"] = stack.enter_context(echo("uvicorn"))
+        contenders["own echo"] = stack.enter_context(echo("own"))
         for variant, streams, chunk in product(plan.variants, plan.closed_streams, plan.chunks):
-            contenders = {"service": serving, "echo": bare, "own echo": own}
             found: dict[str, list[Measured]] = {name: [] for name in contenders}
+            before = {name: server.stepped() for name, server in contenders.items() if not server.echo}
             for _ in range(plan.rounds):
                 for name, server in contenders.items():
                     load = _load(plan, server, variant, streams, chunk, None)
                     found[name].append(generator.measure(load))
-            ratios = Spread.of(
-                ours.messages / ours.seconds / (theirs.messages / theirs.seconds)
-                for ours, theirs in zip(found["service"], found["echo"], strict=True)
-            )
             measured_rows = {
                 name: _row(name, variant, streams, chunk, None, each, kernel[variant]) for name, each in found.items()
             }
-            ours, theirs = measured_rows["service"], measured_rows["echo"]["cpu_us_per_burst"]
-            ours["of_echo"] = asdict(ratios)
-            if theirs:
-                ours["beside_kernel_of_echo"] = (ours["cpu_us_per_burst"] - kernel[variant]) / theirs
+            theirs = measured_rows["echo"]["cpu_us_per_burst"]
+            for name in before:
+                ours = measured_rows[name]
+                ours["of_echo"] = asdict(_ratios(found[name], found["echo"]))
+                seconds, bursts = (
+                    now - then for now, then in zip(contenders[name].stepped(), before[name], strict=True)
+                )
+                if theirs and bursts:
+                    ours["network_us"] = seconds / bursts * 1e6
+                    ours["beside_network_of_echo"] = (ours["cpu_us_per_burst"] - ours["network_us"]) / theirs
             rows += measured_rows.values()
         for variant, streams, chunk in product(plan.variants, plan.paced_streams, plan.chunks):
             measured = [generator.measure(_load(plan, serving, variant, streams, chunk, PACED_RATE))]
@@ -61,7 +75,14 @@ def run(plan: Plan) -> dict[str, Any]:
                 "bytes_per_stream": (high - low) / (most - fewest),
             }
         )
-    return {"kernel_us": kernel, "rows": rows, "memory": memory}
+    return {"kernel_us": kernel, "rows": rows, "memory": memory, "beside": plan.beside and version_of(plan.beside)}
+
+
+def _ratios(ours: list[Measured], theirs: list[Measured]) -> Spread:
+    """Messages a second of one contender over those of another, round by round."""
+    return Spread.of(
+        our.messages / our.seconds / (their.messages / their.seconds) for our, their in zip(ours, theirs, strict=True)
+    )
 
 
 def _load(plan: Plan, server: Server, variant: str, streams: int, chunk: int, frame_rate: float | None) -> Load:
@@ -100,10 +121,11 @@ def _row(
         "latencies_us": [statistics.median(each) for each in zip(*(one.latencies_us for one in rounds), strict=True)],
         "cpu_us_per_burst": cpu_us,
         "kernel_share": kernel_us / cpu_us
-        if name == "service" and cpu_us
+        if name in ("service", BESIDE) and cpu_us
         else None,  # a short load may cost less than a clock tick
         "of_echo": None,
-        "beside_kernel_of_echo": None,
+        "network_us": None,
+        "beside_network_of_echo": None,
         "generator_busy": max(each.generator_busy for each in rounds),
         "kept_up": all(each.kept_up for each in rounds),
         "void": any(each.void for each in rounds),
@@ -117,6 +139,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     kernel = ", ".join(f"{number(value)} us ({variant})" for variant, value in result["kernel_us"].items())
     pinned = "The service runs on one core, the generator on another; policy `never`, `progress` for every burst."
     void = f"void: the generator was busy for {BUSY_LIMIT:.0%} of the time or more, so it may be what limits."
+    beside = [f"{BESIDE}: the service of {result['beside']}."] if result["beside"] else []
     memory = Table(
         "Memory of idle streams (each has had one burst)",
         ("variant", "streams", "resident MB", "kB a stream"),
@@ -133,9 +156,15 @@ def tables(result: dict[str, Any]) -> list[Table]:
     return [
         Table(
             "Unpaced: every stream has one message under way",
-            (*_HEADINGS, "of the echo's\nmessages/s", "beside the kernel,\nof the echo's CPU", "generator\nbusy"),
-            [(*_cells(row), _of_echo(row), _beside_kernel(row), _busy(row)) for row in closed],
-            (pinned, ECHOES, f"Kernel: {kernel} a burst in this run. {void}"),
+            (
+                *_HEADINGS,
+                "of the echo's\nmessages/s",
+                "network us\na burst",
+                "beside the network,\nof the echo's CPU",
+                "generator\nbusy",
+            ),
+            [(*_cells(row), _of_echo(row), *_beside_network(row), _busy(row)) for row in closed],
+            (pinned, ECHOES, f"Kernel: {kernel} a burst in a loop of its own. {NETWORK} {void}", *beside),
         ),
         Table(
             "Paced: every stream sends a frame a second, its bursts evenly over it",
@@ -172,9 +201,9 @@ def _of_echo(row: dict[str, Any]) -> str:
     return MISSING if spread is None else f"{spread['median']:.2f} [{spread['least']:.2f}..{spread['most']:.2f}]"
 
 
-def _beside_kernel(row: dict[str, Any]) -> str:
-    share = row["beside_kernel_of_echo"]
-    return MISSING if share is None else f"{share:.2f}"
+def _beside_network(row: dict[str, Any]) -> tuple[str, str]:
+    share = row["beside_network_of_echo"]
+    return number(row["network_us"]), MISSING if share is None else f"{share:.2f}"
 
 
 def _busy(row: dict[str, Any]) -> str:

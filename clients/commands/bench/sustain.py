@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from clients.commands.bench.load import SLACK, Load, Measured
-from clients.commands.bench.machine import service_isa
+from clients.commands.bench.machine import service_isa, version_of
 from clients.commands.bench.peak import macs_per_turn, register_loops
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import Generator, service
@@ -28,8 +28,9 @@ for a minute."""
 def run(plan: Plan) -> dict[str, Any]:
     """Searches with short loads, then confirms with a long one."""
     rows = []
-    for variant, chunk in product(plan.variants, plan.chunks):
-        with Generator() as generator, service([variant]) as serving:
+    checkouts = [None, plan.beside] if plan.beside else [None]
+    for variant, chunk, checkout in product(plan.variants, plan.chunks, checkouts):
+        with Generator() as generator, service([variant], checkout) as serving:
             load = Load(
                 port=serving.port,
                 pid=serving.pid,
@@ -41,7 +42,9 @@ def run(plan: Plan) -> dict[str, Any]:
                 warmup_s=plan.warmup_s + 1 / FRAME_RATE,
                 seconds=plan.probe_s,
             )
-            rows.append({"variant": variant, "bursts_per_message": chunk, **_search(plan, generator, load)})
+            version = version_of(checkout) if checkout else None
+            found = {"variant": variant, "bursts_per_message": chunk, "version": version}
+            rows.append({**found, **_search(plan, generator, load)})
     return {"rows": rows, "sustain_s": plan.sustain_s, "peak_gmacs": _peak_gmacs(plan)}
 
 
@@ -118,6 +121,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         rows.append(
             (
                 row["variant"],
+                row["version"] or "this",
                 str(row["bursts_per_message"]),
                 _streams(row),
                 *(
@@ -135,8 +139,8 @@ def tables(result: dict[str, Any]) -> list[Table]:
             )
         )
     headings = (
-        "variant", "bursts a\nmessage", "streams", "bursts/s", "p50\nms", "p95\nms", "p99\nms", "service\nbusy",
-        "generator\nbusy", "streams at the\ncore's peak", "of\nthat",
+        "variant", "version", "bursts a\nmessage", "streams", "bursts/s", "p50\nms", "p95\nms", "p99\nms",
+        "service\nbusy", "generator\nbusy", "streams at the\ncore's peak", "of\nthat",
     )  # fmt: skip
     notes = [
         f"Streams of {FRAME_RATE:g} frames a second on one core, held for {result['sustain_s']:g} s with p99 "
