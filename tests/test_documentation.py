@@ -73,6 +73,19 @@ def test_how_good_the_weights_are_is_told_on_the_first_screen_as_the_model_card_
         assert [cell.strip("| ") for cell in told[1:]] == expected
 
 
+@pytest.mark.parametrize("variant", ["105x120", "210x240"])
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_the_model_card_was_written_from_the_photographs(split: str, variant: str) -> None:
+    """A trial of the command on a few pictures must not stay in the card."""
+    block = (
+        (ROOT / "MODEL_CARD.md").read_text().partition(f"<!-- card {split} {variant} -->")[2].partition("<!-- end")[0]
+    )
+    whole = next(row for row in _rows(block.replace("| ---", "|---")) if row[0].strip("| ") == "all")
+    persons, others = whole[1].split(" + ")
+    assert int(persons) > 250
+    assert int(others) > 250
+
+
 def test_the_threshold_for_a_person_is_told() -> None:
     assert make_protocol.meanings_of(wire.Decision)["person"] == f"whether `p_person` is at least {PERSON_FROM}."
 
