@@ -52,7 +52,7 @@ format: .venv/dev.stamp
 page: $(PAGE)/dist/index.html ## the demo page
 
 .PHONY: page-test
-page-test: $(PAGE)/dist/index.html $(PACKAGE)/node_modules/.package-lock.json
+page-test: wasm $(PAGE)/dist/index.html $(PACKAGE)/node_modules/.package-lock.json
 	cd $(PACKAGE) && npm test --silent
 	cd $(PAGE) && npm test --silent
 
@@ -74,6 +74,18 @@ boards: ## Debian's compiler for Cortex-M and QEMU, for the firmware's tests
 
 firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each variant, to the bit; table and sizes of docs/integer.md
 	$(BIN)/python -m tests.clients.firmware.measure --frames $(or $(FRAMES),4)
+
+.PHONY: wasm clang
+CLANG := clang-19
+CLANG_PACKAGES := clang-19 lld-19
+clang: ## Debian's compiler for WebAssembly
+	@command -v $(CLANG) >/dev/null && command -v wasm-ld-19 >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLANG_PACKAGES) >/dev/null; } || \
+		echo "$(CLANG_PACKAGES): not installed; no network runs in the page (apt-get install $(CLANG_PACKAGES))"
+
+wasm: clang ## the kernel in WebAssembly, for browsers and Node: clients/javascript/wasm
+	@! command -v $(CLANG) >/dev/null || $(MAKE) -s --no-print-directory $(WASM)
 
 .PHONY: screenshots page-soak
 screenshots: .venv/dev.stamp $(PAGE)/dist/index.html browser ## the page in its states, to runs/screenshots
@@ -145,7 +157,7 @@ lock: .venv/dev.stamp ## records the versions installed
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean:
-	rm -rf .venv build *.egg-info $(foreach folder,$(PAGE) $(PACKAGE),$(folder)/node_modules $(folder)/dist)
+	rm -rf .venv build *.egg-info $(PACKAGE)/wasm $(foreach folder,$(PAGE) $(PACKAGE),$(folder)/node_modules $(folder)/dist)
 
 .venv/pip.stamp:
 	@echo "Making a Python environment in .venv"
@@ -161,6 +173,16 @@ KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model
 .venv/dev.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
 	$(call shown,Installing every Python package (torch is large),$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]')
 	@touch $@ .venv/demo.stamp
+
+WASM := $(addprefix $(PACKAGE)/wasm/,float32-relaxed.wasm float32-simd128.wasm float32-scalar.wasm int8-simd128.wasm int8-scalar.wasm)
+WASM_FLAGS := --target=wasm32 -std=gnu11 -O3 -mbulk-memory -ffreestanding -nostdlib -ffp-contract=off -Wall -Wextra -Werror \
+	-Wl,--no-entry,--strip-all,--stack-first,-z,stack-size=65536,--export=__heap_base
+FORM_simd128 := -msimd128
+FORM_relaxed := -msimd128 -mrelaxed-simd
+
+$(PACKAGE)/wasm/%.wasm: $(KERNEL)
+	@mkdir -p $(@D)
+	$(CLANG) $(WASM_FLAGS) $(FORM_$(word 2,$(subst -, ,$*))) -o $@ model/kernel/wasm_$(if $(filter int8-%,$*),integer,float).c
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	$(call shown,Installing the packages of $*,cd $* && npm ci --silent --no-audit --no-fund)

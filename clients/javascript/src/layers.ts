@@ -1,0 +1,196 @@
+/** The layers of a network as the kernel takes them: floats with batch norm folded in, integers as they stand. */
+
+import {
+  CLASSES,
+  HEADS,
+  KERNEL_ROWS,
+  type NetworkConfig,
+  PIXEL_CHANNELS,
+  REDUCTION,
+  type Values,
+  type Weights,
+  WeightsError,
+} from "./weights.js";
+
+/** In the order of the kernel's `rascanet_layers` and `rascanet_integer_network`. */
+export const LAYERS = [
+  ...KERNEL_ROWS.flatMap((_, block) => Array.from({ length: HEADS }, (_, head) => `conv${HEADS * block + head}`)),
+  ...["squeeze", "excite", "project0", "project1", "gate0", "gate1", "gate2", "reduce", "classify", "confidence"],
+];
+
+/** A layer's arrays, in the order of the kernel's structure. */
+export type Layer = readonly Values[];
+
+const BATCH_NORM_EPSILON = 1e-5;
+
+/** Inputs, outputs and the size of the kernel of each layer. */
+interface Sizes {
+  outputs: number;
+  inputs: number;
+  /** (kernel rows, taps) of a convolution over pixels or columns. */
+  kernel: readonly number[];
+}
+
+function sizesOf({ headChannels, hiddenChannels: hidden }: NetworkConfig): Record<string, Sizes> {
+  const channels = [PIXEL_CHANNELS, ...headChannels];
+  const features = HEADS * headChannels[3];
+  const reduced = hidden / REDUCTION;
+  const dense = (outputs: number, inputs: number): Sizes => ({ outputs, inputs, kernel: [] });
+  const sizes: Record<string, Sizes> = {
+    squeeze: dense(reduced, features + hidden),
+    excite: dense(features, reduced),
+    project0: { outputs: hidden, inputs: features, kernel: [1, 3] },
+    project1: { outputs: hidden, inputs: hidden, kernel: [1, 3] },
+    gate0: dense(hidden, 2 * hidden),
+    gate1: dense(hidden, 2 * hidden),
+    gate2: dense(hidden, 2 * hidden),
+    reduce: dense(reduced, hidden),
+    classify: dense(CLASSES, reduced),
+    confidence: dense(1, hidden),
+  };
+  for (const [block, rows] of KERNEL_ROWS.entries()) {
+    for (let head = 0; head < HEADS; head++) {
+      const [inputs, outputs] = [channels[block] as number, channels[block + 1] as number];
+      sizes[`conv${HEADS * block + head}`] = { outputs, inputs, kernel: [rows, 3] };
+    }
+  }
+  return sizes;
+}
+
+/** Takes tensors out of weights by name and size, and says which were not asked for. */
+class Taker {
+  private readonly left: Set<string>;
+
+  constructor(private readonly weights: Weights) {
+    this.left = new Set(weights.tensors.keys());
+  }
+
+  take<T extends Values>(name: string, size: number, type: { new (length: number): T; name: string }): T {
+    const tensor = this.weights.tensors.get(name);
+    if (!tensor) throw new WeightsError(`tensor ${name} is missing`);
+    this.left.delete(name);
+    const { values, shape } = tensor;
+    if (!(values instanceof type))
+      throw new WeightsError(`tensor ${name} is ${values.constructor.name}, expected ${type.name}`);
+    if (values.length !== size)
+      throw new WeightsError(`tensor ${name} has the shape ${shape.join("x")}, expected ${size} values`);
+    if (values.some((value) => !Number.isFinite(value))) {
+      throw new WeightsError(`tensor ${name} holds values that are not finite`);
+    }
+    return values;
+  }
+
+  end(): void {
+    const [surplus] = this.left;
+    if (surplus !== undefined) throw new WeightsError(`tensor ${surplus} is not part of this network`);
+  }
+}
+
+/** A layer's names in the file: of itself, of its batch norm, and whether it has a bias of its own. */
+interface Named {
+  layer: string;
+  norm?: string;
+  bias?: boolean;
+}
+
+function floatNames(): Record<string, Named> {
+  const names: Record<string, Named> = {
+    squeeze: { layer: "attention.squeeze", bias: true },
+    excite: { layer: "attention.excite", bias: true },
+    project0: { layer: "projection.conv1", norm: "projection.norm1" },
+    project1: { layer: "projection.conv2", norm: "projection.norm2" },
+    gate0: { layer: "gru.reset", bias: true },
+    gate1: { layer: "gru.update", bias: true },
+    gate2: { layer: "gru.candidate", bias: true },
+    reduce: { layer: "classifier.reduce", norm: "classifier.norm", bias: true },
+    classify: { layer: "classifier.classify", bias: true },
+    confidence: { layer: "confidence", bias: true },
+  };
+  for (let block = 0; block < KERNEL_ROWS.length; block++) {
+    for (let head = 0; head < HEADS; head++) {
+      names[`conv${HEADS * block + head}`] = {
+        layer: `heads.${head}.${block}.conv`,
+        norm: `heads.${head}.${block}.norm`,
+      };
+    }
+  }
+  return names;
+}
+
+/** Weight and bias with batch norm folded in, in doubles as model/folding.py does it. */
+function folded(taker: Taker, { layer, norm, bias }: Named, { outputs, inputs, kernel }: Sizes): Layer {
+  const each = kernel.reduce((product, size) => product * size, inputs);
+  const weights = taker.take(`${layer}.weight`, outputs * each, Float32Array);
+  const biases = bias ? taker.take(`${layer}.bias`, outputs, Float32Array) : new Float32Array(outputs);
+  if (!norm) return [weights, biases];
+  const [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map((part) =>
+    taker.take(`${norm}.${part}`, outputs, Float32Array),
+  ) as [Float32Array, Float32Array, Float32Array, Float32Array];
+  const scale = Array.from(gamma, (value, i) => value / Math.sqrt((variance[i] as number) + BATCH_NORM_EPSILON));
+  return [
+    weights.map((value, i) => value * (scale[Math.floor(i / each)] as number)),
+    biases.map((value, i) => (value - (mean[i] as number)) * (scale[i] as number) + (beta[i] as number)),
+  ];
+}
+
+/** Layers of floats, in the order of `LAYERS`: weight, bias. */
+export function floatLayers(weights: Weights): Layer[] {
+  const taker = new Taker(weights);
+  const sizes = sizesOf(weights.config);
+  const names = floatNames();
+  const layers = LAYERS.map((name) => folded(taker, names[name] as Named, sizes[name] as Sizes));
+  taker.end();
+  return layers;
+}
+
+/** A multiplier of 2^30 or more times 2 to the power of a shift. */
+export type Scale = readonly [multiplier: number, shift: number];
+
+export interface IntegerLayers {
+  /** In the order of `LAYERS`: weight, bias, multiplier, shift. */
+  layers: Layer[];
+  /** From a feature times its gate to the gated feature. */
+  gating: Scale;
+}
+
+const LEAST_SHIFT = -31;
+const MOST_SHIFT = 30;
+
+function checkScale(name: string, multipliers: Int32Array, shifts: Int8Array | Int32Array, mostShift: number): void {
+  if (multipliers.some((value) => value !== 0 && value < 2 ** 30)) {
+    throw new WeightsError(`a multiplier of ${name} is neither 0 nor 2^30 or more`);
+  }
+  if (shifts.some((value) => value < LEAST_SHIFT || value > mostShift)) {
+    throw new WeightsError(`a shift of ${name} is not ${LEAST_SHIFT} to ${mostShift}`);
+  }
+}
+
+/** Layers of integers. */
+export function integerLayers(weights: Weights): IntegerLayers {
+  const taker = new Taker(weights);
+  const sizes = sizesOf(weights.config);
+  const layers = LAYERS.map((name) => {
+    const { outputs, inputs, kernel } = sizes[name] as Sizes;
+    const size = kernel.reduce((product, each) => product * each, outputs * inputs);
+    const weight = taker.take(`${name}.weight`, size, Int8Array);
+    const bias = taker.take(`${name}.bias`, outputs, Int32Array);
+    const multiplier = taker.take(`${name}.multiplier`, outputs, Int32Array);
+    const shift = taker.take(`${name}.shift`, outputs, Int8Array);
+    checkScale(name, multiplier, shift, MOST_SHIFT);
+    return [weight, bias, multiplier, shift];
+  });
+  const gating = taker.take("gating", 2, Int32Array);
+  checkScale("gating", gating.subarray(0, 1), gating.subarray(1), -1);
+  taker.end();
+  return { layers, gating: [gating[0] as number, gating[1] as number] };
+}
+
+/** The multiplier and shift that come nearest to a scale from 2^-31 to 1, as model/integer/arithmetic.py has it. */
+export function scaleOf(scale: number): Scale {
+  let mantissa = scale;
+  let shift = 0;
+  for (; mantissa < 0.5; shift--) mantissa *= 2;
+  for (; mantissa >= 1; shift++) mantissa /= 2;
+  const multiplier = Math.round(mantissa * 2 ** 31);
+  return multiplier === 2 ** 31 ? [2 ** 30, shift + 1] : [multiplier, shift];
+}
