@@ -6,6 +6,18 @@ export * from "./curve.js";
 export * from "./exit-lines.js";
 export { facts } from "./facts.js";
 export * from "./frame.js";
+export {
+  bestForm,
+  compileKernel,
+  createNetwork,
+  FORMS,
+  type Form,
+  type Hidden,
+  kernelFile,
+  type Network,
+  type StepResult,
+  supports,
+} from "./kernel.js";
 export { Pace } from "./pace.js";
 export * from "./presence.js";
 export {
@@ -18,6 +30,7 @@ export {
 } from "./recording.js";
 export { resize } from "./resize.js";
 export { type FrameListener, type FrameResult, FrameStream, type StreamSettings } from "./stream.js";
+export { type Arithmetic, type NetworkConfig, readWeights, type Weights, WeightsError } from "./weights.js";
 export {
   CHANNELS,
   type Decision,

@@ -185,12 +185,12 @@ export function integerLayers(weights: Weights): IntegerLayers {
   return { layers, gating: [gating[0] as number, gating[1] as number] };
 }
 
-/** The multiplier and shift that come nearest to a scale from 2^-31 to 1, as model/integer/arithmetic.py has it. */
+/** The multiplier and shift that come nearest to a scale from 2^-31 to below 1, as model/integer/arithmetic.py has it. */
 export function scaleOf(scale: number): Scale {
+  if (!(scale >= 2 ** -31 && scale < 1)) throw new RangeError(`a scale is 2^-31 or more and below 1, not ${scale}`);
   let mantissa = scale;
   let shift = 0;
   for (; mantissa < 0.5; shift--) mantissa *= 2;
-  for (; mantissa >= 1; shift++) mantissa /= 2;
   const multiplier = Math.round(mantissa * 2 ** 31);
   return multiplier === 2 ** 31 ? [2 ** 30, shift + 1] : [multiplier, shift];
 }

@@ -104,6 +104,10 @@ function readConfig(value: unknown): NetworkConfig {
   if (height < BURST_ROWS || height % BURST_ROWS) {
     throw new WeightsError(`height must be a positive multiple of ${BURST_ROWS} rows, not ${height}`);
   }
+  if (width < COLUMN_REDUCTION) throw new WeightsError(`width must be at least ${COLUMN_REDUCTION} px, not ${width}`);
+  if (!hiddenChannels || hiddenChannels % REDUCTION) {
+    throw new WeightsError(`hidden_channels must be a positive multiple of ${REDUCTION}, not ${hiddenChannels}`);
+  }
   const [first, second, third, last] = head;
   if (head.length !== KERNEL_ROWS.length || !first || !second || !third || !last) {
     throw new WeightsError(`head_channels must be four positive counts, not ${JSON.stringify(head)}`);

@@ -1,0 +1,102 @@
+import { expect, test } from "vitest";
+import { readWeights, WeightsError } from "../src/index.js";
+import { floatLayers, integerLayers, scaleOf } from "../src/layers.js";
+import { fileOf, metadataOf, shippedFile, shippedWeights } from "./weights-files.js";
+
+const VARIANT = "105x120";
+
+test("the shipped files of either arithmetic are read", () => {
+  for (const arithmetic of ["float32", "int8"] as const) {
+    const weights = shippedWeights(VARIANT, arithmetic);
+    expect(weights).toMatchObject({
+      arithmetic,
+      labels: ["no person", "person"],
+      digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(weights.config).toEqual({ height: 105, width: 120, headChannels: [5, 9, 18, 32], hiddenChannels: 40 });
+  }
+});
+
+test("float16 stands for every value exactly", () => {
+  const tensors = shippedWeights(VARIANT, "float32").tensors;
+  const bits = Uint16Array.from({ length: 0x10000 }, (_, value) => value);
+  const file = fileOf(metadataOf(shippedFile(VARIANT, "float32")), { all: { shape: [bits.length], values: bits } });
+  const read = readWeights(file).tensors.get("all")?.values as Float32Array;
+  expect(tensors.size).toBeGreaterThan(0);
+  expect([0x0000, 0x0001, 0x03ff, 0x0400, 0x3c00, 0x3555, 0x7bff, 0xc000].map((value) => read[value])).toEqual([
+    0,
+    2 ** -24,
+    1023 * 2 ** -24,
+    2 ** -14,
+    1,
+    0.333251953125,
+    65504,
+    -2,
+  ]);
+  expect(Object.is(read[0x8000], -0)).toBe(true);
+  expect([read[0x7c00], read[0xfc00], read[0x7e00]]).toEqual([Infinity, -Infinity, NaN]);
+});
+
+test.each([
+  ["nothing", (file: Uint8Array) => file.subarray(0, 4), "a file of weights has 8 to"],
+  [
+    "something else",
+    () => new TextEncoder().encode("<!doctype html><title>not found</title>"),
+    "its header would have",
+  ],
+  ["a cut file", (file: Uint8Array) => file.subarray(0, file.length - 1), "lies at bytes"],
+  ["a cut header", (file: Uint8Array) => file.subarray(0, 100), "its header would have"],
+  [
+    "a damaged header",
+    (file: Uint8Array) => file.map((value, at) => (at === 20 ? 0 : value)),
+    "its header is not JSON",
+  ],
+])("%s is refused", (_, damage, words) => {
+  const attempt = () => readWeights(damage(shippedFile(VARIANT, "float32")));
+  expect(attempt).toThrow(WeightsError);
+  expect(attempt).toThrow(words);
+});
+
+test.each([
+  [{ format: "other/1" }, 'format is "other/1", expected "rascanet-stream/1" or "rascanet-stream int8/1"'],
+  [{ config: "{}" }, "config is not height, width"],
+  [{ config: '{"height":7,"width":120,"head_channels":[1,1,1,1],"hidden_channels":4}' }, "multiple of 5 rows, not 7"],
+  [{ config: '{"height":5,"width":120,"head_channels":[1,1,1],"hidden_channels":4}' }, "four positive counts"],
+  [{ config: '{"height":5,"width":15,"head_channels":[1,1,1,1],"hidden_channels":4}' }, "at least 16 px, not 15"],
+  [{ config: '{"height":5,"width":16,"head_channels":[1,1,1,1],"hidden_channels":6}' }, "multiple of 4, not 6"],
+  [{ labels: "[" }, "labels is not JSON"],
+  [{ provenance: "[]" }, "provenance is no object"],
+])("metadata %j is refused", (change, words) => {
+  const metadata = { ...metadataOf(shippedFile(VARIANT, "float32")), ...change };
+  expect(() => readWeights(fileOf(metadata, {}))).toThrow(words);
+});
+
+test("tensors that are not the network's are named", () => {
+  const weights = shippedWeights(VARIANT, "float32");
+  const changed = (change: (tensors: Map<string, never>) => void) => {
+    const tensors = new Map(weights.tensors);
+    change(tensors as Map<string, never>);
+    return { ...weights, tensors };
+  };
+  expect(() => floatLayers(changed((tensors) => tensors.delete("confidence.bias")))).toThrow(
+    "confidence.bias is missing",
+  );
+  const values = new Float32Array(1);
+  const one = { shape: [1], values } as never;
+  expect(() => floatLayers(changed((tensors) => tensors.set("more", one)))).toThrow("more is not part of this network");
+  expect(() => floatLayers(changed((tensors) => tensors.set("gru.reset.bias", one)))).toThrow("expected 40 values");
+  const nan = { shape: [1], values: new Float32Array([Number.NaN]) } as never;
+  expect(() => floatLayers(changed((tensors) => tensors.set("confidence.bias", nan)))).toThrow("not finite");
+  expect(() => integerLayers(weights)).toThrow("conv0.weight is missing");
+  const integers = shippedWeights(VARIANT, "int8");
+  const shifts = { shape: [1], values: new Int8Array([31]) };
+  const damaged = { ...integers, tensors: new Map(integers.tensors).set("confidence.shift", shifts) };
+  expect(() => integerLayers(damaged)).toThrow("a shift of confidence is not -31 to 30");
+});
+
+test("a scale is a multiplier and a shift", () => {
+  expect(scaleOf(0.25)).toEqual([2 ** 30, -1]);
+  expect(scaleOf(1 / 14)).toEqual([1227133513, -3]);
+  expect(scaleOf(1 - 2 ** -40)).toEqual([2 ** 30, 1]);
+  for (const scale of [0, 1, Number.POSITIVE_INFINITY, Number.NaN]) expect(() => scaleOf(scale)).toThrow(RangeError);
+});
