@@ -48,10 +48,12 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class Layer:
     """One layer's part of the cost.
 
     Attributes:
+        name: name of the part and of the layer in it; heads that are alike are one part each.
+        output: shape of the output: channels, rows, columns; without rows, or without both.
         weights: number of weights without the bias; each is used once a place.
         places: number of output places, rows times columns; 0 for a layer without weights, such as a pool.
         other_parameters: number of parameters of bias and batch norm.
@@ -60,6 +62,8 @@ class _Layer:
         published: whether the layer's multiply-accumulates are in the published operations.
     """
 
+    name: str
+    output: tuple[int, ...]
     weights: int
     places: int
     other_parameters: int
@@ -67,53 +71,79 @@ class _Layer:
     activations: int
     published: bool = True
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates a burst."""
+        return self.weights * self.places
+
 
 def budget(config: RaScaNetConfig) -> Budget:
     """Works out the cost of a network of this shape."""
-    layers = [*_head_layers(config), *_layers_after(config)]
-    parameters = sum(layer.weights + layer.other_parameters for layer in layers)
-    operations = sum(layer.weights * layer.places * layer.published + layer.other_operations for layer in layers)
+    found = layers(config)
+    parameters = sum(layer.weights + layer.other_parameters for layer in found)
+    operations = sum(layer.macs * layer.published + layer.other_operations for layer in found)
     return Budget(
         variant=config.name,
         parameters=parameters,
         weight_bytes=parameters * BYTES_PER_VALUE,
-        peak_activation_bytes=max(layer.activations for layer in layers) * BYTES_PER_VALUE,
-        macs_per_burst=sum(layer.weights * layer.places for layer in layers),
+        peak_activation_bytes=max(layer.activations for layer in found) * BYTES_PER_VALUE,
+        macs_per_burst=sum(layer.macs for layer in found),
         operations_per_frame=operations * config.bursts_per_frame,
     )
 
 
-def _head_layers(config: RaScaNetConfig) -> Iterator[_Layer]:
+def layers(config: RaScaNetConfig) -> list[Layer]:
+    """Every layer with weights, and every pool of the heads, in the order in which a burst passes them."""
+    return [*_head_layers(config), *_layers_after(config)]
+
+
+def _head_layers(config: RaScaNetConfig) -> Iterator[Layer]:
     """Yields the convolution (with batch norm) and the pool of every block of both heads."""
-    for _ in range(config.HEADS):
+    for head in range(config.HEADS):
         rows, columns = config.BURST_ROWS, config.width
         channels = (config.INPUT_CHANNELS, *config.head_channels)
-        for (inputs, outputs), kernel_rows in zip(pairwise(channels), config.KERNEL_ROWS, strict=True):
+        for block, ((inputs, outputs), kernel_rows) in enumerate(
+            zip(pairwise(channels), config.KERNEL_ROWS, strict=True)
+        ):
+            name = f"head {head + 1}, block {block + 1}"
             values_in = inputs * rows * columns
             rows -= kernel_rows - 1
             values_out = outputs * rows * columns
-            weights = inputs * outputs * kernel_rows * KERNEL_COLUMNS
-            yield _Layer(weights, rows * columns, 2 * outputs, values_out, values_in + values_out)
+            yield Layer(
+                f"{name}: {kernel_rows}x{KERNEL_COLUMNS} convolution",
+                (outputs, rows, columns),
+                weights=inputs * outputs * kernel_rows * KERNEL_COLUMNS,
+                places=rows * columns,
+                other_parameters=2 * outputs,
+                other_operations=values_out,
+                activations=values_in + values_out,
+            )
             columns //= 2
-            yield _Layer(0, 0, 0, 0, values_out + outputs * rows * columns)
+            pooled = (outputs, rows, columns)
+            yield Layer(f"{name}: 1x2 pool", pooled, 0, 0, 0, 0, activations=values_out + outputs * rows * columns)
 
 
-def _layers_after(config: RaScaNetConfig) -> Iterator[_Layer]:
+def _layers_after(config: RaScaNetConfig) -> Iterator[Layer]:
     """Yields the layers of attention, projection, recurrent cell, classifier and confidence head."""
     columns, hidden, features = config.hidden_width, config.hidden_channels, config.feature_channels
     narrow = hidden // config.REDUCTION
 
-    def pointwise(inputs: int, outputs: int, *, counted_bias: bool) -> _Layer:
+    def pointwise(name: str, inputs: int, outputs: int, *, counted_bias: bool) -> Layer:
         bias_outputs = outputs * columns if counted_bias else 0
-        return _Layer(inputs * outputs, columns, outputs, bias_outputs, (inputs + outputs) * columns)
+        values = (inputs + outputs) * columns
+        return Layer(name, (outputs, columns), inputs * outputs, columns, outputs, bias_outputs, values)
 
-    yield pointwise(features + hidden, narrow, counted_bias=True)  # attention: squeeze
-    yield pointwise(narrow, features, counted_bias=False)  # excite
-    for inputs in (features, hidden):  # projection, with batch norms
+    yield pointwise("attention: squeeze", features + hidden, narrow, counted_bias=True)
+    yield pointwise("attention: excite", narrow, features, counted_bias=False)
+    for place, inputs in enumerate((features, hidden)):  # with batch norms
         weights = inputs * hidden * KERNEL_COLUMNS
-        yield _Layer(weights, columns, 2 * hidden, hidden * columns, (inputs + hidden) * columns)
-    for _ in ("reset", "update", "candidate"):
-        yield pointwise(2 * hidden, hidden, counted_bias=True)
-    yield _Layer(hidden * narrow, 1, narrow + 2 * narrow, 0, hidden + narrow)  # classifier, with a batch norm
-    yield _Layer(narrow * config.CLASSES, 1, config.CLASSES, 0, narrow + config.CLASSES)
-    yield _Layer(hidden, 1, 1, 0, hidden + 1, published=False)  # confidence
+        name, shape, values = f"projection: convolution {place + 1}", (hidden, columns), (inputs + hidden) * columns
+        yield Layer(name, shape, weights, columns, 2 * hidden, hidden * columns, values)
+    for gate in ("reset", "update", "candidate"):
+        yield pointwise(f"GRU: {gate}", 2 * hidden, hidden, counted_bias=True)
+    yield Layer(
+        "classifier: reduce", (narrow,), hidden * narrow, 1, narrow + 2 * narrow, 0, hidden + narrow
+    )  # and norm
+    classes = config.CLASSES
+    yield Layer("classifier: classify", (classes,), narrow * classes, 1, classes, 0, narrow + classes)
+    yield Layer("confidence", (1,), hidden, 1, 1, 0, hidden + 1, published=False)

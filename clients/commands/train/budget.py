@@ -1,8 +1,16 @@
 """`rascanet budget`: what the networks cost, computed from the networks."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from clients.commands.console import console
+from clients.commands.console import console, failing_on
+
+if TYPE_CHECKING:
+    from clients.commands.table import Table
+    from model.budget import Layer
+    from model.config import RaScaNetConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -10,12 +18,33 @@ def register(app: typer.Typer) -> None:
     app.command("budget")(budget)
 
 
-def budget() -> None:
+def budget(
+    layers: Annotated[bool, typer.Option("--layers", help="layer by layer too")] = False,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced by these")
+    ] = None,
+) -> None:
     """Prints weights, peak activations and operations of both variants (1 kB = 1,000 B, one byte a value).
 
     Examples:
         rascanet budget
+        rascanet budget --layers
     """
+    from clients.commands.table import PageError, refresh_page
+    from model.config import VARIANTS
+
+    tables = {"budget totals": [_totals()]}
+    if layers:
+        tables["budget layers"] = [_layers(config) for config in VARIANTS.values()]
+    for each in tables.values():
+        for table in each:
+            table.show(console)
+    if page:
+        with failing_on(OSError, PageError):
+            refresh_page(page, tables)
+
+
+def _totals() -> "Table":
     from clients.commands.table import Table
     from model.budget import budget as budget_of
     from model.config import VARIANTS
@@ -37,7 +66,40 @@ def budget() -> None:
         "multiply-accumulates\na burst",
         "operations\na frame",
     )
-    Table("Budget", headings, rows).show(console)
+    return Table("Budget", headings, rows)
+
+
+def _layers(config: "RaScaNetConfig") -> "Table":
+    """The layers of one network; two heads that are alike are told once."""
+    from clients.commands.table import Table
+    from model.budget import budget as budget_of
+    from model.budget import layers as layers_of
+
+    def told(layer: "Layer") -> str:
+        head, found, rest = layer.name.partition(", ")
+        return f"each head, {rest}" if found and head.startswith("head ") else layer.name
+
+    whole = budget_of(config)
+    alike: dict[str, list[Layer]] = {}
+    for layer in layers_of(config):
+        alike.setdefault(told(layer), []).append(layer)
+    rows = []
+    for name, same in alike.items():
+        first, macs = same[0], sum(layer.macs for layer in same)
+        rows.append(
+            (
+                name,
+                " x ".join(map(str, first.output)),
+                f"{first.weights + first.other_parameters:,}",
+                f"{first.activations:,}",
+                f"{macs:,}",
+                f"{macs / whole.macs_per_burst:.0%}",
+            )
+        )
+    headings = ("layer", "output", "parameters", "input and\noutput", "MACs\na burst", "share")
+    title = f"Layers of {config.name}, one burst"
+    note = "Output: channels x rows x columns. MACs: multiply-accumulates; of both heads together, as their share."
+    return Table(title, headings, rows, (note,))
 
 
 def _hundredths(value: int, unit: int) -> str:
