@@ -3,8 +3,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from clients.commands.main import app
 from clients.commands.console import CANNOT
+from clients.commands.main import app
 from model.budget import budget, layers
 from model.config import VARIANTS
 
