@@ -102,6 +102,8 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_resize
 	$(BIN)/python -m tests.vectors.make_presence
 	$(BIN)/python -m tests.vectors.make_exit_lines
+	$(BIN)/python -m tests.vectors.make_scans
+	$(BIN)/python -m tests.vectors.make_raw_rows
 	$(BIN)/python -m tests.vectors.make_facts
 	$(BIN)/python -m tests.vectors.make_protocol
 

@@ -1,8 +1,11 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
+import "../javascript/copy-weights.js";
 
 const service = `http://127.0.0.1:${process.env.RASCANET_PORT ?? "8000"}`;
+const javascript = (path: string) => fileURLToPath(new URL(`../javascript/${path}`, import.meta.url));
 
 /** What the built page may do; the service's headers can only narrow it. */
 const POLICY = [
@@ -38,12 +41,58 @@ const documents: Plugin = {
   },
 };
 
-export default defineConfig({
+/** Pictures for a page without a service: every file of a folder, and a list of them (`make site` fills the folder). */
+const samples: Plugin = {
+  name: "samples",
+  apply: "build",
+  generateBundle() {
+    const folder = process.env.RASCANET_SAMPLES;
+    const names = folder === undefined ? [] : readdirSync(folder).sort();
+    for (const name of names) {
+      this.emitFile({ type: "asset", fileName: `samples/${name}`, source: readFileSync(`${folder}/${name}`) });
+    }
+    const listed = names
+      .filter((name) => /\.(jpe?g|png)$/.test(name))
+      .map((name) => ({ name: name.slice(0, name.lastIndexOf(".")), url: `samples/${name}` }));
+    this.emitFile({ type: "asset", fileName: "samples/index.json", source: `${JSON.stringify(listed, null, 1)}\n` });
+  },
+};
+
+/** A service worker that keeps every file of the build, so that the site works without a network. */
+const offline: Plugin = {
+  name: "offline",
+  apply: "build",
+  generateBundle: {
+    order: "post",
+    handler(_, bundle) {
+      const version = createHash("sha256");
+      for (const file of Object.values(bundle)) version.update(file.type === "chunk" ? file.code : file.source);
+      const files = [...Object.keys(bundle), ...readdirSync(new URL("public", import.meta.url))].sort();
+      const source = readFileSync(new URL("offline.js", import.meta.url), "utf8")
+        .replace('"FILES"', JSON.stringify(files))
+        .replace("VERSION", version.digest("hex").slice(0, 16));
+      this.emitFile({ type: "asset", fileName: "offline.js", source });
+    },
+  },
+};
+
+/** `vite build --mode site`: a folder of static files that needs no service (`make site`). */
+export default defineConfig(({ mode }) => ({
+  base: mode === "site" ? "./" : "/",
+  define: {
+    PAGE_BUILD: JSON.stringify({
+      alone: mode === "site",
+      kernel: existsSync(javascript("wasm/int8-simd128.wasm")),
+    }),
+  },
   resolve: {
     // The package's sources: the page needs no build of it.
-    alias: { "rascanet-stream": fileURLToPath(new URL("../javascript/src/index.ts", import.meta.url)) },
+    alias: [
+      { find: /^rascanet-stream$/, replacement: javascript("src/index.ts") },
+      { find: /^rascanet-stream\/shipped$/, replacement: javascript("src/shipped.ts") },
+    ],
   },
-  plugins: [contentSecurityPolicy, documents],
+  plugins: [contentSecurityPolicy, documents, ...(mode === "site" ? [samples, offline] : [])],
   worker: { format: "es" },
   build: {
     target: "es2022",
@@ -52,4 +101,4 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { host: "127.0.0.1", proxy: { "/v1": { target: service, ws: true } } },
-});
+}));

@@ -3,7 +3,15 @@
 import json
 
 from sensor_sim.wire import TYPES
-from tests.vectors import make_exit_lines, make_facts, make_presence, make_protocol, make_resize
+from tests.vectors import (
+    make_exit_lines,
+    make_facts,
+    make_presence,
+    make_protocol,
+    make_raw_rows,
+    make_resize,
+    make_scans,
+)
 
 
 def test_resize_vectors_are_pillows() -> None:
@@ -30,3 +38,11 @@ def test_every_field_of_a_message_says_its_meaning_and_no_other() -> None:
 
 def test_exit_lines_are_the_policies() -> None:
     assert json.loads(make_exit_lines.FILE.read_text()) == make_exit_lines.vectors()
+
+
+def test_scans_are_what_the_policies_say() -> None:
+    assert json.loads(make_scans.FILE.read_text()) == json.loads(json.dumps(make_scans.vectors()))
+
+
+def test_raw_rows_are_what_the_service_makes_of_them() -> None:
+    assert json.loads(make_raw_rows.FILE.read_text()) == make_raw_rows.vectors()

@@ -1,19 +1,23 @@
-/** The page: asks what the service offers, for a token if need be, and builds the desks. */
+/** The page: asks what there is to scan with, for a service's token if need be, and builds the desks. */
 
 import { Page } from "./desks/page";
 import { Access, access } from "./service/access";
-import { fetchModels, fetchRecordings, fetchSamples, TokenFault } from "./service/service";
+import { type Build, engineOf, fetchOffer } from "./service/offer";
+import { TokenFault } from "./service/service";
 import { byId } from "./view/dom";
 import { headline, tell, tellServiceFault } from "./view/notice";
 
+/** Set by vite.config.ts. */
+declare const PAGE_BUILD: Build;
+
 async function start(): Promise<void> {
   headline("Opening …", "none");
+  document.body.dataset.engine = engineOf(PAGE_BUILD, location.search);
   try {
-    const offer = await fetchModels();
-    const [samples, recordings] = await Promise.all([fetchSamples(), fetchRecordings()]);
+    const offer = await fetchOffer(PAGE_BUILD, location.search);
     tell("");
     byId("sign-in").hidden = true;
-    new Page(offer, samples, recordings).open();
+    new Page(offer).open();
   } catch (error) {
     if (error instanceof TokenFault) return askForToken(error.message);
     headline("Nothing to scan with", "none");
@@ -36,6 +40,9 @@ function askForToken(why: string): void {
       return;
     }
     access.token = field.value;
+    // Once loaded, a page without a service needs no network any more.
+    if (PAGE_BUILD.alone) void navigator.serviceWorker?.register("./offline.js");
+
     void start();
   };
 }

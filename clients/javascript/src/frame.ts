@@ -1,5 +1,6 @@
 /** A frame, the rows that a sensor of the network's size reads out, and how it is cut into bursts. */
 
+import { rgbRows } from "./raw-rows.js";
 import { CHANNELS, type PixelFormat } from "./wire.js";
 
 /** One exposure: (height, width, samples a pixel) uint8, row after row. */
@@ -57,4 +58,10 @@ export function rgbaOf(frame: Frame): Uint8ClampedArray<ArrayBuffer> {
     rgba[to + 3] = 255;
   }
   return rgba;
+}
+
+/** The rows of consecutive bursts as the network takes them: (bursts x burstRows, width, 3). */
+export function rgbBursts(frame: Frame, firstBurst: number, bursts: number, burstRows: number): Uint8Array {
+  const rows = rowsOfBursts(frame, firstBurst, bursts, burstRows);
+  return rgbRows(rows, frame.format, frame.width, firstBurst * burstRows);
 }

@@ -4,8 +4,21 @@ export * from "./clock.js";
 export { type OpenSocket, type Socket, StreamError, type StreamFault } from "./connection.js";
 export * from "./curve.js";
 export * from "./exit-lines.js";
+export { certifiedPolicy, type ExitPolicy, PERSON_FROM, POLICIES, PolicyError, parsePolicy } from "./exit-policy.js";
 export { facts } from "./facts.js";
 export * from "./frame.js";
+export {
+  type ClassifyOptions,
+  HttpClient,
+  HttpError,
+  type HttpOptions,
+  type Models,
+  type Picture,
+  type PictureDecision,
+  type PictureRefusal,
+  type PolicyKind,
+  type ServedModel,
+} from "./http-client.js";
 export {
   bestForm,
   compileKernel,
@@ -18,6 +31,8 @@ export {
   type StepResult,
   supports,
 } from "./kernel.js";
+export { LoadError, type LoadOptions, load, type Source } from "./load.js";
+export { LocalStream } from "./local-stream.js";
 export { Pace } from "./pace.js";
 export * from "./presence.js";
 export {
@@ -28,8 +43,10 @@ export {
   RecordingError,
   readRecording,
 } from "./recording.js";
+export { RemoteNetwork, type RemoteOptions } from "./remote-network.js";
 export { resize } from "./resize.js";
-export { type FrameListener, type FrameResult, FrameStream, type StreamSettings } from "./stream.js";
+export { decisionOf, FrameScan, type ScannedFrame, scanFrame } from "./scan.js";
+export { type FrameListener, type FrameReader, type FrameResult, FrameStream, type StreamSettings } from "./stream.js";
 export { type Arithmetic, type NetworkConfig, readWeights, type Weights, WeightsError } from "./weights.js";
 export {
   CHANNELS,

@@ -54,6 +54,20 @@ export interface FrameResult {
   reconnections: number;
 }
 
+/** Reads frames out, one after the other: to a service (`FrameStream`) or through a network here (`LocalStream`). */
+export interface FrameReader {
+  /** The largest number of bytes seen waiting on the way. */
+  readonly bufferedPeakBytes: number;
+  /** Rows of a burst; unknown before the first welcome. */
+  readonly burstRows: number | undefined;
+  /** What is granted; `read` opens by itself otherwise. */
+  open(): Promise<Welcome>;
+  /** Reads a frame out at a pace until it is decided. */
+  read(frame: Frame, pace: Pace, listener?: FrameListener): Promise<FrameResult>;
+  /** The polite way out. */
+  end(): Promise<unknown>;
+}
+
 /** About 45 s in all: as long as a service takes to start again on a busy machine. */
 export const MAX_ATTEMPTS = 16;
 const FIRST_DELAY_MS = 250;
@@ -83,7 +97,7 @@ interface Reading {
   sentAtMs: Map<number, number>;
 }
 
-export class FrameStream {
+export class FrameStream implements FrameReader {
   bufferedPeakBytes = 0;
   private connection: Connection | null = null;
   private reading: Reading | null = null;

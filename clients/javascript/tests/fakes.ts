@@ -14,6 +14,22 @@ export const frame: Frame = {
   samples: Uint8Array.from({ length: BURSTS * BURST_BYTES }, (_, index) => Math.floor(index / BURST_BYTES)),
 };
 
+/** A frame of one grey. */
+export const grey = (height: number, width: number): Frame => ({
+  height,
+  width,
+  format: "rgb8",
+  samples: new Uint8Array(height * width * 3).fill(128),
+});
+
+/** A frame of noise: sample i is the upper 8 bits of i x 2654435761 modulo 2^32. */
+export const noise = (height: number, width: number): Frame => ({
+  height,
+  width,
+  format: "rgb8",
+  samples: Uint8Array.from({ length: height * width * 3 }, (_, index) => Math.imul(index, 2654435761) >>> 24),
+});
+
 export const welcome = {
   type: "welcome",
   variant: "20x2",

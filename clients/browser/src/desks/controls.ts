@@ -1,8 +1,9 @@
 /** The form of settings: shows a `Settings` value, and says when the person at the page changes it. */
 
+import type { EngineName, Offer } from "../service/offer";
 import { contradiction, parameterRange, policiesFor, policyLabel, policyWords } from "../service/policies";
 import { type SensorTiming, sensorsFor } from "../service/sensors";
-import type { Model, Models, PolicyKind } from "../service/service";
+import type { Model, PolicyKind } from "../service/service";
 import {
   type Choices,
   CUSTOM_SENSOR,
@@ -19,11 +20,28 @@ import { microsecondsWords } from "../view/words";
 const SLIDER_STEPS = 200;
 const RANGE_RATIO = LINE_TIME_RANGE_US[1] / LINE_TIME_RANGE_US[0];
 
-export type Change = "mode" | "variant" | "policy" | "parameters" | "compare" | "compare-parameters" | "pace" | "tiles";
+const ENGINE_WORDS: Record<EngineName, string> = { page: "In this page", service: "At the service" };
+
+/** A network in words; the page's own ones come in two arithmetics. */
+function modelWords({ variant, height, width }: Model): string {
+  return `${height} rows × ${width} columns${variant.endsWith("_int8") ? ", in integers" : ""}`;
+}
+
+export type Change =
+  | "mode"
+  | "engine"
+  | "variant"
+  | "policy"
+  | "parameters"
+  | "compare"
+  | "compare-parameters"
+  | "pace"
+  | "tiles";
 
 export class Controls {
   settings: Settings;
   private readonly variant = byId<HTMLSelectElement>("variant");
+  private readonly engine = byId<HTMLSelectElement>("engine");
   private readonly policy = byId<HTMLSelectElement>("policy");
   private readonly compare = byId<HTMLSelectElement>("compare");
   private readonly sensor = byId<HTMLSelectElement>("sensor");
@@ -33,7 +51,7 @@ export class Controls {
   private readonly form = byId<HTMLFormElement>("settings");
 
   constructor(
-    private readonly offer: Models,
+    private readonly offer: Offer,
     query: string,
     private readonly onChange: (change: Change) => void,
   ) {
@@ -88,6 +106,7 @@ export class Controls {
   private choices(variant: string): Choices {
     const model = this.offer.models.find((one) => one.variant === variant) ?? this.offer.models[0];
     return {
+      engines: [this.offer.engine, ...this.offer.engines],
       variants: this.offer.models.map((one) => one.variant),
       policies: model ? policiesFor(model, this.offer) : [],
       defaultPolicy: model?.stream_policy ?? "",
@@ -99,9 +118,15 @@ export class Controls {
     const { settings, offer } = this;
     options(
       this.variant,
-      offer.models.map(({ variant, height, width }) => [variant, `${height} rows × ${width} columns`]),
+      offer.models.map((model) => [model.variant, modelWords(model)]),
       settings.variant,
     );
+    options(
+      this.engine,
+      offer.engines.map((name) => [name, ENGINE_WORDS[name]]),
+      settings.engine,
+    );
+    byId("engine-field").hidden = offer.engines.length < 2;
     options(
       this.slow,
       SLOWNESS.map((times) => [String(times), times === 1 ? "Real time" : `Slow motion, ${times} ×`]),
@@ -192,6 +217,10 @@ export class Controls {
         this.onChange("mode");
       };
     }
+    this.engine.onchange = () => {
+      this.settings.engine = this.engine.value as EngineName;
+      this.onChange("engine");
+    };
     this.variant.onchange = () => {
       this.settings.variant = this.variant.value;
       this.fillSensors();

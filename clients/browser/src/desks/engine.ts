@@ -1,6 +1,6 @@
 /** The page's side of the worker: begins tasks and hands their reports on. */
 
-import type { FromWorker, PaceOrder, Report, ServiceAddress, Task, ToWorker } from "../worker/messages";
+import type { FromWorker, PaceOrder, Place, Placed, Report, Task, ToWorker } from "../worker/messages";
 
 /** The part of a Worker that is used here. */
 export interface WorkerPort {
@@ -15,17 +15,17 @@ export interface Running {
   stop(): void;
 }
 
-/** A task without the service's address, which is the same for all. */
-type Order<T> = T extends Task ? Omit<T, keyof ServiceAddress> : never;
+/** A task without the place where frames are decided, which is the same for all. */
+type Order<T> = T extends Task ? Omit<T, keyof Placed> : never;
 
 export class Engine {
   private readonly tasks = new Map<number, (report: Report) => void>();
   private next = 1;
 
-  /** `address`: where the service is, and the token that it asks for. */
+  /** `place`: where frames are decided. */
   constructor(
     private readonly port: WorkerPort,
-    private readonly address: () => ServiceAddress,
+    private readonly place: () => Place,
   ) {
     port.onmessage = ({ data: { id, report } }) => {
       const listen = this.tasks.get(id);
@@ -38,7 +38,7 @@ export class Engine {
   begin(order: Order<Task>, listen: (report: Report) => void, transfer: Transferable[] = []): Running {
     const id = this.next++;
     this.tasks.set(id, listen);
-    this.port.postMessage({ id, task: { ...order, ...this.address() } }, transfer);
+    this.port.postMessage({ id, task: { ...order, place: this.place() } }, transfer);
     return {
       pace: (order) => this.port.postMessage({ id, pace: order }, []),
       picture: (picture) => this.port.postMessage({ id, picture }, [picture]),

@@ -1,6 +1,7 @@
 /** The three desks, the pictures and files that go to them, and the buttons and addresses between them. */
 
-import { fetchRecording, type Models, type RecordingFile, type Sample, serviceAddress } from "../service/service";
+import type { Offer } from "../service/offer";
+import { fetchRecording } from "../service/service";
 import { type Mode, queryOf } from "../service/settings";
 import { byId, calm, make } from "../view/dom";
 import { Meters } from "../view/meters";
@@ -33,14 +34,10 @@ export class Page {
   private mode: Mode;
   private layOutDue = 0;
 
-  constructor(
-    offer: Models,
-    samples: Sample[],
-    private readonly recordings: RecordingFile[],
-  ) {
+  constructor(private readonly offer: Offer) {
     const worker = new Worker(new URL("../worker/worker.ts", import.meta.url), { type: "module" });
-    const engine = new Engine(worker, () => serviceAddress(location));
-    const meters = new Meters();
+    const engine = new Engine(worker, offer.place);
+    const meters = new Meters(offer.engine);
     const cards = new SavingsCards();
     const buttons = () => this.showButtons();
     this.controls = new Controls(offer, location.search, (change) => this.changed(change));
@@ -52,7 +49,7 @@ export class Page {
     this.wallDesk = new WallDesk(engine, this.controls, buttons);
     this.exports = new Exports(this.scanDesk, this.controls, () => this.remember());
     this.mode = this.controls.settings.mode;
-    this.pictures.addSamples(samples);
+    this.pictures.addSamples(offer.samples);
     // Only who comes by the bare address has chosen nothing; people are what there is to see, so theirs come first.
     const first = this.pictures.named("astronaut");
     const rest = this.pictures.all.filter((picture) => picture !== first);
@@ -161,6 +158,10 @@ export class Page {
       return;
     }
     this.remember();
+    if (change === "engine") {
+      location.reload(); // another engine has other networks and policies, and the address names it
+      return;
+    }
     if (change !== "pace" && change !== "tiles") this.own.forget();
     if (mode === "live") {
       if (change === "variant") this.liveDesk.clear();
@@ -308,7 +309,7 @@ export class Page {
 
   private listRecordings(): void {
     byId("recordings").replaceChildren(
-      ...this.recordings.map(({ name, url }) => {
+      ...this.offer.recordings.map(({ name, url }) => {
         const button = make("button", { type: "button", class: "choice" }, name);
         button.dataset.recording = name;
         button.onclick = async () => {
@@ -321,6 +322,6 @@ export class Page {
         return make("li", {}, button);
       }),
     );
-    byId("no-recordings").hidden = this.recordings.length > 0;
+    byId("no-recordings").hidden = this.offer.recordings.length > 0;
   }
 }

@@ -152,7 +152,7 @@ export class ScanDesk implements Shown, Transportable {
       const { paused } = this.state;
       this.screen.freeze();
       this.running?.pace({ order: paused ? "pause" : "go" });
-      tell(paused ? "Paused; the service waits for the next burst." : "Reading on.");
+      tell(paused ? "Paused; the network waits for the next burst." : "Reading on.");
     } else if (this.phase === "decided") {
       if (this.replaying) this.screen.freeze();
       else this.replay(this.screen.rows >= this.screen.endRows ? 0 : this.screen.rows);

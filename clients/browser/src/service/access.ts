@@ -23,11 +23,6 @@ export class Access {
     this.session?.setItem(KEY, this.known);
   }
 
-  /** Of a request. */
-  get headers(): Record<string, string> {
-    return this.known === "" ? {} : { Authorization: `Bearer ${this.known}` };
-  }
-
   /** A header takes no other characters; whatever has them is not the service's token. */
   static possible(token: string): boolean {
     return /^[\x21-\x7e]+$/.test(token.trim());

@@ -33,8 +33,8 @@ export function sensorsFor(height: number, width: number): SensorTiming[] {
   });
 }
 
-/** Multiply-accumulates of one burst; null for a network of an unknown size. */
+/** Multiply-accumulates of one burst, in floats or in integers; null for a network of an unknown size. */
 export function macsPerBurst(variant: string): number | null {
   const known: Record<string, number> = facts.macs_per_burst;
-  return known[variant] ?? null;
+  return known[variant.replace(/_int8$/, "")] ?? null;
 }

@@ -1,30 +1,10 @@
 /** What the service offers, asked over HTTP. */
 
-import type { ServiceAddress } from "../worker/messages";
+import { HttpClient, HttpError, type Models } from "rascanet-stream";
+import type { Place } from "../worker/messages";
 import { access } from "./access";
 
-export interface Model {
-  variant: string;
-  height: number;
-  width: number;
-  burst_rows: number;
-  bursts_per_frame: number;
-  weights: string;
-  /** The policy of the certificate that goes with the weights, if there is one. */
-  calibrated: ({ name: string } & Record<string, number | string>) | null;
-  /** The policy of streams that name none. */
-  stream_policy: string;
-}
-
-export interface PolicyKind {
-  name: string;
-  parameters: Record<string, number>;
-}
-
-export interface Models {
-  models: Model[];
-  policies: PolicyKind[];
-}
+export type { Models, PolicyKind, ServedModel as Model } from "rascanet-stream";
 
 export interface Sample {
   name: string;
@@ -36,8 +16,6 @@ export interface RecordingFile {
   name: string;
   url: string;
 }
-
-const LIMIT_MS = 10_000;
 
 /** The service did not answer, or not with what was asked for; the message is for the person at the page. */
 export class ServiceFault extends Error {
@@ -52,29 +30,30 @@ export class TokenFault extends ServiceFault {
 }
 
 export async function fetchModels(): Promise<Models> {
-  const models = (await fetchJson("/v1/models")) as Models;
+  const models = await asked((client) => client.models());
   if (models.models.length === 0) throw new ServiceFault("This server has no network loaded, so it can’t scan.");
   return models;
 }
 
-export async function fetchSamples(): Promise<Sample[]> {
-  return (await fetchJson("/v1/samples")) as Sample[];
+/** `path`: of the service, or of a file beside a page that has none. */
+export async function fetchSamples(path = "/v1/samples"): Promise<Sample[]> {
+  return (await asked((client) => client.json(path))) as Sample[];
 }
 
 export async function fetchPhoto(sample: Sample): Promise<Blob> {
-  return (await get(sample.url)).blob();
+  return (await asked((client) => client.get(sample.url))).blob();
 }
 
 export async function fetchRecordings(): Promise<RecordingFile[]> {
-  return (await fetchJson("/v1/recordings")) as RecordingFile[];
+  return (await asked((client) => client.json("/v1/recordings"))) as RecordingFile[];
 }
 
 export async function fetchRecording(url: string): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await (await get(url)).arrayBuffer());
+  return new Uint8Array(await (await asked((client) => client.get(url))).arrayBuffer());
 }
 
 /** Where streams are opened: on the server that sent the page. */
-export function serviceAddress(page: Location): ServiceAddress {
+export function serviceAddress(page: Location): Omit<Extract<Place, { at: "service" }>, "at"> {
   const url = `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/v1/stream`;
   return { url, bearer: access.token };
 }
@@ -82,7 +61,7 @@ export function serviceAddress(page: Location): ServiceAddress {
 /** Why a websocket was refused, which a browser doesn't say: the answers to plain requests tell the reasons apart. */
 export async function whyRefused(): Promise<ServiceFault> {
   try {
-    await get("/v1/models");
+    await asked((client) => client.models());
     return new ServiceFault("The server is there but takes no more streams now; it is probably full. Wait a moment.");
   } catch (error) {
     if (error instanceof TokenFault) return error;
@@ -90,23 +69,14 @@ export async function whyRefused(): Promise<ServiceFault> {
   }
 }
 
-async function fetchJson(path: string): Promise<unknown> {
-  const response = await get(path);
+/** Asks the server that sent the page; what it refuses is said for the person at the page. */
+async function asked<T>(question: (client: HttpClient) => Promise<T>): Promise<T> {
+  const { token } = access;
   try {
-    return await response.json();
-  } catch {
-    throw new ServiceFault("The server answered with something this page does not understand.");
+    return await question(new HttpClient("", { bearer: token }));
+  } catch (error) {
+    if (!(error instanceof HttpError)) throw error;
+    if (error.status === 401) throw new TokenFault(token !== "");
+    throw new ServiceFault(error.message);
   }
-}
-
-async function get(path: string): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(path, { headers: access.headers, signal: AbortSignal.timeout(LIMIT_MS) });
-  } catch {
-    throw new ServiceFault("The server can’t be reached.");
-  }
-  if (response.status === 401) throw new TokenFault(access.token !== "");
-  if (!response.ok) throw new ServiceFault(`The server refused ${path} with HTTP status ${response.status}.`);
-  return response;
 }

@@ -1,6 +1,7 @@
 /** Everything that can be set, as one value, and as the query of an address that can be shared. */
 
 import type { Policy } from "rascanet-stream";
+import type { EngineName } from "./offer";
 import { parameterRange } from "./policies";
 import type { PolicyKind } from "./service";
 
@@ -15,6 +16,7 @@ export const CUSTOM_SENSOR = "custom";
 
 export interface Settings {
   mode: Mode;
+  engine: EngineName;
   variant: string;
   policy: string;
   parameters: Record<string, number>;
@@ -31,6 +33,8 @@ export interface Settings {
 
 /** What the service and the sensors leave to choose from. */
 export interface Choices {
+  /** Those that can be chosen, the default first. */
+  engines: readonly EngineName[];
   variants: string[];
   policies: PolicyKind[];
   /** Of `policies`, the one that the service takes where none is named. */
@@ -38,12 +42,13 @@ export interface Choices {
   sensors: { name: string; lineTimeUs: number }[];
 }
 
-export function defaultSettings({ variants, policies, defaultPolicy, sensors }: Choices): Settings {
+export function defaultSettings({ engines, variants, policies, defaultPolicy, sensors }: Choices): Settings {
   const policy = policies.find(({ name }) => name === defaultPolicy) ??
     policies[0] ?? { name: "published", parameters: {} };
   const sensor = sensors.find(({ name }) => name === "hm01b0-qvga") ?? sensors[0];
   return {
     mode: "scan",
+    engine: engines[0] ?? "service",
     variant: variants[0] ?? "",
     policy: policy.name,
     parameters: { ...policy.parameters },
@@ -84,6 +89,7 @@ export function settingsFromQuery(query: string, choices: Choices): Settings {
   const preset = choices.sensors.find(({ name }) => name === sensor);
   return {
     mode: choose("mode", MODES, settings.mode),
+    engine: choose("engine", choices.engines, settings.engine),
     variant: choose("variant", choices.variants, settings.variant),
     policy,
     parameters: parametersOf(policy, ""),

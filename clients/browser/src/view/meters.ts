@@ -1,6 +1,7 @@
 /** Savings of all frames so far, and where the time to their decisions went. */
 
 import { type Latency, LatencyLog, PARTS, type Part } from "../service/latency";
+import type { EngineName } from "../service/offer";
 import { addSavings, NOTHING_SAVED, type Savings } from "../service/savings";
 import { histogram, quantiles } from "../worker/quantiles";
 import { byId, make, makeTable } from "./dom";
@@ -13,6 +14,12 @@ const PART_LABELS: Record<Part | "total", string> = {
   rest: "Rest of the round trip",
   total: "Start to decision",
 };
+/** What there is to tell of an engine: in the page, compute alone. */
+const SHOWN: Record<EngineName, readonly (Part | "total")[]> = { service: [...PARTS, "total"], page: ["compute"] };
+const SUMMARY: Record<EngineName, { part: Part | "total"; words: string }> = {
+  service: { part: "total", words: "from start to decision" },
+  page: { part: "compute", words: "of compute a burst" },
+};
 const BAR_WIDTH = 240;
 const BAR_HEIGHT = 56;
 const SVG = "http://www.w3.org/2000/svg";
@@ -22,7 +29,7 @@ export class Meters {
   private readonly log = new LatencyLog();
   private drawDue = 0;
 
-  constructor() {
+  constructor(private readonly engine: EngineName) {
     byId("reset-totals").onclick = () => {
       this.total = NOTHING_SAVED;
       this.log.clear();
@@ -50,18 +57,20 @@ export class Meters {
 
   private drawLatency(): void {
     this.drawDue = 0;
-    const { p50, count } = quantiles(this.log.values("total"));
+    const { part: summed, words } = SUMMARY[this.engine];
+    const shown = SHOWN[this.engine];
+    const { p50, count } = quantiles(this.log.values(summed));
     byId("latency-summary").textContent =
-      count === 0 ? "no frame yet" : `median ${timeWords(p50)} from start to decision, ${counted(count, "frame")}`;
+      count === 0 ? "no frame yet" : `median ${timeWords(p50)} ${words}, ${counted(count, "frame")}`;
     if (!byId<HTMLDetailsElement>("latency").open) return;
-    const figures = [...PARTS, "total" as const].map((part) => {
+    const figures = shown.map((part) => {
       const values = this.log.values(part);
       const { p50: median, p95, p99 } = quantiles(values);
       const caption = make("figcaption", {}, PART_LABELS[part]);
       return make("figure", { class: "histogram" }, caption, bars(values, [median, p95, p99]));
     });
     byId("histograms").replaceChildren(...figures);
-    const rows = [...PARTS, "total" as const].map((part) => {
+    const rows = shown.map((part) => {
       const { p50: median, p95, p99 } = quantiles(this.log.values(part));
       return [PART_LABELS[part], ...(count === 0 ? ["–", "–", "–"] : [median, p95, p99].map(timeWords))];
     });

@@ -3,11 +3,20 @@
 import type { Curve, Frame, FrameResult, PixelFormat, Policy, StreamFault, Welcome } from "rascanet-stream";
 import type { FrameRateReport } from "./frame-rate";
 
-/** Where streams are opened. */
-export interface ServiceAddress {
-  url: string;
-  /** The token that the service asks for; empty where it asks for none. */
-  bearer: string;
+/** Where frames are decided: by a service, or by the network in this page's worker. */
+export type Place =
+  | {
+      at: "service";
+      /** Of its websocket. */
+      url: string;
+      /** The token that the service asks for; empty where it asks for none. */
+      bearer: string;
+    }
+  | { at: "page" };
+
+/** A task that decides frames. */
+export interface Placed {
+  place: Place;
 }
 
 /** One stream over the same frame as others; `paced` ones follow the sensor, the rest gets all rows at once. */
@@ -16,7 +25,7 @@ export interface Lane {
   paced: boolean;
 }
 
-export interface ScanTask extends ServiceAddress {
+export interface ScanTask extends Placed {
   kind: "scan";
   variant: string;
   frame: Frame;
@@ -26,7 +35,7 @@ export interface ScanTask extends ServiceAddress {
 }
 
 /** Frames of a camera, a video or a recording: from `pictures`, from the recording's bytes, or one by one as `picture`. */
-export interface LiveTask extends ServiceAddress {
+export interface LiveTask extends Placed {
   kind: "live";
   variant: string;
   height: number;
@@ -37,7 +46,7 @@ export interface LiveTask extends ServiceAddress {
   pictures?: ReadableStream<VideoFrame>;
 }
 
-export interface WallTask extends ServiceAddress {
+export interface WallTask extends Placed {
   kind: "wall";
   variant: string;
   policy: Policy;
@@ -46,7 +55,7 @@ export interface WallTask extends ServiceAddress {
   lineTimeMs: number;
 }
 
-export interface ExposeTask extends ServiceAddress {
+export interface ExposeTask extends Placed {
   kind: "expose";
   file: Blob;
   label: string;
@@ -107,7 +116,7 @@ export type Report =
   | { kind: "rate"; rate: FrameRateReport }
   | { kind: "recording"; height: number; width: number; format: PixelFormat; frames: number; lineTimeUs: number }
   | { kind: "wall"; tiles: Tile[]; totals: WallTotals }
-  | { kind: "fault"; fault: StreamFault | "input" | "page"; message: string; code: string }
+  | { kind: "fault"; fault: StreamFault | "input" | "network" | "page"; message: string; code: string }
   | { kind: "done" };
 
 export type FromWorker = { id: number; report: Report };

@@ -3,22 +3,28 @@
 import {
   type Clock,
   type Frame,
+  type FrameReader,
   FrameStream,
+  LocalStream,
   MAX_RECORDING_BYTES,
   type OpenSocket,
   Pace,
   type PixelFormat,
   type Policy,
+  parsePolicy,
   pause,
   RecordingError,
   readRecording,
 } from "rascanet-stream";
+import type { Certified } from "rascanet-stream/shipped";
 import type { FrameRate } from "./frame-rate";
-import type { ExposeTask, LiveTask, Report, ScanTask, ServiceAddress, Tile, WallTask, WallTotals } from "./messages";
+import type { ExposeTask, LiveTask, Placed, Report, ScanTask, Tile, WallTask, WallTotals } from "./messages";
 import { exposeFile } from "./photo";
 
 export interface World {
   openSocket: OpenSocket;
+  /** A network of this page and its certificate's policy, by the name of its weights. */
+  network: (name: string) => Promise<Certified>;
   clock: Clock;
   chance: () => number;
 }
@@ -29,15 +35,19 @@ const REPORT_MS = 100;
 /** How long a decided frame stays on the wall. */
 const WALL_REST_MS = 400;
 
-function streamOf(
-  task: ServiceAddress & { variant: string },
+async function streamOf(
+  { place, variant }: Placed & { variant: string },
   policy: Policy,
   format: PixelFormat,
-  world: World,
+  { openSocket, network: find, clock, chance }: World,
   stop: AbortSignal,
-): FrameStream {
-  const settings = { url: task.url, bearer: task.bearer, variant: task.variant, policy, format };
-  return new FrameStream(settings, world.openSocket, world.clock, world.chance, stop);
+): Promise<FrameReader> {
+  if (place.at === "service") {
+    const { url, bearer } = place;
+    return new FrameStream({ url, bearer, variant, policy, format }, openSocket, clock, chance, stop);
+  }
+  const { network, certified } = await find(variant);
+  return new LocalStream(network, parsePolicy(policy, certified), format, clock, stop);
 }
 
 export async function expose(task: ExposeTask, tell: Tell): Promise<void> {
@@ -47,10 +57,12 @@ export async function expose(task: ExposeTask, tell: Tell): Promise<void> {
 
 /** One frame through several streams; the paced ones follow the same sensor. */
 export async function scan(task: ScanTask, pace: Pace, world: World, stop: AbortSignal, tell: Tell): Promise<void> {
-  const lanes = task.lanes.map(({ policy, paced }) => ({
-    paced,
-    stream: streamOf(task, policy, task.frame.format, world, stop),
-  }));
+  const lanes = await Promise.all(
+    task.lanes.map(async ({ policy, paced }) => ({
+      paced,
+      stream: await streamOf(task, policy, task.frame.format, world, stop),
+    })),
+  );
   await Promise.all(lanes.map(({ stream }) => stream.open()));
   pace.start();
   const atOnce = new Pace(world.clock, 0);
@@ -133,7 +145,7 @@ export async function live(
     tell({ kind: "recording", height, width, format, frames: frames.length, lineTimeUs });
     void play(recording.frames, feed, clock, stop);
   }
-  const stream = streamOf(task, task.policy, format, world, stop);
+  const stream = await streamOf(task, task.policy, format, world, stop);
   const welcome = await stream.open();
   tell({ kind: "started", lane: 0, welcome });
   let reportedMs = clock.now();
@@ -198,7 +210,7 @@ export async function wall(task: WallTask, world: World, stop: AbortSignal, tell
     // Sensors don't start in step: the first ones are spread over the time of one frame.
     const [frame] = task.frames as [Frame];
     await pause(clock, (index / task.tiles) * frame.height * task.lineTimeMs, stop);
-    const stream = streamOf(task, task.policy, frame.format, world, stop);
+    const stream = await streamOf(task, task.policy, frame.format, world, stop);
     const pace = new Pace(clock, task.lineTimeMs);
     while (!stop.aborted) {
       Object.assign(tile, { rows: 0, skipped: [], p_person: null, decided: false, exited: false });

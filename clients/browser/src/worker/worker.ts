@@ -1,8 +1,9 @@
 /** The worker: sockets, capture and row cutting live here, so that neither a busy page nor a hidden tab slows the rows. */
 
-import { Pace, RecordingError, realClock, StreamError } from "rascanet-stream";
+import { LoadError, Pace, PolicyError, RecordingError, realClock, StreamError, WeightsError } from "rascanet-stream";
 import { FrameRate } from "./frame-rate";
 import type { Report, Task, ToWorker } from "./messages";
+import { NetworkError, Networks } from "./networks";
 import { exposeFrame, PhotoError } from "./photo";
 import { expose, LiveFeed, live, scan, type Tell, type World, wall } from "./tasks";
 
@@ -15,7 +16,9 @@ interface Running {
 }
 
 const running = new Map<number, Running>();
+const networks = new Networks();
 const world: World = {
+  network: (name) => networks.get(name),
   openSocket: (url, subprotocols) => new WebSocket(url, subprotocols),
   clock: realClock,
   chance: Math.random,
@@ -71,12 +74,18 @@ function work(task: Task, pace: Pace, feed: LiveFeed, stop: AbortSignal, tell: T
   }
 }
 
+/** What can be wrong with a network in this page, or with what is asked of it. */
+const NETWORK_FAULTS = [LoadError, NetworkError, PolicyError, WeightsError, WebAssembly.CompileError] as const;
+
 function fault(error: unknown): Report {
   if (error instanceof StreamError) {
     return { kind: "fault", fault: error.fault, message: error.message, code: error.code };
   }
   if (error instanceof PhotoError || error instanceof RecordingError) {
     return { kind: "fault", fault: "input", message: error.message, code: "" };
+  }
+  if (NETWORK_FAULTS.some((kind) => error instanceof kind)) {
+    return { kind: "fault", fault: "network", message: `${(error as Error).message}`, code: "" };
   }
   return { kind: "fault", fault: "page", message: String(error), code: "" };
 }

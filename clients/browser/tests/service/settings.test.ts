@@ -3,6 +3,7 @@ import { sensorsFor } from "../../src/service/sensors";
 import { defaultSettings, queryOf, settingsFromQuery, shownLineTimeMs } from "../../src/service/settings";
 
 const choices = {
+  engines: ["service", "page"] as const,
   variants: ["105x120", "210x240"],
   policies: [
     { name: "published", parameters: { exit_threshold: 0.99, skip_threshold: 0.005 } },
@@ -17,6 +18,7 @@ describe("settings in an address", () => {
     const settings = {
       ...defaultSettings(choices),
       mode: "wall" as const,
+      engine: "page" as const,
       variant: "210x240",
       parameters: { exit_threshold: 0.6, skip_threshold: 0.1 },
       compare: "published",

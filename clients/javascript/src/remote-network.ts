@@ -1,0 +1,69 @@
+/** A network in a web worker, from the page's side; `worker.ts` is the other side. */
+
+import type { Frame } from "./frame.js";
+import type { LoadOptions } from "./load.js";
+import type { ScannedFrame } from "./scan.js";
+import type { Arithmetic, NetworkConfig } from "./weights.js";
+import type { Policy } from "./wire.js";
+
+/** What can be handed to a worker: addresses as text, bytes, a module. */
+export type RemoteOptions = Omit<LoadOptions, "weights" | "wasm"> & {
+  weights: string | ArrayBuffer | Uint8Array;
+  wasm?: string | ArrayBuffer | Uint8Array | WebAssembly.Module;
+};
+
+type Ask = { kind: "load"; options: RemoteOptions } | { kind: "scan"; frame: Frame; policy: Policy | null };
+export type Request = { id: number } & Ask;
+
+interface Loaded {
+  kind: "loaded";
+  config: NetworkConfig;
+  digest: string;
+  arithmetic: Arithmetic;
+}
+
+export interface Answer {
+  id: number;
+  result: Loaded | { kind: "scanned"; scan: ScannedFrame } | { kind: "fault"; message: string };
+}
+
+/** The part of a Worker that is used here. */
+export interface Port {
+  postMessage(message: Request): void;
+  onmessage: ((event: MessageEvent<Answer>) => void) | null;
+}
+
+export class RemoteNetwork {
+  private readonly waiting = new Map<number, { resolve(result: Answer["result"]): void; reject(error: Error): void }>();
+  private next = 0;
+
+  /** `port`: a worker whose file imports `rascanet-stream/worker`; nobody else may listen to it. */
+  constructor(private readonly port: Port) {
+    port.onmessage = ({ data: { id, result } }) => {
+      const asked = this.waiting.get(id);
+      this.waiting.delete(id);
+      if (result.kind === "fault") asked?.reject(new Error(result.message));
+      else asked?.resolve(result);
+    };
+  }
+
+  /** What `load` does, in the worker; relative addresses are the worker's. */
+  async load(options: RemoteOptions): Promise<Omit<Loaded, "kind">> {
+    const { kind: _, ...loaded } = (await this.ask({ kind: "load", options })) as Loaded;
+    return loaded;
+  }
+
+  /** What `scanFrame` does, in the worker. */
+  async scan(frame: Frame, policy: Policy | null = null): Promise<ScannedFrame> {
+    const { scan } = (await this.ask({ kind: "scan", frame, policy })) as { scan: ScannedFrame };
+    return scan;
+  }
+
+  private ask(request: Ask): Promise<Answer["result"]> {
+    const id = this.next++;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.port.postMessage({ id, ...request });
+    });
+  }
+}

@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { LoadError, load } from "../src/load.js";
+import { scanFrame } from "../src/scan.js";
+import { WeightsError } from "../src/weights.js";
+import { built, weightsFile } from "./built.js";
+import { grey } from "./fakes.js";
+
+describe.skipIf(!built)("load (needs `make wasm`)", () => {
+  const weights = weightsFile("105x120");
+
+  it("takes an address, bytes and an answer alike", async () => {
+    const bytes = readFileSync(weights);
+    const answer = new Response(bytes);
+    const found = [];
+    for (const source of [weights, String(weights), bytes, answer]) found.push(await load({ weights: source }));
+    expect(found.map(({ digest }) => digest)).toEqual(Array(4).fill(found[0]?.digest));
+    expect(found[0]?.config).toMatchObject({ height: 105, width: 120 });
+  });
+
+  it("takes a kernel of one's own", async () => {
+    const file = new URL("../wasm/float32-scalar.wasm", import.meta.url);
+    const module = await WebAssembly.compile(readFileSync(file));
+    const [one, other] = [await load({ weights, wasm: module }), await load({ weights, wasm: readFileSync(file) })];
+    const frame = grey(105, 120);
+    expect(scanFrame(one, frame)).toEqual(scanFrame(other, frame));
+  });
+
+  it("says which address can't be read, and which kernel there is not", async () => {
+    await expect(load({ weights: weightsFile("1x1") })).rejects.toThrow(LoadError);
+    await expect(load({ weights: weightsFile("1x1") })).rejects.toThrow("rascanet_1x1.safetensors can't be read");
+    await expect(load({ weights: new Response("", { status: 404 }) })).rejects.toThrow("status 404");
+    await expect(load({ weights: weightsFile("105x120_int8"), simd: "relaxed" })).rejects.toThrow("no relaxed kernel");
+    await expect(load({ weights: Uint8Array.of(1) })).rejects.toThrow(WeightsError);
+    await expect(load({ weights, wasm: new TextEncoder().encode("<!doctype html>") })).rejects.toThrow(
+      "no WebAssembly",
+    );
+  });
+});

@@ -1,0 +1,44 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { load } from "../src/load.js";
+import { type Answer, type Port, RemoteNetwork, type Request } from "../src/remote-network.js";
+import { scanFrame } from "../src/scan.js";
+import { built, weightsFile } from "./built.js";
+import { noise } from "./fakes.js";
+
+/** Two ends of a channel: what the page holds, and the worker's own global. */
+function connect(): Port {
+  const port: Port = { onmessage: null, postMessage: () => {} };
+  const here = globalThis as unknown as {
+    onmessage: (event: { data: Request }) => void;
+    postMessage: (answer: Answer) => void;
+  };
+  here.postMessage = (data) => port.onmessage?.({ data: structuredClone(data) } as MessageEvent<Answer>);
+  port.postMessage = (data) => here.onmessage({ data: structuredClone(data) });
+  return port;
+}
+
+describe.skipIf(!built)("a network in a worker (needs `make wasm`)", () => {
+  beforeAll(async () => {
+    await import("../src/worker.js");
+  });
+  const weights = String(weightsFile("105x120_int8"));
+  const frame = noise(105, 120);
+
+  it("decides as a network here", async () => {
+    const remote = new RemoteNetwork(connect());
+    const loaded = await remote.load({ weights });
+    const network = await load({ weights });
+    expect(loaded).toEqual({ config: network.config, digest: network.digest, arithmetic: "int8" });
+    const policy = { name: "fixed_row", share: 0.5 };
+    expect(await remote.scan(frame, policy)).toEqual(scanFrame(network, frame, policy));
+  });
+
+  it("hands faults on, each to who asked", async () => {
+    const remote = new RemoteNetwork(connect());
+    await remote.load({ weights });
+    const [bad, good] = [remote.scan(frame, { name: "sometimes" }), remote.scan(frame)];
+    await expect(bad).rejects.toThrow("is not one of published");
+    expect((await good).curve.points.length).toBeGreaterThan(0);
+    await expect(remote.load({ weights: "file:///nowhere" })).rejects.toThrow("can't be read");
+  });
+});
