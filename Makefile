@@ -52,7 +52,7 @@ format: .venv/dev.stamp
 page: $(PAGE)/dist/index.html ## the demo page
 
 .PHONY: page-test
-page-test: wasm $(PAGE)/dist/index.html $(PACKAGE)/node_modules/.package-lock.json
+page-test: wasm $(PAGE)/dist/index.html $(PACKAGE)/dist/index.js
 	cd $(PACKAGE) && npm test --silent
 	cd $(PAGE) && npm test --silent
 
@@ -75,7 +75,7 @@ boards: ## Debian's compiler for Cortex-M and QEMU, for the firmware's tests
 firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each variant, to the bit; table and sizes of docs/integer.md
 	$(BIN)/python -m tests.clients.firmware.measure --frames $(or $(FRAMES),4)
 
-.PHONY: wasm clang
+.PHONY: wasm wasm-evidence clang
 CLANG := clang-19
 CLANG_PACKAGES := clang-19 lld-19
 clang: ## Debian's compiler for WebAssembly
@@ -86,6 +86,9 @@ clang: ## Debian's compiler for WebAssembly
 
 wasm: clang ## the kernel in WebAssembly, for browsers and Node: clients/javascript/wasm
 	@! command -v $(CLANG) >/dev/null || $(MAKE) -s --no-print-directory $(WASM)
+
+wasm-evidence: .venv/dev.stamp wasm $(PACKAGE)/dist/index.js browser ## the kernel in Node and Chromium against the definition: FRAMES=200 of each network
+	$(BIN)/python -m tests.clients.javascript.evidence --frames $(or $(FRAMES),200)
 
 .PHONY: screenshots page-soak
 screenshots: .venv/dev.stamp $(PAGE)/dist/index.html browser ## the page in its states, to runs/screenshots
@@ -185,6 +188,10 @@ FORM_relaxed := -msimd128 -mrelaxed-simd
 $(PACKAGE)/wasm/%.wasm: $(KERNEL)
 	@mkdir -p $(@D)
 	$(CLANG) $(WASM_FLAGS) $(FORM_$(word 2,$(subst -, ,$*))) -o $@ model/kernel/wasm_$(if $(filter int8-%,$*),integer,float).c
+
+$(PACKAGE)/dist/index.js: $(PACKAGE)/node_modules/.package-lock.json $(wildcard $(PACKAGE)/src/*.ts)
+	cd $(PACKAGE) && npm run --silent build
+	@touch $@
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	$(call shown,Installing the packages of $*,cd $* && npm ci --silent --no-audit --no-fund)

@@ -1,0 +1,104 @@
+"""`make wasm-evidence`: many frames through every form of the kernel in Node and Chromium, against the definition."""
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+
+from model.checkpoint import Checkpoint, import_public_checkpoint, load_checkpoint, shipped_weights
+from model.config import VARIANTS
+from model.integer.checkpoint import load_integer_checkpoint
+from model.integer.network import IntegerNetwork
+from model.integer.quantise import FoldedNetwork, activation_scales, quantise
+from tests.clients.javascript.engines import FORMS, WITHOUT_CHROMIUM, Job, Played, expected, in_chromium, in_node
+from tests.model.random_networks import random_frames
+
+ORACLE: Final = Path(__file__).parents[4] / "shared" / "oracle"
+SHIPPED_TOLERANCE: Final = 2e-6
+GOLDEN_TOLERANCE: Final = 2e-5
+BATCH: Final = 20
+"""Frames that are played at a time."""
+
+
+def shipped(variant: str) -> list[Checkpoint | IntegerNetwork]:
+    """What comes with the project."""
+    return [load_checkpoint(shipped_weights(variant)), load_integer_checkpoint(shipped_weights(variant, "int8"))]
+
+
+def golden(variant: str) -> list[Checkpoint | IntegerNetwork]:
+    """The golden random weights, and integers made of them."""
+    checkpoint = import_public_checkpoint(ORACLE / f"random_weights_{variant}.pth")
+    frames = np.load(ORACLE / f"vectors_{variant}.npz")["frames"]
+    return [checkpoint, quantise(checkpoint, activation_scales(FoldedNetwork(checkpoint), frames[:2]))]
+
+
+def jobs_of(network: Checkpoint | IntegerNetwork, frames: int, forms: tuple[str, ...], seed: int) -> list[Job]:
+    """A job for each form that there is of a network's arithmetic."""
+    pictures = random_frames(network.config, frames, seed)
+    coarse = np.repeat(np.repeat(pictures[1::2, ::15, ::15], 15, 1), 15, 2)  # half of the frames have structure
+    pictures[1::2] = coarse[:, : network.config.height, : network.config.width]
+    arithmetic = "float32" if isinstance(network, Checkpoint) else "int8"
+    return [Job(network, pictures, form) for form in FORMS[arithmetic] if form in forms]
+
+
+def differences(job: Job, found: Played, wanted: Played, relaxed: float) -> list[str]:
+    """Sentences on what differs.
+
+    Args:
+        job, found, wanted: what was played, what an engine gave, what the definition says.
+        relaxed: so much may outputs and states of the relaxed form differ; logits, which have no bounds, are left out.
+    """
+    may = relaxed if job.form == "relaxed" else 0
+    said = []
+    for part in Played._fields:
+        gap = np.abs(getattr(found, part).astype(np.float64) - getattr(wanted, part))
+        if part == "outputs" and may:
+            gap = gap[..., 2:]
+        if not gap.max() <= may:
+            said.append(f"{job.arithmetic} {job.form} {job.network.config}: {part} differ by {gap.max()}")
+    return said
+
+
+def main() -> None:
+    """Plays, compares, says so."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=200, help="of noise, half of it coarse, for each network")
+    count = parser.parse_args().frames
+    if WITHOUT_CHROMIUM:
+        sys.exit(WITHOUT_CHROMIUM)
+    groups = [("shipped", shipped, SHIPPED_TOLERANCE)]
+    if ORACLE.is_dir():
+        groups.append(("golden random", golden, GOLDEN_TOLERANCE))
+    for variant in VARIANTS:
+        for name, networks, relaxed in groups:
+            for network in networks(variant):
+                for start in range(0, count, BATCH):
+                    _compare(name, network, start, min(BATCH, count - start), relaxed)
+                arithmetic = "float32" if isinstance(network, Checkpoint) else "int8"
+                sys.stdout.write(
+                    f"{variant} {arithmetic}, {name} weights: {count} frames, in Node and Chromium, equal\n"
+                )
+                sys.stdout.flush()
+
+
+def _compare(name: str, network: Checkpoint | IntegerNetwork, seed: int, count: int, relaxed: float) -> None:
+    """One batch on both engines.
+
+    Raises:
+        SystemExit: something differs.
+    """
+    jobs = jobs_of(network, count, FORMS["float32"], seed)
+    wanted = expected(jobs[0])
+    for engine in (in_node, in_chromium):
+        able = [job for job in jobs if engine is in_chromium or job.form != "relaxed"]  # Node 20 hides relaxed SIMD
+        with TemporaryDirectory() as folder:
+            for job, played in zip(able, engine(able, Path(folder)), strict=True):
+                if said := differences(job, played, wanted, relaxed):
+                    sys.exit(f"{name} weights, {engine.__name__}: {said[0]}")
+
+
+if __name__ == "__main__":
+    main()
