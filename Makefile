@@ -24,7 +24,7 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 
 full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
-test: .venv/dev.stamp page-test browser boards unit ## every test
+test: .venv/dev.stamp page-test browser boards fleet-programs unit ## every test
 	$(BIN)/python -m pytest -m processes
 
 check: lint types test ## what has to pass before a change is done: all three
@@ -89,6 +89,20 @@ wasm: clang ## the kernel in WebAssembly, for browsers and Node: clients/javascr
 
 wasm-evidence: .venv/dev.stamp wasm $(PACKAGE)/dist/index.js browser ## the kernel in Node and Chromium against the definition: FRAMES=200 of each network
 	$(BIN)/python -m tests.clients.javascript.evidence --frames $(or $(FRAMES),200)
+
+.PHONY: fleet-programs scale
+FLEET_PROGRAMS := haproxy caddy prometheus
+NO_SERVICES := /usr/sbin/policy-rc.d
+fleet-programs: ## Debian's proxies and Prometheus, for the tests of a fleet; none is started as a service of the machine
+	@PATH="$$PATH:/usr/sbin"; for program in $(FLEET_PROGRAMS); do command -v $$program >/dev/null || missing=1; done; \
+	[ -z "$$missing" ] || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && { \
+			[ -e $(NO_SERVICES) ] || { trap 'rm -f $(NO_SERVICES)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(NO_SERVICES); chmod +x $(NO_SERVICES); }; \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(FLEET_PROGRAMS) >/dev/null; }; } || \
+		echo "$(FLEET_PROGRAMS): not installed; the tests of a fleet will be skipped (apt-get install $(FLEET_PROGRAMS))"
+
+scale: .venv/dev.stamp fleet-programs ## 100 streams while replicas are added, killed, drained and replaced behind HAProxy and Caddy; four minutes
+	$(BIN)/python -m tests.scale.run
 
 .PHONY: screenshots page-soak
 screenshots: .venv/dev.stamp $(PAGE)/dist/index.html browser ## the page in its states, to runs/screenshots

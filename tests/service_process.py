@@ -29,11 +29,13 @@ def service_process(*options: str, log: IO[bytes] | None = None) -> Iterator[tup
             service.terminate()
 
 
-def resumable_service(port: int, *options: str, keys: str = KEY) -> "subprocess.Popen[bytes]":
+def resumable_service(
+    port: int, *options: str, keys: str = KEY, host: str = "127.0.0.1", log: IO[bytes] | int = subprocess.DEVNULL
+) -> "subprocess.Popen[bytes]":
     """A service on this port with a resume key that its successors share; up, and the caller's to end."""
-    command = [sys.executable, "-m", "server", "--port", str(port), "--resume-key", keys, *options]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    wait_until_it_answers(f"http://127.0.0.1:{port}", process)
+    command = [sys.executable, "-m", "server", "--host", host, "--port", str(port), "--resume-key", keys, *options]
+    process = subprocess.Popen(command, stderr=log)
+    wait_until_it_answers(f"http://{host}:{port}", process)
     return process
 
 
