@@ -143,14 +143,14 @@ overload: .venv/dev.stamp ## twice the admission limit offered
 	$(BIN)/python -m tests.soak.overload
 
 bench: .venv/dev.stamp ## every figure of docs/performance.md, 20 minutes on a quiet machine
-	$(BIN)/rascanet bench --page docs/performance.md
+	$(BIN)/rascanet bench --page docs/figures/performance.md --brief docs/performance.md
 
 sanitize: .venv/dev.stamp ## the kernel with hostile sizes and bytes under ASan and UBSan
 	RASCANET_FUZZ_INPUTS=$(or $(INPUTS),20000) RASCANET_FUZZ_SEED=$(or $(SEED),7) $(BIN)/python -m pytest -q tests/model/kernel/test_sanitized.py
 
 .PHONY: model-card
 model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HELD_OUT=1 judges new weights on the held-out split, once
-	$(BIN)/rascanet model-card --photos $(PHOTOS) --card MODEL_CARD.md $(if $(HELD_OUT),--held-out)
+	$(BIN)/rascanet model-card --photos $(PHOTOS) --card docs/figures/model-card.md $(if $(HELD_OUT),--held-out)
 
 .PHONY: weights-docs
 VARIANTS := 105x120 210x240
@@ -158,13 +158,13 @@ SHIPPED := $(foreach variant,$(VARIANTS),--weights model/weights/rascanet_$(vari
 weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights (integers too): PHOTOS=folder; HELD_OUT=1 looks at the held-out split, once
 	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --overwrite &&) true
 	$(foreach file,$(wildcard model/weights/*.safetensors),$(BIN)/rascanet calibrate --photos $(PHOTOS) --weights $(file) --risk 0.05 --overwrite &&) true
-	$(BIN)/rascanet model-card --photos $(PHOTOS) --card MODEL_CARD.md
-	$(BIN)/rascanet evaluate --photos $(PHOTOS) $(SHIPPED) --degrade --page MODEL_CARD.md
-	$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --page docs/early-exit.md --plot docs/early-exit/$(variant).svg &&) true
+	$(BIN)/rascanet model-card --photos $(PHOTOS) --card docs/figures/model-card.md
+	$(BIN)/rascanet evaluate --photos $(PHOTOS) $(SHIPPED) --degrade --page docs/figures/model-card.md
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --page docs/figures/early-exit.md --plot docs/early-exit/$(variant).svg &&) true
 	$(foreach variant,$(VARIANTS),$(BIN)/rascanet training-curves docs/training/logs/$(variant)*.csv --plot docs/training/$(variant).svg &&) true
 	$(BIN)/rascanet sensor-sheet --page docs/sensor.md --photos $(PHOTOS)
-	$(if $(HELD_OUT),$(BIN)/rascanet model-card --photos $(PHOTOS) --card MODEL_CARD.md --held-out)
-	$(if $(HELD_OUT),$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --split test --source coco --page docs/early-exit.md &&) true)
+	$(if $(HELD_OUT),$(BIN)/rascanet model-card --photos $(PHOTOS) --card docs/figures/model-card.md --held-out)
+	$(if $(HELD_OUT),$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --split test --source coco --page docs/figures/early-exit.md &&) true)
 	$(foreach scheme,light dark,cp runs/screenshots/stopped-$(scheme)-screen.png docs/page/stopped-$(scheme).png &&) true
 	$(MAKE) vectors
 

@@ -25,6 +25,7 @@ from server.stream.session import Phase
 from tests.vectors import make_protocol, make_refusals
 
 ROOT = Path(__file__).parents[1]
+FIGURES = ROOT / "docs" / "figures"
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text()
 RUNNING = (ROOT / "docs" / "reliability.md").read_text()
 SOURCES = {
@@ -59,7 +60,7 @@ def test_policies() -> None:
 
 def test_how_good_the_weights_are_is_told_on_the_first_screen_as_the_model_card_has_it() -> None:
     """Whoever judges new weights puts the card's figures into README's table."""
-    readme, card = (ROOT / "README.md").read_text(), (ROOT / "MODEL_CARD.md").read_text()
+    readme, card = (ROOT / "README.md").read_text(), (FIGURES / "model-card.md").read_text()
     first_screen = readme.partition("\n## ")[0]
     assert "for research use" in " ".join(first_screen.split())
     for variant in ("105x120", "210x240"):
@@ -77,13 +78,26 @@ def test_how_good_the_weights_are_is_told_on_the_first_screen_as_the_model_card_
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_the_model_card_was_written_from_the_photographs(split: str, variant: str) -> None:
     """A trial of the command on a few pictures must not stay in the card."""
-    block = (
-        (ROOT / "MODEL_CARD.md").read_text().partition(f"<!-- card {split} {variant} -->")[2].partition("<!-- end")[0]
-    )
+    text = (FIGURES / "model-card.md").read_text()
+    block = text.partition(f"<!-- card {split} {variant} -->")[2].partition("<!-- end")[0]
     whole = next(row for row in _rows(block.replace("| ---", "|---")) if row[0].strip("| ") == "all")
     persons, others = whole[1].split(" + ")
     assert int(persons) > 250
     assert int(others) > 250
+
+
+@pytest.mark.parametrize("page", ["MODEL_CARD.md", "docs/early-exit.md"])
+def test_rows_that_a_page_quotes_stand_in_the_figures(page: str) -> None:
+    quoted = re.findall(r"<!-- rows of (\S+) -->\n(.*?)<!-- end rows -->", (ROOT / page).read_text(), re.DOTALL)
+    assert quoted
+    for figures, block in quoted:
+        _, *sections = re.split(r"^## ", (ROOT / figures).read_text(), flags=re.MULTILINE)
+        for row in _rows(block):
+            cells = [cell.strip() for cell in row if cell.strip()]
+            whole = [section for section in sections if section.startswith(cells[0])] or sections
+            values = {cell for cell in cells[1:] if cell != "held out" and not cell.startswith("`val`")}
+            lines = [{cell.strip() for cell in line.split("|")} for section in whole for line in section.splitlines()]
+            assert any(values <= line for line in lines), f"{page}: {row}"
 
 
 def test_the_threshold_for_a_person_is_told() -> None:

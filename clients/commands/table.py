@@ -1,6 +1,6 @@
 """Tables of figures, for the terminal and for Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,18 @@ class Table:
             for index, (heading, cell) in enumerate(zip(headings, row, strict=True)):
                 line = Text.assemble(f"  {heading:<{room}}", (shown(cell), "" if index else "bold"))
                 console.print(line)
+
+    def pick(self, columns: Sequence[str], rows: Callable[[Sequence[str]], bool] = lambda _row: True) -> "Table":
+        """The same table with some of its columns and rows, without notes.
+
+        Args:
+            columns: headings, each on one line.
+            rows: returns true for a row that stays; asked with all of its cells.
+        """
+        headings = [heading.replace("\n", " ") for heading in self.headings]
+        places = [headings.index(column) for column in columns]
+        picked = [tuple(row[place] for place in places) for row in self.rows if rows(row)]
+        return Table(self.title, [self.headings[place] for place in places], picked)
 
     def markdown(self) -> str:
         """As Markdown, title and notes included."""

@@ -43,6 +43,9 @@ def bench(
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced by these")
     ] = None,
+    brief: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Markdown page whose short tables are replaced by these")
+    ] = None,
 ) -> None:
     """Measures network and service beside their alternatives; a quiet machine and 20 minutes give all figures.
 
@@ -70,9 +73,12 @@ def bench(
     if earlier:
         for name in ("machine", *wanted):
             _show(results, name)
-    if page:
-        with failing_on(OSError, PageError):
+    with failing_on(OSError, PageError):
+        if page:
             refresh_page(page, {f"bench {name}": _tables(results, name) for name in ("machine", *wanted)})
+        if brief:
+            suites_found = results["suites"]
+            refresh_page(brief, {f"brief {name}": _suite(name).brief(suites_found[name]) for name in wanted})
 
 
 def _wanted(named: list[str]) -> list[str]:

@@ -220,3 +220,15 @@ def _table(cell: dict[str, Any], all_cores: int) -> Table:
     lines += [(name, reason, *[MISSING] * 4) for name, reason in cell["missing"].items()]
     headings = ("runtime", "threads", "batch", "frames/s", "frames/s\na thread", "times as fast\nas eager")
     return Table(f"Frames of {cell['variant']}, decoded, read to their end", headings, lines, notes)
+
+
+def brief(result: dict[str, Any]) -> list[Table]:
+    """On one core, ours and the fastest of torch."""
+    tables = []
+    for cell in result["cells"]:
+        alike = [row for row in cell["rows"] if row["threads"] == 1]
+        torch = [row for row in alike if not row["name"].startswith("native")]
+        wanted = {alike[0]["name"], *(max(torch, key=lambda row: float(row["frames_s"]))["name"] for _ in torch[:1])}
+        columns = ("runtime", "batch", "frames/s", "times as fast as eager")
+        tables.append(_table(cell, result["cores"]).pick(columns, lambda row: row[0] in wanted))  # noqa: B023 - called at once
+    return tables

@@ -292,3 +292,9 @@ def tables(result: dict[str, Any]) -> list[Table]:
         f"{result['load_before']:.1f}.",
     ]
     return [Table(f"Picture files through {result['variant']}", headings, rows, notes)]
+
+
+def brief(result: dict[str, Any]) -> list[Table]:
+    """Rates alone."""
+    (whole,) = tables(result)
+    return [whole.pick(("what", "pictures/s", "of alone", "CPU ms a picture"))]

@@ -88,3 +88,6 @@ def tables(result: dict[str, Any]) -> list[Table]:
         f"the process; torch loaded: {torch}."
     )
     return [Table("Start of the service", ("from start to", "median", "most"), rows, (note,))]
+
+
+brief = tables

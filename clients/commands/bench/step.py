@@ -20,6 +20,8 @@ from model.step import StepRuntime
 
 EAGER = "torch eager"
 OTHERS = ("ONNX Runtime", "OpenVINO")
+KINDS = ("native", "int8", *OTHERS, EAGER)
+"""Beginnings of the names of what is compared."""
 AGREEMENT = 1e-3
 """Largest difference of logits that a runtime may show after `CHECKED_BURSTS` bursts."""
 CHECKED_BURSTS = 5
@@ -221,3 +223,17 @@ def _table(cell: dict[str, Any]) -> Table:
 def _tail(row: dict[str, Any]) -> float:
     share: float = row["p99_us"] / row["us_per_burst"]
     return share
+
+
+def brief(result: dict[str, Any]) -> list[Table]:
+    """One stream: of each kind of runtime the fastest."""
+    columns = ("runtime, one thread", "median us", "times as fast as the fastest other", "of peak")
+    briefs = []
+    for cell in result["cells"]:
+        fastest = set()
+        for kind in KINDS:
+            alike = [row for row in cell["rows"] if row["name"].startswith(kind)]
+            fastest |= {min(alike, key=lambda row: float(row["us_per_burst"]))["name"] for _ in alike[:1]}
+        if cell["streams"] == 1:
+            briefs.append(_table(cell).pick(columns, lambda row: row[0] in fastest))  # noqa: B023 - called at once
+    return briefs

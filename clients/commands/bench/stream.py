@@ -176,6 +176,24 @@ def tables(result: dict[str, Any]) -> list[Table]:
     ]
 
 
+def brief(result: dict[str, Any]) -> list[Table]:
+    """Many streams, a burst a message; and the memory of idle streams."""
+    closed, _, memory = tables(result)
+    most = max(row["streams"] for row in result["rows"])
+    columns = (
+        "what",
+        "variant",
+        "messages/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU us a burst",
+        "network us a burst",
+        "beside the network, of the echo's CPU",
+    )
+    picked = closed.pick(columns, lambda row: row[2] == str(most) and row[3] == "1")
+    return [Table(f"{most} streams, a burst a message", picked.headings, picked.rows), memory]
+
+
 _HEADINGS = (
     "what", "variant", "streams", "bursts a\nmessage", "messages/s", "bursts/s", "p50\nms", "p95\nms", "p99\nms",
     "CPU us\na burst", "kernel's\nshare",

@@ -157,3 +157,9 @@ def _streams(row: dict[str, Any]) -> str:
         return f"{row['confirmed']['streams']}{' (the generator limits)' if row['generator_limits'] else ''}"
     tried = ", ".join(str(attempt["streams"]) for attempt in row["attempts"])
     return f"none confirmed{f' (tried {tried})' if tried else ''}"
+
+
+def brief(result: dict[str, Any]) -> list[Table]:
+    """Streams that hold."""
+    (whole,) = tables(result)
+    return [whole.pick(("variant", "version", "bursts a message", "streams", "p99 ms", "of that"))]

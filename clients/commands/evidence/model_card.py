@@ -1,4 +1,4 @@
-"""`rascanet model-card`: every figure of MODEL_CARD.md, beside those of the authors' checkpoints."""
+"""`rascanet model-card`: every figure of docs/figures/model-card.md, beside those of the authors' checkpoints."""
 
 import csv
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ def model_card(
 
     Examples:
         rascanet model-card --photos folder
-        rascanet model-card --photos folder --card MODEL_CARD.md
+        rascanet model-card --photos folder --card docs/figures/model-card.md
     """
     from clients.commands.table import PageError, refresh_page
     from model.certificate import CertificateError

@@ -20,11 +20,12 @@ def _bench(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """Every suite with tiny counts, and the page that it refreshed."""
+    """Every suite with tiny counts, and the pages that it refreshed."""
     folder = tmp_path_factory.mktemp("bench")
-    page, found = folder / "page.md", folder / "bench.json"
+    page, brief, found = folder / "page.md", folder / "brief.md", folder / "bench.json"
     page.write_text(MARKS)
-    done = _bench(ALL, "--smoke", "--json", found, "--page", page)
+    brief.write_text(MARKS.replace("bench", "brief"))
+    done = _bench(ALL, "--smoke", "--json", found, "--page", page, "--brief", brief)
     assert done.returncode == 0, done.stdout + done.stderr
     return page, json.loads(found.read_text())
 
@@ -41,6 +42,17 @@ def test_the_network_is_the_same_on_every_runtime_measured(figures: tuple[Path, 
     text = page.read_text()
     assert "\nold\n" not in text
     assert all(name in text for name in ("torch eager", "ONNX Runtime", "OpenVINO", "native"))
+
+
+def test_the_short_tables_have_rows_of_the_long_ones(figures: tuple[Path, dict[str, Any]]) -> None:
+    page, _ = figures
+    long, short = page.read_text(), page.with_name("brief.md").read_text()
+    for name in SUITES:
+        block = short.partition(f"<!-- brief {name} -->")[2].partition("<!-- end")[0]
+        rows = [line for line in block.splitlines() if line.startswith("| ")]
+        assert len(rows) > 2, f"{name}: headings, a line and rows"
+        for row in rows[2:]:
+            assert f"\n{row.partition(' | ')[0]} | " in long
 
 
 def test_figures_of_an_earlier_run_can_be_shown_again(figures: tuple[Path, dict[str, Any]]) -> None:

@@ -105,17 +105,20 @@ def test_what_follows_from_new_weights_covers_every_table_and_picture_of_them() 
     for variant in VARIANTS:
         assert any(line.startswith(f"quantize model/weights/rascanet_{variant}.safetensors") for line in lines)
         for mark in (f"exits {variant}-val", f"exits {variant}-test-coco"):
-            assert f"<!-- {mark} -->" in (ROOT / "docs" / "early-exit.md").read_text()
+            assert f"<!-- {mark} -->" in (ROOT / "docs" / "figures" / "early-exit.md").read_text()
             wanted = "--split test --source coco" if "test" in mark else f"--plot docs/early-exit/{variant}.svg"
             assert any(line.startswith("exits") and f"--variant {variant}" in line and wanted in line for line in lines)
-    card = (ROOT / "MODEL_CARD.md").read_text()
+    card = (ROOT / "docs" / "figures" / "model-card.md").read_text()
     for ending, marks in (
-        ("model-card --photos photos --card MODEL_CARD.md", [f"card val {variant}" for variant in VARIANTS]),
         (
-            "model-card --photos photos --card MODEL_CARD.md --held-out",
+            "model-card --photos photos --card docs/figures/model-card.md",
+            [f"card val {variant}" for variant in VARIANTS],
+        ),
+        (
+            "model-card --photos photos --card docs/figures/model-card.md --held-out",
             [f"card test {variant}" for variant in VARIANTS],
         ),
-        ("--degrade --page MODEL_CARD.md", ["degraded val"]),
+        ("--degrade --page docs/figures/model-card.md", ["degraded val"]),
     ):
         assert any(line.endswith(ending) for line in lines), ending
         assert all(f"<!-- {mark} -->" in card for mark in marks)

@@ -97,7 +97,7 @@ def test_no_card_is_written_unasked(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_marks_cover_both_variants_and_splits() -> None:
     assert len(MARKS) == 8
-    text = (Path(__file__).parents[4] / "MODEL_CARD.md").read_text()
+    text = (Path(__file__).parents[4] / "docs" / "figures" / "model-card.md").read_text()
     assert all(f"<!-- {section} -->" in text for section in SECTIONS)
 
 
