@@ -133,6 +133,11 @@ SERVICE ?= http://127.0.0.1:8000
 schemathesis: .venv/dev.stamp ## five minutes of requests made up from the OpenAPI document, to the service at SERVICE
 	SCHEMATHESIS_HOOKS=tests/fuzz/openapi_hooks.py $(BIN)/schemathesis run $(SERVICE)/openapi.json --phases examples,coverage,fuzzing --max-time 300
 
+.PHONY: camera-soak
+camera-soak: MINUTES := 10
+camera-soak: .venv/dev.stamp ## a camera that is killed, frozen and restarted for MINUTES, and the service once
+	$(BIN)/python -m tests.soak.cameras --minutes $(MINUTES)
+
 .PHONY: soak overload
 MINUTES ?= 30
 soak: .venv/dev.stamp ## streams with churn, cuts, kills and drains, for MINUTES; then beside hostile neighbours

@@ -258,6 +258,14 @@ class Emitter:
         await self._send(End())
         return await self._answer(self._summary, "the summary")
 
+    async def keep_open(self) -> None:
+        """Shows the service that the sensor lives while there is no frame to send; between frames alone.
+
+        Raises:
+            StreamError: the service refused a message, or the connection was lost.
+        """
+        await self._sync()
+
     def _reader_of(self, picture: Frame) -> Reader:
         geometry = self.geometry
         if geometry.pixel_format is not PixelFormat.RGB8 and picture.shape == geometry.frame_shape:

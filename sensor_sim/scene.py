@@ -1,4 +1,4 @@
-"""Scenes in front of the lens: photographs, still or moving. Test charts: `charts`; video and webcam: `video`."""
+"""Scenes in front of the lens: photographs, still or moving. Test charts: `charts`; films: `video`; cameras: `live`."""
 
 import importlib.util
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Video files and webcams as scenes, by PyAV (extra `video`)."""
+"""Video files as scenes, by PyAV (extra `video`)."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -16,11 +16,8 @@ KEPT_PICTURES = 32
 """Number of pictures kept, for rows that were exposed before the newest picture came: 4.8 MB at 210x240."""
 DEFAULT_RATE = 30
 """Pictures a second where the source names no rate."""
-WEBCAM_FORMAT = "v4l2"
 MOST_FAILURES = 100
 """Failures in a row after which reading a damaged film ends."""
-WEBCAM_LAG_PICTURES = 2
-"""Pictures by which a webcam is shown late, so that the picture after a row's time is there already."""
 
 
 class VideoScene:
@@ -31,11 +28,9 @@ class VideoScene:
     are skipped and counted; the picture before them stays until the next one.
 
     Args:
-        source: a file, or a webcam's device such as /dev/video0.
+        source: a file.
         geometry: size to which pictures are scaled.
         window: the part of the pictures that is shown; None: all of them.
-        webcam: true if `source` is a device (Video4Linux). The device's first picture is the stream's time 0, and
-            pictures are shown `WEBCAM_LAG_PICTURES` late.
 
     Attributes:
         rate_fps: pictures a second, from the source; `DEFAULT_RATE` where the source names none.
@@ -46,9 +41,7 @@ class VideoScene:
         SceneError: PyAV is not installed, or the source can't be opened or holds no pictures.
     """
 
-    def __init__(
-        self, source: str | Path, geometry: SensorGeometry, window: Window | None = None, *, webcam: bool = False
-    ) -> None:
+    def __init__(self, source: str | Path, geometry: SensorGeometry, window: Window | None = None) -> None:
         try:
             import av
         except ImportError as error:
@@ -56,16 +49,14 @@ class VideoScene:
         self._source, self._geometry, self._window = str(source), geometry, window or Window()
         self._errors: tuple[type[Exception], ...] = (av.error.FFmpegError, OSError)
         try:
-            self._container: Any = av.open(self._source, format=WEBCAM_FORMAT if webcam else None)
+            self._container: Any = av.open(self._source)
         except self._errors as error:
             raise SceneError(f"{source}: not a readable video ({type(error).__name__})") from error
         if not self._container.streams.video:
             self.close()
             raise SceneError(f"{source}: no pictures in it")
         self.rate_fps = float(self._container.streams.video[0].average_rate or DEFAULT_RATE)
-        self._lag_us = 1e6 * WEBCAM_LAG_PICTURES / self.rate_fps if webcam else 0.0
         self.damaged_packets = 0
-        self._most_failures = 0 if webcam else MOST_FAILURES
         self._decoded: Iterator[Any] = self._decode()
         self._pictures: deque[tuple[float, Frame]] = deque(maxlen=KEPT_PICTURES)
         self._origin_s: float | None = None
@@ -87,12 +78,11 @@ class VideoScene:
         self.close()
 
     def close(self) -> None:
-        """Closes the file or device."""
+        """Closes the file."""
         self._container.close()
 
     def rows(self, first_row: int, times_us: Times) -> Frame:
         """See `Scene`."""
-        times_us = times_us - self._lag_us
         while not self._exhausted and self._pictures[-1][0] <= times_us.max():
             self._decode_one()
         if self._exhausted and times_us.min() > self._pictures[-1][0]:
@@ -115,7 +105,7 @@ class VideoScene:
             except self._errors as error:
                 failures += 1
                 self.damaged_packets += 1
-                if failures > self._most_failures:
+                if failures > MOST_FAILURES:
                     reason = type(error).__name__
                     raise SceneError(f"{self._source}: the video breaks off ({reason})") from error
                 packets = self._container.demux(video=0)

@@ -153,6 +153,16 @@ class AsyncClient:
         """
         return await self._emitter.emit(frame, start_us)
 
+    async def keep_open(self) -> None:
+        """Keeps the stream open while there is no frame to send: the service closes a stream that says nothing.
+
+        To be called between frames, more often than the service's `idle_s` (PROTOCOL.md, *Limits*).
+
+        Raises:
+            StreamError: the service refused a message, or the connection was lost.
+        """
+        await self._emitter.keep_open()
+
     async def end(self) -> Summary:
         """Ends the stream; the service's account of it."""
         return await self._emitter.end()
@@ -237,6 +247,10 @@ class Client:
     def emit(self, frame: Frame | Reader, start_us: float | None = None) -> FrameReport:
         """Streams one frame, see `AsyncClient.emit`."""
         return self._portal.call(self._client.emit, frame, start_us)
+
+    def keep_open(self) -> None:
+        """Keeps the stream open, see `AsyncClient.keep_open`."""
+        self._portal.call(self._client.keep_open)
 
     def end(self) -> Summary:
         """Ends the stream; the service's account of it."""

@@ -60,13 +60,6 @@ def test_a_readout_across_two_pictures_shows_both(video: Path) -> None:
         assert set(np.unique(frame).tolist()) == {LEVELS[0], LEVELS[1]}
 
 
-def test_a_webcam_is_seen_late_enough_for_nobody_to_wait(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sensor_sim.video.WEBCAM_FORMAT", None)  # a file stands in for the device
-    with VideoScene(video, GEOMETRY, webcam=True) as scene:
-        shown = [int(scene.rows(0, np.full(40, float(time)))[0, 0, 0]) for time in range(0, 5 * PERIOD_US, PERIOD_US)]
-    assert shown == [LEVELS[0], LEVELS[0], LEVELS[0], LEVELS[1], LEVELS[2]]
-
-
 def test_rows_may_look_back(video: Path) -> None:
     with VideoScene(video, GEOMETRY) as scene:
         assert scene.rows(0, np.array([3.5 * PERIOD_US]))[0, 0, 0] == LEVELS[3]
@@ -142,8 +135,6 @@ def test_what_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for path in (text, tmp_path / "missing.mp4"):
         with pytest.raises(SceneError, match="not a readable video"):
             VideoScene(path, GEOMETRY)
-    with pytest.raises(SceneError, match="not a readable video"):
-        VideoScene("/dev/video-that-is-not-there", GEOMETRY, webcam=True)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(SceneError, match="extra 'video'"):
         VideoScene(text, GEOMETRY)

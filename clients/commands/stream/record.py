@@ -11,6 +11,7 @@ from clients.commands.names import shown
 from clients.commands.outputs import Overwrite, check_outputs, naming
 from clients.commands.policy import Variant
 from clients.commands.stream.sensor_options import SceneChoice, SensorChoice
+from clients.commands.stream.view import live_words
 from clients.commands.takes import takes
 from model.config import DEFAULT_VARIANT
 
@@ -37,7 +38,8 @@ def record(
         rascanet record film.mp4 --preset dusk --out dusk.rscn
     """
     from clients.commands.sources import SourceError
-    from clients.commands.stream.scenes import Filming, geometry_of
+    from clients.commands.stream.scenes import Filming, Shot, geometry_of
+    from sensor_sim.live import LiveChange
     from sensor_sim.profiles import ProfileError
     from sensor_sim.recording import Recorder
     from sensor_sim.scene import SceneError
@@ -50,13 +52,13 @@ def record(
         window, *more = scene.windows()
         if more:
             raise WindowError("a recording holds one stream: name one --crop, or record each region by itself")
-        with Filming(scene, sensor, geometry, window) as filming:
+        with Filming(scene, sensor, geometry, in_order=scene.stdin is not None) as filming:
             settings = {
                 "choice": asdict(sensor),
                 "sensor": asdict(sensor.config(geometry)),
                 "scene": {
                     "name": scene.scene or "photo",
-                    "files": list(scene.sources or []),
+                    "files": filming.names,
                     "speed_px_s": scene.speed_px_s,
                     "masks": list(scene.mask or []),
                     "region": (scene.crop or [""])[0],
@@ -64,7 +66,15 @@ def record(
             }
             timing = filming.timing
             with naming(out), Recorder(out, geometry, timing, settings) as recorder:
-                for shot in filming.shots():
+                taken_s = None
+                for shot in filming.shots(window):
+                    if isinstance(shot, LiveChange):
+                        say(live_words(shot))
+                    if not isinstance(shot, Shot):
+                        continue
+                    if shot.taken_s is not None and scene.stdin is None:
+                        taken_s = shot.taken_s if taken_s is None else taken_s
+                        start_us = max(start_us, (shot.taken_s - taken_s) * 1e6)
                     if shot.reader is None:
                         say(shot.fault)
                         faults += 1

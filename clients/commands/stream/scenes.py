@@ -12,11 +12,13 @@ import numpy as np
 
 from clients.commands.console import need, say
 from clients.commands.sources import Picture, check_paths, matches, pictures
+from clients.commands.stream.cameras import WEBCAM, is_camera, live_camera, live_input
 from clients.commands.stream.sensor_options import SCENES, SceneChoice, SensorChoice
 from model.picture import USUAL_LIMITS, PictureError, decode_picture
 from sensor_sim.burst import Frame, Rows, SensorGeometry
 from sensor_sim.camera import Camera
 from sensor_sim.charts import CHARTS, chart
+from sensor_sim.live import LiveChange, LivePicture, LiveReader, LiveSource
 from sensor_sim.readout import Reader, ReadoutTiming
 from sensor_sim.scene import (
     MaskedScene,
@@ -32,14 +34,14 @@ from sensor_sim.video import VideoScene
 from sensor_sim.window import Window
 from server.errors import ServiceError
 
-WEBCAM: Final = "webcam"
-DEFAULT_WEBCAM: Final = "/dev/video0"
-DEVICES: Final = "/dev/video"
 VIDEO_SUFFIXES: Final = (
     ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv",
 )  # fmt: skip
 """Endings of video files; a file of another ending is a photograph unless `--scene video` says otherwise."""
-MOVING: Final = ("video", "webcam")
+LIVE: Final = ("camera", "stdin")
+MOVING: Final = ("video", *LIVE)
+TICK_S: Final = 0.5
+"""Longest wait for a live source's picture before the caller has its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,18 @@ class Shot:
         reader: reads the frame out; None if it can't be shown.
         start_us: start of the readout, us since the stream began; None: as the timing says.
         fault: why it can't be shown.
+        taken_s: time at which a live source's picture came, seconds since 1970; None: the source is not live.
     """
 
     name: str
     reader: Reader | None
     start_us: float | None = None
     fault: str = ""
+    taken_s: float | None = None
+
+
+News = Shot | LiveChange | None
+"""What comes next: a frame, a live source that was lost or is back, or nothing yet."""
 
 
 @dataclass(slots=True)
@@ -110,20 +118,20 @@ def geometry_of(variant: str, sensor: SensorChoice) -> SensorGeometry:
 
 
 class Filming:
-    """A sensor in front of its sources, as a context manager that lets go of videos and webcams.
+    """A sensor in front of its sources, as a context manager that lets go of videos and cameras.
 
     Args:
         scene: the scene of every frame.
         sensor: the sensor.
         geometry: geometry of the frames.
-        window: the part of every picture that is shown; None: all of it.
         repeat: true if the sources are shown over and over.
+        in_order: true if time stands still for the sources: every frame of a program is shown, and no camera can be.
 
     Attributes:
         timing: line and frame time; at the rate of the first video, unless the options name another.
 
     Raises:
-        SceneError: an unknown scene, or sources that it can't be made of.
+        SceneError: an unknown scene, sources that it can't be made of, or a camera that can't be connected to.
         SourceError: a source that isn't there.
         ProfileError: options that don't go together.
     """
@@ -133,30 +141,41 @@ class Filming:
         scene: SceneChoice,
         sensor: SensorChoice,
         geometry: SensorGeometry,
-        window: Window | None = None,
         *,
         repeat: bool = False,
+        in_order: bool = False,
     ) -> None:
         if scene.scene not in (None, *SCENES):
             raise SceneError(f"there is no scene {scene.scene!r}; there is {', '.join(SCENES)}")
         sources = [*(scene.sources or []), *(map(str, sample_photos()) if scene.samples else [])]
-        check_paths(source for source in sources if source != WEBCAM and not source.startswith(DEVICES))
+        check_paths(source for source in sources if not is_camera(source))
         self._scene, self._geometry, self._repeat = scene, geometry, repeat
-        self._window = window or Window()
-        self._parts = list(_parts(sources, scene.scene))
+        self._parts = list(_parts(sources, scene))
         if not self._parts:
-            raise SceneError("name photographs, videos or a webcam, or --samples (needs the extra 'samples')")
+            raise SceneError("name photographs, videos or a camera, or --samples (needs the extra 'samples')")
+        if any(part.kind in LIVE for part in self._parts[:-1]):
+            raise SceneError("a camera has no end: nothing can come after it")
+        self._films: list[VideoScene] = []
         self._first_film: VideoScene | None = None
-        self._film: VideoScene | None = None  # the one that is open; there is one at a time
+        self._readers = 0
+        self._live: LiveSource | None = None
+        self._live_period_s = 0.0
+        if self._parts[-1].kind in LIVE:
+            if self._parts[-1].kind == "stdin":
+                self._live = live_input(scene, every=in_order)
+            elif in_order:
+                raise SceneError("a camera runs in real time: leave --virtual-time out")
+            else:
+                self._live = live_camera(self._parts[-1].sources[0], scene)
+            if sensor.frame_rate is not None and not in_order:
+                self._live_period_s = 1 / sensor.frame_rate
+                sensor = replace(sensor, frame_rate=None)
         self.timing: ReadoutTiming = sensor.timing(geometry)
-        drawn = [part.kind for part in self._parts if part.kind not in ("photo", *MOVING)]
-        if self._window.region and drawn:
-            raise SceneError(f"a region is cut out of photographs, videos and cameras, not of the scene {drawn[0]!r}")
-        films = [part for part in self._parts if part.kind in MOVING]
+        films = [part for part in self._parts if part.kind == "video"]
         if films:
             need("av")
             with suppress(SceneError):  # told when its turn comes
-                self._first_film = self._opened(films[0])
+                self._first_film = self._opened(films[0], Window())
                 if sensor.frame_rate is None and not sensor.profile:
                     sensor = replace(sensor, frame_rate=self._first_film.rate_fps)
                     self.timing = sensor.timing(geometry)
@@ -164,84 +183,134 @@ class Filming:
         sensor.config(geometry)  # options that don't go together are told before anything is sent
 
     def __enter__(self) -> Self:
+        if self._live:
+            self._live.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._film:
-            self._film.close()
+        if self._live:
+            self._live.close()
+        for film in self._films:
+            film.close()
 
-    def shots(self) -> Iterator[Shot]:
+    @property
+    def names(self) -> list[str]:
+        """Names of the sources, without anything secret."""
+        live = self._live.name if self._live else ""
+        return [live if part.kind in LIVE else name for part in self._parts for name in part.sources]
+
+    def shots(self, window: Window | None = None) -> Iterator[News]:
         """Yields the frames in order: as many as the options say, or all that there are.
+
+        Args:
+            window: the part of every picture that is shown; None: all of it.
 
         Raises:
             SceneError: there is nothing to show.
         """
+        window = window or Window()
+        drawn = [part.kind for part in self._parts if part.kind not in ("photo", *MOVING)]
+        if window.region and drawn:
+            raise SceneError(f"a region is cut out of photographs, videos and cameras, not of the scene {drawn[0]!r}")
         frames = self._scene.frames
         if self._parts[0].kind not in (*MOVING, "photo"):
             frames = None if self._repeat else frames or 1
-        return itertools.islice(self._rounds(), frames)
+        reader = self._live.reader() if self._live else None
+        return _at_most(self._rounds(window, reader), frames)
 
-    def _rounds(self) -> Iterator[Shot]:
+    def _rounds(self, window: Window, reader: LiveReader | None) -> Iterator[News]:
         again = self._repeat or (self._scene.frames is not None and all(each.kind == "photo" for each in self._parts))
         while True:
             shown = False
             for part in self._parts:
-                for shot in self._part(part):
+                for news in self._part(part, window, reader):
                     shown = True
-                    yield shot
+                    yield news
             if not shown:
                 raise SceneError(f"there are no pictures in {', '.join(part.sources[0] for part in self._parts)}")
-            if not again:
+            if not again or reader:
                 return
 
-    def _part(self, part: _Part) -> Iterator[Shot]:
+    def _part(self, part: _Part, window: Window, reader: LiveReader | None) -> Iterator[News]:
         if part.kind == "photo":
             for picture in pictures(part.sources):
-                yield self._photo(picture)
-        elif part.kind in MOVING:
-            yield from self._film_shots(part)
+                yield self._photo(picture, window)
+        elif part.kind in LIVE and reader:
+            yield from self._live_shots(reader, window)
+        elif part.kind == "video":
+            yield from self._film_shots(part, window)
         else:
             scene, name = self._moving(part)
-            if self._window.masks:
-                scene = MaskedScene(scene, self._window.covered(self._geometry.height, self._geometry.width))
+            if window.masks:
+                scene = MaskedScene(scene, window.covered(self._geometry.height, self._geometry.width))
             camera = self._sensor.camera(scene, self._geometry)
             for number in itertools.count():
                 yield Shot(f"{name} {number}", camera)
 
-    def _photo(self, picture: Picture) -> Shot:
+    def _photo(self, picture: Picture, window: Window) -> Shot:
         name = PurePath(picture.name).name
         try:
             whole = np.asarray(decode_picture(picture.read(USUAL_LIMITS.most_bytes)))
-            frame = self._window.frame(whole, self._geometry.height, self._geometry.width)
+            frame = window.frame(whole, self._geometry.height, self._geometry.width)
         except (ServiceError, PictureError) as error:
             return Shot(name, None, fault=f"{picture.name}: {error}")
         return Shot(name, self._sensor.camera(StillScene(frame), self._geometry))
 
-    def _film_shots(self, part: _Part) -> Iterator[Shot]:
+    def _film_shots(self, part: _Part, window: Window) -> Iterator[Shot]:
         name = PurePath(part.sources[0]).name
         film, self._first_film = self._first_film, None
         try:
-            film = film or self._opened(part)
+            if film and not window.whole:
+                self._closed(film)
+                film = None
+            film = film or self._opened(part, window)
         except SceneError as error:
             yield Shot(name, None, fault=str(error))
             return
-        ahead_us = (self.timing.frame_period_us or 0.0) / 2 if part.kind == "video" else 0.0
-        playing = _Playing(film, ahead_us)
+        playing = _Playing(film, (self.timing.frame_period_us or 0.0) / 2)
         reader = playing.reader(self._sensor.camera(playing, self._geometry))
         for number in itertools.count():
             yield Shot(f"{name} {number}", reader)
             if film.ended:
                 break
-        film.close()
-        self._film = None
+        self._closed(film)
         if film.damaged_packets:
             say(f"{name}: {film.damaged_packets} damaged parts of the film were skipped")
 
-    def _opened(self, part: _Part) -> VideoScene:
-        self._film = VideoScene(part.sources[0], self._geometry, self._window, webcam=part.kind == "webcam")
-        return self._film
+    def _opened(self, part: _Part, window: Window) -> VideoScene:
+        film = VideoScene(part.sources[0], self._geometry, window)
+        self._films.append(film)
+        return film
+
+    def _closed(self, film: VideoScene) -> None:
+        self._films.remove(film)
+        film.close()
+
+    def _live_shots(self, reader: LiveReader, window: Window) -> Iterator[News]:
+        """Yields a shot for each picture, at most as many a second as the options say, or None after each tick."""
+        name = self._live.name if self._live else ""
+        self._readers += 1
+        first, number, due_s = self._readers == 1, 0, 0.0
+        while True:
+            try:
+                news = reader.next(TICK_S)
+            except EOFError:
+                return
+            if isinstance(news, LiveChange) and not first:
+                continue  # one region tells it
+            if not isinstance(news, LivePicture):
+                yield news
+                continue
+            if news.taken_s < due_s:
+                continue
+            late = news.taken_s > due_s + self._live_period_s
+            due_s = (news.taken_s if late else due_s) + self._live_period_s
+            frame = window.frame(news.pixels, self._geometry.height, self._geometry.width)
+            camera = self._sensor.camera(StillScene(frame), self._geometry)
+            yield Shot(f"{name} {number}", camera, taken_s=news.taken_s)
+            number += 1
 
     def _moving(self, part: _Part) -> tuple[Scene, str]:
         if part.kind in CHARTS:
@@ -258,10 +327,24 @@ class Filming:
         return sprite_over(files[0], sprite, self._geometry, speed_px_s), files[0].name
 
 
-def _parts(sources: list[str], scene: str | None) -> Iterator[_Part]:
+def _at_most(news: Iterator[News], frames: int | None) -> Iterator[News]:
+    """Yields news up to a number of frames."""
+    left = frames
+    for each in news:
+        yield each
+        if left is not None and isinstance(each, Shot):
+            left -= 1
+            if not left:
+                return
+
+
+def _parts(sources: list[str], choice: SceneChoice) -> Iterator[_Part]:
     """Yields the sources by their kinds, neighbours of one kind together where they make one scene."""
-    if scene == "webcam":
-        yield _Part("webcam", [_device(source) for source in sources[:1] or [WEBCAM]])
+    scene = choice.scene
+    if choice.stdin or choice.size:
+        yield _Part("stdin", ["-"])
+    elif scene == "webcam":
+        yield _Part("camera", sources[:1] or [WEBCAM])
     elif scene == "video":
         if len(sources) != 1:
             raise SceneError(f"the scene 'video' is made of one file, not of {len(sources)} files")
@@ -274,20 +357,16 @@ def _parts(sources: list[str], scene: str | None) -> Iterator[_Part]:
             if kind == "photo":
                 yield _Part(kind, list(several))
             else:
-                yield from (_Part(kind, [_device(source)]) for source in several)
+                yield from (_Part(kind, [source]) for source in several)
 
 
 def _expanded(source: str) -> Iterator[str]:
     """Yields the files of a pattern that names videos; anything else as it is."""
-    found = [] if source == WEBCAM or Path(source).exists() else list(matches(source))
+    found = [] if is_camera(source) or Path(source).exists() else list(matches(source))
     yield from found if any(_kind(each) == "video" for each in found) else [source]
 
 
 def _kind(source: str) -> str:
-    if source == WEBCAM or source.startswith(DEVICES):
-        return "webcam"
+    if is_camera(source):
+        return "camera"
     return "video" if source.lower().endswith(VIDEO_SUFFIXES) and not Path(source).is_dir() else "photo"
-
-
-def _device(source: str) -> str:
-    return DEFAULT_WEBCAM if source == WEBCAM else source

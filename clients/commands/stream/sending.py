@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ import typer
 from clients.commands.console import INTERRUPTED, SOME_FAILED, console, fail, failing_on
 from clients.commands.names import open_text
 from clients.commands.outputs import check_outputs, naming
-from clients.commands.stream.scenes import Shot
-from clients.commands.stream.view import JsonView, LiveView, PlainView, Totals, result_table
+from clients.commands.stream.scenes import News, Shot
+from clients.commands.stream.view import JsonView, LiveView, PlainView, Totals, result_table, wall_clock
 from clients.python.presence import Presence
+from sensor_sim.live import LiveChange
 from sensor_sim.wire import encode
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 PANEL: Final = "Output"
 MOST_IN_TABLE: Final = 32
 """Frames of which the closing table is made; of more, such as a film's, their own lines say enough."""
+KEEP_OPEN_S: Final = 5.0
+"""Time without a picture after which the service is told that the stream lives; its `idle_s` is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +93,20 @@ class Feed:
 
     Attributes:
         region: name of the region that the stream shows; empty for a whole picture.
-        shots: the frames; those that can't be shown are named and counted.
+        shots: the frames, see `News`; those that can't be shown are named and counted.
         open_client: makes the client, from `clock` and `observer`.
     """
 
     region: str
-    shots: Iterator[Shot]
+    shots: Iterator[News]
     open_client: "Callable[..., AsyncClient]"
+
+
+class End:
+    """Mark of the end of a stream's shots."""
+
+
+END: Final = End()
 
 
 @dataclass(slots=True)
@@ -127,8 +138,8 @@ def send(feeds: Sequence[Feed], output: OutputChoice) -> None:
     with failing_on(StreamError, SceneError, ProfileError, EnergyError, ValueError):
         energy = read_energy(output.energy) if output.energy else None
         # A scene that can't be shown is told before the service is asked.
-        firsts = [first for feed in feeds if (first := next(feed.shots, None))]
-        if len(firsts) < len(feeds):
+        firsts = [next(feed.shots, END) for feed in feeds]
+        if END in firsts:
             fail("there are no frames to send")
         with _ledger_lines(output.ledger) as enter:
             alone = len(feeds) == 1
@@ -172,8 +183,9 @@ class _Stream:
         self._presence = Presence() if output.events else None
         self._told: dict[str, object] = {"region": feed.region} if feed.region else {}
         self._enter = enter
+        self._said_s = 0.0
 
-    async def run(self, first: Shot) -> None:
+    async def run(self, first: News | End) -> None:
         """Streams the first shot and all that come after it."""
         from sensor_sim.clock import VirtualClock
 
@@ -182,16 +194,27 @@ class _Stream:
             with self._view:
                 async with self._feed.open_client(clock=clock, observer=self._view.observe) as client:
                     self._account.burst_rows = client.geometry.burst_rows
-                    shot: Shot | None = first
-                    while shot:
-                        await self._send(shot, client)
+                    news = first
+                    while not isinstance(news, End):
+                        await self._take(news, client)
                         # A thread waits for the next picture; the connection lives on meanwhile.
-                        shot = await anyio.to_thread.run_sync(next, self._feed.shots, None)
+                        news = await anyio.to_thread.run_sync(next, self._feed.shots, END)
                     summary = await client.end()
         finally:
             self._enter(self._told | self._ledger.total())
         if self._output.as_json:
             print(json.dumps(self._told | msgspec.json.decode(encode(summary))))
+
+    async def _take(self, news: News, client: "AsyncClient") -> None:
+        now_s = time.monotonic()
+        if isinstance(news, LiveChange):
+            self._view.changed(news)
+        elif isinstance(news, Shot):
+            self._said_s = now_s
+            await self._send(news, client)
+        elif now_s - self._said_s > KEEP_OPEN_S:
+            self._said_s = now_s
+            await client.keep_open()
 
     async def _send(self, shot: Shot, client: "AsyncClient") -> None:
         from sensor_sim.emitter import FrameLostError
@@ -203,6 +226,8 @@ class _Stream:
             return
         view.begin(shot.name, client.geometry)
         told: dict[str, object] = {"photo": shot.name} | self._told
+        if shot.taken_s is not None:
+            told["taken_at"] = wall_clock(shot.taken_s)
         try:
             report = await client.emit(shot.reader, shot.start_us)
         except FrameLostError as lost:
@@ -213,14 +238,14 @@ class _Stream:
         view.end(report)
         turned = self._presence.add(report.decision.p_person, report.start_us / 1e6) if self._presence else None
         if turned:
-            view.turned(turned)
+            view.turned(turned, shot.taken_s)
         if len(self._account.reports) <= MOST_IN_TABLE:
             self._account.reports.append((view.name, report))
         totals.add(report, report.decision, rows)
         self._enter(told | self._ledger.add(report))
 
 
-async def _run_all(streams: Sequence[_Stream], firsts: Sequence[Shot]) -> None:
+async def _run_all(streams: Sequence[_Stream], firsts: Sequence[News | End]) -> None:
     """Runs streams side by side; an error of one ends the others."""
     running = [asyncio.create_task(stream.run(first)) for stream, first in zip(streams, firsts, strict=True)]
     try:

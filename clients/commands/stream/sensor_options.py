@@ -1,6 +1,7 @@
 """The options that choose a scene, a sensor and a link, as dataclasses."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -30,7 +31,8 @@ class SceneChoice:
         typer.Argument(
             metavar="SOURCE",
             show_default=False,
-            help="photographs, folders, globs, videos, or a webcam (`webcam`, or a device such as /dev/video0)",
+            help="photographs, folders, globs, videos, or a camera: rtsp://, http://, `webcam` or a device such as "
+            "/dev/video0",
         ),
     ] = None
     samples: Annotated[bool, typer.Option("--samples", rich_help_panel=SCENE, help="also the sample photographs")] = (
@@ -46,13 +48,45 @@ class SceneChoice:
             "made of a background and, if you like, the sprite",
         ),
     ] = None
+    stdin: Annotated[
+        str | None,
+        typer.Option(
+            "--stdin",
+            metavar="FORMAT",
+            rich_help_panel=SCENE,
+            help="raw frames from another program on standard input: rgb8 or mono8; needs --size",
+        ),
+    ] = None
+    size: Annotated[
+        str | None,
+        typer.Option("--size", metavar="WxH", rich_help_panel=SCENE, help="size of the frames on standard input"),
+    ] = None
+    camera_timeout_s: Annotated[
+        float,
+        typer.Option(
+            "--camera-timeout-s",
+            min=0.1,
+            metavar="S",
+            rich_help_panel=SCENE,
+            help="a camera that sends nothing for this long is connected to again",
+        ),
+    ] = 10.0
+    camera_ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--camera-ca",
+            metavar="FILE",
+            rich_help_panel=SCENE,
+            help="certificates (PEM) that are trusted for a camera's rtsps:// or https://",
+        ),
+    ] = None
     frames: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
             rich_help_panel=SCENE,
-            help="number of frames; if not given: one of each photograph, all of a video, 1 of another scene",
+            help="number of frames; if not given: one of each photograph, all of a video or camera, 1 of another scene",
         ),
     ] = None
     speed_px_s: Annotated[
@@ -176,7 +210,7 @@ class SensorChoice:
             min=0.001,
             metavar="HZ",
             rich_help_panel=SENSOR,
-            help="frames a second; if not given: a video's or webcam's own, or as fast as rows are read",
+            help="frames a second; if not given: a video's or camera's own, or as fast as rows are read",
         ),
     ] = None
     restart_on_exit: Annotated[

@@ -1,6 +1,5 @@
 """`rascanet stream`: what a simulated sensor sees, to a service, burst by burst."""
 
-from contextlib import ExitStack
 from functools import partial
 from typing import Annotated
 
@@ -30,7 +29,7 @@ def stream(
     variant: Variant = DEFAULT_VARIANT,
     repeat: Annotated[bool, typer.Option("--repeat", help="over and over, until interrupted")] = False,
 ) -> None:
-    """Streams photographs, videos, a webcam or charts to a service, row by row, and prints its decisions.
+    """Streams photographs, videos, a camera or charts to a service, row by row, and prints its decisions.
 
     A service must be running: `rascanet serve`. Without a policy the service takes its default: `calibrated` where the
     weights have a certificate, else `published`.
@@ -39,7 +38,8 @@ def stream(
         rascanet stream photo.jpg
         rascanet stream film.mp4 --events
         rascanet stream --samples --policy never
-        rascanet stream webcam --repeat
+        rascanet stream webcam --events
+        rascanet stream rtsp://camera.local/live --events
         rascanet stream hall.mp4 --mask 0,0,30,100 --crop door=50,0,25,100 --crop desk=75,0,25,100 --events
     """
     from clients.commands.sources import SourceError
@@ -50,12 +50,11 @@ def stream(
     from sensor_sim.window import WindowError
 
     output.check()
-    with failing_on(ProfileError, SceneError, SourceError, WindowError, ValueError), ExitStack() as stack:
+    with failing_on(ProfileError, SceneError, SourceError, WindowError, ValueError):
         wanted = policy.wanted()
         geometry = geometry_of(variant, sensor)
-        feeds = []
-        for window in scene.windows():
-            filming = stack.enter_context(Filming(scene, sensor, geometry, window, repeat=repeat))
+        windows = scene.windows()
+        with Filming(scene, sensor, geometry, repeat=repeat, in_order=output.virtual_time) as filming:
             client = partial(
                 AsyncClient,
                 service.url,
@@ -67,5 +66,4 @@ def stream(
                 timing=filming.timing,
                 link=link.conditions(sensor.seed),
             )
-            feeds.append(Feed(window.name, filming.shots(), client))
-        send(feeds, output)
+            send([Feed(window.name, filming.shots(window), client) for window in windows], output)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from types import TracebackType
 from typing import Final, Self
@@ -20,6 +21,7 @@ from clients.python.presence import PresenceEvent
 from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.emitter import Observation
 from sensor_sim.ledger import FrameLedger, FrameReport
+from sensor_sim.live import LiveChange, LiveState
 from sensor_sim.wire import Decision, Progress, Skip
 
 NAME_CELLS: Final = 14
@@ -77,9 +79,13 @@ class PlainView:
             f"{report.rows_sent} of {report.rows} rows sent"
         )
 
-    def turned(self, event: PresenceEvent) -> None:
-        """Takes that a person appeared or left."""
-        print(self._place + event_words(event), flush=True)
+    def turned(self, event: PresenceEvent, taken_s: float | None = None) -> None:
+        """Takes that a person appeared or left, and the time of a live source's picture (Unix time)."""
+        print(self._place + event_words(event, taken_s), flush=True)
+
+    def changed(self, change: LiveChange) -> None:
+        """Takes that a live source was lost or is back."""
+        say(live_words(change))
 
     def lost(self, ledger: FrameLedger, who: str) -> None:
         """Takes that the link lost the frame, or the service did not look at it."""
@@ -109,9 +115,15 @@ class JsonView(PlainView):
         """Takes the account of the frame, which is decided."""
         self._print({"type": "report"} | msgspec.to_builtins(report))
 
-    def turned(self, event: PresenceEvent) -> None:
-        """Takes that a person appeared or left."""
-        self._print({"type": "event"} | asdict(event))
+    def turned(self, event: PresenceEvent, taken_s: float | None = None) -> None:
+        """Takes that a person appeared or left, and the time of a live source's picture (Unix time)."""
+        taken = {} if taken_s is None else {"taken_at": wall_clock(taken_s)}
+        self._print({"type": "event"} | asdict(event) | taken)
+
+    def changed(self, change: LiveChange) -> None:
+        """Takes that a live source was lost or is back."""
+        at = {"at": wall_clock(change.at_s), "reason": change.reason}
+        print(json.dumps({"type": "camera", "camera": change.name, "state": change.state} | at), flush=True)
 
     def lost(self, ledger: FrameLedger, who: str) -> None:
         """Takes that the link lost the frame, or the service did not look at it."""
@@ -159,9 +171,13 @@ class LiveView(PlainView):
         """Takes the account of the frame, which is decided."""
         self._live.console.print(self._moving() + Text(f"  {in_words(report.decision, self.geometry)}"))
 
-    def turned(self, event: PresenceEvent) -> None:
-        """Takes that a person appeared or left."""
-        self._live.console.print(Text(self._place + event_words(event), "bold"))
+    def turned(self, event: PresenceEvent, taken_s: float | None = None) -> None:
+        """Takes that a person appeared or left, and the time of a live source's picture (Unix time)."""
+        self._live.console.print(Text(self._place + event_words(event, taken_s), "bold"))
+
+    def changed(self, change: LiveChange) -> None:
+        """Takes that a live source was lost or is back."""
+        self._live.console.print(Text(shown(live_words(change)), "red"))
 
     def lost(self, ledger: FrameLedger, who: str) -> None:
         """Takes that the link lost the frame, or the service did not look at it."""
@@ -208,9 +224,22 @@ def in_words(decision: Decision, geometry: SensorGeometry) -> str:
     return f"{said} at row {row}" if decision.exited else f"{said}, whole frame"
 
 
-def event_words(event: PresenceEvent) -> str:
-    """Returns the event as a line."""
-    return f"{event.time_s:9.2f} s  person {event.turn} (since {event.since_s:.2f} s)"
+def event_words(event: PresenceEvent, taken_s: float | None = None) -> str:
+    """Returns the event as a line, with the local time where the source is live."""
+    clock = "" if taken_s is None else f", {datetime.fromtimestamp(taken_s).astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{event.time_s:9.2f} s  person {event.turn} (since {event.since_s:.2f} s){clock}"
+
+
+def live_words(change: LiveChange) -> str:
+    """Returns a live source's change as a line."""
+    if change.state is LiveState.BACK:
+        return f"{change.name}: back"
+    return f"{change.name}: lost ({change.reason}); connecting again until it is back"
+
+
+def wall_clock(unix_s: float) -> str:
+    """Returns a time as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(slots=True)
