@@ -31,12 +31,12 @@ NOTICED_S = 1.5
 
 def missing(*programs: str) -> str | None:
     """The reason to leave out what needs these programs; None where they are installed."""
-    absent = [program for program in programs if _found(program) is None]
+    absent = [program for program in programs if found(program) is None]
     return f"{' and '.join(absent)} not installed (apt-get install {' '.join(absent)})" if absent else None
 
 
-def _found(program: str) -> str | None:
-    """Debian has haproxy in a folder of administrators."""
+def found(program: str) -> str | None:
+    """The file of a program, also in the folder of administrators, where Debian has haproxy."""
     return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
@@ -93,7 +93,7 @@ class Fleet:
         program, *arguments = PROXIES[self._proxy_name]
         with (self.folder / "proxy.log").open("ab") as log:
             process = subprocess.Popen(
-                [_found(program) or program, *arguments],
+                [found(program) or program, *arguments],
                 stdout=log, stderr=log, env=self._environment, cwd=self.folder,
             )  # fmt: skip
         deadline = time.monotonic() + 30
