@@ -64,6 +64,14 @@ browser: ## Debian's chromium, for the page's tests
 			echo "chromium is not installed; the page's tests will be skipped (apt-get install chromium)"; \
 		fi; }
 
+.PHONY: cameras
+VIDEO_PROGRAMS := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base
+cameras: ## Debian's programs that send raw frames, for the cameras' tests
+	@command -v ffmpeg >/dev/null && command -v gst-launch-1.0 >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(VIDEO_PROGRAMS) >/dev/null; } || \
+		echo "$(VIDEO_PROGRAMS): not installed; their tests will be skipped (apt-get install $(VIDEO_PROGRAMS))"
+
 .PHONY: boards firmware
 BOARDS := gcc-arm-none-eabi qemu-system-arm
 boards: ## Debian's compiler for Cortex-M and QEMU, for the firmware's tests

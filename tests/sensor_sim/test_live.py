@@ -168,7 +168,8 @@ def test_an_error_of_a_library_reaches_the_reader() -> None:
 
 
 def test_a_long_life_of_losses_keeps_a_bounded_number_of_changes() -> None:
-    script = _Script(*([number, LiveError("gone")] for number in range(200)))
+    connections: list[list[int | Exception]] = [[number, LiveError("gone")] for number in range(200)]
+    script = _Script(*connections)
     for _ in range(400):
         script.go.release()
     with LiveSource("camera", script, AT_ONCE) as source:
