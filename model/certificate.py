@@ -219,8 +219,8 @@ def certificate_beside(weights: Path) -> Path:
     return weights.with_suffix(".certificate.json")
 
 
-def certified_policy(weights: Path, digest: str) -> CalibratedPolicy | None:
-    """The policy of the certificate beside a file of weights; None where there is no certificate.
+def certificate_of(weights: Path, digest: str) -> Certificate | None:
+    """The certificate beside a file of weights; None where there is none.
 
     Args:
         weights: the file of weights.
@@ -230,4 +230,13 @@ def certified_policy(weights: Path, digest: str) -> CalibratedPolicy | None:
         CertificateError: see `Certificate.load`.
     """
     path = certificate_beside(weights)
-    return Certificate.load(path, digest).policy if path.is_file() else None
+    return Certificate.load(path, digest) if path.is_file() else None
+
+
+def certified_policy(weights: Path, digest: str) -> CalibratedPolicy | None:
+    """The policy of the certificate beside a file of weights; None where there is no certificate.
+
+    Args, Raises: as `certificate_of`.
+    """
+    certificate = certificate_of(weights, digest)
+    return certificate.policy if certificate else None

@@ -58,12 +58,14 @@ class _Pending:
         skips: of each burst that the service skips, the time at which the skip arrives at the sensor.
         decision: the service's decision, or its refusal to look at the frame.
         decided_us: time at which the decision arrives at the sensor.
+        audit: true if the service wants the rest of the frame after its decision.
     """
 
     frame_id: int
     skips: dict[int, float] = field(default_factory=dict)
     decision: "asyncio.Future[Decision | Shed]" = field(default_factory=_future)
     decided_us: float = math.inf
+    audit: bool = False
 
 
 @dataclass(slots=True)
@@ -107,6 +109,8 @@ class _Account:
     def ledger(self, next_us: float, decision: Decision | None) -> FrameLedger:
         """Makes the frame's ledger; without a decision no burst counts as sent in vain."""
         geometry, rows = self.geometry, self.geometry.burst_rows
+        beyond = self.sent - decision.processed if decision else 0
+        audited = beyond if decision and decision.audit else 0
         return FrameLedger(
             frame_id=self.frame_id,
             rows=geometry.height,
@@ -117,7 +121,8 @@ class _Account:
             bursts_sent=self.sent,
             bytes_sent=self.sent * geometry.burst_bytes,
             bytes_saved=(geometry.bursts_per_frame - self.sent) * geometry.burst_bytes,
-            late_bursts=self.sent - decision.processed if decision else 0,
+            late_bursts=beyond - audited,
+            audited_bursts=audited,
             start_us=self.start_us,
             end_us=self.end_us,
             next_us=next_us,
@@ -176,6 +181,8 @@ class Emitter:
     async def emit(self, source: Frame | Reader, start_us: float | None = None) -> FrameReport:
         """Reads a frame out until its end or an exit, and waits for the decision.
 
+        A frame whose decision is audited is read to its end all the same.
+
         If reading fails, or the call is cancelled, the frame is given up; the stream goes on with the next frame.
 
         Args:
@@ -214,7 +221,7 @@ class Emitter:
             if pending.skips.get(burst.first_burst, math.inf) <= now_us:
                 account.skip(burst)
                 continue
-            if pending.decided_us <= now_us:
+            if pending.decided_us <= now_us and not pending.audit:
                 account.sent -= self._take_back(outbox, now_us)
                 stopped_us = min(max(account.end_us, pending.decided_us), burst.readout_us)
                 account.stop(stopped_us, self._rows_begun(burst, stopped_us - account.end_us))
@@ -229,7 +236,7 @@ class Emitter:
         decision = None if lost else await self._decision(pending)
         self._frame_id += 1
         known_us = account.end_us if math.isinf(pending.decided_us) else pending.decided_us
-        exited = decision is not None and decision.exited
+        exited = decision is not None and decision.exited and not decision.audit
         self._next_start_us = self._timing.next_frame_us(start_us, account.end_us, known_us, exited=exited)
         ledger = account.ledger(self._next_start_us, decision)
         if decision is None:
@@ -366,6 +373,7 @@ class Emitter:
                     # Credits and token concern the connection alone, which has taken them.
                     message = msgspec.structs.replace(message, credits=0, token="")
                     pending.decided_us = arrived_us
+                    pending.audit = message.audit
             # The observer comes before the result, so that its error reaches the call that waits for the decision.
             self._observer(message)
             if isinstance(message, Decision):

@@ -30,6 +30,7 @@ class FrameLedger:
         bytes_sent: bytes of pixels in these bursts.
         bytes_saved: bytes of pixels in the bursts that were not sent.
         late_bursts: bursts sent in vain, because the decision had not arrived yet.
+        audited_bursts: bursts sent after the decision's burst because the service asked for them, as an audit.
         start_us: start of the readout.
         end_us: end of the readout.
         next_us: start of the next frame's readout.
@@ -45,6 +46,7 @@ class FrameLedger:
     bytes_sent: int
     bytes_saved: int
     late_bursts: int
+    audited_bursts: int = 0
     start_us: float
     end_us: float
     next_us: float
@@ -141,7 +143,7 @@ def read_energy(path: Path) -> EnergyModel:
 
 SUMS = (
     "rows", "rows_read", "rows_sent", "rows_skipped", "rows_unread",
-    "bursts_sent", "bytes_sent", "bytes_saved", "late_bursts",
+    "bursts_sent", "bytes_sent", "bytes_saved", "late_bursts", "audited_bursts",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """An uplink: one stream to the service, which keeps to its credits and, with a `Backoff`, outlives drops and drains.
 
-The uplink keeps the rows of the frame in progress until the frame is decided or given up. After a drop it connects
+The uplink keeps the rows of the frame in progress until the frame is decided or given up, and of a frame under audit
+until the next frame begins. After a drop it connects
 again with the last resume token and sends the rows that the token does not cover. If the service refuses the token, the
 uplink begins anew with `hello` and the whole frame.
 """
@@ -128,8 +129,10 @@ class Uplink:
         self._owed: list[Abandon | Sync | End] = []
         # While the connection is down, messages are kept and not sent.
         self._up = True
-        # Number of the last frame that is decided or given up.
-        self._done = -1
+        # Number of the last frame that is decided or given up; of the frame under audit, if the last one is.
+        self._done = self._audited = -1
+        # Number of the last frame that the service can't know, since it refused the token: late rows are not sent.
+        self._unknown = -1
         self._sent = self._credits = 0
         self._more = asyncio.Event()
         # Held by the task that sends; after a drop, until the kept messages are sent again.
@@ -187,8 +190,12 @@ class Uplink:
         """
         async with self._turn:
             if isinstance(message, Rows):
-                if message.frame_id > self._done:
+                if message.frame_id <= self._unknown:
+                    return
+                if message.frame_id > self._done or message.frame_id == self._audited:
                     self._kept.append(message)
+                if message.frame_id > self._audited >= 0:
+                    self._forget(self._audited)
             else:
                 self._owed.append(message)
             if isinstance(message, Abandon):
@@ -263,13 +270,18 @@ class Uplink:
             self._owed = [owed for owed in self._owed if owed != Abandon(message.frame_id)]
         if isinstance(message, Decision):
             news = message.frame_id > self._done
-            self._forget(message.frame_id)
+            if message.audit:
+                self._done = self._audited = message.frame_id
+                self._kept = [rows for rows in self._kept if rows.first_burst + rows.bursts > message.burst_index + 1]
+            else:
+                self._forget(message.frame_id)
             return news
         return not isinstance(message, Abandoned | Credit | Checkpoint | GoingAway)
 
     def _forget(self, frame_id: int) -> None:
         """Drops the kept rows of a frame; rows of this frame that come later are not kept either."""
         self._done = max(self._done, frame_id)
+        self._audited = -1
         self._kept = [rows for rows in self._kept if rows.frame_id != frame_id]
 
     async def _connect_again(self, backoff: Backoff, failure: StreamError) -> None:
@@ -286,6 +298,8 @@ class Uplink:
                     if error.code not in REFUSED_TOKENS:
                         raise
                     welcome = await self._begin(self._hello)
+                    self._forget(self._audited)
+                    self._unknown = self._done
             except StreamError as error:
                 if not error.retry:
                     raise
@@ -301,7 +315,10 @@ class Uplink:
         with suppress(StreamError):  # the reading task raises the same error
             async with self._turn:
                 self._up = True
-                known = (position.frame_id, position.next_burst) if position else (-1, 0)
+                known = (-1, 0)
+                if position:
+                    audit_burst = position.audit_burst
+                    known = (position.frame_id, position.next_burst if audit_burst is None else audit_burst)
                 # Frames are given up before rows of later frames are sent.
                 given_up = [owed for owed in self._owed if isinstance(owed, Abandon)]
                 others = [owed for owed in self._owed if not isinstance(owed, Abandon)]

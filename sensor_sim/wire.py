@@ -128,10 +128,12 @@ class Position(Struct, frozen=True):
     Attributes:
         frame_id: the last frame that the token knows of.
         next_burst: the first burst of it that is still wanted; `bursts_per_frame` if it is over.
+        audit_burst: the first burst wanted of a frame that is over and under audit; null where there is no audit.
     """
 
     frame_id: Count
     next_burst: Count
+    audit_burst: Count | None = None
 
 
 class Welcome(ServerMessage, frozen=True):
@@ -150,7 +152,8 @@ class Welcome(ServerMessage, frozen=True):
         credits: bursts that the client may send on this connection before it is told a larger number.
         token: to begin again from here.
         pixel_format: as in `hello`.
-        position: where a resumed stream goes on (`frame_id`, and its `next_burst` still wanted); null for a new one.
+        position: where a resumed stream goes on (`frame_id`, its `next_burst` still wanted, its `audit_burst` in an
+            audit); null for a new one.
     """
 
     variant: Name
@@ -208,7 +211,7 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
         burst_index: the last burst processed, on which the decision rests.
         p_person: P(person) after it.
         person: whether `p_person` is at least 0.5.
-        exited: true if the rest of the frame is not wanted, false if the frame was read to its end.
+        exited: true if the rest of the frame is not wanted, but for an `audit`; false if the frame was read to its end.
         processed: bursts that the network saw.
         skipped: bursts left out on the way.
         unread: bursts that an exit saved; together the three are `bursts_per_frame`.
@@ -216,6 +219,7 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
         token: to go on after this frame.
         compute_us: time that the network took over the frame's bursts, as the server measured it.
         certificate: SHA-256 of the certificate that promises something about this decision; empty without one.
+        audit: true if the rest of the frame is wanted all the same, as a check of the exit, see *Audits*.
     """
 
     frame_id: Count
@@ -230,6 +234,7 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
     token: Token = ""
     compute_us: Count = 0
     certificate: Digest = ""
+    audit: bool = False
 
 
 class Abandon(ClientMessage, frozen=True):
@@ -330,6 +335,7 @@ class Summary(ServerMessage, frozen=True):
         processed: bursts of the decided frames that the network saw.
         skipped: bursts of the decided frames left out on the way.
         unread: bursts of the decided frames that exits saved.
+        audited: of these, bursts that were wanted all the same, for audits.
     """
 
     frames: Count
@@ -338,6 +344,7 @@ class Summary(ServerMessage, frozen=True):
     processed: Count
     skipped: Count
     unread: Count
+    audited: Count = 0
 
 
 class Error(ServerMessage, frozen=True):

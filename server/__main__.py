@@ -11,6 +11,7 @@ from model.certificate import CertificateError
 from model.checkpoint import CheckpointError
 from model.step import RuntimeUnavailableError
 from server.http.problem import in_words
+from server.process.audits_file import AuditsFileError
 from server.process.listener import ListenError
 from server.process.tls import TlsError
 from server.service import run
@@ -39,6 +40,7 @@ MENDABLE: dict[type[Exception], ExitStatus] = {
     RuntimeUnavailableError: ExitStatus.BAD_WEIGHTS,
     TlsError: ExitStatus.NO_LISTENING,
     ListenError: ExitStatus.NO_LISTENING,
+    AuditsFileError: ExitStatus.BAD_SETTINGS,
 }
 """Errors at the start that the operator can mend: one sentence each, and an exit status."""
 

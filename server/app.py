@@ -5,7 +5,7 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from model.picture import PictureLimits
 from sensor_sim.wire import SUBPROTOCOL
+from server.audit_counts import AuditCounts
 from server.http import openapi, upgrade
 from server.http.access import Access
 from server.http.compression import Unpacked
@@ -29,6 +30,7 @@ from server.networks import Networks
 from server.pictures import endpoint as pictures
 from server.pictures.decoder_pool import DecoderPool
 from server.pictures.entries import ImageDecision, ImageError
+from server.process.audits_file import AuditsFile
 from server.process.clock import ServiceClock
 from server.process.metrics import Metrics
 from server.process.registry import Registry
@@ -51,8 +53,20 @@ class _Page(Mount):
         return (Match.NONE, {}) if path.startswith(("/v1/", "/v2/")) else super().matches(scope)
 
 
-def create_app(settings: Settings, networks: Networks) -> FastAPI:
+KEEP_S: Final = 10.0
+"""Time from one writing of the counts of audits to the next."""
+
+
+def create_app(
+    settings: Settings, networks: Networks, counts: AuditCounts | None = None, kept: AuditsFile | None = None
+) -> FastAPI:
     """Makes the application of one process.
+
+    Args:
+        settings: settings of the service.
+        networks: the served networks.
+        counts: counts of audits, shared with other processes; None: counts of this process alone.
+        kept: the file that this process writes the counts of audits to; None: no file, or another process writes it.
 
     The lifespan state has `streams` (`Streams`) and `access` (`Access`), for the server that serves streams and ends
     the process, and `connections` (`Registry`), for the protocol of the connections.
@@ -62,7 +76,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
     """
     metrics, clock = Metrics(), ServiceClock()
     connections = Registry(settings, metrics, clock)
-    streams = Streams(settings, networks, metrics, clock)
+    streams = Streams(settings, networks, metrics, clock, counts)
     work = Work(settings.max_requests, settings.request_s, clock)
     access = Access.of(settings)
     decoders = DecoderPool()
@@ -73,7 +87,8 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        watching = [asyncio.create_task(each) for each in (streams.measure(), connections.watch())]
+        tasks = [streams.measure(), connections.watch(), *([kept.keep(KEEP_S)] if kept else [])]
+        watching = [asyncio.create_task(each) for each in tasks]
         # Loaded objects stay: a full collection, which delays every stream, need not look at them again.
         gc.freeze()
         yield {"streams": streams, "access": access, "connections": connections}
@@ -100,7 +115,7 @@ def create_app(settings: Settings, networks: Networks) -> FastAPI:
             settings.limits, lambda: len(streams), lambda: streams.admission.open, metrics_text, asyncapi.document
         ),
         samples.router(settings.samples, settings.recordings),
-        models.router(networks),
+        models.router(networks, streams.audits.watch_of),
         upgrade.router(STREAM_PATH, SUBPROTOCOL),
     ):
         app.include_router(router)

@@ -24,6 +24,9 @@ So the treatment of rows depends on their first burst alone:
     in progress   `received` to `next_burst`     taken; a burst that is skipped but sent is not looked at
     in progress   beyond both                    `out_of_order`: a burst is missing that was not skipped
 
+A frame that is over can be under *audit*: the network then looks at the rest of it too, where the rest comes in order;
+rows that come otherwise are dropped. The audit tells whether the whole frame would have been decided alike.
+
 A frame is over when it is *decided* (the policy exits, or the last burst is processed or skipped), or when it is
 *given up* without a decision, by the client or by a service that is behind.
 """
@@ -33,7 +36,7 @@ from typing import Final, Self
 import msgspec
 import numpy as np
 
-from model.exit_policy import ExitPolicy, State
+from model.exit_policy import PERSON_FROM, ExitPolicy, State
 from model.preprocess import rgb_rows
 from model.scan import FrameScan
 from model.step import Hidden, Pixels, StepResult, StepRuntime
@@ -55,6 +58,7 @@ class FrameState(msgspec.Struct, frozen=True):
         next_burst, last_burst, p_person, processed, skipped, policy_state: fields of the frame's `FrameScan`.
         compute_us: time that the network took so far.
         hidden: bytes of the hidden state, in the runtime's shape and dtype, little-endian.
+        audit_burst: the burst that the audit of a decided frame wants next; None for a frame that is not decided.
     """
 
     next_burst: int
@@ -65,6 +69,7 @@ class FrameState(msgspec.Struct, frozen=True):
     policy_state: State
     compute_us: float
     hidden: bytes
+    audit_burst: int | None = None
 
 
 class FrameInProgress:
@@ -82,11 +87,12 @@ class FrameInProgress:
         given_up: true if the frame ended without a decision.
         compute_us: time that the network took over the frame's bursts.
         last: the network's last result; None before the first burst.
+        audit_burst: the burst that the audit wants next; None where no audit is under way.
     """
 
     __slots__ = (
-        "_burst_rows", "_first", "_name", "_rows", "_turn_rows", "_width",
-        "compute_us", "given_up", "hidden", "last", "over", "received", "scan",
+        "_burst_rows", "_first", "_name", "_rows", "_turn_rows", "_whole_turn_rows", "_width",
+        "audit_burst", "compute_us", "given_up", "hidden", "last", "over", "received", "scan",
     )  # fmt: skip
 
     def __init__(self, runtime: StepRuntime, policy: ExitPolicy) -> None:
@@ -97,8 +103,10 @@ class FrameInProgress:
         self.over = self.given_up = False
         self.compute_us = 0.0
         self.last: StepResult | None = None
+        self.audit_burst: int | None = None
         self._name, self._width, self._burst_rows = config.name, config.width, config.BURST_ROWS
-        self._turn_rows = config.BURST_ROWS * (1 if policy.acts else runtime.turn_bursts)
+        self._whole_turn_rows = config.BURST_ROWS * runtime.turn_bursts
+        self._turn_rows = config.BURST_ROWS if policy.acts else self._whole_turn_rows
         # Rows that are accepted and not stepped yet, and the index of their first burst.
         self._rows: Pixels | None = None
         self._first = 0
@@ -134,10 +142,11 @@ class FrameInProgress:
             raise ServiceError(
                 "out_of_order", f"a frame has {scan.bursts_per_frame} bursts; number {end - 1} is beyond it"
             )
-        if self.over:
-            return
         wanted = max(self.received, scan.next_burst)
-        if not self.received <= first <= wanted:
+        if self.over:
+            if first != self.audit_burst:
+                return
+        elif not self.received <= first <= wanted:
             raise ServiceError("out_of_order", f"burst {first} of frame {rows.frame_id} came, burst {wanted} is next")
         self.received = end
         self._first = first
@@ -151,11 +160,11 @@ class FrameInProgress:
         rows = self._rows
         if rows is None:
             return None
-        start = (self.scan.next_burst - self._first) * self._burst_rows
+        start = (self._step_from - self._first) * self._burst_rows
         end = start + self._turn_rows
-        if self.over or end >= len(rows):
+        if end >= len(rows):
             self._rows = None
-        if self.over or start >= len(rows):
+        if start >= len(rows):
             return None
         return rows[start:end] if start or end < len(rows) else rows
 
@@ -180,15 +189,44 @@ class FrameInProgress:
         self.over = scan.decided
         return outcomes
 
+    @property
+    def _step_from(self) -> int:
+        """The burst that the next step begins with; T once no burst is looked at."""
+        return self.next_burst if self.audit_burst is None else self.audit_burst
+
+    def begin_audit(self) -> None:
+        """Lets the network look at the rest of the frame, which an exit has decided."""
+        self.audit_burst = self.scan.next_burst
+        self._turn_rows = self._whole_turn_rows
+
+    def advance_audit(self, result: StepResult) -> bool | None:
+        """Records the network's result for rows after the decision.
+
+        Returns:
+            True if the whole frame is decided as it was at the exit, else false; None before the end of the frame.
+        """
+        if self.audit_burst is None:
+            raise RuntimeError("no audit is under way; ask `audit_burst` first")
+        self.audit_burst += len(result.p_person)
+        if self.audit_burst < self.scan.bursts_per_frame:
+            return None
+        self.end_audit()
+        return (result.p_person[-1] >= PERSON_FROM) == self.scan.person
+
+    def end_audit(self) -> None:
+        """Ends the audit; nothing of the frame is looked at any more."""
+        self.audit_burst = None
+        self._rows = None
+
     def give_up(self) -> None:
         """Ends the frame without a decision; a frame that is decided stays decided."""
         self.given_up = not self.scan.decided
         self.over = True
-        self._rows = None
+        self.end_audit()
 
     def state(self) -> FrameState | None:
-        """The state with which the frame is resumed elsewhere; None once the frame is over."""
-        if self.over:
+        """The state with which the frame or its audit is resumed elsewhere; None once both are over."""
+        if self.over and self.audit_burst is None:
             return None
         scan = self.scan
         return FrameState(
@@ -200,6 +238,7 @@ class FrameInProgress:
             policy_state=scan.policy_state,
             compute_us=self.compute_us,
             hidden=self.hidden.astype(self.hidden.dtype.newbyteorder("<"), copy=False).tobytes(),
+            audit_burst=self.audit_burst,
         )
 
     @classmethod
@@ -217,6 +256,10 @@ class FrameInProgress:
         scan.next_burst, scan.last_burst, scan.p_person = state.next_burst, state.last_burst, state.p_person
         scan.processed, scan.skipped, scan.policy_state = state.processed, state.skipped, state.policy_state
         frame.received = state.last_burst + 1
+        if state.audit_burst is not None:
+            scan.exited = frame.over = True
+            frame.begin_audit()
+            frame.audit_burst = state.audit_burst
         frame.compute_us = state.compute_us
         little = frame.hidden.dtype.newbyteorder("<")
         frame.hidden[...] = np.frombuffer(state.hidden, little).reshape(frame.hidden.shape)

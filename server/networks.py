@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from model.certificate import certified_policy
+from model.certificate import Certificate, certificate_of
 from model.checkpoint import shipped_weights
 from model.config import VARIANTS
 from model.exit_policy import CalibratedPolicy
@@ -24,11 +24,13 @@ class ServedNetwork:
         runtime: runs the network.
         digest: SHA-256 of the weights, hexadecimal.
         certified: the policy of the weights' certificate; None without a certificate.
+        loss: the certificate's loss, one of `model.certificate.LOSSES`.
     """
 
     runtime: StepRuntime
     digest: str
     certified: CalibratedPolicy | None = None
+    loss: str = "disagreement"
 
 
 Networks = Mapping[str, ServedNetwork]
@@ -55,11 +57,11 @@ class Weights:
 
     Attributes:
         checkpoint: the weights.
-        certified: the policy of the certificate beside the weights; None without a certificate.
+        certificate: the certificate beside the weights; None without a certificate.
     """
 
     checkpoint: AnyCheckpoint
-    certified: CalibratedPolicy | None
+    certificate: Certificate | None
 
 
 def read_weights(settings: Settings) -> list[Weights]:
@@ -73,7 +75,7 @@ def read_weights(settings: Settings) -> list[Weights]:
     found = []
     for path in settings.weights or [path for path in shipped if path.is_file()]:
         checkpoint = load_any_checkpoint(path)
-        found.append(Weights(checkpoint, certified_policy(path, checkpoint.digest)))
+        found.append(Weights(checkpoint, certificate_of(path, checkpoint.digest)))
         log.info("serving %s from %s", checkpoint.config.name, path)
     return found
 
@@ -84,12 +86,13 @@ def make_networks(found: Iterable[Weights], runtime: str | None) -> dict[str, Se
     Raises:
         RuntimeUnavailableError: no runtime is installed.
     """
-    return {
-        each.checkpoint.config.name: ServedNetwork(
-            load_runtime(each.checkpoint, runtime), each.checkpoint.digest, each.certified
-        )
-        for each in found
-    }
+    networks = {}
+    for each in found:
+        network = ServedNetwork(load_runtime(each.checkpoint, runtime), each.checkpoint.digest)
+        if each.certificate is not None:
+            network = replace(network, certified=each.certificate.policy, loss=each.certificate.loss)
+        networks[each.checkpoint.config.name] = network
+    return networks
 
 
 def load_networks(settings: Settings) -> dict[str, ServedNetwork]:

@@ -1,5 +1,6 @@
 """The service: one process, or several on one port."""
 
+import logging
 import os
 import pickle
 import secrets
@@ -16,7 +17,10 @@ from prometheus_client.multiprocess import mark_process_dead
 from pydantic import SecretStr
 
 from server.app import create_app
+from server.audit_counts import AuditCounts, cells_of
+from server.audits import watched
 from server.networks import Weights, make_networks, read_weights
+from server.process.audits_file import AuditsFile
 from server.process.descriptors import make_room
 from server.process.drain import DrainingServer
 from server.process.listener import listening_sockets
@@ -26,6 +30,8 @@ from server.process.tls import tls_context
 from server.process.uvicorn_options import connection_options
 from server.process.workers import SPAWN, run_workers
 from server.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -46,12 +52,20 @@ def run(
         RuntimeUnavailableError: no runtime is installed.
         TlsError: a certificate or a key that cannot be used.
         ListenError: an address that cannot be listened on.
+        AuditsFileError: a file of audits that cannot be used.
     """
     _end_on_signals()
     log()
     weights = read_weights(settings)
     tls_context(settings)  # here, so that it is said once and not by every worker
-    make_networks(weights, settings.runtime)
+    certificates = list(watched(make_networks(weights, settings.runtime)))
+    cells = SPAWN.RawArray("q", cells_of(certificates, settings.workers))
+    kept = _audits_file(settings, AuditCounts(certificates, cells))
+    if kept:
+        kept.take_over()
+        kept.save()
+    elif certificates and settings.audit_share:
+        logger.info("the watch over certificates begins anew; audits_file keeps it over restarts")
     sockets = listening_sockets(settings.host, settings.port)
     with ExitStack() as held:
         for each in sockets:
@@ -59,12 +73,18 @@ def run(
         listening(sockets)
         held.enter_context(suppress(KeyboardInterrupt))
         if settings.workers == 1:
-            _serve(settings, weights, sockets)
+            _serve(settings, weights, sockets, cells)
         else:
-            _serve_by_workers(settings, weights, sockets)
+            _serve_by_workers(settings, weights, sockets, cells)
+        if kept:
+            kept.save()
 
 
-def _serve_by_workers(settings: Settings, weights: list[Weights], sockets: list[socket]) -> None:
+def _audits_file(settings: Settings, counts: AuditCounts) -> AuditsFile | None:
+    return AuditsFile(settings.audits_file, counts) if settings.audits_file else None
+
+
+def _serve_by_workers(settings: Settings, weights: list[Weights], sockets: list[socket], cells: Any) -> None:
     key = settings.resume_key or SecretStr(secrets.token_hex())  # the same for every worker
     with tempfile.TemporaryDirectory(prefix="rascanet-") as folder:
         os.environ[METRICS_FOLDER] = folder
@@ -73,14 +93,23 @@ def _serve_by_workers(settings: Settings, weights: list[Weights], sockets: list[
         run_workers(
             settings.workers,
             worker,
-            (settings.model_copy(update={"resume_key": key}), pickled, sockets),
+            (settings.model_copy(update={"resume_key": key}), pickled, sockets, cells),
             settings.drain_s,
             lambda pid: mark_process_dead(pid, folder),
         )
 
 
-def worker(settings: Settings, pickled: Any, sockets: list[socket], beats: Any) -> None:
-    """Runs one process of several, with the weights that its parent read; increments `beats.value` at every beat."""
+def worker(settings: Settings, pickled: Any, sockets: list[socket], cells: Any, number: int, beats: Any) -> None:
+    """Runs one process of several, with the weights that its parent read.
+
+    Args:
+        settings: settings of the service.
+        pickled: the weights.
+        sockets: sockets to accept connections on.
+        cells: counts of audits, shared by all workers.
+        number: number of the worker, from 0; the first one writes the counts of audits to their file.
+        beats: counter, which is incremented at every beat.
+    """
     _end_on_signals()
     log_as_json()
 
@@ -88,14 +117,21 @@ def worker(settings: Settings, pickled: Any, sockets: list[socket], beats: Any) 
         beats.value += 1
 
     with suppress(KeyboardInterrupt):
-        _serve(settings, pickle.loads(pickled.raw), sockets, beat)  # noqa: S301 - written by the parent
+        _serve(settings, pickle.loads(pickled.raw), sockets, cells, number, beat)  # noqa: S301 - written by the parent
 
 
 def _serve(
-    settings: Settings, weights: Iterable[Weights], sockets: list[socket], beat: Callable[[], None] = lambda: None
+    settings: Settings,
+    weights: Iterable[Weights],
+    sockets: list[socket],
+    cells: Any,
+    number: int = 0,
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
     make_room(settings.max_connections)
-    app = create_app(settings, make_networks(weights, settings.runtime))
+    networks = make_networks(weights, settings.runtime)
+    counts = AuditCounts(list(watched(networks)), cells, number)
+    app = create_app(settings, networks, counts, _audits_file(settings, counts) if number == 0 else None)
     config = uvicorn.Config(
         app,
         loop="uvloop" if sys.platform != "win32" else "asyncio",

@@ -19,6 +19,10 @@ MAX_RESUME_KEYS = 8
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
 
 
+AlarmAction = Literal["warn", "drop", "never"]
+"""What follows once audits have refuted a certificate."""
+
+
 class Limits(BaseModel):
     """The settings that a client meets, as `welcome` and `GET /v1/limits` tell them."""
 
@@ -112,6 +116,19 @@ class Settings(BaseSettings):
         None,
         description="signs resume tokens, 32 characters or more; the same for all replicas; made up if not given; of "
         "several keys with spaces between them the first signs, and tokens signed with any of them are taken",
+    )
+    audit_share: float = Field(
+        0.02, ge=0, le=1, description="share of the frames under a certificate whose exits are checked; 0: none"
+    )
+    audit_alpha: float = Field(
+        0.01, gt=0, lt=1, description="chance that audits refute a certificate whose promise holds, ever"
+    )
+    certificate_alarm: AlarmAction = Field(
+        "warn",
+        description="once a certificate is refuted: warn in the log, drop it from decisions, or never exit under it",
+    )
+    audits_file: Path | None = Field(
+        None, description="keeps the counts of audits over restarts; without it the watch begins anew"
     )
     bearer_token: SecretStr | None = Field(
         None, description="asked for by everything but page and health, if given; as an option every user can see it"

@@ -21,6 +21,8 @@ from tests.networks import SMALL, random_checkpoint
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]  # what the tests ask is on the loopback, where no proxy is asked
 
+os.environ["RASCANET_AUDIT_SHARE"] = "0"  # audits are drawn by chance; a test that wants audits says so
+
 hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
 hypothesis_settings.load_profile("bounded")
 

@@ -14,6 +14,19 @@ class Health(BaseModel):
     streams: int = Field(description="open websocket streams")
 
 
+class CertificateWatch(BaseModel):
+    """What audits say about a certificate so far; in the counts of all processes of the service."""
+
+    agreed: int = Field(description="audits whose whole frame was decided as at the exit")
+    lost: int = Field(description="audits whose whole frame was decided otherwise")
+    unsent: int = Field(description="audits whose rest the sensor did not send")
+    interrupted: int = Field(description="audits that the connection did not outlive")
+    alpha: float = Field(description="chance that a promise that holds is ever refuted, and that the bound is wrong")
+    log10_evidence: float = Field(description="evidence against the promise; at -log10(alpha) it is refuted")
+    risk_upper: float = Field(description="upper bound of the share of decisions lost to early exits")
+    alarm: bool = Field(description="whether the promise is refuted")
+
+
 class Model(BaseModel):
     """A network that is served."""
 
@@ -25,6 +38,9 @@ class Model(BaseModel):
     weights: str = Field(description="SHA-256 of the weights")
     calibrated: dict[str, Any] | None = Field(
         description="the policy `calibrated` for these weights, with its promise; none without a certificate"
+    )
+    watch: CertificateWatch | None = Field(
+        None, description="state of the watch over that promise; none where no exits are checked"
     )
     stream_policy: str = Field(
         description=f"the policy of streams and sequences that name none: {DEFAULT_POLICY}", examples=["calibrated"]

@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from sensor_sim.wire import Decision
+from server.audit_counts import Outcome
+from server.audits import Watch
 from server.process.states import State
 from server.stream.session import Phase, StreamSession
 
@@ -73,7 +75,27 @@ class Metrics:
             buckets=STEP_S,
             registry=registry,
         )
+        self._audits = Counter("rascanet_audits", "Audits of decisions", ["variant", "outcome"], registry=registry)
+        self._evidence, self._risk_upper, self._alarm = (
+            Gauge(name, text, ["variant"], registry=registry, multiprocess_mode="livemostrecent")
+            for name, text in (
+                ("rascanet_certificate_evidence", "Evidence against the certificate, log10; of all workers"),
+                ("rascanet_certified_risk_upper_ratio", "Upper bound of the risk of early exits; of all workers"),
+                ("rascanet_certificate_alarm", "1 once the certificate is refuted"),
+            )
+        )
         self._counted: dict[StreamSession, tuple[int, int, int]] = {}
+
+    def watch(self, watches: Iterable[Watch]) -> None:
+        """Sets the gauges of the certificates that are watched."""
+        for watch in watches:
+            self._evidence.labels(watch.variant).set(watch.log10_evidence)
+            self._risk_upper.labels(watch.variant).set(watch.risk_upper)
+            self._alarm.labels(watch.variant).set(watch.alarmed)
+
+    def audited(self, variant: str, outcome: Outcome) -> None:
+        """Counts an audit that is over."""
+        self._audits.labels(variant, outcome).inc()
 
     def connected(self, states: Iterable[State]) -> None:
         """Sets the gauge of open connections by state."""
@@ -121,7 +143,8 @@ class Metrics:
     def decided(self, decision: Decision, seconds: float) -> None:
         self._decisions.labels("exit" if decision.exited else "end_of_frame").inc()
         for outcome in ("processed", "skipped", "unread"):
-            self._bursts.labels(outcome).inc(getattr(decision, outcome))
+            counted_as = "audited" if outcome == "unread" and decision.audit else outcome
+            self._bursts.labels(counted_as).inc(getattr(decision, outcome))
         self._latency.observe(seconds)
         self._step.observe(decision.compute_us / 1e6 / max(1, decision.processed))
 

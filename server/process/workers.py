@@ -67,8 +67,10 @@ class Heart:
 class _Place:
     """Place of a worker and its replacements."""
 
-    def __init__(self, start: "Callable[[_Place], tuple[multiprocessing.process.BaseProcess, Heart]]") -> None:
-        self._start = start
+    def __init__(
+        self, number: int, start: "Callable[[int], tuple[multiprocessing.process.BaseProcess, Heart]]"
+    ) -> None:
+        self._number, self._start = number, start
         self.restarts = Restarts()
         self.due = 0.0
         self.began = 0.0
@@ -76,7 +78,7 @@ class _Place:
         self.heart: Heart | None = None
 
     def begin(self, now: float) -> None:
-        self.process, self.heart = self._start(self)
+        self.process, self.heart = self._start(self._number)
         self.began = now
 
 
@@ -91,23 +93,24 @@ def run_workers(
 
     Args:
         count: number of processes.
-        target: function of a worker; its last argument is a counter, which it increments while its loop turns.
-        arguments: arguments before the counter; they can be pickled.
+        target: function of a worker; its last arguments are its number, from 0, which a replacement takes over, and a
+            counter, which it increments while its loop turns.
+        arguments: arguments before these two; they can be pickled.
         drain_s: longest time that a worker may take to end, beside `LAST_S`.
         ended: called with the process id of every worker that ended.
     """
     arguments = tuple(arguments)
 
-    def start(_place: _Place) -> tuple[multiprocessing.process.BaseProcess, Heart]:
+    def start(number: int) -> tuple[multiprocessing.process.BaseProcess, Heart]:
         beats = SPAWN.Value("Q", 0, lock=False)
-        process = SPAWN.Process(target=target, args=(*arguments, beats))
+        process = SPAWN.Process(target=target, args=(*arguments, number, beats))
         process.start()
         return process, Heart(lambda: int(beats.value))
 
     asked: list[int] = []
     heard = [number for number in STOP if signal.getsignal(number) is not signal.SIG_IGN]  # `nohup` ignores SIGHUP
     before = {number: signal.signal(number, lambda found, _frame: asked.append(found)) for number in heard}
-    places = [_Place(start) for _ in range(count)]
+    places = [_Place(number, start) for number in range(count)]
     looked = monotonic()
     try:
         while not asked:

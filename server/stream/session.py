@@ -9,11 +9,19 @@ A session has phase, credits, totals and tokens; the current frame is a `FrameIn
 Illegal messages raise `ServiceError` and change nothing.
 """
 
+import secrets
 from enum import StrEnum
 
 import msgspec
 
-from model.exit_policy import CalibratedPolicy, ExitPolicy, PolicyError, describe_policy, parse_policy
+from model.exit_policy import (
+    WHOLE_PICTURE_POLICY,
+    CalibratedPolicy,
+    Policy,
+    PolicyError,
+    describe_policy,
+    parse_policy,
+)
 from model.step import Hidden, Pixels, StepResult, StepRuntime
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
@@ -38,6 +46,8 @@ from sensor_sim.wire import (
     Sync,
     Welcome,
 )
+from server.audit_counts import Outcome
+from server.audits import Audits
 from server.errors import ServiceError
 from server.frame import FrameInProgress
 from server.networks import Networks, ServedNetwork, choose
@@ -73,6 +83,7 @@ class StreamSession:
         networks: the networks served, by variant.
         limits: told to the client in `welcome`.
         tokens: makes and reads resume tokens; None disables resuming, tokens in replies are then empty strings.
+        audits: draws and counts audits of decisions; None for no audits.
 
     Attributes:
         phase: phase of the connection.
@@ -80,13 +91,14 @@ class StreamSession:
     """
 
     __slots__ = (
-        "_checkpoint_every", "_credit_limit", "_frame", "_frame_id", "_hello", "_legal", "_limits", "_network",
-        "_networks", "_pixel_format", "_policy", "_progress_every", "_tokens", "_totals",
+        "_audits", "_certificate", "_checkpoint_every", "_credit_limit", "_frame", "_frame_id", "_hello", "_legal",
+        "_limits", "_network", "_networks", "_pixel_format", "_policy", "_progress_every", "_stream", "_tokens",
+        "_totals",
         "bursts", "frames", "phase", "shed",
     )  # fmt: skip
 
-    def __init__(self, networks: Networks, limits: Limits, tokens: Tokens | None) -> None:
-        self._networks, self._limits, self._tokens = networks, limits, tokens
+    def __init__(self, networks: Networks, limits: Limits, tokens: Tokens | None, audits: Audits | None = None) -> None:
+        self._networks, self._limits, self._tokens, self._audits = networks, limits, tokens, audits
         self.phase = Phase.OPENING
         # The legal messages of the phase: an enumeration's hash is slow, and every burst would ask for it.
         self._legal = LEGAL[self.phase]
@@ -99,7 +111,11 @@ class StreamSession:
         self._totals = Summary(0, 0, 0, 0, 0, 0)
         self._progress_every = self._checkpoint_every = 0
         self._network: ServedNetwork
-        self._policy: ExitPolicy
+        self._policy: Policy
+        # Digest of the certificate that promises something about decisions under the policy; empty without one.
+        self._certificate = ""
+        # Random name over all connections of the stream.
+        self._stream = ""
         self._hello: msgspec.Raw
         self._pixel_format: PixelFormat
 
@@ -172,6 +188,7 @@ class StreamSession:
         elif isinstance(message, Sync):
             replies = [message]
         else:
+            self._leave_audit(Outcome.UNSENT)
             replies = [self._totals]
         if phase is not self.phase:
             self.phase, self._legal = phase, LEGAL[phase]
@@ -184,6 +201,9 @@ class StreamSession:
     def advance(self, result: StepResult, compute_us: float = 0.0) -> list[Control]:
         """Takes the network's result for the rows of `rows_to_step`, and the step's time; returns the answers."""
         frame, frame_id, progress_every = self._begun, self._frame_id, self._progress_every
+        if frame.audit_burst is not None:
+            self._advance_audit(frame, result)
+            return []
         replies: list[Control] = []
         before = frame.scan.processed
         for burst_index, p_person, confidence, skipped in frame.advance(result, compute_us):
@@ -208,7 +228,7 @@ class StreamSession:
         if self._tokens is None:
             return ""
         state = self._frame.state() if self._frame else None
-        return self._tokens.seal(self._network.digest, self._hello, self._totals, self._frame_id, state)
+        return self._tokens.seal(self._network.digest, self._hello, self._totals, self._frame_id, state, self._stream)
 
     def _grant(self) -> int:
         """Opens the credit window anew; returns the bursts that the client may have sent in total."""
@@ -223,6 +243,8 @@ class StreamSession:
             raise ServiceError("bad_policy", str(error)) from error
         described = describe_policy(policy)
         self._network, self._policy, self._pixel_format = network, policy, hello.pixel_format
+        self._certificate = policy.certificate if isinstance(policy, CalibratedPolicy) else ""
+        self._stream = secrets.token_hex(8)
         self._hello = encode_hello(msgspec.structs.replace(hello, policy=described))
         self._progress_every, self._checkpoint_every = hello.progress_every, hello.checkpoint_every
         config = network.runtime.config
@@ -232,7 +254,7 @@ class StreamSession:
             width=config.width,
             burst_rows=config.BURST_ROWS,
             bursts_per_frame=config.bursts_per_frame,
-            policy=described,
+            policy=describe_policy(self._policy_now),
             progress_every=hello.progress_every,
             weights=network.digest,
             limits=self._limits.model_dump(),
@@ -257,14 +279,14 @@ class StreamSession:
             raise ServiceError(
                 "foreign_token", f"this resume token was issued under another policy ({error}); begin with hello"
             ) from None
-        self._totals, self._frame_id = snapshot.totals, snapshot.frame_id
+        self._totals, self._frame_id, self._stream = snapshot.totals, snapshot.frame_id, snapshot.stream
         position = None
         if snapshot.frame_id >= 0:
             try:
-                self._frame = FrameInProgress.resume(self.runtime, self._policy, snapshot.frame)
+                self._frame = FrameInProgress.resume(self.runtime, self._policy_now, snapshot.frame)
             except ValueError:  # signed by another release
                 raise ServiceError("bad_token", "the resume token is of another layout; begin with hello") from None
-            position = Position(snapshot.frame_id, self._frame.next_burst)
+            position = Position(snapshot.frame_id, self._frame.next_burst, self._frame.audit_burst)
         return msgspec.structs.replace(welcome, token=resume.token, position=position)
 
     def _receive_rows(self, message: Rows, behind: bool) -> list[Control]:
@@ -288,6 +310,7 @@ class StreamSession:
         self.bursts += message.bursts
         replies: list[Control] = []
         if frame is not self._frame:
+            self._leave_audit(Outcome.UNSENT)
             self._frame, self._frame_id = frame, message.frame_id
             if behind:
                 frame.give_up()
@@ -306,16 +329,19 @@ class StreamSession:
             raise ServiceError("out_of_order", f"frame {frame_id} came while frame {self._frame_id} was undecided")
         if frame_id < self._frame_id:
             raise ServiceError("out_of_order", f"frame {frame_id} came after frame {self._frame_id}")
-        return FrameInProgress(self.runtime, self._policy)
+        return FrameInProgress(self.runtime, self._policy_now)
 
     def _abandon(self, message: Abandon) -> Abandoned:
-        self._frame = self._frame_of(message.frame_id)
+        frame = self._frame_of(message.frame_id)
+        self._leave_audit(Outcome.UNSENT)
+        self._frame = frame
         self._frame_id = message.frame_id
         self._frame.give_up()
         return Abandoned(message.frame_id, self._grant(), self._seal())
 
     def _decide(self, frame: FrameInProgress) -> Decision:
         scan, totals = frame.scan, self._totals
+        audit = self._draw_audit(frame)
         self._totals = Summary(
             totals.frames + 1,
             totals.persons + scan.person,
@@ -323,6 +349,7 @@ class StreamSession:
             totals.processed + scan.processed,
             totals.skipped + scan.skipped,
             totals.unread + scan.unread,
+            totals.audited + scan.unread * audit,
         )
         self.frames += 1
         return Decision(
@@ -337,5 +364,50 @@ class StreamSession:
             self._grant(),
             self._seal(),
             round(frame.compute_us),
-            self._policy.certificate if isinstance(self._policy, CalibratedPolicy) else "",
+            self._promise,
+            audit,
         )
+
+    @property
+    def _policy_now(self) -> Policy:
+        """The policy for frames that begin now: a certificate that audits have refuted may allow no more exits."""
+        if self._certificate and self._audits and not self._audits.exits(self._certificate):
+            return WHOLE_PICTURE_POLICY
+        return self._policy
+
+    @property
+    def _promise(self) -> str:
+        """Digest of the certificate that decisions name; empty without one, and once audits have refuted it."""
+        if self._certificate and self._audits and not self._audits.promises(self._certificate):
+            return ""
+        return self._certificate
+
+    def _draw_audit(self, frame: FrameInProgress) -> bool:
+        """Tosses the coin for a frame that is being decided; returns true if its rest is wanted."""
+        audits = self._audits
+        if not self._certificate or audits is None or not audits.draws(self._certificate, self._stream, self._frame_id):
+            return False
+        if frame.scan.unread:
+            frame.begin_audit()
+            return True
+        self._count_audit(Outcome.AGREED)
+        return False
+
+    def _advance_audit(self, frame: FrameInProgress, result: StepResult) -> None:
+        agreed = frame.advance_audit(result)
+        if agreed is not None:
+            self._count_audit(Outcome.AGREED if agreed else Outcome.LOST)
+
+    def _leave_audit(self, outcome: Outcome) -> None:
+        """Ends the audit that is under way, if there is one."""
+        if self._frame is not None and self._frame.audit_burst is not None:
+            self._frame.end_audit()
+            self._count_audit(outcome)
+
+    def _count_audit(self, outcome: Outcome) -> None:
+        if self._audits is not None:
+            self._audits.count(self._certificate, outcome, self._stream, self._frame_id)
+
+    def leave(self) -> None:
+        """Notes that the connection is over; what it left open goes on elsewhere, or never."""
+        self._leave_audit(Outcome.INTERRUPTED)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from server.audit_counts import AuditCounts
+from server.audits import Audits
 from server.errors import ServiceError
 from server.networks import Networks
 from server.process.addresses import Proxies, shared_by
@@ -61,8 +63,10 @@ class Streams:
         networks: networks that a stream may ask for.
         metrics: counts of streams.
         clock: clock of the deadlines, seconds.
+        counts: counts of audits, shared with other processes; None: counts of this process alone.
 
     Attributes:
+        audits: draws and counts audits of decisions.
         stopwatch: clock that measures work, seconds.
         draw: returns a random number, 0 to below 1.
         load: load of the process.
@@ -74,7 +78,14 @@ class Streams:
 
     conversation: type[Conversation] = Conversation
 
-    def __init__(self, settings: Settings, networks: Networks, metrics: Metrics, clock: ServiceClock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        networks: Networks,
+        metrics: Metrics,
+        clock: ServiceClock,
+        counts: AuditCounts | None = None,
+    ) -> None:
         self.settings, self.metrics = settings, metrics
         self.limits = settings.limits
         self.clock = clock
@@ -83,7 +94,17 @@ class Streams:
         self.load = LoopLoad(settings.shed_s, settings.busy_limit)
         self.admission = Admission(self.limits, self.load)
         self.proxies = Proxies(settings.trusted_proxies)
-        self._tokens = Tokens(settings.resume_keys or [secrets.token_bytes()], settings.resume_s, time.time)
+        keys = settings.resume_keys or [secrets.token_bytes()]
+        self._tokens = Tokens(keys, settings.resume_s, time.time)
+        self.audits = Audits(
+            networks,
+            settings.audit_share,
+            settings.audit_alpha,
+            settings.certificate_alarm,
+            keys[0],
+            counts,
+            metrics.audited,
+        )
         self._networks = networks
         self.open: dict[Conversation, OpenStream] = {}
 
@@ -106,7 +127,7 @@ class Streams:
         self.admission.admit(client)
         conversation = self.conversation(
             name=name,
-            session=StreamSession(self._networks, self.limits, self._tokens),
+            session=StreamSession(self._networks, self.limits, self._tokens, self.audits),
             limits=self.limits,
             life_s=self.limits.stream_s * (1 - EARLIER * self.draw()),
             clock=self.clock,
@@ -124,6 +145,7 @@ class Streams:
             return
         session = conversation.session
         reason = conversation.ending.reason if conversation.ending else "internal"
+        session.leave()
         self.admission.release(opened.client)
         self.metrics.ended(reason, session)
         facts = {
@@ -144,6 +166,8 @@ class Streams:
     def publish(self) -> None:
         """Brings counts and gauges up to date."""
         self.metrics.follow([conversation.session for conversation in self.open])
+        self.audits.refresh()
+        self.metrics.watch(self.audits.watches())
         self.metrics.busy.set(self.load.busy_share)
         self.metrics.tasks.set(len(asyncio.all_tasks()))
 

@@ -16,7 +16,7 @@ from sensor_sim.wire import Hello, Summary
 from server.errors import ServiceError
 from server.frame import FrameState
 
-VERSION: Final = 2
+VERSION: Final = 3
 _DIGEST: Final = "sha256"
 _DIGEST_BYTES: Final = 32
 
@@ -31,7 +31,8 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
         hello: the stream's `hello`, encoded.
         totals: sums over the decided frames so far.
         frame_id: number of the last frame begun; -1 before the first.
-        frame: the frame in progress; None if there is none.
+        frame: the frame in progress or under audit; None if there is none.
+        stream: random name of the stream over all its connections; the coin of its audits is tossed with it.
     """
 
     version: int
@@ -41,6 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     totals: Summary
     frame_id: int
     frame: FrameState | None
+    stream: str
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -72,10 +74,11 @@ class Tokens:
         totals: Summary,
         frame_id: int,
         frame: FrameState | None = None,
+        stream: str = "",
     ) -> str:
         """Makes a token of a state; the arguments are fields of `Snapshot`."""
         expires_s = self._now_s() + self._lifetime_s
-        content = _ENCODER.encode(Snapshot(VERSION, expires_s, digest, hello, totals, frame_id, frame))
+        content = _ENCODER.encode(Snapshot(VERSION, expires_s, digest, hello, totals, frame_id, frame, stream))
         signature = hmac.digest(self._keys[0], content, _DIGEST)
         return base64.urlsafe_b64encode(signature + content).decode()
 

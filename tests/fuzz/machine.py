@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from model.exit_policy import describe_policy, parse_policy
+from model.exit_policy import WHOLE_PICTURE_POLICY, describe_policy, parse_policy
 from model.scan import scan_frame
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
@@ -35,8 +35,10 @@ from sensor_sim.wire import (
     Welcome,
     encode,
 )
+from server.audit_counts import Outcome, Totals
 from server.errors import REFUSALS, ServiceError
 from server.stream.session import Phase
+from server.stream.streams import Streams
 from tests.fuzz.run import CERTIFIED, LIMITS, MODELS, RUNTIME
 from tests.networks import SMALL, person_curve
 from tests.server.stream.ways import WAYS, Directly, Way, new_streams
@@ -56,6 +58,8 @@ SKIPPING = 2
 EXPECTED = [[scan_frame(RUNTIME, frame, parse_policy(policy, CERTIFIED)) for frame in FRAMES] for policy in POLICIES]
 
 
+WHOLE = [scan_frame(RUNTIME, frame, WHOLE_PICTURE_POLICY) for frame in FRAMES]
+
 NOT_FIRST: tuple[Message, ...] = (
     Rows(0, 0, 1, 0, FRAMES[0][:5]), Rows(0, 0, BURSTS, 0, FRAMES[0]), End(), Sync(0), Abandon(0), Skip(0, 0),
 )  # fmt: skip
@@ -70,17 +74,33 @@ class Conversation(RuleBasedStateMachine):
     """
 
     reached: ClassVar[Counter[str]] = Counter()
+    policies: ClassVar[tuple[int, ...]] = tuple(range(len(POLICIES)))
+    audit_shares: ClassVar[tuple[float, ...]] = (0.0, 1.0)  # a share between the two would be left to chance
+    manners: ClassVar[tuple[bool, ...]] = (False, True)
 
     def __init__(self) -> None:
         super().__init__()
         self.wild = False  # whether it says what is not legal
-        self.tokens: list[tuple[str, int]] = []  # with the policy of their stream
-        self.streams = new_streams(MODELS, credit_bursts=LIMITS.credit_bursts, message_bursts=LIMITS.message_bursts)
+        self.tokens: list[tuple[str, int, int]] = []  # with the policy and the number of their stream
+        self.streams = self._new_streams(0.0)
         self.way: Way | None = None
+        self.connections = 0
+        self.stream = 0  # the first connection of the stream
+        self.audit_at: int | None = None  # burst that the audit of the last frame wants next
+        self.judged: set[tuple[int, int]] = set()  # stream and frame of the audits that count
+        self.audits: Counter[Outcome] = Counter()
+        self.told_to = 0  # the burst after the last one sent
+
+    @staticmethod
+    def _new_streams(audit_share: float) -> Streams:
+        limits = {"credit_bursts": LIMITS.credit_bursts, "message_bursts": LIMITS.message_bursts}
+        return new_streams(MODELS, audit_share=audit_share, **limits)
 
     def _connect(self, way: str) -> None:
         self.teardown()
         self.way = WAYS[way](self.streams)
+        self.connections += 1
+        self.stream = self.connections
         self.session = self.way.conversation.session
         self.policy = 0
         self.sent = self.credits = 0
@@ -107,6 +127,11 @@ class Conversation(RuleBasedStateMachine):
             raise ServiceError(error.code, error.message)
         if isinstance(message, Rows):
             self.sent += message.bursts
+            if self.audit_at == message.first_burst and message.frame_id == self.frame_id:
+                self._audit_to(message.first_burst + message.bursts)
+            self.told_to = message.first_burst + message.bursts
+        if isinstance(message, Abandon | End):
+            self._leave_audit(Outcome.UNSENT)
         for reply in replies:
             self.reached[type(reply).__name__] += 1
             self._hear(reply)
@@ -116,23 +141,27 @@ class Conversation(RuleBasedStateMachine):
         match reply:
             case Welcome():
                 self.credits = reply.credits
-                self.tokens.append((reply.token, self.policy))
+                self.tokens.append((reply.token, self.policy, self.stream))
             case Credit():
                 self._granted(reply.credits)
             case Checkpoint():
                 assert reply.frame_id == self.frame_id
                 self._granted(reply.credits)
-                self.tokens.append((reply.token, self.policy))
+                self.tokens.append((reply.token, self.policy, self.stream))
             case Decision():
                 assert reply.frame_id == self.frame_id
                 assert reply.frame_id not in self.ended
                 assert bool(reply.certificate) == (POLICIES[self.policy] is None)
+                audited = bool(self.streams.settings.audit_share and reply.certificate)
+                assert reply.audit == (audited and reply.unread > 0)
+                if audited:
+                    self._audit_to(self.told_to if reply.unread else BURSTS)
                 expected = EXPECTED[self.policy][reply.frame_id % len(FRAMES)]
                 for field in ("processed", "skipped", "unread", "exited", "person"):
                     assert getattr(reply, field) == getattr(expected, field)
                 assert abs(reply.p_person - expected.p_person) < 1e-6
                 self._granted(reply.credits)
-                self.tokens.append((reply.token, self.policy))
+                self.tokens.append((reply.token, self.policy, self.stream))
                 self.next_burst = BURSTS
             case Skip() | Progress():
                 assert reply.frame_id == self.frame_id
@@ -142,12 +171,30 @@ class Conversation(RuleBasedStateMachine):
             case Abandoned():
                 self._granted(reply.credits)
                 self.ended.add(reply.frame_id)
-                self.tokens.append((reply.token, self.policy))
+                self.tokens.append((reply.token, self.policy, self.stream))
                 self.frame_id, self.next_burst = reply.frame_id, BURSTS
             case Summary() | Sync():
                 pass
             case _:
                 raise AssertionError(f"the service said {reply}")
+
+    def _audit_to(self, burst: int) -> None:
+        """The service has every burst of the last frame before this one, for its audit."""
+        self.audit_at = burst
+        if burst == BURSTS:
+            self.audit_at = None
+            if (self.stream, self.frame_id) not in self.judged:
+                self.judged.add((self.stream, self.frame_id))
+                number = self.frame_id % len(FRAMES)
+                agreed = EXPECTED[self.policy][number].person == WHOLE[number].person
+                self.audits[Outcome.AGREED if agreed else Outcome.LOST] += 1
+                self.reached["audited"] += 1
+
+    def _leave_audit(self, outcome: Outcome) -> None:
+        if self.audit_at is not None:
+            self.audits[outcome] += 1
+            self.reached[f"audit {outcome}"] += 1
+        self.audit_at = None
 
     def _granted(self, bursts: int) -> None:
         assert bursts >= self.credits, "credits are never taken back"
@@ -168,15 +215,16 @@ class Conversation(RuleBasedStateMachine):
         return Rows(frame_id, first, bursts, 0, rows)
 
     @initialize(
-        policy=st.integers(0, len(POLICIES) - 1),
+        data=st.data(),
         checkpoint_every=st.integers(0, 3),
         progress=st.integers(0, 2),
-        wild=st.booleans(),
         way=st.sampled_from(sorted(WAYS)),
     )
-    def hello(self, policy: int, checkpoint_every: int, progress: int, wild: bool, way: str) -> None:
+    def hello(self, data: st.DataObject, checkpoint_every: int, progress: int, way: str) -> None:
+        policy = data.draw(st.sampled_from(self.policies))
+        self.streams = self._new_streams(data.draw(st.sampled_from(self.audit_shares)))
         self._connect(way)
-        self.policy, self.wild = policy, wild
+        self.policy, self.wild = policy, data.draw(st.sampled_from(self.manners))
         (welcome,) = self._say(Hello(SMALL.name, POLICIES[policy], progress, PixelFormat.RGB8, checkpoint_every))
         assert isinstance(welcome, Welcome)
         assert welcome.position is None
@@ -198,6 +246,7 @@ class Conversation(RuleBasedStateMachine):
 
     def _send_next(self, bursts: int, step: int, behind: bool = False) -> None:
         if self.next_burst >= BURSTS:
+            self._leave_audit(Outcome.UNSENT)
             self.frame_id, self.next_burst = self.frame_id + step, 0
         first = self.next_burst
         bursts = min(bursts, BURSTS - first, self.credits - self.sent)
@@ -212,6 +261,17 @@ class Conversation(RuleBasedStateMachine):
         if self.credits > self.sent:
             replies = self._say(self._rows(self.frame_id, first, 1))
             assert all(isinstance(reply, Credit) for reply in replies)
+
+    @precondition(lambda self: self.streaming and self.audit_at is not None and self.credits > self.sent)
+    @rule(bursts=st.integers(1, BURSTS), whole=st.booleans())
+    def the_rest_for_an_audit(self, bursts: int, whole: bool) -> None:
+        """Gets no answer but credits, since the decision was told."""
+        while (first := self.audit_at) is not None:
+            sent = min(bursts, BURSTS - first, self.credits - self.sent, LIMITS.message_bursts)
+            replies = self._say(self._rows(self.frame_id, first, sent))
+            assert all(isinstance(reply, Credit) for reply in replies)
+            if not whole:
+                break
 
     @precondition(lambda self: self.wild and self.streaming and 0 < self.next_burst < BURSTS)
     @rule(away=st.sampled_from((-1, 1, 2)))
@@ -300,19 +360,21 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def going_away(self) -> None:
         token = self.session.going_away("drain", 1.0).token
-        self.tokens.append((token, self.policy))
+        self.tokens.append((token, self.policy, self.stream))
 
     @rule(data=st.data())
     def drop_and_resume(self, data: st.DataObject) -> None:
         """From any token so far, the last one most often."""
-        token, policy = data.draw(st.one_of(st.just(self.tokens[-1]), st.sampled_from(self.tokens)))
+        token, policy, stream = data.draw(st.one_of(st.just(self.tokens[-1]), st.sampled_from(self.tokens)))
         self._connect(data.draw(st.sampled_from(sorted(WAYS))))
-        self.policy = policy
+        self.policy, self.stream = policy, stream
         (welcome,) = self._say(Resume(token))
         assert isinstance(welcome, Welcome)
         assert welcome.credits == LIMITS.credit_bursts
         if welcome.position:
             self.frame_id, self.next_burst = welcome.position.frame_id, welcome.position.next_burst
+            self.audit_at = welcome.position.audit_burst
+            self.reached["within an audit"] += self.audit_at is not None
             self.reached["within a frame" if self.next_burst < BURSTS else "after a frame"] += 1
 
     @precondition(lambda self: self.wild)
@@ -334,7 +396,14 @@ class Conversation(RuleBasedStateMachine):
         assert self.session.bursts == self.sent
         assert 0 <= self.session.credits_left <= LIMITS.credit_bursts
         assert set(MODELS) == {SMALL.name}
+        if not self.over:  # the end of a connection may be noticed now or later
+            self._check_audits()
         assert len(self.streams) == (not self.way_is_over)
+
+    def _check_audits(self) -> None:
+        watch = self.streams.audits.watch_of(CERTIFIED.certificate)
+        counted = watch.totals if watch else Totals()
+        assert counted._replace(alarmed=0) == Totals(*(self.audits[outcome] for outcome in Outcome))
 
     @property
     def way_is_over(self) -> bool:
@@ -342,6 +411,16 @@ class Conversation(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.way is not None:
+            self._leave_audit(Outcome.INTERRUPTED)
             self.way.done()
             assert not len(self.streams), "its place is free"
+            self._check_audits()
             self.way = None
+
+
+class AuditedConversation(Conversation):
+    """One client's view of a service that audits every exit."""
+
+    policies = (3,)
+    audit_shares = (1.0,)
+    manners = (False, False, True)

@@ -129,15 +129,16 @@ def guided(target: str, runs: int, seed: int) -> None:
 
 
 def conversations(count: int, *, shrink: bool = True) -> None:
-    """So many runs of the protocol's state machine; an example that fails is made as short as can be."""
-    from tests.fuzz.machine import Conversation  # it takes what is above from here
+    """So many runs of each of the protocol's state machines; an example that fails is made as short as can be."""
+    from tests.fuzz.machine import AuditedConversation, Conversation  # they take what is above from here
 
     options = settings(
         max_examples=count, stateful_step_count=30, deadline=None, database=None, derandomize=True,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
     )  # fmt: skip
-    run_state_machine_as_test(Conversation, settings=options)
+    for machine in (Conversation, AuditedConversation):
+        run_state_machine_as_test(machine, settings=options)
 
 
 def main() -> None:

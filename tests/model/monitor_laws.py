@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,11 +77,38 @@ def with_foresight(runs: int, audits: int, seed: int = 2) -> int:
     return found
 
 
+def draw(path: Path, runs: int = 12, audits: int = 500) -> None:
+    """Draws the evidence of some runs at the promised risk and at twice that risk."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "watch"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 3.6), layout="constrained")
+    numbers = np.arange(1, audits + 1)
+    for true_risk, colour, words in ((RISK, "tab:blue", "as promised: 5 % lost"), (2 * RISK, "tab:red", "10 % lost")):
+        (lost,) = _lost(runs, audits, true_risk, seed=4)
+        for number, run in enumerate(lost):
+            evidence = np.exp(log_evidence(numbers, np.cumsum(run), RISK))
+            axes.plot(numbers, evidence, colour, linewidth=0.9, alpha=0.7, label=None if number else words)
+    axes.axhline(1 / ALPHA, color="black", linestyle="--", linewidth=1)
+    axes.text(2, 1.25 / ALPHA, "alarm")
+    axes.set(yscale="log", ylim=(0.02, 1e5), xlim=(0, audits), xlabel="audits", ylabel="evidence against the promise")
+    axes.legend(loc="lower left", frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--audits", type=int, default=10_000)
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draws the picture of docs/early-exit.md instead")
     wanted = parser.parse_args()
+    if wanted.plot:
+        draw(wanted.plot)
+        return
     runs, audits = wanted.runs, wanted.audits
     false, wrong, cheating = alarms(runs, audits, RISK), bound_errors(runs, audits, RISK), with_foresight(runs, audits)
     print(f"{runs} runs of {audits} audits at a risk of {RISK:g}, alpha {ALPHA:g}; at most {most_alarms(runs)} may err")

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from unittest.mock import ANY
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import Phase as Trial
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from model.exit_policy import PublishedPolicy, describe_policy
+from model.exit_policy import CalibratedPolicy, PublishedPolicy, describe_policy
 from model.preprocess import rgb_frame
 from model.runtime import load_runtime
 from model.scan import scan_frame
@@ -28,6 +30,7 @@ from sensor_sim.recording import RecordedFrame
 from sensor_sim.scene import PanningScene
 from sensor_sim.sensor import PRESETS
 from sensor_sim.wire import SUBPROTOCOL, Hello, Rows, decode, encode
+from server.audits import Audits
 from server.networks import ServedNetwork
 from server.settings import Settings
 from server.stream.session import Phase, StreamSession
@@ -35,7 +38,8 @@ from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
 
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
-MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest")}
+CERTIFIED = CalibratedPolicy(0.5, 0.5, 0.5, 0.5, risk=0.05, delta=0.05, certificate="ab" * 32)
+MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest", CERTIFIED)}
 BURSTS = SMALL.bursts_per_frame
 
 policies = st.builds(
@@ -47,11 +51,11 @@ formats = st.sampled_from([PixelFormat.RGB8, PixelFormat.MONO8, PixelFormat.BAYE
 
 
 @asynccontextmanager
-async def _service(heard: list[bytes]) -> AsyncIterator[str]:
+async def _service(heard: list[bytes], audits: Audits | None = None) -> AsyncIterator[str]:
     """The real session behind a bare websocket; keeps the rows as they came."""
 
     async def converse(connection: ServerConnection) -> None:
-        session = StreamSession(MODELS, Settings().limits, Tokens([b"k" * 32], 60, lambda: 0.0))
+        session = StreamSession(MODELS, Settings().limits, Tokens([b"k" * 32], 60, lambda: 0.0), audits)
         while session.phase is not Phase.ENDED:
             data = await connection.recv()
             if isinstance(data, bytes):
@@ -314,3 +318,36 @@ def test_a_day_passes_as_fast_as_it_can() -> None:
     for report in reports[::37]:
         assert isinstance(report, FrameReport)
         assert _online(report) == _offline(camera, report, policy)
+
+
+@given(pixel_format=formats, seed=st.integers(0, 99), latency_ms=st.sampled_from([0.0, 1.0, 30.0]))
+def test_an_audited_frame_is_sent_to_its_end_and_decided_as_early(
+    pixel_format: PixelFormat, seed: int, latency_ms: float
+) -> None:
+    """At once at the decision, and whole; the decision and its time are those of a service that audits nothing."""
+    timing = ReadoutTiming(line_time_us=1000, frame_period_us=100_000)
+    link = LinkConditions(latency_ms=latency_ms)
+    reports: list[list[FrameReport]] = []
+    for share in (0.0, 1.0):
+        audits = Audits(MODELS, share, 0.01, "warn", b"key")
+
+        async def main(audits: Audits = audits) -> list[FrameReport]:
+            hello = Hello(SMALL.name, None, 0, pixel_format)
+            async with (
+                _service([], audits) as url,
+                open_emitter(url, hello, timing=timing, clock=VirtualClock(), link=link) as emitter,
+            ):
+                found = [await emitter.emit(_camera(pixel_format, timing, seed)) for _ in range(2)]
+                await emitter.end()
+                return found
+
+        reports.append(asyncio.run(main()))
+    watch = audits.watch_of(CERTIFIED.certificate)
+    assert watch is not None
+    assert (watch.totals.judged, watch.totals.unsent) == (2, 0)
+    for plain, audited in zip(*reports, strict=True):
+        assert audited.decision == msgspec.structs.replace(plain.decision, audit=True, compute_us=ANY)
+        assert audited.decision_us == plain.decision_us
+        assert (audited.rows_sent, audited.rows_unread, audited.late_bursts) == (SMALL.height, 0, 0)
+        assert audited.audited_bursts == audited.decision.unread == BURSTS - 1
+        assert audited.start_us == plain.start_us

@@ -18,6 +18,7 @@ VALUES: dict[str, Any] = {
     "bytes_sent": 4000,
     "bytes_saved": 2000,
     "late_bursts": 1,
+    "audited_bursts": 0,
     "start_us": 1000.0,
     "end_us": 3000.0,
     "next_us": 11_000.0,

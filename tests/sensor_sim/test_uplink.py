@@ -17,6 +17,7 @@ from sensor_sim.wire import (
     Abandoned,
     Credit,
     Decision,
+    Error,
     Hello,
     Position,
     Resume,
@@ -122,3 +123,52 @@ def test_a_message_of_a_later_release_ends_the_stream_by_its_name() -> None:
 
     with pytest.raises(StreamError, match='no message of the type "weather"'):
         asyncio.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["token taken", "token refused"])
+def test_the_rest_for_an_audit_goes_on_after_a_drop_where_the_service_still_knows_the_frame(known: bool) -> None:
+    heard: list[list[tuple[object, ...]]] = []
+
+    async def converse(connection: ServerConnection) -> None:
+        heard.append([])
+        async for data in connection:
+            heard[-1].append(_told(data))
+            message = decode(data)
+            if isinstance(message, Resume) and not known:
+                await connection.send(encode(Error("expired_token", "too late")))
+            elif isinstance(message, Hello | Resume):
+                await connection.send(encode(_welcome(Position(4, 6, 2) if isinstance(message, Resume) else None)))
+            elif isinstance(message, Rows) and heard[-1] == [("hello", None), ("rows", 4, 0), ("rows", 4, 1)]:
+                await connection.send(encode(Decision(4, 1, 0.9, True, True, 2, 0, 4, 1000, "decided", audit=True)))
+            elif isinstance(message, Rows) and (message.frame_id, message.first_burst) == (4, 3) and len(heard) == 1:
+                connection.transport.abort()
+            elif isinstance(message, Sync):
+                await connection.send(encode(message))
+
+    async def main() -> None:
+        async with serve(converse, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)]) as server:
+            uplink = Uplink(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", Hello("30x32"), AT_ONCE)
+            await uplink.open()
+            answers = aiter(uplink)
+            await uplink.send(_rows(4, 0))
+            await uplink.send(_rows(4, 1))
+            decision = await anext(answers)
+            assert isinstance(decision, Decision)
+            assert decision.audit
+            for message in (_rows(4, 2), _rows(4, 3), Sync(7)):
+                await uplink.send(message)
+            assert await anext(answers) == Sync(7)
+            for message in (_rows(4, 4), _rows(4, 5), _rows(5, 0), Sync(8)):
+                await uplink.send(message)
+            assert await anext(answers) == Sync(8)
+            await uplink.close()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+    begun = [("rows", 5, 0), ("sync", None)]
+    if known:
+        rest = [("rows", 4, burst) for burst in (2, 3)]
+        assert heard[1] == [("resume", None), *rest, ("sync", None), ("rows", 4, 4), ("rows", 4, 5), *begun]
+    else:
+        assert heard[2] == [("hello", None), ("sync", None), *begun], (
+            "a service that knows nothing of a frame gets none"
+        )

@@ -82,6 +82,10 @@ MESSAGES: dict[str, Message] = {
     "abandoned": Abandoned(3, 212, "c2lnbmVk"),
     "decision under a certificate": Decision(3, 12, 0.9921875, True, True, 12, 1, 8, certificate="ab" * 32),
     "decision": Decision(3, 12, 0.9921875, True, True, 12, 1, 8, compute_us=345),
+    "decision to be audited": Decision(3, 12, 0.9921875, True, True, 12, 1, 8, certificate="ab" * 32, audit=True),
+    "welcome within an audit": Welcome(
+        "105x120", 105, 120, 5, 21, {"name": "never"}, 0, "ab" * 32, {}, 128, "c2lnbmVk", position=Position(3, 21, 13)
+    ),
     "sync": Sync(7),
     "end": End(),
     "summary": Summary(4, 1, 1, 75, 1, 8),

@@ -20,6 +20,7 @@ def test_models_and_policies(service_url: str, models: dict[str, ServedNetwork])
         "bursts_per_frame": 6,
         "weights": models["30x32"].digest,
         "calibrated": None,
+        "watch": None,
         "stream_policy": "published",
         "picture_policy": "never",
     }

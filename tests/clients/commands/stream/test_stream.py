@@ -76,6 +76,7 @@ def test_the_ledger_s_figures_are_those_worked_out_by_hand(service_url: str, pho
             "type": "frame", "photo": "photo.png", "frame_id": number, "lost": False,
             "rows": 30, "rows_read": 25, "rows_sent": 20, "rows_skipped": 0, "rows_unread": 5,
             "bursts_sent": 4, "bytes_sent": 4 * 5 * 32 * 3, "bytes_saved": 2 * 5 * 32 * 3, "late_bursts": 3,
+            "audited_bursts": 0,
             "start_us": 10_000 * number, "end_us": 10_000 * number + 2500, "next_us": 10_000 * (number + 1),
             "readout_time_us": 2500, "decision_us": 2500,
             # 2 mW for 2.5 ms and 0.5 mW for 7.5 ms; 10 nJ for each of 1,920 bytes; 5 pJ for each of 1 M operations

@@ -1,0 +1,107 @@
+"""The file that keeps the counts of audits over restarts of a service."""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from server.audit_counts import AuditCounts, Totals
+
+log = logging.getLogger(__name__)
+
+FORMAT: Final = "rascanet-stream audits/1"
+MOST_BYTES: Final = 1_000_000
+"""Largest file of counts that is read."""
+MOST_COUNT: Final = 2**53
+
+
+class AuditsFileError(ValueError):
+    """A file of counts that can't be used."""
+
+
+def read_counts(path: Path) -> dict[str, Totals]:
+    """Reads the counts of earlier runs by certificate; none where there is no file yet.
+
+    Raises:
+        AuditsFileError: a file that can't be read, or is no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise AuditsFileError(f"audits_file {path} can't be read ({error.strerror or error})") from error
+    try:
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES} bytes")
+        document: dict[str, Any] = json.loads(content)
+        if document["format"] != FORMAT:
+            raise ValueError("another format")
+        return {str(digest): _checked(counts) for digest, counts in document["certificates"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise AuditsFileError(
+            f"audits_file {path} is no file of audits that this service wrote ({error}); give another path, or remove "
+            "the file to begin anew"
+        ) from error
+
+
+def _checked(counts: Mapping[str, Any]) -> Totals:
+    totals = Totals(**counts)
+    if any(type(value) is not int or not 0 <= value < MOST_COUNT for value in totals) or totals.alarmed > 1:
+        raise ValueError("counts must be whole numbers, 0 or more")
+    return totals
+
+
+class AuditsFile:
+    """The file that keeps the counts of a service over restarts.
+
+    Args:
+        path: the file; it need not be there yet.
+        counts: counts of the service.
+
+    Raises:
+        AuditsFileError: see `read_counts`.
+    """
+
+    def __init__(self, path: Path, counts: AuditCounts) -> None:
+        self._path, self._counts = path, counts
+        self._kept = read_counts(path)
+        self._failed = False
+
+    def take_over(self) -> None:
+        """Begins the counts with those of the file."""
+        self._counts.take_over(self._kept)
+
+    def save(self) -> None:
+        """Writes the sums, if they changed; those of other certificates are kept. A reader never sees half a file.
+
+        Raises:
+            AuditsFileError: the file can't be written.
+        """
+        now = self._kept | {digest: self._counts.totals(digest) for digest in self._counts.certificates}
+        if now == self._kept and self._path.exists():
+            return
+        document = {"format": FORMAT, "certificates": {digest: totals._asdict() for digest, totals in now.items()}}
+        new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
+        try:
+            new.write_text(json.dumps(document, indent=1) + "\n")
+            new.replace(self._path)
+        except OSError as error:
+            raise AuditsFileError(f"audits_file {self._path} can't be written ({error.strerror or error})") from error
+        self._kept = now
+
+    async def keep(self, every_s: float) -> None:
+        """Writes the file again and again until cancelled; a file that can't be written is told once in the log."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await asyncio.to_thread(self.save)
+                self._failed = False
+            except AuditsFileError as error:
+                if not self._failed:
+                    log.warning("%s", error)
+                self._failed = True
