@@ -202,6 +202,7 @@ def test_every_bound_is_a_limit_that_clients_are_told() -> None:
     """What bounds a client is in `Limits`: all settings but those of the server's own house."""
     house = {
         "host", "port", "workers", "weights", "arithmetic", "page_folder", "runtime", "samples", "recordings",
+        "audit_alpha", "audit_share", "audits_file", "certificate_alarm",
         "resume_key", "bearer_token", "bearer_token_file", "allowed_origins", "allowed_hosts", "trusted_proxies",
         "tls_certificate", "tls_key",
     }  # fmt: skip

@@ -408,6 +408,6 @@ class StreamSession:
         if self._audits is not None:
             self._audits.count(self._certificate, outcome, self._stream, self._frame_id)
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         """Notes that the connection is over; what it left open goes on elsewhere, or never."""
         self._leave_audit(Outcome.INTERRUPTED)

@@ -145,7 +145,7 @@ class Streams:
             return
         session = conversation.session
         reason = conversation.ending.reason if conversation.ending else "internal"
-        session.leave()
+        session.disconnect()
         self.admission.release(opened.client)
         self.metrics.ended(reason, session)
         facts = {

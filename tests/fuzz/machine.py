@@ -93,8 +93,12 @@ class Conversation(RuleBasedStateMachine):
 
     @staticmethod
     def _new_streams(audit_share: float) -> Streams:
-        limits = {"credit_bursts": LIMITS.credit_bursts, "message_bursts": LIMITS.message_bursts}
-        return new_streams(MODELS, audit_share=audit_share, **limits)
+        return new_streams(
+            MODELS,
+            credit_bursts=LIMITS.credit_bursts,
+            message_bursts=LIMITS.message_bursts,
+            audit_share=audit_share,
+        )
 
     def _connect(self, way: str) -> None:
         self.teardown()

@@ -320,13 +320,13 @@ def test_a_day_passes_as_fast_as_it_can() -> None:
         assert _online(report) == _offline(camera, report, policy)
 
 
-@given(pixel_format=formats, seed=st.integers(0, 99), latency_ms=st.sampled_from([0.0, 1.0, 30.0]))
+@given(pixel_format=formats, seed=st.integers(0, 99), latency_us=st.sampled_from([0.0, 1000.0, 30_000.0]))
 def test_an_audited_frame_is_sent_to_its_end_and_decided_as_early(
-    pixel_format: PixelFormat, seed: int, latency_ms: float
+    pixel_format: PixelFormat, seed: int, latency_us: float
 ) -> None:
     """At once at the decision, and whole; the decision and its time are those of a service that audits nothing."""
     timing = ReadoutTiming(line_time_us=1000, frame_period_us=100_000)
-    link = LinkConditions(latency_ms=latency_ms)
+    link = LinkConditions(latency_us=latency_us)
     reports: list[list[FrameReport]] = []
     for share in (0.0, 1.0):
         audits = Audits(MODELS, share, 0.01, "warn", b"key")

@@ -1,5 +1,6 @@
 import logging
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def _session(audits: Audits, network: int = 0, policy: CalibratedPolicy | None =
     return StreamSession(_networks(network, policy), LIMITS, tokens, audits)
 
 
-def _decision(replies: list[object]) -> Decision:
+def _decision(replies: Sequence[object]) -> Decision:
     (decision,) = (reply for reply in replies if isinstance(reply, Decision))
     return decision
 
@@ -100,7 +101,7 @@ def test_a_rest_that_is_not_sent_is_counted_and_holds_nothing_up() -> None:
     say(session, Abandon(4))
     assert _decision(say(session, rows_of(frame_of(1), 0, 1, 5))).audit
     say(session, End())
-    session.leave()
+    session.disconnect()
     assert _totals(audits) == Totals(unsent=3)
 
 
@@ -108,7 +109,7 @@ def test_an_audit_that_a_connection_does_not_outlive_goes_on_elsewhere() -> None
     audits = _audits()
     session, decision = _begun(audits)
     say(session, rows_of(frame_of(0), 1, 2, 3))
-    session.leave()
+    session.disconnect()
     assert _totals(audits) == Totals(interrupted=1)
     session = _session(audits)
     (welcome,) = say(session, Resume(decision.token))
@@ -125,7 +126,7 @@ def test_a_rest_that_is_sent_again_counts_once() -> None:
     session, decision = _begun(audits)
     for _ in range(3):
         assert say(session, rows_of(frame_of(0), 1, BURSTS - 1, 3)) == []
-        session.leave()
+        session.disconnect()
         session = _session(audits)
         say(session, Resume(decision.token))
     assert _totals(audits).judged == 1
