@@ -1,12 +1,23 @@
 # syntax=docker/dockerfile:1
 # docker build --target server . | docker build --target sensor .
 
+FROM debian:bookworm-slim AS wasm
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends clang-19 lld-19 make && rm -rf /var/lib/apt/lists/*
+WORKDIR /wasm
+COPY Makefile setup.py ./
+COPY server/stream/_frames.c server/stream/_frames.c
+COPY model/kernel model/kernel
+RUN make wasm
+
 FROM node:20-bookworm-slim AS page
 WORKDIR /page/clients/browser
 COPY clients/browser/package.json clients/browser/package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY MODEL_CARD.md PROTOCOL.md /page/
-COPY clients/javascript/src ../javascript/src
+COPY clients/javascript ../javascript
+COPY --from=wasm /wasm/clients/javascript/wasm ../javascript/wasm
+COPY model/weights ../../model/weights
 COPY clients/browser ./
 RUN npm run build
 

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PAGE := clients/browser
 PACKAGE := clients/javascript
-PAGE_SOURCES := $(shell find $(PACKAGE)/src $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts MODEL_CARD.md PROTOCOL.md -type f 2>/dev/null)
+PAGE_SOURCES := $(shell find $(PACKAGE)/src $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts $(PACKAGE)/copy-weights.js model/weights MODEL_CARD.md PROTOCOL.md -type f 2>/dev/null)
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 
 full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
-test: .venv/dev.stamp page-test browser boards fleet-programs unit ## every test
+test: .venv/dev.stamp page-test site browser boards fleet-programs unit ## every test
 	$(BIN)/python -m pytest -m processes
 
 check: lint types test ## what has to pass before a change is done: all three
@@ -55,6 +55,13 @@ page: $(PAGE)/dist/index.html ## the demo page
 page-test: wasm $(PAGE)/dist/index.html $(PACKAGE)/dist/index.js
 	cd $(PACKAGE) && npm test --silent
 	cd $(PAGE) && npm test --silent
+
+.PHONY: site
+SITE := build/site
+site: .venv/dev.stamp wasm $(PAGE)/node_modules/.package-lock.json ## the page as static files, without a service, for any host: build/site
+	rm -rf build/samples $(SITE)
+	$(BIN)/python -m tests.page.site build/samples
+	cd $(PAGE) && RASCANET_SAMPLES=$(CURDIR)/build/samples npm run --silent site -- --outDir $(CURDIR)/$(SITE)
 
 browser: ## Debian's chromium, for the page's tests
 	@command -v chromium >/dev/null || { \
@@ -224,6 +231,6 @@ $(PACKAGE)/dist/index.js: $(PACKAGE)/node_modules/.package-lock.json $(wildcard 
 	$(call shown,Installing the packages of $*,cd $* && npm ci --silent --no-audit --no-fund)
 	@touch $@
 
-$(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
+$(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES) | wasm
 	$(call shown,Building the page,cd $(PAGE) && npm run --silent build)
 	@touch $@

@@ -23,6 +23,10 @@ CONTENT_POLICY: Final = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; "
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+WORKERS: Final = "/assets/worker-"
+"""How the page's workers begin. A worker obeys the policy of its own answer, and this one compiles the network in
+WebAssembly; the page itself may not."""
+WORKER_POLICY: Final = f"{CONTENT_POLICY}; script-src 'self' 'wasm-unsafe-eval'"
 DESCRIPTIONS: Final = ("/docs",)
 """Paths without the content policy: FastAPI's page of the API has a script in its text."""
 
@@ -67,7 +71,8 @@ class Guard:
                 for name, value in HEADERS.items():
                     answer.setdefault(name, value)
                 if not path.startswith(DESCRIPTIONS):
-                    answer.setdefault("Content-Security-Policy", CONTENT_POLICY)
+                    policy = WORKER_POLICY if path.startswith(WORKERS) else CONTENT_POLICY
+                    answer.setdefault("Content-Security-Policy", policy)
                 if self._access.origins:
                     answer.add_vary_header("Origin")
                 if welcome:

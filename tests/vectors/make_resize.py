@@ -1,4 +1,4 @@
-"""Writes resize.json: sizes, and what Pillow's bilinear makes of pixels that every implementation can make again.
+"""Writes resize.json: sizes, some at random, and what Pillow's bilinear makes of pixels that anybody can make again.
 
 Sample i of a picture is the upper 8 bits of (i x 2654435761) modulo 2**32: noise, so that every tap counts.
 """
@@ -29,6 +29,7 @@ SIZES = (
     ((186, 160), (105, 120)),
     ((640, 427), (210, 240)),
 )
+RANDOM_SIZES = 12
 SMALL_SAMPLES = 100
 
 
@@ -41,7 +42,11 @@ def noise(height: int, width: int) -> npt.NDArray[np.uint8]:
 def vectors() -> list[dict[str, Any]]:
     """One entry a pair of sizes: SHA-256 of the result, and all of it where it is small."""
     found: list[dict[str, Any]] = []
-    for (height, width), (to_height, to_width) in SIZES:
+    rng = np.random.default_rng(26)
+    chances = [
+        (tuple(rng.integers(1, 400, 2).tolist()), tuple(rng.integers(1, 250, 2).tolist())) for _ in range(RANDOM_SIZES)
+    ]
+    for (height, width), (to_height, to_width) in (*SIZES, *chances):
         resized = Image.fromarray(noise(height, width)).resize((to_width, to_height), Image.Resampling.BILINEAR)
         samples = np.asarray(resized).tobytes()
         entry = {"from": [height, width], "to": [to_height, to_width], "sha256": hashlib.sha256(samples).hexdigest()}

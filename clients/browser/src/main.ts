@@ -40,11 +40,13 @@ function askForToken(why: string): void {
       return;
     }
     access.token = field.value;
-    // Once loaded, a page without a service needs no network any more.
-    if (PAGE_BUILD.alone) void navigator.serviceWorker?.register("./offline.js");
-
     void start();
   };
 }
 
+if (PAGE_BUILD.alone) {
+  byId("licences").hidden = false;
+  // Once loaded, a page without a service needs no network any more.
+  void navigator.serviceWorker?.register("./offline.js");
+}
 void start();

@@ -86,6 +86,12 @@ def test_headers(service_url: str, path: str) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_only_the_pages_worker_may_compile_webassembly(service_url: str) -> None:
+    policy = httpx2.get(f"{service_url}/assets/worker-abc.js").headers["content-security-policy"]
+    assert policy.replace("'wasm-unsafe-eval'", "").count("unsafe") == 0
+    assert "script-src 'self' 'wasm-unsafe-eval'" in policy
+
+
 def test_the_clients_send_the_token(start: Callable[..., str], tmp_path: Path) -> None:
     url = start(bearer_token=TOKEN)
     with Client(url, SMALL.name, clock=VirtualClock(), bearer_token=TOKEN) as client:

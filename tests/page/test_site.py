@@ -1,0 +1,134 @@
+"""The site of `make site`: static files below a sub-path of any host, no service; offline once it was loaded."""
+
+import gzip
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from clients.commands.ports import free_port
+from tests.page.conftest import NewPage
+from tests.page.serving import ROOT
+from tests.page.test_access import AXE, MOST_BYTES, violations
+from tests.page.test_scan import SCAN_MS, decided, decided_rows, drag, exported
+
+SITE = ROOT / "build" / "site"
+BUILT = (SITE / "index.html").is_file()
+KERNEL = any(SITE.glob("assets/int8-simd128-*.wasm"))
+MOST_WASM_BYTES = 25_000
+MOST_WEIGHT_BYTES = {"105x120_int8": 65_000, "210x240_int8": 95_000}
+START_S = 60
+
+pytestmark = pytest.mark.skipif(
+    not (BUILT and KERNEL), reason="the site is not built with its kernels: make site (needs npm and clang-19)"
+)
+
+
+class StaticHost:
+    """Python's own server of files, as anybody has it."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                urllib.request.urlopen(self.url, timeout=5).close()  # noqa: S310 - loopback
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("http.server did not start") from None
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+
+@pytest.fixture
+def host() -> Iterator[StaticHost]:
+    """A host whose sub-path /site/ the site is."""
+    host = StaticHost(SITE.parent)
+    yield host
+    host.stop()
+
+
+def test_a_first_visit_shows_an_early_exit_on_a_photograph_without_a_click(new_page: NewPage, host: StaticHost) -> None:
+    page = new_page()
+    page.goto(f"{host.url}/site/")
+    assert decided_rows(page) < 105
+    assert decided(page).startswith("Person")
+    expect(page.locator("[data-sample=astronaut]")).to_have_attribute("aria-pressed", "true")
+    assert page.locator("#policy").input_value() == "calibrated"
+    expect(page.locator("footer .at-page")).to_contain_text("pictures stay here")
+    expect(page.locator("#engine-field")).to_be_hidden()
+    for link in page.locator("footer a:visible").all():
+        assert page.request.get(f"{host.url}/site/{link.get_attribute('href')}").ok
+
+
+def test_scan_threshold_webcam_wall_and_offline(new_page: NewPage, host: StaticHost) -> None:
+    page = new_page(permissions=["camera"], reduced_motion="reduce")
+    page.goto(f"{host.url}/site/?slow=1&policy=two_sided&exit_above=0.9&exit_below=0.001&sample=camera")
+    before = decided_rows(page) if "decided after" in decided(page) else 105
+    drag(page, page.locator("#panel .threshold-exit"), 0.6)
+    expect(page.locator("#status")).to_contain_text("nothing was sent again")
+    assert decided_rows(page) < before
+    content = exported(page)
+    assert len(content["weights"]) == 64
+    for summary in page.locator("summary:visible").all():
+        summary.click()
+    expect(page.locator("#latency-table")).to_contain_text("Compute")
+    assert "Sensor readout" not in page.locator("#latency-table").inner_text()
+    if AXE.is_file():
+        assert violations(page) == []
+
+    page.click("label[for=mode-live]")
+    page.click("#go")
+    expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=SCAN_MS)
+    page.click("#go")
+
+    page.click("label[for=mode-wall]")
+    page.click("#go")
+    expect(page.locator(".wall-tile")).to_have_count(16, timeout=SCAN_MS)
+    page.wait_for_function("() => Number(document.getElementById('wall-totals').dataset.frames) >= 16", timeout=SCAN_MS)
+    page.click("#go")
+
+    page.wait_for_function("() => navigator.serviceWorker.ready.then(({ active }) => active?.state === 'activated')")
+    host.stop()
+    page.goto(f"{host.url}/site/?slow=1&policy=never&variant=210x240&sample=chelsea")  # weights not loaded before
+    decided(page, "read to the end")
+
+
+def test_the_sites_policy_is_strict_and_its_files_are_small() -> None:
+    page = (SITE / "index.html").read_text()
+    assert "Content-Security-Policy" in page
+    assert "unsafe-" not in page
+
+    def packed(path: Path) -> int:
+        return len(gzip.compress(path.read_bytes()))
+
+    files = [path for path in SITE.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
+    assert sum(map(packed, files)) < MOST_BYTES
+    kernels = list(SITE.glob("assets/*.wasm"))
+    assert kernels
+    assert max(map(packed, kernels)) < MOST_WASM_BYTES
+    for name, most in MOST_WEIGHT_BYTES.items():
+        (weights,) = SITE.glob(f"assets/{name}-*.safetensors")
+        assert packed(weights) < most
+
+
+def test_every_photograph_of_the_site_names_its_licence() -> None:
+    licences = (SITE / "samples" / "LICENSES.txt").read_text()
+    pictures: list[Any] = [path.name for path in (SITE / "samples").glob("*.jpg")]
+    assert pictures
+    for name in pictures:
+        assert name in licences or (name.startswith("drawn-") and "drawn-*.jpg" in licences)
