@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PAGE := clients/browser
 PACKAGE := clients/javascript
+BENCH := clients/browser-bench
 PAGE_SOURCES := $(shell find $(PACKAGE)/src $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts $(PACKAGE)/copy-weights.js model/weights MODEL_CARD.md PROTOCOL.md -type f 2>/dev/null)
 
 help: ## prints this list
@@ -30,17 +31,19 @@ test: .venv/dev.stamp page-test site browser boards fleet-programs unit ## every
 check: lint types test ## what has to pass before a change is done: all three
 
 .PHONY: lint types unit
-lint: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json ## format, style and import contracts, Python and TypeScript
+lint: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json $(BENCH)/node_modules/.package-lock.json ## format, style and import contracts, Python and TypeScript
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	cd $(PACKAGE) && npm run --silent lint
 	cd $(PAGE) && npm run --silent lint
+	cd $(BENCH) && npm run --silent lint
 
-types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json ## types of Python and TypeScript
+types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json $(BENCH)/node_modules/.package-lock.json ## types of Python and TypeScript
 	$(BIN)/mypy
 	cd $(PACKAGE) && npm run --silent types
 	cd $(PAGE) && npm run --silent types
+	cd $(BENCH) && npm run --silent types
 
 unit: .venv/dev.stamp ## the tests that start no browser and no process, on all cores
 	$(BIN)/python -m pytest -q -m "not processes" -n auto
@@ -52,7 +55,7 @@ format: .venv/dev.stamp
 page: $(PAGE)/dist/index.html ## the demo page
 
 .PHONY: page-test
-page-test: wasm $(PAGE)/dist/index.html $(PACKAGE)/dist/index.js
+page-test: wasm $(PAGE)/dist/index.html $(PACKAGE)/dist/index.js browser-bench
 	cd $(PACKAGE) && npm test --silent
 	cd $(PAGE) && npm test --silent
 
@@ -90,7 +93,7 @@ boards: ## Debian's compiler for Cortex-M and QEMU, for the firmware's tests
 firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each variant, to the bit; table and sizes of docs/integer.md
 	$(BIN)/python -m tests.clients.firmware.measure --frames $(or $(FRAMES),4)
 
-.PHONY: wasm wasm-evidence clang
+.PHONY: wasm wasm-evidence clang browser-bench
 CLANG := clang-19
 CLANG_PACKAGES := clang-19 lld-19
 clang: ## Debian's compiler for WebAssembly
@@ -101,6 +104,9 @@ clang: ## Debian's compiler for WebAssembly
 
 wasm: clang ## the kernel in WebAssembly, for browsers and Node: clients/javascript/wasm
 	@! command -v $(CLANG) >/dev/null || $(MAKE) -s --no-print-directory $(WASM)
+
+browser-bench: wasm ## a page that measures the kernel beside onnxruntime-web in any browser: clients/browser-bench/dist
+	@if [ -f $(PACKAGE)/wasm/int8-simd128.wasm ]; then $(MAKE) -s --no-print-directory $(BENCH)/dist/index.html; fi
 
 wasm-evidence: .venv/dev.stamp wasm $(PACKAGE)/dist/index.js browser ## the kernel in Node and Chromium against the definition: FRAMES=200 of each network
 	$(BIN)/python -m tests.clients.javascript.evidence --frames $(or $(FRAMES),200)
@@ -196,7 +202,7 @@ lock: .venv/dev.stamp ## records the versions installed
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean:
-	rm -rf .venv build *.egg-info $(PACKAGE)/wasm $(foreach folder,$(PAGE) $(PACKAGE),$(folder)/node_modules $(folder)/dist)
+	rm -rf .venv build *.egg-info $(PACKAGE)/wasm $(foreach folder,$(PAGE) $(PACKAGE) $(BENCH),$(folder)/node_modules $(folder)/dist)
 
 .venv/pip.stamp:
 	@echo "Making a Python environment in .venv"
@@ -222,6 +228,10 @@ FORM_relaxed := -msimd128 -mrelaxed-simd
 $(PACKAGE)/wasm/%.wasm: $(KERNEL)
 	@mkdir -p $(@D)
 	$(CLANG) $(WASM_FLAGS) $(FORM_$(word 2,$(subst -, ,$*))) -o $@ model/kernel/wasm_$(if $(filter int8-%,$*),integer,float).c
+
+$(BENCH)/dist/index.html: $(wildcard $(PACKAGE)/wasm/*.wasm) $(BENCH)/node_modules/.package-lock.json $(PACKAGE)/node_modules/.package-lock.json $(shell find $(BENCH)/src $(BENCH)/index.html $(BENCH)/*.json $(BENCH)/*.ts $(PACKAGE)/src -type f 2>/dev/null)
+	$(call shown,Building the bench page,cd $(BENCH) && npm run --silent build)
+	@touch $@
 
 $(PACKAGE)/dist/index.js: $(PACKAGE)/node_modules/.package-lock.json $(wildcard $(PACKAGE)/src/*.ts)
 	cd $(PACKAGE) && npm run --silent build

@@ -12,7 +12,7 @@ import typer
 from clients.commands.console import console, fail, failing_on, need
 from clients.commands.table import PageError, refresh_page
 
-SUITES = ("step", "stream", "sustain", "frames", "pictures", "sensor", "start")
+SUITES = ("step", "stream", "sustain", "frames", "pictures", "sensor", "browser", "start")
 ALL = "all"
 FORMAT = "rascanet-stream bench/1"
 

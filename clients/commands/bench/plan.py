@@ -25,6 +25,7 @@ class Plan:
         chunks: bursts in a message.
         sustain_s: time for which the number of real-time streams must hold; `probe_s` during the search.
         pictures: files in the suite `pictures`; `distinct_pictures` of them differ.
+        browser_loads: loads of each contender in the suite `browser`.
         starts: starts of the service.
         beside: checkout of another version, whose service is measured in the same run; None: no other.
     """
@@ -47,6 +48,7 @@ class Plan:
     probe_s: float = 4.0
     pictures: int = 10_000
     distinct_pictures: int = 250
+    browser_loads: int = 5
     starts: int = 5
     beside: Path | None = None
 
@@ -69,6 +71,7 @@ SMOKE = Plan(
     probe_s=0.2,
     pictures=40,
     distinct_pictures=4,
+    browser_loads=1,
     starts=1,
 )
 """Every suite in seconds: shows that they work, not how fast anything is."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clients.commands.bench.browser import missing
 from clients.commands.bench.command import ALL, SUITES
 from clients.commands.bench.generator import BINARY, FrameReader, frame_prefix
 from clients.commands.bench.load import Measured
@@ -42,6 +43,7 @@ def test_the_network_is_the_same_on_every_runtime_measured(figures: tuple[Path, 
     text = page.read_text()
     assert "\nold\n" not in text
     assert all(name in text for name in ("torch eager", "ONNX Runtime", "OpenVINO", "native"))
+    assert missing() or all(name in text for name in ("ours, int8, SIMD", "onnxruntime-web, gemm form"))
 
 
 def test_the_short_tables_have_rows_of_the_long_ones(figures: tuple[Path, dict[str, Any]]) -> None:
