@@ -3,14 +3,14 @@
 import type { Frame } from "./frame.js";
 import type { LoadOptions } from "./load.js";
 import type { ScannedFrame } from "./scan.js";
+import type { ShippedName } from "./shipped.js";
 import type { Arithmetic, NetworkConfig } from "./weights.js";
 import type { Policy } from "./wire.js";
 
-/** What can be handed to a worker: addresses as text, bytes, a module. */
+/** What can be handed to a worker: a network that comes with the package, or addresses as text, bytes, a module. */
 export type RemoteOptions = Omit<LoadOptions, "weights" | "wasm"> & {
-  weights: string | ArrayBuffer | Uint8Array;
   wasm?: string | ArrayBuffer | Uint8Array | WebAssembly.Module;
-};
+} & ({ shipped: ShippedName } | { weights: string | ArrayBuffer | Uint8Array });
 
 type Ask = { kind: "load"; options: RemoteOptions } | { kind: "scan"; frame: Frame; policy: Policy | null };
 export type Request = { id: number } & Ask;
@@ -47,13 +47,13 @@ export class RemoteNetwork {
     };
   }
 
-  /** What `load` does, in the worker; relative addresses are the worker's. */
+  /** What `load` or `loadShipped` does, in the worker; relative addresses are the worker's. */
   async load(options: RemoteOptions): Promise<Omit<Loaded, "kind">> {
     const { kind: _, ...loaded } = (await this.ask({ kind: "load", options })) as Loaded;
     return loaded;
   }
 
-  /** What `scanFrame` does, in the worker. */
+  /** What `scanFrame` does, in the worker; where no policy is named, that of the certificate, if there is one. */
   async scan(frame: Frame, policy: Policy | null = null): Promise<ScannedFrame> {
     const { scan } = (await this.ask({ kind: "scan", frame, policy })) as { scan: ScannedFrame };
     return scan;

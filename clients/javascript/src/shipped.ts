@@ -1,6 +1,6 @@
 /** The weights that come with the package, each a file of its own that is fetched only when it is asked for. */
 
-import { certifiedPolicy } from "./exit-policy.js";
+import { certifiedPolicy, type ExitPolicy, parsePolicy } from "./exit-policy.js";
 import type { Network } from "./kernel.js";
 import { LoadError, type LoadOptions, load, readText } from "./load.js";
 import { BURST_ROWS } from "./weights.js";
@@ -34,8 +34,8 @@ export const SHIPPED = Object.keys(FILES) as ShippedName[];
 /** A network, and what its certificate promises. */
 export interface Certified {
   network: Network;
-  /** The policy `calibrated`, for `parsePolicy` and `scanFrame`. */
-  certified: Policy;
+  /** The policy `calibrated` of its certificate; `parsePolicy` takes `policy.wanted` beside other policies. */
+  policy: ExitPolicy;
 }
 
 /** What is known of a network without its weights. */
@@ -68,5 +68,5 @@ export async function loadShipped(name: ShippedName, options: Omit<LoadOptions, 
     shippedCertificate(name),
   ]);
   if (weights !== network.digest) throw new LoadError(`the certificate of ${name} is of other weights`);
-  return { network, certified: policy };
+  return { network, policy: parsePolicy(null, policy) };
 }

@@ -3,21 +3,37 @@
  * other side speaks to it.
  */
 
+import { parsePolicy } from "./exit-policy.js";
 import type { Network } from "./kernel.js";
 import { load } from "./load.js";
-import type { Answer, Request } from "./remote-network.js";
+import type { Answer, RemoteOptions, Request } from "./remote-network.js";
 import { scanFrame } from "./scan.js";
+import { loadShipped } from "./shipped.js";
+import type { Policy } from "./wire.js";
 
-let network: Promise<Network> | null = null;
+interface Loaded {
+  network: Network;
+  certified: Policy | null;
+}
+
+let loaded: Promise<Loaded> | null = null;
+
+async function find(options: RemoteOptions): Promise<Loaded> {
+  if (!("shipped" in options)) return { network: await load(options), certified: null };
+  const { shipped, ...rest } = options;
+  const { network, policy } = await loadShipped(shipped, rest);
+  return { network, certified: policy.wanted };
+}
 
 async function answer(request: Request): Promise<Answer["result"]> {
   if (request.kind === "load") {
-    network = load(request.options);
-    const { config, digest, arithmetic } = await network;
+    loaded = find(request.options);
+    const { config, digest, arithmetic } = (await loaded).network;
     return { kind: "loaded", config, digest, arithmetic };
   }
-  if (network === null) throw new Error("load comes first");
-  return { kind: "scanned", scan: scanFrame(await network, request.frame, request.policy) };
+  if (loaded === null) throw new Error("load comes first");
+  const { network, certified } = await loaded;
+  return { kind: "scanned", scan: scanFrame(network, request.frame, parsePolicy(request.policy, certified)) };
 }
 
 const port = globalThis as unknown as {

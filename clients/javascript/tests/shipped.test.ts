@@ -1,17 +1,22 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parsePolicy } from "../src/exit-policy.js";
+import { scanFrame } from "../src/scan.js";
 import { loadShipped, SHIPPED } from "../src/shipped.js";
 import { built } from "./built.js";
+import { noise } from "./fakes.js";
 
 const copied = existsSync(new URL("../weights/105x120.safetensors", import.meta.url));
 
 describe.skipIf(!built || !copied)("the package's networks (need `make wasm` and `npm run build`)", () => {
   it.each(SHIPPED)("%s has its certificate", async (name) => {
-    const { network, certified } = await loadShipped(name);
+    const { network, policy } = await loadShipped(name);
     const { height, width } = network.config;
     expect(name.startsWith(`${height}x${width}`)).toBe(true);
     expect(name.endsWith("_int8")).toBe(network.arithmetic === "int8");
-    expect(parsePolicy(null, certified).wanted.name).toBe("calibrated");
+    expect(policy.wanted.name).toBe("calibrated");
+    expect(scanFrame(network, noise(height, width), policy)).toEqual(
+      scanFrame(network, noise(height, width), parsePolicy({ name: "calibrated" }, policy.wanted)),
+    );
   });
 });

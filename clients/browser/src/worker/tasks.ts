@@ -46,8 +46,8 @@ async function streamOf(
     const { url, bearer } = place;
     return new FrameStream({ url, bearer, variant, policy, format }, openSocket, clock, chance, stop);
   }
-  const { network, certified } = await find(variant);
-  return new LocalStream(network, parsePolicy(policy, certified), format, clock, stop);
+  const { network, policy: certified } = await find(variant);
+  return new LocalStream(network, parsePolicy(policy, certified.wanted), format, clock, stop);
 }
 
 export async function expose(task: ExposeTask, tell: Tell): Promise<void> {
