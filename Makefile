@@ -194,6 +194,13 @@ weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights (
 	$(foreach scheme,light dark,cp runs/screenshots/stopped-$(scheme)-screen.png docs/page/stopped-$(scheme).png &&) true
 	$(MAKE) vectors
 
+.PHONY: docs
+DOCS := docs/site
+docs: .venv/docs.stamp $(DOCS)/node_modules/.package-lock.json $(PACKAGE)/node_modules/.package-lock.json site ## the documentation site, with the page as its demo, in build/docs
+	PYTHONPATH=. $(BIN)/python $(DOCS)/pages.py build/docs-pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f $(DOCS)/mkdocs.yml
+	@echo "$(CURDIR)/build/docs: the site; look at it with python3 -m http.server -d build/docs"
+
 .PHONY: sensor-sheet
 sensor-sheet: .venv/dev.stamp ## pictures and tables of docs/sensor.md; with PHOTOS=folder, the accuracy in each light
 	$(BIN)/rascanet sensor-sheet --page docs/sensor.md $(if $(PHOTOS),--photos $(PHOTOS))
@@ -202,7 +209,7 @@ lock: .venv/dev.stamp ## records the versions installed
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean:
-	rm -rf .venv build *.egg-info $(PACKAGE)/wasm $(foreach folder,$(PAGE) $(PACKAGE) $(BENCH),$(folder)/node_modules $(folder)/dist)
+	rm -rf .venv build *.egg-info $(PACKAGE)/wasm $(foreach folder,$(PAGE) $(PACKAGE) $(BENCH) $(DOCS),$(folder)/node_modules $(folder)/dist)
 
 .venv/pip.stamp:
 	@echo "Making a Python environment in .venv"
@@ -213,6 +220,10 @@ KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model
 
 .venv/demo.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
 	$(call shown,Installing the light set of Python packages,$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[samples]')
+	@touch $@
+
+.venv/docs.stamp: .venv/dev.stamp
+	$(call shown,Installing what builds the documentation site,$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]')
 	@touch $@
 
 .venv/dev.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)

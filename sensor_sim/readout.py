@@ -54,7 +54,8 @@ class ReadoutTiming:
         exit that restarts the sensor, it starts as soon as this frame is both ended and decided.
 
         Args:
-            start_us, end_us: start and end of this frame's readout.
+            start_us: start of this frame's readout.
+            end_us: end of this frame's readout.
             decided_us: time at which this frame's decision arrived at the sensor.
             exited: true if the decision was an exit.
         """

@@ -54,7 +54,8 @@ class Recorder:
 
     Args:
         path: file to write.
-        geometry, timing: of the sensor that is recorded.
+        geometry: rows and columns of the sensor that is recorded.
+        timing: when the sensor reads which row.
         config: facts on how the rows came about, ready for JSON.
 
     Raises:

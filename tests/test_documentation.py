@@ -4,6 +4,7 @@ What there is comes from the code itself: the models, the settings, the registry
 """
 
 import ast
+import importlib.util
 import pkgutil
 import re
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -98,6 +100,25 @@ def test_rows_that_a_page_quotes_stand_in_the_figures(page: str) -> None:
             values = {cell for cell in cells[1:] if cell != "held out" and not cell.startswith("`val`")}
             lines = [{cell.strip() for cell in line.split("|")} for section in whole for line in section.splitlines()]
             assert any(values <= line for line in lines), f"{page}: {row}"
+
+
+def test_the_documentation_site_leads_to_every_page() -> None:
+    config = yaml.safe_load((ROOT / "docs" / "site" / "mkdocs.yml").read_text())
+    led = set(re.findall(r"'([^']+\.md)'", str(config["nav"])))
+    pages = {path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]}
+    assert pages <= led
+    ours = {
+        path.relative_to(ROOT / "docs" / "site").as_posix() for path in (ROOT / "docs" / "site").glob("reference/*.md")
+    }
+    assert led <= pages | ours | {"reference/javascript/README.md"}
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs" / "site" / "reference").glob("*.md")), ids=lambda page: page.stem
+)
+def test_the_reference_names_modules_that_are_there(page: Path) -> None:
+    for name in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE):
+        assert importlib.util.find_spec(name) is not None
 
 
 def test_the_threshold_for_a_person_is_told() -> None:

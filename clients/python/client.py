@@ -1,8 +1,10 @@
 """Streams frames to a service, async or sync.
 
-with Client("http://127.0.0.1:8000") as client:
-    for report in client.stream([client.photo("cat.jpg")]):
-        print(report.decision.person, report.decision.p_person, report.rows_sent)
+    with Client("http://127.0.0.1:8000") as client:
+        for report in client.stream([client.photo("cat.jpg")]):
+            print(report.decision.person, report.decision.p_person, report.rows_sent)
+
+`AsyncClient` is the same for programs with an event loop.
 """
 
 from collections import Counter

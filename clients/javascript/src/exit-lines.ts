@@ -18,10 +18,8 @@ export interface ExitLine {
   met(p_person: number, share: number): boolean;
 }
 
-type Parameters = Readonly<Record<string, unknown>>;
-
 /** The lines of a policy with these parameters; those of a certificate's policy are in the certificate. */
-export function exitLines(parameters: Parameters): ExitLine[] {
+export function exitLines(parameters: Readonly<Record<string, unknown>>): ExitLine[] {
   const value = (name: string): number | undefined => {
     const given = parameters[name];
     return typeof given === "number" ? given : undefined;

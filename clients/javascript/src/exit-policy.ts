@@ -41,7 +41,7 @@ export interface ExitPolicy {
   rule(seen: Seen, state: PolicyState): [Ruling, PolicyState];
 }
 
-type Parameters = Readonly<Record<string, number>>;
+export type PolicyParameters = Readonly<Record<string, number>>;
 type Rule = (seen: Seen, state: PolicyState) => [Ruling, PolicyState];
 
 /** A rule that rests on the last burst alone. */
@@ -51,14 +51,14 @@ const exitIf =
 
 const line = (first: number, last: number, share: number) => first + (last - first) * share;
 
-const perBurst = ({ person_first = 1, person_last = 1, empty_first = 1, empty_last = 1 }: Parameters): Rule =>
+const perBurst = ({ person_first = 1, person_last = 1, empty_first = 1, empty_last = 1 }: PolicyParameters): Rule =>
   exitIf(
     ({ share, p_person }) =>
       p_person >= line(person_first, person_last, share) || 1 - p_person >= line(empty_first, empty_last, share),
   );
 
 /** Each class of model/exit_policy.py, by its name. Every parameter is there: `parsePolicy` sees to it. */
-const RULES: Readonly<Record<string, (parameters: Parameters) => Rule>> = {
+const RULES: Readonly<Record<string, (parameters: PolicyParameters) => Rule>> = {
   published:
     ({ exit_threshold = 1, skip_threshold = 0 }) =>
     ({ p_person }, state) => {
@@ -91,9 +91,9 @@ const RULES: Readonly<Record<string, (parameters: Parameters) => Rule>> = {
 const CALIBRATED = "calibrated";
 
 /** The policies that anybody may ask for, with their defaults; `calibrated` comes beside them for certified weights. */
-export const POLICIES: readonly { name: string; parameters: Parameters }[] = facts.policies
+export const POLICIES: readonly { name: string; parameters: PolicyParameters }[] = facts.policies
   .filter(({ name }) => name !== CALIBRATED)
-  .map(({ name, parameters }) => ({ name, parameters: parameters as unknown as Parameters }));
+  .map(({ name, parameters }) => ({ name, parameters: parameters as unknown as PolicyParameters }));
 
 const quoted = (value: unknown) => String(JSON.stringify(value)).slice(0, 40);
 
@@ -114,7 +114,7 @@ export function parsePolicy(wanted: Policy | null, certified: Policy | null = nu
     throw new PolicyError(`the policy ${quoted(name)} is not one of ${known}`);
   }
   if (name === CALIBRATED) return calibrated(given, certified, rule);
-  const values: Record<string, number> = { ...(kind.parameters as unknown as Parameters) };
+  const values: Record<string, number> = { ...(kind.parameters as unknown as PolicyParameters) };
   for (const [key, value] of Object.entries(given)) {
     if (!Object.hasOwn(values, key)) {
       const known = Object.keys(values).join(", ") || "none";
@@ -152,7 +152,7 @@ function checked(ranges: Readonly<Record<string, Range>>, key: string, value: un
 function calibrated(
   given: Record<string, unknown>,
   certified: Policy | null,
-  rule: (parameters: Parameters) => Rule,
+  rule: (parameters: PolicyParameters) => Rule,
 ): ExitPolicy {
   if (certified === null) throw new PolicyError("there is no certificate for these weights");
   for (const [key, value] of Object.entries(given)) {
@@ -162,7 +162,7 @@ function calibrated(
         `${quoted(certified[key])}, not ${quoted(value)}`,
     );
   }
-  return { wanted: certified, acts: true, rule: rule(certified as unknown as Parameters) };
+  return { wanted: certified, acts: true, rule: rule(certified as unknown as PolicyParameters) };
 }
 
 const PROMISE = ["person_first", "person_last", "empty_first", "empty_last", "risk", "delta"] as const;

@@ -4,7 +4,18 @@ export * from "./clock.js";
 export { type OpenSocket, type Socket, StreamError, type StreamFault } from "./connection.js";
 export * from "./curve.js";
 export * from "./exit-lines.js";
-export { certifiedPolicy, type ExitPolicy, PERSON_FROM, POLICIES, PolicyError, parsePolicy } from "./exit-policy.js";
+export {
+  certifiedPolicy,
+  type ExitPolicy,
+  PERSON_FROM,
+  POLICIES,
+  PolicyError,
+  type PolicyParameters,
+  type PolicyState,
+  parsePolicy,
+  type Ruling,
+  type Seen,
+} from "./exit-policy.js";
 export { facts } from "./facts.js";
 export * from "./frame.js";
 export {
@@ -43,11 +54,25 @@ export {
   RecordingError,
   readRecording,
 } from "./recording.js";
-export { RemoteNetwork, type RemoteOptions } from "./remote-network.js";
+export {
+  type Answer,
+  type Loaded,
+  type Port,
+  RemoteNetwork,
+  type RemoteOptions,
+  type Request,
+} from "./remote-network.js";
 export { resize } from "./resize.js";
 export { decisionOf, FrameScan, type ScannedFrame, scanFrame } from "./scan.js";
 export { type FrameListener, type FrameReader, type FrameResult, FrameStream, type StreamSettings } from "./stream.js";
-export { type Arithmetic, type NetworkConfig, readWeights, type Weights, WeightsError } from "./weights.js";
+export {
+  type Arithmetic,
+  type NetworkConfig,
+  readWeights,
+  type Tensor,
+  type Weights,
+  WeightsError,
+} from "./weights.js";
 export {
   CHANNELS,
   type Decision,
@@ -55,6 +80,8 @@ export {
   PIXEL_FORMATS,
   type PixelFormat,
   type Policy,
+  type Position,
+  type Summary,
   VERSION,
   type Welcome,
 } from "./wire.js";

@@ -210,7 +210,7 @@ export class Network {
   /**
    * Advances `hidden` by the bursts in `rows`, and gives a result for each.
    *
-   * `rows` holds one or more whole bursts, [row][column][red, green, blue]. `hidden` is written over. Throws `RangeError`
+   * `rows` holds one or more whole bursts, `[row][column][red, green, blue]`. `hidden` is written over. Throws `RangeError`
    * for another length of rows, `TypeError` for a state that is none of this network's; then nothing is changed.
    */
   step(rows: Uint8Array | Uint8ClampedArray, hidden: Hidden): StepResult[] {

@@ -15,7 +15,7 @@ export type RemoteOptions = Omit<LoadOptions, "weights" | "wasm"> & {
 type Ask = { kind: "load"; options: RemoteOptions } | { kind: "scan"; frame: Frame; policy: Policy | null };
 export type Request = { id: number } & Ask;
 
-interface Loaded {
+export interface Loaded {
   kind: "loaded";
   config: NetworkConfig;
   digest: string;
