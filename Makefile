@@ -25,7 +25,7 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 
 full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
-test: .venv/dev.stamp page-test site browser boards fleet-programs unit ## every test
+test: .venv/dev.stamp page-test site browser boards cameras fleet-programs unit ## every test
 	$(BIN)/python -m pytest -m processes
 
 check: lint types test ## what has to pass before a change is done: all three

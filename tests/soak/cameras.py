@@ -275,10 +275,11 @@ def main() -> None:
     story = run(acts, 60 * minutes / (len(acts) + 1), each_s=5.0)
     for change in story.changes:
         print(f"{change['at']}  {change['state']}  {change['reason']}")
-    first, last = story.memory_bytes[0] / 1e6, story.memory_bytes[-1] / 1e6
+    last = len(story.memory_bytes) - 1
+    memory = ", ".join(f"{story.memory_bytes[last * quarter // 4] / 1e6:.1f}" for quarter in range(5))
     print(
         f"{len(story.ledger)} frames, {len(story.events)} events, {len(story.changes)} changes of the camera; "
-        f"memory {first:.1f} MB at the start, {last:.1f} MB at the end"
+        f"memory by quarters of the time: {memory} MB"
     )
     faults = story.faults(losses=5)
     if story.growth() > GROWTH:

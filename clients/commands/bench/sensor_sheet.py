@@ -25,12 +25,14 @@ def sensor_sheet(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder for the pictures")] = Path("docs/sensor"),
     photos: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="photographs with an index.csv: adds the accuracy over the presets"),
+        typer.Option(
+            metavar="FOLDER", help="photographs with an index.csv: adds the accuracy in each light and behind masks"
+        ),
     ] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="split to evaluate")] = "val",
     page: Annotated[Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced")] = None,
 ) -> None:
-    """Draws every preset, shutter and profile; with photographs, measures the shipped weights in each light.
+    """Draws every preset, shutter and profile; with photographs, measures the weights in each light and behind masks.
 
     Examples:
         rascanet sensor-sheet --out sheet
@@ -51,6 +53,7 @@ def sensor_sheet(
         tables = {"sheet presets": [preset_table()], "sheet profiles": profile_tables()}
         if photos:
             tables["sheet accuracy"] = [_accuracy(photos, split, out / "accuracy.png")]
+            tables["sheet masks"] = [_masks(photos, split)]
         for table in itertools.chain(*tables.values()):
             table.show(console)
         if page:
@@ -231,3 +234,54 @@ def _accuracy(photos: Path, split: str, plot: Path) -> "Table":
     headings = ("weights", "preset", "balanced accuracy (95 % interval)", "person found", "empty kept", "AUROC")
     note = f"On `{split}`: {counts} pictures with and without a person, full frames, threshold 0.5."
     return Table("Shipped weights in five lights", headings, rows, (note,))
+
+
+def _masks(photos: Path, split: str) -> "Table":
+    """Figures of the shipped weights, and of their certified exits, behind masks."""
+    from clients.commands.table import MISSING, Table
+    from model.certificate import certified_policy
+    from model.checkpoint import load_checkpoint, shipped_weights
+    from model.config import VARIANTS
+    from model.exit_policy import NeverExitPolicy
+    from model.runtime import load_runtime
+    from model.training.mask_metrics import MOST_COVERED, mask_figures
+    from model.training.photos import load_frames, read_photos
+
+    pictures = read_photos(photos, split)
+    rows = []
+    for variant in VARIANTS:
+        weights = shipped_weights(variant)
+        if not weights.is_file():
+            continue
+        checkpoint = load_checkpoint(weights)
+        policy = certified_policy(weights, checkpoint.digest)
+        runtime = load_runtime(checkpoint)
+        frames = load_frames(pictures, runtime.config.height, runtime.config.width)
+        for figures in mask_figures(runtime, policy or NeverExitPolicy(), frames, pictures):
+            low, high = figures.masked.interval
+            lost, least, most = figures.lost
+            rows.append(
+                (
+                    variant,
+                    figures.name,
+                    f"{figures.pictures}",
+                    f"{figures.masked.balanced_accuracy:.1%} ({low:.1%} to {high:.1%})",
+                    f"{figures.whole.balanced_accuracy:.1%}",
+                    f"{figures.region.balanced_accuracy:.1%}",
+                    f"{figures.masked.persons_found:.1%}",
+                    f"{figures.masked.empties_kept:.1%}",
+                    f"{lost:.1%} ({least:.1%} to {most:.1%})" if policy else MISSING,
+                    f"{figures.processed_ratio:.0%}" if policy else MISSING,
+                )
+            )
+    headings = (
+        "weights", "mask", "pictures", "balanced accuracy (95 % interval)", "without mask", "the rest as a region",
+        "person found", "empty kept", "exits lost", "read",
+    )  # fmt: skip
+    note = (
+        f"On `{split}`: the pictures without a person, and those whose largest person is at most {MOST_COVERED:.0%} "
+        "behind the mask; full frames, threshold 0.5. Without mask: the same pictures. The rest as a region: cut to "
+        "the part that the mask leaves. Exits lost: decisions of the certified policy that are not those of the full "
+        "frame behind the same mask. Read: share of the rows under that policy."
+    )
+    return Table("Shipped weights behind masks", headings, rows, (note,))

@@ -10,7 +10,8 @@ from sensor_sim.sensor import PRESETS
 from tests.model.training.folders import INDEX_HEADER
 
 SHEETS = ("presets", "shutters", "colours", "profiles")
-MARKS = "".join(f"<!-- sheet {name} -->\nold\n<!-- end {name} -->\n" for name in ("presets", "profiles", "accuracy"))
+TABLES = ("presets", "profiles", "accuracy", "masks")
+MARKS = "".join(f"<!-- sheet {name} -->\nold\n<!-- end {name} -->\n" for name in TABLES)
 
 
 def test_every_preset_and_profile_is_drawn_and_the_accuracy_measured(tmp_path: Path) -> None:
@@ -20,7 +21,8 @@ def test_every_preset_and_profile_is_drawn_and_the_accuracy_measured(tmp_path: P
     for number in range(4):
         pixels = np.random.default_rng(number).integers(0, 256, (32, 30, 3), np.uint8)
         Image.fromarray(pixels).save(photos / f"{number}.png")
-        lines.append(f"{number}.png,val,{number % 2},street,[]")
+        boxes = '"[[0.4, 0.4, 0.2, 0.2]]"' if number % 2 else "[]"
+        lines.append(f"{number}.png,val,{number % 2},street,{boxes}")
     (photos / "index.csv").write_text("\n".join(lines) + "\n")
     page.write_text(MARKS)
     arguments = ["sensor-sheet", "--out", str(tmp_path / "out"), "--photos", str(photos), "--page", str(page)]
