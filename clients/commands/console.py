@@ -32,6 +32,7 @@ EXTRAS: Final = {
     "onnxscript": "bench",
     "openvino": "bench",
     "psutil": "bench",
+    "simpy": "bench",
     "skimage": "samples",
     "torch": "train",
 }

@@ -13,6 +13,8 @@ from clients.commands.console import console, fail, failing_on, need
 from clients.commands.table import PageError, refresh_page
 
 SUITES = ("step", "stream", "sustain", "frames", "pictures", "sensor", "browser", "start")
+APART = ("fleet",)
+"""Suites with a page of their own, which `all` leaves out."""
 ALL = "all"
 FORMAT = "rascanet-stream bench/1"
 
@@ -24,7 +26,8 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     suites: Annotated[
-        list[str] | None, typer.Argument(metavar="SUITE", help=f"{', '.join(SUITES)} or all; all if not named")
+        list[str] | None,
+        typer.Argument(metavar="SUITE", help=f"{', '.join(SUITES)}; all of these if not named; {', '.join(APART)}"),
     ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="tiny counts: shows that it works, not how fast")] = False,
     variant: Annotated[list[str] | None, typer.Option(metavar="NAME", help="network; both if not given")] = None,
@@ -83,9 +86,9 @@ def bench(
 
 def _wanted(named: list[str]) -> list[str]:
     for name in named:
-        if name not in (*SUITES, ALL):
-            fail(f"there is no suite {name!r}; there is {', '.join(SUITES)} and {ALL}")
-    return [name for name in SUITES if ALL in named or name in named]
+        if name not in (*SUITES, *APART, ALL):
+            fail(f"there is no suite {name!r}; there is {', '.join((*SUITES, *APART))} and {ALL}")
+    return [name for name in (*SUITES, *APART) if (ALL in named and name in SUITES) or name in named]
 
 
 def _suite(name: str) -> ModuleType:
@@ -99,6 +102,8 @@ def _measured(wanted: list[str], smoke: bool, asked: dict[str, Any]) -> dict[str
     from clients.commands.bench.processes import BenchError
 
     results: dict[str, Any] = {"format": FORMAT, "smoke": smoke, "machine": describe_machine(), "suites": {}}
+    if "fleet" in wanted:
+        need("simpy")
     modules = {name: _suite(name) for name in wanted}
     plan = replace(SMOKE if smoke else Plan(), **{name: value for name, value in asked.items() if value})
     _show(results, "machine")

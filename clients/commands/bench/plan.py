@@ -27,6 +27,11 @@ class Plan:
         pictures: files in the suite `pictures`; `distinct_pictures` of them differ.
         browser_loads: loads of each contender in the suite `browser`.
         starts: starts of the service.
+        fleet_rounds: measurements of each load in the suite `fleet`.
+        fleet_replicas: numbers of replicas that are measured beside the simulation.
+        opened_streams: streams begun to measure the cost of a beginning.
+        simulated_s: virtual time for which each load of a replica is simulated.
+        sensors: numbers of sensors whose fleets are simulated.
         beside: checkout of another version, whose service is measured in the same run; None: no other.
     """
 
@@ -50,6 +55,11 @@ class Plan:
     distinct_pictures: int = 250
     browser_loads: int = 5
     starts: int = 5
+    fleet_rounds: int = 5
+    fleet_replicas: tuple[int, ...] = (1, 2, 4)
+    opened_streams: int = 300
+    simulated_s: float = 4.0
+    sensors: tuple[int, ...] = (1000, 10_000, 100_000, 1_000_000)
     beside: Path | None = None
 
 
@@ -73,5 +83,10 @@ SMOKE = Plan(
     distinct_pictures=4,
     browser_loads=1,
     starts=1,
+    fleet_rounds=1,
+    fleet_replicas=(1, 2),
+    opened_streams=5,
+    simulated_s=0.4,
+    sensors=(1000,),
 )
 """Every suite in seconds: shows that they work, not how fast anything is."""
