@@ -125,9 +125,12 @@ fleet-programs: ## Debian's proxies and Prometheus, for the tests of a fleet; no
 scale: .venv/dev.stamp fleet-programs ## 100 streams while replicas are added, killed, drained and replaced behind HAProxy and Caddy; four minutes
 	$(BIN)/python -m tests.scale.run
 
-.PHONY: screenshots page-soak
-screenshots: .venv/dev.stamp $(PAGE)/dist/index.html browser ## the page in its states, to runs/screenshots
+.PHONY: screenshots page-soak cold-load
+screenshots: .venv/dev.stamp $(PAGE)/dist/index.html site browser ## the page in its states, to runs/screenshots
 	$(BIN)/python -m tests.page.screenshots
+
+cold-load: .venv/dev.stamp site browser ## from an empty cache to the site's first decision
+	$(BIN)/python -m tests.page.cold_load
 
 page-soak: .venv/dev.stamp $(PAGE)/dist/index.html browser ## a minute of webcam through the large network
 	$(BIN)/python -m tests.page.soak

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.page.scenes import write_camera, write_scenes
-from tests.page.serving import Service, chromium, listed
+from tests.page.serving import SITE, Service, StaticHost, chromium, listed
 
 WAIT_MS = 60_000
 SAMPLE = "two"
@@ -38,6 +38,8 @@ def shoot(out: Path) -> None:
                 for scheme in ("light", "dark"):
                     _shoot_scheme(browser, service.url, out, scheme, scenes)
                 _shoot_phone(browser, service.url, out)
+                if (SITE / "index.html").is_file():
+                    _shoot_site(browser, out)
         finally:
             service.stop()
 
@@ -101,6 +103,24 @@ def _shoot_phone(browser: Browser, url: str, out: Path) -> None:
     page.wait_for_timeout(6000)
     _shoot(page, out, "phone-live", whole=False)
     page.close()
+
+
+def _shoot_site(browser: Browser, out: Path) -> None:
+    """The page without a service, as a first visit shows it."""
+    host = StaticHost(SITE)
+    try:
+        for name, options in (
+            ("light", {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}),
+            ("dark", {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}),
+            ("phone", {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}),
+        ):
+            page = browser.new_page(**options)
+            page.goto(host.url)
+            expect(page.locator("#decision")).to_contain_text("erson — ", timeout=WAIT_MS)
+            _shoot(page, out, f"site-{name}")
+            page.close()
+    finally:
+        host.stop()
 
 
 if __name__ == "__main__":

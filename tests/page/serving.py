@@ -17,6 +17,7 @@ from clients.commands.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 DIST = ROOT / "clients" / "browser" / "dist"
+SITE = ROOT / "build" / "site"
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--no-sandbox",
@@ -113,6 +114,30 @@ class Service:
             self._process.kill()
             self._process.wait(10)
         self._process = None
+
+
+class StaticHost:
+    """Python's own server of files over a folder, as anybody has it."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                urllib.request.urlopen(self.url, timeout=5).close()  # noqa: S310 - loopback
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("http.server did not start") from None
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends it; twice does no harm."""
+        self._process.terminate()
+        self._process.wait(10)
 
 
 def listed(name: str, paths: Sequence[Path]) -> list[str]:

@@ -1,11 +1,6 @@
 """The site of `make site`: static files below a sub-path of any host, no service; offline once it was loaded."""
 
 import gzip
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,45 +8,19 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from clients.commands.ports import free_port
 from tests.page.conftest import NewPage
-from tests.page.serving import ROOT
+from tests.page.serving import SITE, StaticHost
 from tests.page.test_access import AXE, MOST_BYTES, violations
 from tests.page.test_scan import SCAN_MS, decided, decided_rows, drag, exported
 
-SITE = ROOT / "build" / "site"
 BUILT = (SITE / "index.html").is_file()
 KERNEL = any(SITE.glob("assets/int8-simd128-*.wasm"))
 MOST_WASM_BYTES = 25_000
 MOST_WEIGHT_BYTES = {"105x120_int8": 65_000, "210x240_int8": 95_000}
-START_S = 60
 
 pytestmark = pytest.mark.skipif(
     not (BUILT and KERNEL), reason="the site is not built with its kernels: make site (needs npm and clang-19)"
 )
-
-
-class StaticHost:
-    """Python's own server of files, as anybody has it."""
-
-    def __init__(self, folder: Path) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                urllib.request.urlopen(self.url, timeout=5).close()  # noqa: S310 - loopback
-                return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError("http.server did not start") from None
-                time.sleep(0.05)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(10)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import { TokenFault } from "./service/service";
 import { byId } from "./view/dom";
 import { headline, tell, tellServiceFault } from "./view/notice";
 
+const OFFLINE_AFTER_MS = 1_500;
+
 /** Set by vite.config.ts. */
 declare const PAGE_BUILD: Build;
 
@@ -46,7 +48,7 @@ function askForToken(why: string): void {
 
 if (PAGE_BUILD.alone) {
   byId("licences").hidden = false;
-  // Once loaded, a page without a service needs no network any more.
-  void navigator.serviceWorker?.register("./offline.js");
+  // Once loaded, a page without a service needs no network any more. What there is to see comes first.
+  setTimeout(() => void navigator.serviceWorker?.register("./offline.js"), OFFLINE_AFTER_MS);
 }
 void start();

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.javascript.engines import MISSING, PACKAGE, ROOT, WITHOUT_CHROMIUM
-from tests.page.serving import chromium
-from tests.page.test_site import StaticHost
+from tests.page.serving import StaticHost, chromium
 
 pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.processes]
 

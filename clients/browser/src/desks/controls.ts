@@ -23,8 +23,9 @@ const RANGE_RATIO = LINE_TIME_RANGE_US[1] / LINE_TIME_RANGE_US[0];
 const ENGINE_WORDS: Record<EngineName, string> = { page: "In this page", service: "At the service" };
 
 /** A network in words; the page's own ones come in two arithmetics. */
-function modelWords({ variant, height, width }: Model): string {
-  return `${height} rows × ${width} columns${variant.endsWith("_int8") ? ", in integers" : ""}`;
+function modelWords(engine: EngineName, { variant, height, width }: Model): string {
+  if (engine === "service") return `${height} rows × ${width} columns`;
+  return `${height} × ${width}, in ${variant.endsWith("_int8") ? "integers" : "floats"}`;
 }
 
 export type Change =
@@ -118,7 +119,7 @@ export class Controls {
     const { settings, offer } = this;
     options(
       this.variant,
-      offer.models.map((model) => [model.variant, modelWords(model)]),
+      offer.models.map((model) => [model.variant, modelWords(offer.engine, model)]),
       settings.variant,
     );
     options(

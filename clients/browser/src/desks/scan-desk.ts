@@ -125,11 +125,14 @@ export class ScanDesk implements Shown, Transportable {
       return;
     }
     if (this.picture !== picture || this.phase !== "opening") return;
-    const { height, width } = this.model;
-    this.running = this.engine.begin({ kind: "expose", file, label: picture.name, height, width }, (report) => {
-      if (report.kind === "exposed") this.read(report.frame);
-      else if (report.kind === "fault") this.fail(report);
-    });
+    const { variant, height, width } = this.model;
+    this.running = this.engine.begin(
+      { kind: "expose", file, label: picture.name, variant, height, width },
+      (report) => {
+        if (report.kind === "exposed") this.read(report.frame);
+        else if (report.kind === "fault") this.fail(report);
+      },
+    );
   }
 
   /** Reads the frame at hand out again, from the rows the page keeps. */

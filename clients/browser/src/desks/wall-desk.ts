@@ -99,11 +99,11 @@ export class WallDesk {
   }
 
   private expose(picture: Picture): Promise<Frame | null> {
-    const { height, width } = this.controls.model;
+    const { variant, height, width } = this.controls.model;
     return new Promise((resolve) => {
       picture.open().then(
         (file) =>
-          this.engine.begin({ kind: "expose", file, label: picture.name, height, width }, (report) => {
+          this.engine.begin({ kind: "expose", file, label: picture.name, variant, height, width }, (report) => {
             if (report.kind === "exposed") resolve(report.frame);
             else if (report.kind === "fault") resolve(null);
           }),

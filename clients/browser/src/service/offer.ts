@@ -56,9 +56,10 @@ export function engineOf(build: Build, query: string): EngineName {
 export async function fetchOffer(build: Build, query: string): Promise<Offer> {
   const engines = enginesOf(build);
   const engine = engineOf(build, query);
-  // First alone: a service that wants a token refuses once, not thrice.
-  const models = await (engine === "page" ? pageModels() : fetchModels());
-  const [samples, recordings] = await Promise.all([
+  const asking = engine === "page" ? pageModels() : fetchModels();
+  if (!build.alone) await asking; // a service that wants a token refuses once, not thrice
+  const [models, samples, recordings] = await Promise.all([
+    asking,
     build.alone ? fetchSamples("samples/index.json") : fetchSamples(),
     build.alone ? [] : fetchRecordings(),
   ]);

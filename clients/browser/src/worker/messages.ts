@@ -57,6 +57,8 @@ export interface WallTask extends Placed {
 
 export interface ExposeTask extends Placed {
   kind: "expose";
+  /** The network that the frame is for. */
+  variant: string;
   file: Blob;
   label: string;
   height: number;

@@ -50,7 +50,9 @@ async function streamOf(
   return new LocalStream(network, parsePolicy(policy, certified.wanted), format, clock, stop);
 }
 
-export async function expose(task: ExposeTask, tell: Tell): Promise<void> {
+export async function expose(task: ExposeTask, world: World, tell: Tell): Promise<void> {
+  // Loaded meanwhile; whoever scans the frame hears what is wrong.
+  if (task.place.at === "page") world.network(task.variant).catch(() => {});
   const frame = await exposeFile(task.file, task.label, task.height, task.width);
   tell({ kind: "exposed", frame }, [frame.samples.buffer]);
 }

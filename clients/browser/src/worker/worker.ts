@@ -64,7 +64,7 @@ async function capture(
 function work(task: Task, pace: Pace, feed: LiveFeed, stop: AbortSignal, tell: Tell): Promise<void> {
   switch (task.kind) {
     case "expose":
-      return expose(task, tell);
+      return expose(task, world, tell);
     case "scan":
       return scan(task, pace, world, stop, tell);
     case "live":
