@@ -1,7 +1,11 @@
 /* The integer step as a WebAssembly module, with the exports of wasm_float.c; `rascanet_integer_network` is the network. */
 #include "integer_table.c"
 
+#if defined(__wasm_simd128__)
+#include "integer_simd128.c"
+#else
 #include "integer_plain.c"
+#endif
 
 #define EXPORT(name) __attribute__((export_name(name)))
 
