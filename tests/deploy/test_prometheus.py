@@ -55,7 +55,7 @@ def test_every_alert_says_for_whom_it_is_and_what_to_do() -> None:
         if "alert" in rule:
             assert rule["labels"]["severity"] in ("warning", "critical")
             assert {"summary", "description"} == set(rule["annotations"])
-            for setting in re.findall(r"\b([a-z]+_(?:s|limit|proxies|connections))\b", str(rule["annotations"])):
+            for setting in re.findall(r"\b([a-z]+_(?:s|limit|proxies|connections|alarm))\b", str(rule["annotations"])):
                 assert setting in Settings.model_fields, setting
 
 

@@ -28,7 +28,7 @@ from sensor_sim.wire import HEADER
 FRAME_RATE = 3.0
 LOW_BURSTS_S, HIGH_BURSTS_S, MIDDLE_BURSTS_S = 1000.0, 6000.0, 3000.0
 """Offered to measure the costs; and, to all replicas together, to compare."""
-LOST_AT_S, DEPLOYED_AT_S, WATCHED_S = 30.0, 30.0, 900.0
+LOST_AT_S, DEPLOYED_AT_S, WATCHED_S = 30.0, 30.0, 300.0
 NEARLY_FULL = 0.75
 """Busy share up to which loads are simulated; beyond it every message costs its work alone."""
 AT_ONCE = 0.25
