@@ -44,7 +44,8 @@ export {
 } from "./kernel.js";
 export { LoadError, type LoadOptions, load, type Source } from "./load.js";
 export { LocalStream } from "./local-stream.js";
-export { Pace } from "./pace.js";
+export { type LocalOptions, type ServiceOptions, streamThrough, streamTo } from "./open-streams.js";
+export { atOnce, Pace } from "./pace.js";
 export * from "./presence.js";
 export {
   isRecording,

@@ -6,7 +6,7 @@ import { emptyCurve } from "./curve.js";
 import type { ExitPolicy } from "./exit-policy.js";
 import type { Frame } from "./frame.js";
 import type { Network } from "./kernel.js";
-import type { Pace } from "./pace.js";
+import { atOnce, type Pace } from "./pace.js";
 import { checkSize, decisionOf, FrameScan, scanBurst } from "./scan.js";
 import type { FrameListener, FrameReader, FrameResult } from "./stream.js";
 import { BURST_ROWS } from "./weights.js";
@@ -48,7 +48,7 @@ export class LocalStream implements FrameReader {
    * @throws {RangeError} a frame of another size than the network's.
    * @throws {StreamError} `stopped`.
    */
-  async read(frame: Frame, pace: Pace, listener: FrameListener = {}): Promise<FrameResult> {
+  async read(frame: Frame, pace = atOnce(this.clock), listener: FrameListener = {}): Promise<FrameResult> {
     checkSize(this.network, frame);
     const { burstsPerFrame } = this.network;
     const welcome = await this.open();

@@ -82,3 +82,10 @@ export class Pace {
     for (const listener of this.listeners) listener();
   }
 }
+
+/** The pace of a sensor whose rows are all there. */
+export function atOnce(clock: Clock): Pace {
+  const pace = new Pace(clock, 0);
+  pace.start();
+  return pace;
+}

@@ -8,7 +8,7 @@ import { type Clock, pause } from "./clock.js";
 import { ANSWER_LIMIT_MS, Connection, type OpenSocket, StreamError, subprotocols } from "./connection.js";
 import { addPoint, type Curve, emptyCurve } from "./curve.js";
 import { type Frame, rowBytes, rowsOfBursts } from "./frame.js";
-import type { Pace } from "./pace.js";
+import { atOnce, type Pace } from "./pace.js";
 import {
   type Decision,
   encodeControl,
@@ -27,7 +27,8 @@ export interface StreamSettings {
   /** Token of the service; empty for none. */
   bearer: string;
   variant: string;
-  policy: Policy;
+  /** Null: the service's default. */
+  policy: Policy | null;
   format: PixelFormat;
 }
 
@@ -62,8 +63,8 @@ export interface FrameReader {
   readonly burstRows: number | undefined;
   /** What is granted; `read` opens by itself otherwise. */
   open(): Promise<Welcome>;
-  /** Reads a frame out at a pace until it is decided. */
-  read(frame: Frame, pace: Pace, listener?: FrameListener): Promise<FrameResult>;
+  /** Reads a frame out at a pace until it is decided; without a pace all rows are there at once. */
+  read(frame: Frame, pace?: Pace, listener?: FrameListener): Promise<FrameResult>;
   /** The polite way out. */
   end(): Promise<unknown>;
 }
@@ -131,7 +132,7 @@ export class FrameStream implements FrameReader {
    *
    * @throws {StreamError} when it can't be decided.
    */
-  async read(frame: Frame, pace: Pace, listener: FrameListener = {}): Promise<FrameResult> {
+  async read(frame: Frame, pace = atOnce(this.clock), listener: FrameListener = {}): Promise<FrameResult> {
     let reconnections = 0;
     let startMs: number | null = null;
     for (let attempt = 0; ; ) {

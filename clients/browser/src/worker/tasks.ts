@@ -1,6 +1,7 @@
 /** What the worker does for the page; each task runs until it is done or stopped, and reports as it goes. */
 
 import {
+  atOnce,
   type Clock,
   type Frame,
   type FrameReader,
@@ -67,12 +68,11 @@ export async function scan(task: ScanTask, pace: Pace, world: World, stop: Abort
   );
   await Promise.all(lanes.map(({ stream }) => stream.open()));
   pace.start();
-  const atOnce = new Pace(world.clock, 0);
-  atOnce.start();
+  const whole = atOnce(world.clock);
   await Promise.all(
     lanes.map(async ({ stream, paced }, lane) => {
       let burstRows = 0;
-      const result = await stream.read(task.frame, paced ? pace : atOnce, {
+      const result = await stream.read(task.frame, paced ? pace : whole, {
         started(welcome) {
           burstRows = welcome.burst_rows;
           tell({ kind: "started", lane, welcome });
