@@ -25,7 +25,7 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 
 full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
-test: .venv/dev.stamp page-test site browser boards cameras fleet-programs unit ## every test
+test: .venv/dev.stamp page-test site browser boards broker cameras fleet-programs unit ## every test
 	$(BIN)/python -m pytest -m processes
 
 check: lint types test ## what has to pass before a change is done: all three
@@ -81,6 +81,13 @@ cameras: ## Debian's programs that send raw frames, for the cameras' tests
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(VIDEO_PROGRAMS) >/dev/null; } || \
 		echo "$(VIDEO_PROGRAMS): not installed; their tests will be skipped (apt-get install $(VIDEO_PROGRAMS))"
+
+.PHONY: broker
+broker: ## Debian's mosquitto, for the tests of MQTT
+	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; } || \
+		echo "mosquitto: not installed; the tests of MQTT will be skipped (apt-get install mosquitto)"
 
 .PHONY: boards firmware
 BOARDS := gcc-arm-none-eabi qemu-system-arm

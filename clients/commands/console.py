@@ -31,6 +31,7 @@ EXTRAS: Final = {
     "onnxruntime": "bench",
     "onnxscript": "bench",
     "openvino": "bench",
+    "paho": "events",
     "psutil": "bench",
     "simpy": "bench",
     "skimage": "samples",

@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "record": "stream.record",
     "replay": "stream.replay",
     "events": "stream.events",
+    "mqtt-remove": "stream.mqtt_remove",
     "evaluate": "evidence.evaluate",
     "report": "evidence.report",
     "exits": "evidence.exits",

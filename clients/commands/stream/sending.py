@@ -16,9 +16,11 @@ import typer
 from clients.commands.console import INTERRUPTED, SOME_FAILED, console, fail, failing_on
 from clients.commands.names import open_text
 from clients.commands.outputs import check_outputs, naming
+from clients.commands.stream.announcing import Announcing
 from clients.commands.stream.scenes import News, Shot
 from clients.commands.stream.view import JsonView, LiveView, PlainView, Totals, result_table, wall_clock
-from clients.python.presence import Presence
+from clients.python.announcement import announce
+from clients.python.presence import Presence, PresenceEvent
 from sensor_sim.live import LiveChange
 from sensor_sim.wire import encode
 
@@ -121,8 +123,8 @@ class _Account:
     """Rows of a burst; all streams of a command have one geometry."""
 
 
-def send(feeds: Sequence[Feed], output: OutputChoice) -> None:
-    """Streams shots, shows them and what turns over them, keeps the ledger, and ends with the sums.
+def send(feeds: Sequence[Feed], output: OutputChoice, announcing: Announcing | None = None) -> None:
+    """Streams shots, shows and announces what turns over them, keeps the ledger, and ends with the sums.
 
     Several streams run side by side; each has its own connection, presence and ledger's account.
 
@@ -143,7 +145,8 @@ def send(feeds: Sequence[Feed], output: OutputChoice) -> None:
             fail("there are no frames to send")
         with _ledger_lines(output.ledger) as enter:
             alone = len(feeds) == 1
-            streams = [_Stream(feed, output, StreamLedger(energy), enter, account, alone=alone) for feed in feeds]
+            told = announcing or Announcing()
+            streams = [_Stream(feed, output, StreamLedger(energy), enter, account, told, alone=alone) for feed in feeds]
             try:
                 asyncio.run(_run_all(streams, firsts))
             except KeyboardInterrupt:
@@ -165,6 +168,7 @@ class _Stream:
         ledger: account of the stream.
         enter: takes an entry into the ledger's file.
         account: account of all streams.
+        announcing: ways out for announcements.
         alone: true if the command has no other stream.
     """
 
@@ -175,12 +179,14 @@ class _Stream:
         ledger: "StreamLedger",
         enter: Callable[[dict[str, object]], None],
         account: _Account,
+        announcing: Announcing,
         *,
         alone: bool,
     ) -> None:
         self._feed, self._output, self._ledger, self._account = feed, output, ledger, account
         self._view = output.view(feed.region, alone=alone)
-        self._presence = Presence() if output.events else None
+        self._presence = Presence() if output.events or announcing.sinks else None
+        self._announcing, self._decided = announcing, 0
         self._told: dict[str, object] = {"region": feed.region} if feed.region else {}
         self._enter = enter
         self._said_s = 0.0
@@ -237,12 +243,25 @@ class _Stream:
             return
         view.end(report)
         turned = self._presence.add(report.decision.p_person, report.start_us / 1e6) if self._presence else None
-        if turned:
+        if turned and self._output.events:
             view.turned(turned, shot.taken_s)
+        self._announce(turned, report, shot.taken_s or time.time())
         if len(self._account.reports) <= MOST_IN_TABLE:
             self._account.reports.append((view.name, report))
         totals.add(report, report.decision, rows)
         self._enter(told | self._ledger.add(report))
+
+    def _announce(self, turned: PresenceEvent | None, report: "FrameReport", taken_s: float) -> None:
+        """Tells the ways out what turned; and once that nobody is there, if the stream begins so."""
+        presence, region = self._presence, self._feed.region
+        self._decided += 1
+        # One id, whoever hears of it.
+        announcement = turned and announce(turned, report, self._announcing.sensor, region, taken_s)
+        for sink in self._announcing.sinks:
+            if announcement:
+                sink.tell(announcement)
+            elif presence and not presence.present and self._decided == presence.hysteresis.leave_frames:
+                sink.rest(region)
 
 
 async def _run_all(streams: Sequence[_Stream], firsts: Sequence[News | End]) -> None:

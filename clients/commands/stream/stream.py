@@ -8,6 +8,7 @@ import typer
 from clients.commands.console import failing_on
 from clients.commands.policy import PolicyChoice, Variant
 from clients.commands.service import ServiceChoice
+from clients.commands.stream.announcing import AnnounceChoice, BrokerChoice, announcing
 from clients.commands.stream.sending import Feed, OutputChoice, send
 from clients.commands.stream.sensor_options import LinkChoice, SceneChoice, SensorChoice
 from clients.commands.takes import takes
@@ -26,6 +27,8 @@ def stream(
     sensor: SensorChoice,
     link: LinkChoice,
     output: OutputChoice,
+    broker: BrokerChoice,
+    announce: AnnounceChoice,
     variant: Variant = DEFAULT_VARIANT,
     repeat: Annotated[bool, typer.Option("--repeat", help="over and over, until interrupted")] = False,
 ) -> None:
@@ -40,7 +43,8 @@ def stream(
         rascanet stream --samples --policy never
         rascanet stream webcam --events
         rascanet stream rtsp://camera.local/live --events
-        rascanet stream hall.mp4 --mask 0,0,30,100 --crop door=50,0,25,100 --crop desk=75,0,25,100 --events
+        rascanet stream webcam --mqtt mqtt://broker.local --name hall
+        rascanet stream hall.mp4 --mask 0,0,30,100 --crop door=50,0,25,100
     """
     from clients.commands.sources import SourceError
     from clients.commands.stream.scenes import Filming, geometry_of
@@ -66,4 +70,5 @@ def stream(
                 timing=filming.timing,
                 link=link.conditions(sensor.seed),
             )
-            send([Feed(window.name, filming.shots(window), client) for window in windows], output)
+            with announcing(broker, announce, [window.name for window in windows]) as told:
+                send([Feed(window.name, filming.shots(window), client) for window in windows], output, told)

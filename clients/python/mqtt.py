@@ -1,0 +1,302 @@
+"""Announcements to an MQTT broker (extra `events`), as Home Assistant and its kind take them.
+
+Topics of a sensor `hall`; those of a region `door` of it have `hall/door` in place of `hall`:
+
+    rascanet/hall/availability   online, offline       retained; `offline` is the last will too
+    rascanet/hall/state          ON, OFF               retained
+    rascanet/hall/attributes     JSON                  retained: the last announcement
+    rascanet/hall/event          JSON                  each announcement, in order, at least once
+    homeassistant/binary_sensor/rascanet_hall/config   retained: the discovery document
+
+All with QoS 1. Retained topics hold the newest content: one that was not delivered gives way to its successor, and all
+are published anew after a connection. Announcements wait in a bounded queue, the oldest gives way.
+
+paho's thread speaks with the broker, connects again and repeats what was not acknowledged; a thread of ours keeps the
+order: of each topic one message at a time is under way. So nothing here holds the sensor up.
+"""
+
+import queue
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from clients.python.announcement import Announcement, check_name
+from clients.python.presence import Turn
+
+Version = Literal["3.1.1", "5"]
+
+PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+PREFIX: Final = "rascanet"
+HOME_ASSISTANT: Final = "homeassistant"
+"""Prefix of the topics under which Home Assistant looks for devices, unless it is set up otherwise."""
+MOST_WAITING: Final = 1000
+"""Most announcements that wait for the broker."""
+KEEP_ALIVE_S: Final = 20
+"""Silence after which the broker sends the last will is one and a half times this."""
+ONLINE, OFFLINE = "online", "offline"
+STATES: Final = {Turn.APPEARED: "ON", Turn.LEFT: "OFF"}
+
+
+class MqttError(ValueError):
+    """A broker's address, or its TLS, that can't be used."""
+
+
+def topic(sensor: str, region: str, leaf: str) -> str:
+    """The topic of a sensor, or of a region of it."""
+    return "/".join(part for part in (PREFIX, sensor, region, leaf) if part)
+
+
+def discovery(sensor: str, region: str, prefix: str = HOME_ASSISTANT) -> tuple[str, dict[str, Any]]:
+    """Topic and content of the document by which Home Assistant makes an occupancy sensor.
+
+    Its ids follow from the names alone, so the same device comes back after any restart.
+    """
+    identity = "_".join(part for part in (PREFIX, sensor, region) if part)
+    document = {
+        "name": region or "Person",
+        "unique_id": identity,
+        "device_class": "occupancy",
+        "state_topic": topic(sensor, region, "state"),
+        "payload_on": STATES[Turn.APPEARED],
+        "payload_off": STATES[Turn.LEFT],
+        "json_attributes_topic": topic(sensor, region, "attributes"),
+        "availability_topic": topic(sensor, "", "availability"),
+        "payload_available": ONLINE,
+        "payload_not_available": OFFLINE,
+        "qos": 1,
+        "device": {"identifiers": [f"{PREFIX}_{sensor}"], "name": sensor, "manufacturer": "rascanet-stream"},
+        "origin": {"name": "rascanet-stream", "sw_version": _version()},
+    }
+    return f"{prefix}/binary_sensor/{identity}/config", document
+
+
+class MqttPublisher:
+    """Delivers announcements to one broker.
+
+    Args:
+        url: mqtt:// or mqtts:// address.
+        sensor: name of the sensor.
+        regions: names of its regions; `("",)` for the whole picture.
+        version: version of MQTT.
+        user, password: for a broker that asks for them.
+        ca_file: PEM file of the authorities to trust, for mqtts://; None: those of the system.
+        prefix: prefix of the discovery documents; None: none are published.
+        told: called from another thread with a sentence when the broker is lost, and when it is there again.
+
+    Attributes:
+        dropped: number of announcements that gave way to newer ones.
+
+    Raises:
+        MqttError: an address or a file that can't be used.
+        ValueError: a name that can't be part of a topic.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        sensor: str,
+        regions: Iterable[str] = ("",),
+        *,
+        version: Version = "3.1.1",
+        user: str | None = None,
+        password: str | None = None,
+        ca_file: Path | None = None,
+        prefix: str | None = HOME_ASSISTANT,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._host, self._port, secure = _address(url)
+        self._sensor = check_name(sensor)
+        self._told, self._lost = told, False
+        self.dropped = 0
+        # Newest content of each retained topic; those to publish; those under way, by message id.
+        self._newest: dict[str, str] = {}
+        self._due: dict[str, None] = {}
+        self._under_way: dict[int, str] = {}
+        self._events: deque[Announcement] = deque()
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._connected = self._stopping = self._removed = False
+        self._running = True
+        self._idle = threading.Event()
+        self._regions, self._prefix = tuple(check_name(region) if region else "" for region in regions), prefix
+        if prefix is not None:
+            for region in self._regions:
+                address, document = discovery(sensor, region, prefix)
+                self._newest[address] = msgspec.json.encode(document).decode()
+        self._availability = topic(sensor, "", "availability")
+        self._newest[self._availability] = ONLINE
+        protocol = MQTTProtocolVersion.MQTTv5 if version == "5" else MQTTProtocolVersion.MQTTv311
+        client = self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=protocol)
+        client.on_connect = lambda _client, _data, _flags, reason, _properties: self._orders.put(
+            lambda: self._came(None if not reason.is_failure else str(reason))
+        )
+        client.on_disconnect = lambda *_: self._orders.put(self._went)
+        client.on_publish = lambda _client, _data, number, _reason, _properties: self._orders.put(
+            lambda: self._acknowledged(number)
+        )
+        client.on_connect_fail = lambda *_: self._orders.put(self._went)
+        client.will_set(self._availability, OFFLINE, qos=1, retain=True)
+        if user is not None:
+            client.username_pw_set(user, password)
+        if secure:
+            try:
+                client.tls_set_context(ssl.create_default_context(cafile=ca_file))
+            except (OSError, ssl.SSLError) as error:
+                raise MqttError(f"{ca_file}: no certificates to trust a broker by ({error})") from None
+        client.reconnect_delay_set(1, 30)
+        client.connect_async(self._host, self._port, KEEP_ALIVE_S)
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._thread.start()
+        client.loop_start()
+
+    def tell(self, announcement: Announcement) -> None:
+        """Takes an announcement; waits for nothing."""
+        self._orders.put(lambda: self._take(announcement))
+
+    def rest(self, region: str) -> None:
+        """Takes that nobody is in a region, before anything turned there; waits for nothing."""
+        self._orders.put(lambda: self._set(topic(self._sensor, region, "state"), STATES[Turn.LEFT]))
+
+    def remove(self) -> None:
+        """Takes sensor and regions out of the broker: every retained topic, and so the device in Home Assistant."""
+        self._orders.put(self._remove)
+
+    @property
+    def settled(self) -> bool:
+        """True once everything is delivered after `close`."""
+        return self._idle.is_set()
+
+    def close(self, wait_s: float) -> int:
+        """Delivers what is left and says `offline`, within `wait_s` seconds.
+
+        Returns:
+            Number of announcements that were not delivered.
+        """
+        deadline = time.monotonic() + wait_s
+        self._orders.put(self._stop)
+        self._idle.wait(wait_s)
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._orders.put(self._end)
+        self._thread.join(max(1.0, deadline - time.monotonic()))
+        return len(self._events) + self.dropped
+
+    # What follows runs in the thread of this object alone.
+
+    def _run(self) -> None:
+        while self._running:
+            self._orders.get()()
+            self._publish()
+            if self._stopping and not (self._due or self._under_way or self._events):
+                self._idle.set()
+
+    def _remove(self) -> None:
+        self._removed = True
+        for region in self._regions:
+            if self._prefix is not None:
+                self._set(discovery(self._sensor, region, self._prefix)[0], "")
+            for leaf in ("state", "attributes"):
+                self._set(topic(self._sensor, region, leaf), "")
+        self._set(self._availability, "")
+
+    def _end(self) -> None:
+        self._running = False
+
+    def _stop(self) -> None:
+        self._stopping = True
+        if not self._removed:
+            self._set(self._availability, OFFLINE)
+
+    def _came(self, refusal: str | None) -> None:
+        if refusal is not None:
+            self._tell_lost(f"refuses the connection: {refusal}")
+            return
+        self._connected = True
+        if self._lost:
+            self._lost = False
+            self._told(f"the broker {self._host} is there again")
+        self._due |= dict.fromkeys(self._newest)
+
+    def _went(self) -> None:
+        self._connected = False
+        if not self._stopping:
+            self._tell_lost("is not there")
+
+    def _tell_lost(self, fault: str) -> None:
+        if not self._lost:
+            self._lost = True
+            self._told(f"the broker {self._host} {fault}; it is asked again and again")
+
+    def _take(self, announcement: Announcement) -> None:
+        self._set(topic(self._sensor, announcement.region, "state"), STATES[announcement.turn])
+        self._set(topic(self._sensor, announcement.region, "attributes"), msgspec.json.encode(announcement).decode())
+        self._events.append(announcement)
+        if len(self._events) > MOST_WAITING:
+            # The first one may be under way; it is acknowledged as what it was.
+            del self._events[1 if "" in self._under_way.values() else 0]
+            self.dropped += 1
+
+    def _set(self, address: str, content: str) -> None:
+        self._newest[address] = content
+        self._due[address] = None
+
+    def _acknowledged(self, number: int) -> None:
+        if self._under_way.pop(number, None) == "":
+            self._events.popleft()
+
+    def _publish(self) -> None:
+        """Publishes what is due and whose topic has nothing under way; the announcements have one for all topics."""
+        if not self._connected:
+            return
+        busy = set(self._under_way.values())
+        for address in [each for each in self._due if each not in busy]:
+            if self._send(address, address, self._newest[address], retain=True):
+                del self._due[address]
+        if self._events and "" not in busy:
+            first = self._events[0]
+            address = topic(self._sensor, first.region, "event")
+            self._send("", address, msgspec.json.encode(first).decode(), retain=False)
+
+    def _send(self, name: str, address: str, content: str, *, retain: bool) -> bool:
+        sent = self._client.publish(address, content, qos=1, retain=retain)
+        if sent.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+            return False
+        self._under_way[sent.mid] = name  # without a connection, paho keeps the message and sends it after the next one
+        return True
+
+
+def _address(url: str) -> tuple[str, int, bool]:
+    """Host, port and whether TLS is spoken.
+
+    Raises:
+        MqttError: another kind of address.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    if parts.scheme not in PORTS or not host or parts.path.strip("/") or parts.query:
+        raise MqttError(f"the broker {url[:200]!r} is no address like mqtt://192.168.1.5 or mqtts://broker.local:8883")
+    if parts.username is not None or parts.password is not None:
+        raise MqttError(
+            "a broker's address must not hold a name or password, since others would see them; they go into "
+            "RASCANET_MQTT_USER and RASCANET_MQTT_PASSWORD"
+        )
+    return host, port or PORTS[parts.scheme], parts.scheme == "mqtts"
+
+
+def _version() -> str:
+    try:
+        return metadata.version("rascanet-stream")
+    except metadata.PackageNotFoundError:
+        return "unknown"
