@@ -15,7 +15,7 @@ help: ## prints this list
 NPM := $(shell command -v npm)
 
 demo: .venv/demo.stamp ## the main job; ONCE=1 stops after the table
-	@$(if $(NPM),$(MAKE) -s --no-print-directory page || echo "The page could not be built; the demo goes on in the terminal.",echo "There is no npm, so no page is built; the demo goes on in the terminal.")
+	@$(if $(NPM),$(MAKE) -s --no-print-directory $(PAGE)/dist/index.html || echo "The page could not be built; the demo goes on in the terminal.",echo "There is no npm, so no page is built; the demo goes on in the terminal.")
 	@$(BIN)/rascanet demo $(if $(ONCE),--once)
 
 # $(call shown,WORDS,COMMAND): runs a command that says little, with a dot a second; all that it said if it fails.
@@ -52,10 +52,11 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-page: $(PAGE)/dist/index.html ## the demo page
+page: wasm ## the demo page
+	@$(MAKE) -s --no-print-directory $(PAGE)/dist/index.html
 
 .PHONY: page-test
-page-test: wasm $(PAGE)/dist/index.html $(PACKAGE)/dist/index.js browser-bench
+page-test: page $(PACKAGE)/dist/index.js browser-bench
 	cd $(PACKAGE) && npm test --silent
 	cd $(PAGE) && npm test --silent
 
@@ -263,6 +264,6 @@ $(PACKAGE)/dist/index.js: $(PACKAGE)/node_modules/.package-lock.json $(wildcard 
 	$(call shown,Installing the packages of $*,cd $* && npm ci --silent --no-audit --no-fund)
 	@touch $@
 
-$(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES) | wasm
+$(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES) $(wildcard $(PACKAGE)/wasm/*.wasm) | $(if $(shell command -v $(CLANG)),wasm)
 	$(call shown,Building the page,cd $(PAGE) && npm run --silent build)
 	@touch $@

@@ -37,10 +37,15 @@ const KERNELS: Readonly<Record<Arithmetic, Partial<Record<Form, () => URL>>>> = 
  * A network ready to run. The module is compiled where this is called: under a policy without `'wasm-unsafe-eval'` that
  * has to be a worker from the same origin.
  *
- * @throws {LoadError} an address that can't be fetched, or without the file that was expected.
+ * @throws {LoadError} an address that can't be fetched, or without the file that was expected; no WebAssembly here.
  * @throws {WeightsError} bytes that are no weights.
  */
 export async function load({ weights, wasm, simd }: LoadOptions): Promise<Network> {
+  if (globalThis.WebAssembly === undefined) {
+    throw new LoadError(
+      "There is no WebAssembly here: a browser may have switched it off, as in Safari's lockdown mode",
+    );
+  }
   const file = readWeights(await bytesOf(weights));
   const { arithmetic } = file;
   const form = simd ?? bestForm(arithmetic);

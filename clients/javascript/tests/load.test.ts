@@ -1,10 +1,21 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { LoadError, load } from "../src/load.js";
 import { scanFrame } from "../src/scan.js";
 import { WeightsError } from "../src/weights.js";
 import { built, weightsFile } from "./built.js";
 import { grey } from "./fakes.js";
+
+describe("load", () => {
+  it("says so where there is no WebAssembly", async () => {
+    vi.stubGlobal("WebAssembly", undefined);
+    try {
+      await expect(load({ weights: weightsFile("105x120") })).rejects.toThrow("no WebAssembly here");
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+});
 
 describe.skipIf(!built)("load (needs `make wasm`)", () => {
   const weights = weightsFile("105x120");

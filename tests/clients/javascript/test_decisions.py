@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.certificate import certified_policy
-from model.checkpoint import shipped_weights
+from model.checkpoint import Arithmetic, shipped_weights
 from model.config import VARIANTS, RaScaNetConfig
 from model.exit_policy import (
     ConfidencePolicy,
@@ -25,7 +25,7 @@ from model.exit_policy import (
 from model.picture import read_frame
 from model.runtime import load_any_checkpoint, load_runtime
 from model.scan import scan_frame
-from model.step import Pixels, StepRuntime
+from model.step import Pixels, StepResult, StepRuntime
 from tests.clients.javascript.engines import MISSING
 from tests.model.random_networks import random_frames
 from tests.page.site import write_samples
@@ -33,7 +33,7 @@ from tests.page.site import write_samples
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 RANDOM_FRAMES = 50
-TOLERANCE = {"float32": 2e-6, "int8": 0.0}
+TOLERANCE: dict[Arithmetic, float] = {"float32": 2e-6, "int8": 0.0}
 SCAN = Path(__file__).with_name("scan_frames.mjs")
 LIMIT_S = 300
 POLICIES: tuple[Policy, ...] = (
@@ -66,7 +66,11 @@ def in_python(runtime: StepRuntime, frames: Pixels, policy: Policy) -> list[dict
     found = []
     for frame in frames:
         curve: list[float] = []
-        scan = scan_frame(runtime, frame, policy, lambda _, result, curve=curve: curve.extend(result.p_person))
+
+        def note(_: int, result: StepResult, curve: list[float] = curve) -> None:
+            curve += result.p_person
+
+        scan = scan_frame(runtime, frame, policy, note)
         found.append(
             {
                 "person": scan.person,
@@ -85,7 +89,7 @@ def in_python(runtime: StepRuntime, frames: Pixels, policy: Policy) -> list[dict
 @pytest.mark.parametrize("arithmetic", TOLERANCE)
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.processes
-def test_the_same_decisions(variant: str, arithmetic: str, photographs: list[Path], tmp_path: Path) -> None:
+def test_the_same_decisions(variant: str, arithmetic: Arithmetic, photographs: list[Path], tmp_path: Path) -> None:
     weights = shipped_weights(variant, arithmetic)
     checkpoint = load_any_checkpoint(weights)
     runtime = load_runtime(checkpoint)

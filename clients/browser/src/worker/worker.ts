@@ -75,7 +75,7 @@ function work(task: Task, pace: Pace, feed: LiveFeed, stop: AbortSignal, tell: T
 }
 
 /** What can be wrong with a network in this page, or with what is asked of it. */
-const NETWORK_FAULTS = [LoadError, NetworkError, PolicyError, WeightsError, WebAssembly.CompileError] as const;
+const NETWORK_FAULTS = [LoadError, NetworkError, PolicyError, WeightsError] as const;
 
 function fault(error: unknown): Report {
   if (error instanceof StreamError) {
