@@ -149,6 +149,7 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_refusals
 	$(BIN)/python -m tests.vectors.make_network
 	$(BIN)/python -m tests.vectors.make_resize
+	$(BIN)/python -m tests.vectors.make_window
 	$(BIN)/python -m tests.vectors.make_presence
 	$(BIN)/python -m tests.vectors.make_exit_lines
 	$(BIN)/python -m tests.vectors.make_scans

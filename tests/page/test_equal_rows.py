@@ -17,6 +17,7 @@ from clients.python.client import Client
 from model.picture import read_picture
 from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import sample_photos
+from sensor_sim.window import Rectangle, Window
 from sensor_sim.wire import Message, Progress, Rows
 from server.app import create_app
 from server.networks import load_networks
@@ -25,7 +26,7 @@ from server.stream.session import StreamSession
 from tests.page.scenes import scene
 from tests.page.test_scan import decided, exported
 
-VARIANT = "105x120"
+VARIANT, SIZE = "105x120", (105, 120)
 MOST_JPEG_DIFFERENCE = 0.02
 
 Streams = list[bytearray]
@@ -123,6 +124,33 @@ def test_png_rows_are_byte_identical(page_here: Page, url: str, heard: Streams, 
     assert [len(stream) for stream in rows] == [len(expected)] * 2, "once under the policy, once without exit"
     assert rows == [expected] * 2
     assert curve == expected_curve
+
+
+def test_what_is_shown_behind_masks_is_sent_as_the_commands_send_it(
+    browser: Browser, url: str, heard: Streams, folder: Path
+) -> None:
+    path = folder / "masked.png"
+    _pictures()["street"].save(path)
+    picture = np.asarray(read_picture(path))
+    masks, region = (Rectangle(0, 0, 30, 100), Rectangle(60.5, 50, 39.5, 50)), Rectangle(10, 0, 80, 90)
+    page = browser.new_page()
+    page.goto(f"{url}/?slow=1&policy=never&masks=0,0,30,100;60.5,50,39.5,50")
+    page.wait_for_selector("#drop")
+    rows, _ = _by_page(page, path, heard)
+    assert rows == [Window(masks=masks).frame(picture, *SIZE).tobytes()] * 2
+    heard.clear()
+    page.fill("#region", "10, 0, 80, 90")
+    page.press("#region", "Tab")
+    page.wait_for_function("document.getElementById('decision').textContent.includes('read to the end')")
+    expected = Window("part", region, masks).frame(picture, *SIZE).tobytes()
+    deadline = time.monotonic() + 30
+    while [bytes(stream) for stream in heard] != [expected] * 2:
+        assert time.monotonic() < deadline, "the region was not sent"
+        page.wait_for_timeout(50)
+    page.fill("#region", "10, 0, 800, 90")
+    page.press("#region", "Tab")
+    assert page.eval_on_selector("#region", "field => field.validationMessage").endswith("100 percent wide and high.")
+    page.close()
 
 
 def test_jpeg_curves_are_close(page_here: Page, url: str, heard: Streams, folder: Path) -> None:

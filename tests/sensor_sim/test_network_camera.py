@@ -149,3 +149,21 @@ def test_a_camera_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(LiveError, match="extra 'video'"):
         NetworkCamera(CameraAddress(url))
+
+
+def test_pictures_may_have_odd_sizes_and_change_them() -> None:
+    sizes = [(49, 67), (31, 40), (120, 161)]
+    odd = [np.full((*size, 3), 90, np.uint8) for size in sizes]
+    with MjpegCamera(show_in_turn(odd, 0.2), RATE) as camera, _live(camera) as source:
+        reader, seen = source.reader(), set()
+        while len(seen) < len(sizes):
+            news = reader.next(WAIT_S)
+            assert isinstance(news, LivePicture), news
+            seen.add(news.pixels.shape[:2])
+    assert seen == set(sizes)
+
+
+def test_a_picture_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensor_sim.network_camera.MOST_PX", 48 * 66 - 1)
+    with MjpegCamera(SHOW, RATE) as camera, pytest.raises(LiveError, match="66 x 48 pixels are larger"), _live(camera):
+        pass

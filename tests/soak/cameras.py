@@ -8,7 +8,6 @@ of the offline decisions, and memory did not grow.
 """
 
 import argparse
-import io
 import json
 import signal
 import socket
@@ -158,7 +157,7 @@ def run(acts: Sequence[Callable[[Source, "Service"], None]], between_s: float, e
         for name in (PERSON, EMPTY):
             pictures.append(Path(folder) / name)
             Image.open(photos[name]).convert("RGB").resize((320, 240)).save(pictures[-1])
-        ledger = Path(folder) / "ledger.jsonl"
+        ledger, said = Path(folder) / "ledger.jsonl", Path(folder) / "said.jsonl"
         source, service = Source(pictures, each_s), Service()
         source.start()
         try:
@@ -180,12 +179,12 @@ def run(acts: Sequence[Callable[[Source, "Service"], None]], between_s: float, e
             choice = SceneChoice([source.url], camera_timeout_s=TIMEOUT_S)
             client = partial(AsyncClient, service.url, VARIANT, policy=POLICY, backoff=QUICK)
             befalling = threading.Thread(target=befall)
-            with redirect_stdout(io.StringIO()) as said, Filming(choice, sensor, geometry) as filming:
+            with said.open("w") as output, redirect_stdout(output), Filming(choice, sensor, geometry) as filming:
                 befalling.start()
                 feed = Feed("", _shown(filming.shots(), story, done), partial(client, timing=filming.timing))
                 send([feed], OutputChoice(as_json=True, events=True, ledger=ledger))
             befalling.join()
-            lines = [json.loads(line) for line in said.getvalue().splitlines()]
+            lines = [json.loads(line) for line in said.read_text().splitlines()]
             story.events = [line for line in lines if line["type"] == "event"]
             story.changes = [line for line in lines if line["type"] == "camera"]
             story.summary = next((line for line in lines if line["type"] == "summary"), {})

@@ -11,11 +11,16 @@ from tests.vectors import (
     make_raw_rows,
     make_resize,
     make_scans,
+    make_window,
 )
 
 
 def test_resize_vectors_are_pillows() -> None:
     assert json.loads(make_resize.FILE.read_text()) == make_resize.vectors()
+
+
+def test_windows_are_what_python_says() -> None:
+    assert json.loads(make_window.FILE.read_text()) == json.loads(json.dumps(make_window.vectors()))
 
 
 def test_the_package_knows_the_sensors_and_the_work() -> None:

@@ -75,6 +75,15 @@ export {
   WeightsError,
 } from "./weights.js";
 export {
+  boxOf,
+  parseRectangles,
+  type Rectangle,
+  shownPart,
+  WHOLE_PICTURE,
+  type Window,
+  WindowError,
+} from "./window.js";
+export {
   CHANNELS,
   type Decision,
   HEADER_BYTES,

@@ -9,7 +9,9 @@ import {
   CUSTOM_SENSOR,
   defaultSettings,
   LINE_TIME_RANGE_US,
+  MAX_MASKS,
   type Mode,
+  rectanglesFault,
   type Settings,
   SLOWNESS,
   settingsFromQuery,
@@ -37,6 +39,7 @@ export type Change =
   | "compare"
   | "compare-parameters"
   | "pace"
+  | "window"
   | "tiles";
 
 export class Controls {
@@ -49,6 +52,8 @@ export class Controls {
   private readonly lineTime = byId<HTMLInputElement>("line-time");
   private readonly slow = byId<HTMLSelectElement>("slow");
   private readonly tiles = byId<HTMLInputElement>("tiles");
+  private readonly masks = byId<HTMLInputElement>("masks");
+  private readonly region = byId<HTMLInputElement>("region");
   private readonly form = byId<HTMLFormElement>("settings");
 
   constructor(
@@ -135,6 +140,9 @@ export class Controls {
     );
     this.lineTime.max = String(SLIDER_STEPS);
     this.tiles.value = String(settings.tiles);
+    this.masks.value = settings.masks;
+    this.region.value = settings.region;
+    byId<HTMLDetailsElement>("window").open ||= settings.masks + settings.region !== "";
     this.fillSensors();
     this.fillPolicies();
     byId<HTMLInputElement>("beside").checked = settings.compare !== "";
@@ -262,6 +270,15 @@ export class Controls {
       this.showPace();
       this.onChange("pace");
     };
+    for (const name of ["masks", "region"] as const) {
+      this[name].onchange = () => {
+        const { value } = this[name];
+        this[name].setCustomValidity(rectanglesFault(value, name === "region" ? 1 : MAX_MASKS));
+        if (!this[name].reportValidity()) return;
+        this.settings[name] = value.trim();
+        this.onChange("window");
+      };
+    }
     this.tiles.oninput = () => {
       this.settings.tiles = this.tiles.valueAsNumber;
       this.showPace();

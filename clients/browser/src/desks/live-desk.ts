@@ -4,7 +4,7 @@ import { emptyCurve, exitLines, type Frame, type FrameResult, verdictRows } from
 import { latencyOf } from "../service/latency";
 import { policyLabel } from "../service/policies";
 import { costOf, NOTHING_SAVED, type Savings, savingsOf } from "../service/savings";
-import { policyOf } from "../service/settings";
+import { policyOf, windowOf } from "../service/settings";
 import { byId, calm, make } from "../view/dom";
 import type { Meters } from "../view/meters";
 import { chooseAnother, headline, tell, tellFault, type WayOn } from "../view/notice";
@@ -194,6 +194,7 @@ export class LiveDesk {
         width: model.width,
         policy: policyOf(settings.policy, settings.parameters),
         lineTimeMs: settings.lineTimeUs / 1000,
+        window: windowOf(settings),
         ...(recording !== undefined && { recording }),
         ...(pictures !== null && { pictures }),
       },

@@ -8,7 +8,7 @@
 import type { Curve, Frame, FrameResult } from "rascanet-stream";
 import { latencyOf } from "../service/latency";
 import { type Model, ServiceFault } from "../service/service";
-import { policyOf, shownLineTimeMs } from "../service/settings";
+import { policyOf, shownLineTimeMs, windowOf } from "../service/settings";
 import type { Meters } from "../view/meters";
 import { headline, tell, tellFault } from "../view/notice";
 import type { Panel } from "../view/panel";
@@ -126,8 +126,9 @@ export class ScanDesk implements Shown, Transportable {
     }
     if (this.picture !== picture || this.phase !== "opening") return;
     const { variant, height, width } = this.model;
+    const window = windowOf(this.controls.settings);
     this.running = this.engine.begin(
-      { kind: "expose", file, label: picture.name, variant, height, width },
+      { kind: "expose", file, label: picture.name, variant, height, width, window },
       (report) => {
         if (report.kind === "exposed") this.read(report.frame);
         else if (report.kind === "fault") this.fail(report);

@@ -1,7 +1,7 @@
 /** Many sensors at once: a wall of frames, each over a socket of its own from one worker. */
 
 import { aspectOf, type Frame } from "rascanet-stream";
-import { policyOf, shownLineTimeMs } from "../service/settings";
+import { policyOf, shownLineTimeMs, windowOf } from "../service/settings";
 import { byId, make } from "../view/dom";
 import { FrameView } from "../view/frame-view";
 import { headline, tell, tellFault } from "../view/notice";
@@ -100,10 +100,11 @@ export class WallDesk {
 
   private expose(picture: Picture): Promise<Frame | null> {
     const { variant, height, width } = this.controls.model;
+    const window = windowOf(this.controls.settings);
     return new Promise((resolve) => {
       picture.open().then(
         (file) =>
-          this.engine.begin({ kind: "expose", file, label: picture.name, variant, height, width }, (report) => {
+          this.engine.begin({ kind: "expose", file, label: picture.name, variant, height, width, window }, (report) => {
             if (report.kind === "exposed") resolve(report.frame);
             else if (report.kind === "fault") resolve(null);
           }),

@@ -1,6 +1,6 @@
 /** Everything that can be set, as one value, and as the query of an address that can be shared. */
 
-import type { Policy } from "rascanet-stream";
+import { type Policy, parseRectangles, type Window } from "rascanet-stream";
 import type { EngineName } from "./offer";
 import { parameterRange } from "./policies";
 import type { PolicyKind } from "./service";
@@ -11,6 +11,7 @@ export type Mode = (typeof MODES)[number];
 /** The sensor's time passes so many times slower here. */
 export const SLOWNESS = [1, 10, 30, 100, 300, 1000] as const;
 export const MAX_TILES = 64;
+export const MAX_MASKS = 16;
 export const LINE_TIME_RANGE_US = [5, 5_000] as const;
 export const CUSTOM_SENSOR = "custom";
 
@@ -29,6 +30,10 @@ export interface Settings {
   /** A sample's name; empty for a picture of one's own. */
   sample: string;
   tiles: number;
+  /** Private areas, rectangles in percent; empty for none. */
+  masks: string;
+  /** The region that is shown, a rectangle in percent; empty for the whole picture. */
+  region: string;
 }
 
 /** What the service and the sensors leave to choose from. */
@@ -59,7 +64,24 @@ export function defaultSettings({ engines, variants, policies, defaultPolicy, se
     slow: 100,
     sample: "",
     tiles: 16,
+    masks: "",
+    region: "",
   };
+}
+
+/** What is wrong with the text of some rectangles; empty where nothing is. */
+export function rectanglesFault(text: string, most: number): string {
+  try {
+    const { length } = parseRectangles(text);
+    return length > most ? `${length} rectangles are more than ${most}.` : "";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** What these settings show of every picture. */
+export function windowOf({ masks, region }: Settings): Window {
+  return { masks: parseRectangles(masks), region: parseRectangles(region)[0] ?? null };
 }
 
 /** The settings in an address; what it does not say, or says wrongly, is as by default. */
@@ -72,6 +94,10 @@ export function settingsFromQuery(query: string, choices: Choices): Settings {
     const text = said.get(key);
     const value = Number(text);
     return text !== null && text.trim() !== "" && value >= low && value <= high ? value : fallback;
+  };
+  const rectangles = (key: string, most: number): string => {
+    const text = said.get(key) ?? "";
+    return rectanglesFault(text, most) === "" ? text : "";
   };
   const policyNames = choices.policies.map(({ name }) => name);
   const parametersOf = (name: string, prefix: string): Record<string, number> => {
@@ -100,6 +126,8 @@ export function settingsFromQuery(query: string, choices: Choices): Settings {
     slow: Number(choose("slow", SLOWNESS.map(String), String(settings.slow))),
     sample: said.get("sample")?.slice(0, 200) ?? "",
     tiles: Math.round(number("tiles", 1, MAX_TILES, settings.tiles)),
+    masks: rectangles("masks", MAX_MASKS),
+    region: rectangles("region", 1),
   };
 }
 

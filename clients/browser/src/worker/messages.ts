@@ -1,6 +1,6 @@
 /** What the page and its worker say to each other. A task is begun under a number of its own and ended by `stop`. */
 
-import type { Curve, Frame, FrameResult, PixelFormat, Policy, StreamFault, Welcome } from "rascanet-stream";
+import type { Curve, Frame, FrameResult, PixelFormat, Policy, StreamFault, Welcome, Window } from "rascanet-stream";
 import type { FrameRateReport } from "./frame-rate";
 
 /** Where frames are decided: by a service, or by the network in this page's worker. */
@@ -42,6 +42,8 @@ export interface LiveTask extends Placed {
   width: number;
   policy: Policy;
   lineTimeMs: number;
+  /** What is shown of each picture; a recording's rows are as they were recorded. */
+  window: Window;
   recording?: Uint8Array<ArrayBuffer>;
   pictures?: ReadableStream<VideoFrame>;
 }
@@ -63,6 +65,7 @@ export interface ExposeTask extends Placed {
   label: string;
   height: number;
   width: number;
+  window: Window;
 }
 
 export type Task = ScanTask | LiveTask | WallTask | ExposeTask;

@@ -1,11 +1,13 @@
 /** From a picture file, or a picture of a video, to a frame. Works in a worker. */
 
 import { decode } from "fast-png";
-import { type Frame, resize } from "rascanet-stream";
+import { type Frame, resize, shownPart, type Window } from "rascanet-stream";
 import { liesOnItsSide, type Orientation, readOrientation, uprightMatrix } from "./orientation";
 
 export const MAX_PHOTO_BYTES = 50_000_000;
 export const MAX_PHOTO_PIXELS = 50_000_000;
+/** Samples of a pixel as a canvas has them. */
+const CHANNELS = 4;
 const PNG_SIGNATURE = 0x89504e47;
 const PNG_HEAD_BYTES = 26;
 
@@ -26,7 +28,13 @@ interface Pixels {
  *
  * @throws {PhotoError} when it is too large or cannot be read.
  */
-export async function exposeFile(file: Blob, label: string, height: number, width: number): Promise<Frame> {
+export async function exposeFile(
+  file: Blob,
+  label: string,
+  height: number,
+  width: number,
+  window: Window,
+): Promise<Frame> {
   if (file.size > MAX_PHOTO_BYTES) {
     throw new PhotoError(`${label} is larger than ${MAX_PHOTO_BYTES / 1e6} MB. Choose a smaller photo.`);
   }
@@ -39,7 +47,7 @@ export async function exposeFile(file: Blob, label: string, height: number, widt
     if (error instanceof PhotoError) throw error;
     throw new PhotoError(`${label} can’t be read as a picture. ${wayOut(bytes)}`);
   }
-  return reduce(upright(pixels, orientation), height, width);
+  return reduce(shownPart(upright(pixels, orientation), CHANNELS, window), height, width);
 }
 
 /** Pictures of iPhones come in a format that few browsers read. */
@@ -146,14 +154,14 @@ function pixelsOf(photo: ImageBitmap | VideoFrame): Pixels {
 
 /** The aspect ratio is not kept, as the network was trained so. */
 function reduce({ data, height: from, width: wide }: Pixels, height: number, width: number): Frame {
-  const samples = resize(data, from, wide, 4, height, width);
+  const samples = resize(data, from, wide, CHANNELS, height, width);
   return { height, width, format: "rgb8", samples, aspect: wide / from };
 }
 
-/** A picture of a camera or video as a frame at the network's size; the picture is used up. */
-export function exposeFrame(photo: ImageBitmap | VideoFrame, height: number, width: number): Frame {
+/** What is shown of a camera's or video's picture, as a frame at the network's size; the picture is used up. */
+export function exposeFrame(photo: ImageBitmap | VideoFrame, height: number, width: number, window: Window): Frame {
   try {
-    return reduce(pixelsOf(photo), height, width);
+    return reduce(shownPart(pixelsOf(photo), CHANNELS, window), height, width);
   } finally {
     photo.close();
   }

@@ -54,7 +54,7 @@ async function streamOf(
 export async function expose(task: ExposeTask, world: World, tell: Tell): Promise<void> {
   // Loaded meanwhile; whoever scans the frame hears what is wrong.
   if (task.place.at === "page") world.network(task.variant).catch(() => {});
-  const frame = await exposeFile(task.file, task.label, task.height, task.width);
+  const frame = await exposeFile(task.file, task.label, task.height, task.width, task.window);
   tell({ kind: "exposed", frame }, [frame.samples.buffer]);
 }
 

@@ -1,6 +1,15 @@
 /** The worker: sockets, capture and row cutting live here, so that neither a busy page nor a hidden tab slows the rows. */
 
-import { LoadError, Pace, PolicyError, RecordingError, realClock, StreamError, WeightsError } from "rascanet-stream";
+import {
+  LoadError,
+  Pace,
+  PolicyError,
+  RecordingError,
+  realClock,
+  StreamError,
+  WeightsError,
+  type Window,
+} from "rascanet-stream";
 import { FrameRate } from "./frame-rate";
 import type { Report, Task, ToWorker } from "./messages";
 import { NetworkError, Networks } from "./networks";
@@ -11,8 +20,8 @@ interface Running {
   stop: AbortController;
   pace: Pace;
   feed: LiveFeed;
-  /** Height and width of a live task's frames. */
-  size: [number, number] | null;
+  /** Height and width of a live task's frames, and what is shown of its pictures. */
+  shown: [number, number, Window] | null;
 }
 
 const running = new Map<number, Running>();
@@ -32,10 +41,14 @@ function begin(id: number, task: Task): void {
     task.kind === "scan" ? task.paused : false,
   );
   const feed = new LiveFeed(realClock, new FrameRate());
-  running.set(id, { stop, pace, feed, size: task.kind === "live" ? [task.height, task.width] : null });
+  running.set(id, { stop, pace, feed, shown: task.kind === "live" ? [task.height, task.width, task.window] : null });
   const tell: Tell = (report: Report, transfer = []) => postMessage({ id, report }, { transfer });
   if (task.kind === "live" && task.pictures) {
-    void capture(task.pictures, (picture) => feed.offer(exposeFrame(picture, task.height, task.width)), stop.signal);
+    void capture(
+      task.pictures,
+      (picture) => feed.offer(exposeFrame(picture, task.height, task.width, task.window)),
+      stop.signal,
+    );
   }
   void work(task, pace, feed, stop.signal, tell)
     .then(() => tell({ kind: "done" }))
@@ -95,7 +108,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   const task = running.get(data.id);
   if ("picture" in data) {
     // Cut down to a frame at once, while the one before is still being read out.
-    if (task?.size) task.feed.offer(exposeFrame(data.picture, ...task.size));
+    if (task?.shown) task.feed.offer(exposeFrame(data.picture, ...task.shown));
     else data.picture.close();
     return;
   }

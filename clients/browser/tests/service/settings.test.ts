@@ -28,13 +28,17 @@ describe("settings in an address", () => {
       slow: 300,
       sample: "a photo & more",
       tiles: 64,
+      masks: "0, 0, 30, 100; 60, 0, 40, 20",
+      region: "50, 0, 50, 100",
     };
     expect(settingsFromQuery(queryOf(settings), choices)).toEqual(settings);
     expect(settingsFromQuery(queryOf(defaultSettings(choices)), choices)).toEqual(defaultSettings(choices));
   });
 
   it("are as by default where they can't be", () => {
-    const query = "?mode=poem&variant=1x1&policy=none&compare=none&sensor=eye&slow=7&tiles=1000&exit_threshold=high";
+    const query =
+      "?mode=poem&variant=1x1&policy=none&compare=none&sensor=eye&slow=7&tiles=1000&exit_threshold=high" +
+      "&masks=0,0,300,1&region=0,0,1,1;1,1,1,1";
     expect(settingsFromQuery(query, choices)).toEqual(defaultSettings(choices));
   });
 
