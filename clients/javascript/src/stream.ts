@@ -47,6 +47,7 @@ export interface FrameResult {
   welcome: Welcome;
   decision: Decision;
   curve: Curve;
+  /** With those that only an audit of the decision wanted. */
   rowsSent: number;
   /** From the last row that the decision needed leaving the sensor to the decision's arrival, ms. */
   roundTripMs: number;
@@ -261,11 +262,24 @@ export class FrameStream implements FrameReader {
     const { message_bytes = Number.POSITIVE_INFINITY, message_bursts = Number.POSITIVE_INFINITY } = welcome.limits;
     const fitting = Math.floor((Number(message_bytes) - HEADER_BYTES) / (burstRows * rowBytes(frame))) - 1;
     const mostBursts = Math.max(1, Math.min(fitting, Number(message_bursts)));
+    const send = (first: number, count: number, nowMs: number) => {
+      const message = encodeRows({
+        frame_id: frameId,
+        first_burst: first,
+        bursts: count,
+        readout_us: Math.max(0, Math.round((nowMs - startMs) * 1000)),
+        width: frame.width,
+        rows: rowsOfBursts(frame, first, count, burstRows),
+        pixel_format: frame.format,
+      });
+      connection.sendRows(message, count);
+      reading.rowsSent += count * burstRows;
+    };
     const decided = () => reading.decision !== null || reading.shed;
     const startMs = this.clock.now();
+    let next = from;
     const forget = pace.onChange(() => connection.wake());
     try {
-      let next = from;
       while (next < bursts && !decided()) {
         if (skips.has(next)) {
           next += 1;
@@ -284,22 +298,23 @@ export class FrameStream implements FrameReader {
         ) {
           count += 1;
         }
-        const message = encodeRows({
-          frame_id: frameId,
-          first_burst: next,
-          bursts: count,
-          readout_us: Math.max(0, Math.round((nowMs - startMs) * 1000)),
-          width: frame.width,
-          rows: rowsOfBursts(frame, next, count, burstRows),
-          pixel_format: frame.format,
-        });
         for (let burst = next; burst < next + count; burst++) sentAtMs.set(burst, nowMs);
-        connection.sendRows(message, count);
-        reading.rowsSent += count * burstRows;
+        send(next, count, nowMs);
         listener.sent?.(next, count);
         next += count;
       }
       await connection.within(ANSWER_LIMIT_MS, decided);
+      // The rest for an audit goes at once: the frame is there, and nobody waits for an answer.
+      while (reading.decision?.audit && next < bursts) {
+        await connection.room(() => false);
+        const count = Math.min(mostBursts, connection.credits - connection.bursts, bursts - next);
+        send(next, count, this.clock.now());
+        next += count;
+      }
+    } catch (error) {
+      // A decision holds, whatever becomes of its audit.
+      if (reading.decision === null || !(error instanceof StreamError)) throw error;
+      this.drop();
     } finally {
       forget();
       this.bufferedPeakBytes = Math.max(this.bufferedPeakBytes, connection.bufferedPeakBytes);

@@ -52,6 +52,8 @@ export interface Resume {
 export interface Position {
   frame_id: number;
   next_burst: number;
+  /** The first burst wanted of a frame that is over and under audit. */
+  audit_burst?: number | null;
 }
 
 /** Comes back as it is, after the answers to everything sent before it. */
@@ -110,7 +112,7 @@ export interface Decision {
   burst_index: number;
   p_person: number;
   person: boolean;
-  /** True if the rest of the frame is not wanted, false if it was read to its end. */
+  /** True if the rest of the frame is not wanted, but for an audit; false if it was read to its end. */
   exited: boolean;
   processed: number;
   skipped: number;
@@ -121,6 +123,8 @@ export interface Decision {
   token?: string;
   /** SHA-256 of the certificate that promises something about this decision. */
   certificate?: string;
+  /** True if the rest of the frame is wanted all the same, as a check of the exit. */
+  audit?: boolean;
 }
 
 /** The server is behind and does not look at this frame: no decision comes. */
@@ -169,6 +173,8 @@ export interface Summary {
   processed: number;
   skipped: number;
   unread: number;
+  /** Of the unread bursts, those that were wanted all the same, for audits. */
+  audited?: number;
 }
 
 export interface ErrorMessage {
@@ -253,8 +259,8 @@ const object: Check = (value) => typeof value === "object" && value !== null && 
 
 const position: Check = (value) => {
   if (value === null) return true;
-  const { frame_id, next_burst } = (object(value) ? value : {}) as Record<string, unknown>;
-  return count(frame_id) && count(next_burst);
+  const { frame_id, next_burst, audit_burst = null } = (object(value) ? value : {}) as Record<string, unknown>;
+  return count(frame_id) && count(next_burst) && (audit_burst === null || count(audit_burst));
 };
 
 interface Field {
@@ -304,6 +310,7 @@ const FIELDS: {
     credits: optional(amount),
     token: optional(token),
     certificate: optional(digest),
+    audit: optional(flag),
   },
   abandoned: { frame_id: needed(count), credits: needed(amount), token: needed(token) },
   shed: { frame_id: needed(count) },
@@ -323,6 +330,7 @@ const FIELDS: {
     processed: needed(count),
     skipped: needed(count),
     unread: needed(count),
+    audited: optional(count),
   },
   error: { code: needed(name), message: needed(name) },
 };

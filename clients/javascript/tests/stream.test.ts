@@ -73,6 +73,24 @@ describe("a paced frame", () => {
     expect(socket.bursts).toHaveLength(2);
   });
 
+  it.each([false, true])("sends the rest for an audit at once; the decision holds if that is cut (%s)", async (cut) => {
+    const { clock, socket, outcome, stream } = start(2, (burst) =>
+      burst === 1 ? [progress(1), { ...decision(1, true), audit: true }] : burst === 0 ? [progress(0)] : [],
+    );
+    if (cut) socket.greeting = { ...welcome, credits: 2 };
+    socket.open();
+    await clock.advance(21);
+    if (cut) socket.drop();
+    await settle();
+    expect(await outcome).toMatchObject({ decisionMs: 20, rowsSent: cut ? 10 : 20, reconnections: 0 });
+    expect(socket.bursts.map(({ burst, count, atMs }) => [burst, count, atMs])).toEqual([
+      [0, 1, 10],
+      [1, 1, 20],
+      ...(cut ? [] : [[2, 2, 20]]),
+    ]);
+    expect(await stream.end()).toEqual(cut ? null : summary);
+  });
+
   it("leaves out a skipped burst but not its time", async () => {
     const { clock, socket, outcome } = start(2, (burst, id) =>
       burst === 0 ? [progress(0), skip(1)] : toTheEnd(burst, id),
