@@ -1,0 +1,126 @@
+"""A certificate that is watched while a real service uses it."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from clients.python.client import Client
+from model.certificate import certificate_beside
+from model.checkpoint import load_checkpoint, save_checkpoint
+from model.exit_policy import NeverExitPolicy, PerBurstPolicy
+from model.runtime import load_runtime
+from model.scan import scan_frame
+from model.training.photos import load_frames, read_photos
+from sensor_sim.burst import Frame
+from sensor_sim.clock import VirtualClock
+from sensor_sim.wire import Decision
+from server.networks import load_networks
+from server.process.audits_file import read_counts
+from server.settings import Settings
+from tests.networks import SMALL, random_checkpoint
+from tests.server.certificates import certificate_of
+from tests.server.stream.sessions import frame_of
+from tests.service_process import service_process
+
+PHOTOS = os.environ.get("RASCANET_PHOTOS")
+VARIANT = "105x120"
+COVERED_ROWS = 60
+
+
+def _stream(url: str, variant: str, frames: list[Frame], most: int | None = None) -> list[Decision]:
+    with Client(url, variant, clock=VirtualClock()) as client:
+        return [client.emit(frame).decision for frame in frames[:most]]
+
+
+def _watch(url: str) -> dict[str, Any]:
+    (watch,) = (model["watch"] for model in httpx2.get(f"{url}/v1/models").json()["models"] if model["watch"])
+    assert isinstance(watch, dict)
+    return watch
+
+
+def _metrics(url: str) -> dict[tuple[str, str], float]:
+    """Samples of what tells about certificates, by name and outcome."""
+    return {
+        (sample.name, sample.labels.get("outcome", "")): sample.value
+        for family in text_string_to_metric_families(httpx2.get(f"{url}/metrics").text)
+        for sample in family.samples
+        if "audits" in sample.name or "certifi" in sample.name
+    }
+
+
+def _lost_frames(count: int) -> list[Frame]:
+    """Frames that the small network decides otherwise at its first burst than at its last."""
+    runtime = load_runtime(random_checkpoint(SMALL, 0))
+    at_once, never = PerBurstPolicy(0.5, 0.5, 0.5, 0.5), NeverExitPolicy()
+    frames = (frame_of(seed) for seed in range(1000))
+    return list(
+        islice(
+            (
+                frame
+                for frame in frames
+                if scan_frame(runtime, frame, at_once).person != scan_frame(runtime, frame, never).person
+            ),
+            count,
+        )
+    )
+
+
+def test_workers_watch_together_and_an_alarm_outlives_a_restart(tmp_path: Path) -> None:
+    """Each connection may be another worker's; four frames in a row whose exits are lost are enough."""
+    weights, kept, log = tmp_path / "w.safetensors", tmp_path / "audits.json", tmp_path / "log"
+    save_checkpoint(random_checkpoint(SMALL, 0), weights)
+    digest = certificate_of(load_checkpoint(weights)).digest
+    certificate_of(load_checkpoint(weights)).save(certificate_beside(weights))
+    options = [
+        "--weights", json.dumps([str(weights)]), "--workers", "2", "--audit-share", "1", "--audits-file", str(kept),
+        "--certificate-alarm", "drop",
+    ]  # fmt: skip
+    with log.open("wb") as lines, service_process(*options, log=lines) as (url, service):
+        decisions = [each for frame in _lost_frames(12) for each in _stream(url, SMALL.name, [frame])]
+        assert decisions[0].certificate == digest
+        assert all(decision.audit for decision in decisions)
+        watch, metrics = _watch(url), _metrics(url)
+        assert (watch["agreed"], watch["lost"], watch["unsent"], watch["alarm"]) == (0, 12, 0, True)
+        assert watch["log10_evidence"] > 2
+        assert watch["risk_upper"] == 1
+        assert metrics["rascanet_audits_total", "lost"] == watch["lost"]
+        assert metrics["rascanet_certificate_evidence", ""] == pytest.approx(watch["log10_evidence"])
+        assert metrics["rascanet_certificate_alarm", ""] == 1
+        assert _stream(url, SMALL.name, [frame_of(0)] * 3)[-1].certificate == "", "the promise is dropped"
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0
+    assert log.read_text().count("does not hold for the pictures that come") == 1
+    assert read_counts(kept)[digest].lost >= watch["lost"]
+    with service_process(*options) as (url, _):
+        assert _watch(url)["alarm"]
+        assert _stream(url, SMALL.name, [frame_of(0)])[0].certificate == ""
+
+
+@pytest.mark.skipif(PHOTOS is None, reason="RASCANET_PHOTOS names no folder of photographs (docs/training.md)")
+def test_pictures_of_another_kind_raise_the_alarm_and_those_of_the_calibrated_kind_do_not(
+    start: Callable[..., str],
+) -> None:
+    """A camera whose upper half is covered: the network is sure that nobody is there before it sees anything."""
+    photos = read_photos(Path(PHOTOS or ""), "val")
+    geometry = 105, 120
+    frames = list(load_frames(photos, *geometry))
+    covered = [frame.copy() for frame in frames[:120]]
+    for frame in covered:
+        frame[:COVERED_ROWS] = 127
+    found = {}
+    for kind, pictures in (("val", frames[:400]), ("covered", covered)):
+        networks = {VARIANT: load_networks(Settings())[VARIANT]}
+        url = start(networks, audit_share=1.0)
+        _stream(url, VARIANT, pictures)
+        found[kind] = _watch(url)
+        assert found[kind]["agreed"] + found[kind]["lost"] == len(pictures)
+    assert (found["val"]["alarm"], found["covered"]["alarm"]) == (False, True)
+    assert found["val"]["risk_upper"] < 0.1 < found["covered"]["lost"] / 120
