@@ -1,7 +1,10 @@
-"""Export of the step to ONNX (extra `bench`): an equivalent network in a form that other runtimes optimise well."""
+"""Export of the step to ONNX (extra `bench`): an equivalent network in a form that other runtimes optimise well.
+
+`rascanet export onnx` writes it for others; docs/network.md has an example.
+"""
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -145,6 +148,19 @@ class RowsStep(nn.Module):
         return pixels - self.middle - (pixels > self.middle).to(torch.float32)
 
 
+class AnsweringStep(RowsStep):
+    """The step with P(person) beside the logits."""
+
+    def forward(self, rows: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # type: ignore[override]
+        """Returns logits (B, 2), P(person) (B,), confidence (B,), both 0..1, and the next hidden state, all float32."""
+        logits, confidence, next_hidden = super().forward(rows, hidden)
+        return logits, torch.sigmoid(logits[:, 1] - logits[:, 0]), confidence, next_hidden
+
+
+OUTPUTS: Final = ("logits", "p_person", "confidence", "next_hidden")
+"""Names of the tensors that an exported step gives."""
+
+
 def folded_network(checkpoint: Checkpoint, form: Form) -> FoldedRaScaNet:
     """The network of a checkpoint in the form `conv` or `gemm`."""
     return (GemmRaScaNet if form == "gemm" else FoldedRaScaNet)(checkpoint)
@@ -154,8 +170,8 @@ def export_step(checkpoint: Checkpoint, path: Path, *, batch: int = 1, form: For
     """Writes the step as an ONNX file.
 
     Inputs: `rows` uint8 (batch, 5, W, 3) RGB; `hidden` float32 (batch, C, Wh), in the form `gemm` (batch, Wh, C), zeros
-    before a frame's first burst. Outputs: `logits` (batch, 2), `confidence` (batch,) in 0..1, `next_hidden`. The
-    weights' digest and the variant stand in the file's metadata.
+    before a frame's first burst. Outputs: `logits` (batch, 2), `p_person` and `confidence` (batch,) in 0..1, and
+    `next_hidden`. The weights' digest and the variant stand in the file's metadata.
 
     Args:
         checkpoint: the weights.
@@ -166,10 +182,10 @@ def export_step(checkpoint: Checkpoint, path: Path, *, batch: int = 1, form: For
     network = folded_network(checkpoint, form)
     rows = torch.zeros(batch, *checkpoint.config.burst_shape, dtype=torch.uint8)
     program = torch.onnx.export(
-        RowsStep(network).eval(),
+        AnsweringStep(network).eval(),
         (rows, network.initial_hidden(batch)),
         input_names=["rows", "hidden"],
-        output_names=["logits", "confidence", "next_hidden"],
+        output_names=list(OUTPUTS),
         dynamo=True,
         verbose=False,
     )
