@@ -14,7 +14,7 @@ FROM node:20-bookworm-slim AS page
 WORKDIR /page/clients/browser
 COPY clients/browser/package.json clients/browser/package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY MODEL_CARD.md PROTOCOL.md /page/
+COPY LICENSE MODEL_CARD.md PROTOCOL.md /page/
 COPY clients/javascript ../javascript
 COPY --from=wasm /wasm/clients/javascript/wasm ../javascript/wasm
 COPY model/weights ../../model/weights

@@ -5,7 +5,7 @@ BIN := .venv/bin
 PAGE := clients/browser
 PACKAGE := clients/javascript
 BENCH := clients/browser-bench
-PAGE_SOURCES := $(shell find $(PACKAGE)/src $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts $(PACKAGE)/copy-weights.js model/weights MODEL_CARD.md PROTOCOL.md -type f 2>/dev/null)
+PAGE_SOURCES := $(shell find $(PACKAGE)/src $(PAGE)/src $(PAGE)/public $(PAGE)/index.html $(PAGE)/*.json $(PAGE)/*.ts $(PACKAGE)/copy-files.js model/weights LICENSE MODEL_CARD.md PROTOCOL.md -type f 2>/dev/null)
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

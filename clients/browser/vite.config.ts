@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
-import "../javascript/copy-weights.js";
+import "../javascript/copy-files.js";
 
 const service = `http://127.0.0.1:${process.env.RASCANET_PORT ?? "8000"}`;
 const javascript = (path: string) => fileURLToPath(new URL(`../javascript/${path}`, import.meta.url));

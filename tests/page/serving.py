@@ -84,15 +84,7 @@ class Service:
         assert process.stdin is not None
         with process.stdin as ask:
             ask.write(b"\n")
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/healthz", timeout=5).close()  # noqa: S310 - loopback
-                return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the service did not start: {self._options}") from None
-                time.sleep(0.05)
+        wait_for(f"{self.url}/healthz", process)
 
     def close(self) -> None:
         """Ends it for good, and its successor."""
@@ -116,6 +108,19 @@ class Service:
         self._process = None
 
 
+def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Returns once a process answers at an address."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - loopback
+            return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"nothing answers at {url}") from None
+            time.sleep(0.05)
+
+
 class StaticHost:
     """Python's own server of files over a folder, as anybody has it."""
 
@@ -124,15 +129,7 @@ class StaticHost:
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                urllib.request.urlopen(self.url, timeout=5).close()  # noqa: S310 - loopback
-                return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError("http.server did not start") from None
-                time.sleep(0.05)
+        wait_for(self.url, self._process)
 
     def stop(self) -> None:
         """Ends it; twice does no harm."""

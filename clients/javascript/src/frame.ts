@@ -1,6 +1,7 @@
 /** A frame, the rows that a sensor of the network's size reads out, and how it is cut into bursts. */
 
 import { rgbRows } from "./raw-rows.js";
+import { resize } from "./resize.js";
 import { CHANNELS, type PixelFormat } from "./wire.js";
 
 /** One exposure: (height, width, samples a pixel) uint8, row after row. */
@@ -16,6 +17,19 @@ export interface Frame {
 /** Width over height at which a frame looks as its picture does. */
 export function aspectOf({ aspect, width, height }: Frame): number {
   return aspect ?? width / height;
+}
+
+/** Samples as a canvas has them: (height, width, 4) uint8; the last one of a pixel is of no account. */
+export interface Picture {
+  height: number;
+  width: number;
+  data: Uint8Array | Uint8ClampedArray;
+}
+
+/** A picture as a frame of the network's size. The aspect ratio is not kept, as the network was trained so. */
+export function frameOf(picture: Picture, { height, width }: { height: number; width: number }): Frame {
+  const samples = resize(picture.data, picture.height, picture.width, 4, height, width);
+  return { height, width, format: "rgb8", samples, aspect: picture.width / picture.height };
 }
 
 /** Bytes of one row as it is sent. */

@@ -52,7 +52,8 @@ export interface PictureRefusal {
   message: string;
 }
 
-export interface Picture {
+/** A file of a picture. */
+export interface PictureFile {
   name: string;
   content: Blob;
 }
@@ -117,7 +118,7 @@ export class HttpClient {
    * @throws {HttpError} no service answers, or it refuses them all.
    */
   async classify(
-    pictures: readonly Picture[],
+    pictures: readonly PictureFile[],
     { variant, policy, curve = false }: ClassifyOptions = {},
   ): Promise<(PictureDecision | PictureRefusal)[]> {
     const query = new URLSearchParams({ reports: curve ? "curve" : "decision" });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Frame, rgbaOf, rowsOfBursts } from "../src/frame.js";
+import { type Frame, frameOf, rgbaOf, rowsOfBursts } from "../src/frame.js";
 import { readRecording } from "../src/recording.js";
 
 const grey: Frame = {
@@ -29,5 +29,15 @@ describe("a recording", () => {
   it("is refused where it is none, or truncated", () => {
     expect(() => readRecording(new TextEncoder().encode("something"))).toThrow("does not begin with RSCNREC1");
     expect(() => readRecording(new TextEncoder().encode("RSCNREC1"))).toThrow("truncated in record 0 at byte 8");
+  });
+});
+
+describe("frameOf", () => {
+  it("takes what a canvas shows, and remembers its shape", () => {
+    const data = Uint8ClampedArray.from({ length: 2 * 4 * 4 }, (_, at) => (at % 4 === 3 ? 0 : 90));
+    const made = frameOf({ height: 2, width: 4, data }, { height: 5, width: 5 });
+    expect(made).toMatchObject({ height: 5, width: 5, format: "rgb8", aspect: 2 });
+    expect([...new Set(made.samples)]).toEqual([90]);
+    expect(made.samples).toHaveLength(75);
   });
 });

@@ -1,7 +1,7 @@
 /** From a picture file, or a picture of a video, to a frame. Works in a worker. */
 
 import { decode } from "fast-png";
-import { type Frame, resize, shownPart, type Window } from "rascanet-stream";
+import { type Frame, frameOf, type Picture, shownPart, type Window } from "rascanet-stream";
 import { liesOnItsSide, type Orientation, readOrientation, uprightMatrix } from "./orientation";
 
 export const MAX_PHOTO_BYTES = 50_000_000;
@@ -14,13 +14,6 @@ const PNG_HEAD_BYTES = 26;
 /** A file that is no photo this browser can read; the message is for the person who chose it. */
 export class PhotoError extends Error {
   override readonly name = "PhotoError";
-}
-
-/** Samples as they stand in a picture: (height, width, 4) uint8; the last one is of no account. */
-interface Pixels {
-  height: number;
-  width: number;
-  data: Uint8Array | Uint8ClampedArray;
 }
 
 /**
@@ -40,14 +33,14 @@ export async function exposeFile(
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
   const { orientation, plain } = await readOrientation(bytes);
-  let pixels: Pixels;
+  let pixels: Picture;
   try {
     pixels = decodePng(bytes, label) ?? (await decodeAny(plain, label));
   } catch (error) {
     if (error instanceof PhotoError) throw error;
     throw new PhotoError(`${label} can’t be read as a picture. ${wayOut(bytes)}`);
   }
-  return reduce(shownPart(upright(pixels, orientation), CHANNELS, window), height, width);
+  return frameOf(shownPart(upright(pixels, orientation), CHANNELS, window), { height, width });
 }
 
 /** Pictures of iPhones come in a format that few browsers read. */
@@ -59,7 +52,7 @@ function wayOut(bytes: Uint8Array): string {
 }
 
 /** A canvas rounds half-transparent colours in its own way, so PNG with 8 bits a sample is decoded here. */
-function decodePng(bytes: Uint8Array, label: string): Pixels | null {
+function decodePng(bytes: Uint8Array, label: string): Picture | null {
   const head = new DataView(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, PNG_HEAD_BYTES));
   if (head.byteLength < PNG_HEAD_BYTES || head.getUint32(0) !== PNG_SIGNATURE) return null;
   const [width, height, depth] = [head.getUint32(16), head.getUint32(20), head.getUint8(24)];
@@ -81,7 +74,7 @@ function decodePng(bytes: Uint8Array, label: string): Pixels | null {
 }
 
 /** Turned or mirrored until it is upright. */
-function upright({ data, height, width }: Pixels, orientation: Orientation): Pixels {
+function upright({ data, height, width }: Picture, orientation: Orientation): Picture {
   if (orientation === 1) return { data, height, width };
   const [a, b, c, d, e, f] = uprightMatrix(orientation, width - 1, height - 1);
   const wide = liesOnItsSide(orientation) ? height : width;
@@ -121,7 +114,7 @@ export async function uprightBitmap(file: Blob): Promise<ImageBitmap> {
   return turned.transferToImageBitmap();
 }
 
-async function decodeAny(file: Blob, label: string): Promise<Pixels> {
+async function decodeAny(file: Blob, label: string): Promise<Picture> {
   // No conversion of colours: the service's other doors take the pixel values as they stand in the file.
   const photo = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   try {
@@ -140,7 +133,7 @@ function checkSize(height: number, width: number, label: string): void {
 /** Kept from picture to picture: a camera's all have one size. */
 let canvas: OffscreenCanvas | null = null;
 
-function pixelsOf(photo: ImageBitmap | VideoFrame): Pixels {
+function pixelsOf(photo: ImageBitmap | VideoFrame): Picture {
   const [height, width] =
     "displayHeight" in photo ? [photo.displayHeight, photo.displayWidth] : [photo.height, photo.width];
   if (canvas?.height !== height || canvas.width !== width) canvas = new OffscreenCanvas(width, height);
@@ -152,16 +145,10 @@ function pixelsOf(photo: ImageBitmap | VideoFrame): Pixels {
   return { height, width, data: context.getImageData(0, 0, width, height).data };
 }
 
-/** The aspect ratio is not kept, as the network was trained so. */
-function reduce({ data, height: from, width: wide }: Pixels, height: number, width: number): Frame {
-  const samples = resize(data, from, wide, CHANNELS, height, width);
-  return { height, width, format: "rgb8", samples, aspect: wide / from };
-}
-
 /** What is shown of a camera's or video's picture, as a frame at the network's size; the picture is used up. */
 export function exposeFrame(photo: ImageBitmap | VideoFrame, height: number, width: number, window: Window): Frame {
   try {
-    return reduce(shownPart(pixelsOf(photo), CHANNELS, window), height, width);
+    return frameOf(shownPart(pixelsOf(photo), CHANNELS, window), { height, width });
   } finally {
     photo.close();
   }
