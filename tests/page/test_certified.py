@@ -22,7 +22,7 @@ def certified(scenes: list[Path], tmp_path: Path) -> Iterator[tuple[Service, str
     save_checkpoint(random_checkpoint(VARIANTS["105x120"], 1), weights)
     certificate = certificate_of(load_checkpoint(weights))
     certificate.save(certificate_beside(weights))
-    service = Service([*listed("weights", [weights]), *listed("samples", scenes)])
+    service = Service([*listed("weights", [weights]), *listed("samples", scenes), "--audit-share", "1"])
     service.start()
     yield service, certificate.digest
     service.stop()
@@ -47,3 +47,7 @@ def test_a_scan_under_a_certificate(new_page: NewPage, certified: tuple[Service,
     assert curve["policy"] == {"name": "calibrated"}
     assert curve["decision"]["certificate"] == digest
     assert curve["decision"]["exited"]
+    expect(page.locator("#policy-watch")).to_contain_text("decisions checked so far", timeout=20_000)
+    expect(page.locator("#policy-watch")).to_contain_text("with 99\N{NO-BREAK SPACE}% certainty")
+    page.select_option("#policy", "never")
+    expect(page.locator("#policy-watch")).to_be_empty()

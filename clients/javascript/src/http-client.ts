@@ -13,8 +13,26 @@ export interface ServedModel {
   weights: string;
   /** The policy of the certificate that goes with the weights, if there is one. */
   calibrated: Policy | null;
+  /** What audits say about that certificate's promise so far; none where no exits are checked. */
+  watch?: CertificateWatch | null;
   /** The policy of streams that name none. */
   stream_policy: string;
+}
+
+export interface CertificateWatch {
+  /** Audits whose whole frame was decided as at the exit, and otherwise. */
+  agreed: number;
+  lost: number;
+  /** Audits whose rest the sensor did not send, and that the connection did not outlive. */
+  unsent: number;
+  interrupted: number;
+  /** Chance that a promise that holds is ever refuted, and that the bound is wrong. */
+  alpha: number;
+  log10_evidence: number;
+  /** Upper bound of the share of decisions lost to early exits. */
+  risk_upper: number;
+  /** Whether the promise is refuted. */
+  alarm: boolean;
 }
 
 export interface PolicyKind {

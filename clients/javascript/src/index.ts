@@ -19,6 +19,7 @@ export {
 export { facts } from "./facts.js";
 export * from "./frame.js";
 export {
+  type CertificateWatch,
   type ClassifyOptions,
   HttpClient,
   HttpError,

@@ -14,6 +14,7 @@ import { sortFiles } from "./files";
 import { LiveDesk } from "./live-desk";
 import { OwnPictures } from "./own-pictures";
 import { listenForFiles, MAX_OWN_PICTURES, type Picture, Pictures } from "./pictures";
+import { PromiseWatch } from "./promise-watch";
 import { type Outcome, ScanDesk } from "./scan-desk";
 import { abilities } from "./scan-life";
 import { ScanTeller } from "./scan-teller";
@@ -30,6 +31,7 @@ export class Page {
   private readonly go = byId<HTMLButtonElement>("go");
   private readonly exports: Exports;
   private readonly tour: Tour<Picture>;
+  private readonly promise: PromiseWatch;
   /** The desk that is shown. */
   private mode: Mode;
   private layOutDue = 0;
@@ -48,6 +50,7 @@ export class Page {
     this.liveDesk = new LiveDesk(engine, this.controls, meters, cards, buttons);
     this.wallDesk = new WallDesk(engine, this.controls, buttons);
     this.exports = new Exports(this.scanDesk, this.controls, () => this.remember());
+    this.promise = new PromiseWatch(this.controls, offer);
     this.mode = this.controls.settings.mode;
     this.pictures.addSamples(offer.samples);
     // Only who comes by the bare address has chosen nothing; people are what there is to see, so theirs come first.
@@ -62,6 +65,7 @@ export class Page {
     this.welcome();
     this.layOut();
     this.showButtons();
+    if (this.offer.engine === "service") this.promise.begin();
     this.begin();
   }
 
@@ -158,6 +162,7 @@ export class Page {
       return;
     }
     this.remember();
+    if (change === "variant" || change === "policy") this.promise.show();
     if (change === "engine") {
       location.reload(); // another engine has other networks and policies, and the address names it
       return;

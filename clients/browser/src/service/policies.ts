@@ -3,7 +3,7 @@
  * is made from model/exit_policy.py; a policy of a later service shows by its own name.
  */
 
-import { facts } from "rascanet-stream";
+import { type CertificateWatch, facts } from "rascanet-stream";
 import type { Model, Models, PolicyKind } from "./service";
 
 /** What a parameter may be. */
@@ -44,6 +44,16 @@ export function policyWords(name: string, parameters: Readonly<Record<string, nu
     return percent ? `${Number((value * 100).toPrecision(3))}\u00a0%` : String(Number(value.toPrecision(6)));
   };
   return KINDS.get(name)?.sentence.replaceAll(/\{(\w+)(:%)?\}/g, filled) ?? "";
+}
+
+/** What audits say about a certificate's promise. */
+export function watchWords({ agreed, lost, alpha, risk_upper, alarm }: CertificateWatch): string {
+  const audits = agreed + lost;
+  if (audits === 0) return "The service watches this promise; no decision was checked yet.";
+  const share = (value: number) => `${Number((value * 100).toPrecision(2))}\u00a0%`;
+  const counted = `Of ${audits} decisions checked so far ${lost === 1 ? "1 was" : `${lost} were`} lost`;
+  if (alarm) return `${counted}: the promise does not hold for the pictures that come.`;
+  return `${counted}; at most ${share(risk_upper)} are, with ${share(1 - alpha)} certainty.`;
 }
 
 /** What a parameter of a policy may be; of one that is not known, anything. */

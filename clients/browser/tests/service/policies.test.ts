@@ -1,6 +1,13 @@
 import { facts, PERSON_THRESHOLD } from "rascanet-stream";
 import { describe, expect, it } from "vitest";
-import { contradiction, parameterRange, policiesFor, policyLabel, policyWords } from "../../src/service/policies";
+import {
+  contradiction,
+  parameterRange,
+  policiesFor,
+  policyLabel,
+  policyWords,
+  watchWords,
+} from "../../src/service/policies";
 import type { Model } from "../../src/service/service";
 
 const model: Model = {
@@ -54,6 +61,25 @@ describe("policies", () => {
     expect(words).toContain("a line from 0.95 at the first row to 0.55 at the last");
     expect(words).toContain("at most 5\u00a0% of the decisions are lost");
     expect(words).toContain("the chance that it errs is 10\u00a0%");
+  });
+
+  it("say how a certificate's promise fares", () => {
+    const watch = {
+      agreed: 0,
+      lost: 0,
+      unsent: 3,
+      interrupted: 1,
+      alpha: 0.01,
+      log10_evidence: 0,
+      risk_upper: 1,
+      alarm: false,
+    };
+    expect(watchWords(watch)).toContain("no decision was checked yet");
+    const words = watchWords({ ...watch, agreed: 403, lost: 9, risk_upper: 0.0567 });
+    expect(words).toBe(
+      "Of 412 decisions checked so far 9 were lost; at most 5.7\u00a0% are, with 99\u00a0% certainty.",
+    );
+    expect(watchWords({ ...watch, lost: 1, alarm: true })).toContain("1 was lost: the promise does not hold");
   });
 
   it.each(kinds)("take their defaults and refuse what the service refuses: $name", ({ name, values, ranges }) => {
