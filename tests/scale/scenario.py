@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -89,23 +90,25 @@ def carry_out(
         time.sleep(calm_s)
         calm()
 
-    event("one replica", fleet.add, NOTICED_S)
-    event(f"{plan.streams} streams begin", streams.start)
-    event(f"from 1 to {plan.most} replicas", lambda: fleet.add(plan.most - 1), plan.stream_s + plan.frame_s)
-    spread = streams_of(fleet)
-    killed = spread[0]
-    event(f"a replica with {killed} streams is killed", fleet.kill)
-    event("another takes its place", fleet.add, NOTICED_S)
-    for _ in range(plan.most - plan.fewest):
-        event("a replica is drained", fleet.drain)
-    for keys in plan.keys:
-        event(f"{plan.fewest} replicas are replaced, with other keys", lambda keys=keys: fleet.replace(keys))  # type: ignore[misc]
-    event("the proxy is killed and started again", fleet.cut)
-    tell("the streams end")
-    account = streams.finish()
+    try:
+        event("one replica", fleet.add, NOTICED_S)
+        event(f"{plan.streams} streams begin", streams.start)
+        event(f"from 1 to {plan.most} replicas", lambda: fleet.add(plan.most - 1), plan.stream_s + plan.frame_s)
+        spread = streams_of(fleet)
+        event(f"a replica with {spread[0]} streams is killed", fleet.kill)
+        event("another takes its place", fleet.add, NOTICED_S)
+        for _ in range(plan.most - plan.fewest):
+            event("a replica is drained", fleet.drain)
+        for keys in plan.keys:
+            event(f"{plan.fewest} replicas are replaced, with other keys", partial(fleet.replace, keys))
+        event("the proxy is killed and started again", fleet.cut)
+        tell("the streams end")
+        account = streams.finish()
+    finally:
+        streams.stop()
     for _ in range(plan.fewest):
         fleet.drain()
-    return Outcome(account, spread, killed, fleet.ended(), fleet.refused())
+    return Outcome(account, spread, spread[0], fleet.ended(), fleet.refused())
 
 
 def streams_of(fleet: Fleet) -> list[int]:

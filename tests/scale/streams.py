@@ -79,7 +79,7 @@ class PacedStreams:
         self.opened = 0
         self.account = Account()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -89,9 +89,13 @@ class PacedStreams:
             assert time.monotonic() < deadline, f"{self.opened} of {self._count} streams have begun"
             time.sleep(0.02)
 
-    def finish(self) -> Account:
-        """Lets every stream end its frame and then end; what they came to."""
+    def stop(self) -> None:
+        """Lets every stream end its frame and then end."""
         self._over.set()
+
+    def finish(self) -> Account:
+        """Stops the streams; what they came to."""
+        self.stop()
         self._thread.join(120)
         assert not self._thread.is_alive(), "streams don't end"
         if self._failure:
