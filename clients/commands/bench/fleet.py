@@ -1,17 +1,19 @@
 """Suite `fleet`: what many sensors need, from a simulation that is held to measured replicas.
 
-A replica's costs are measured at a low and at a high load; the simulation then says what one, two and four replicas
-with a load in between use and how late they are, which is measured too. Replicas share one core, generators another.
+What a message costs one replica is measured at several rates; the simulation then says what one, two and four replicas
+use under a load in between and how late they are, which is measured too. Replicas share one core, generators another.
 """
 
 import statistics
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 
 from clients.commands.bench.exit_times import exit_times
@@ -20,14 +22,16 @@ from clients.commands.bench.load import Idle, Load, Measured
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import Generator, Server, service
 from clients.commands.bench.regions import Aims, Fleet, Floats, healed_after_s
-from clients.commands.bench.replicas import Costs, fitted, paced, serve, with_way
+from clients.commands.bench.replicas import Costs, Way, paced, serve
 from clients.commands.table import Table, number, percent
 from model.config import VARIANTS, RaScaNetConfig
 from sensor_sim.wire import HEADER
 
 FRAME_RATE = 3.0
-LOW_BURSTS_S, HIGH_BURSTS_S, MIDDLE_BURSTS_S = 1000.0, 6000.0, 3000.0
-"""Offered to measure the costs; and, to all replicas together, to compare."""
+RATES = (500.0, 1000.0, 2000.0, 6000.0)
+"""Bursts a second offered to one replica, to measure the costs of a message."""
+QUIET_RATE, COMPARED_RATE = 1000.0, 3000.0
+"""Offered to all replicas together: to measure the way of a message, and to compare."""
 LOST_AT_S, DEPLOYED_AT_S, WATCHED_S = 30.0, 30.0, 300.0
 NEARLY_FULL = 0.75
 """Busy share up to which loads are simulated; beyond it every message costs its work alone."""
@@ -41,37 +45,32 @@ class Compared:
     """Measured and simulated, for some replicas.
 
     Attributes:
-        replicas, streams: number of them, streams of all together.
-        busy: processor time over time, of all replicas; each measurement.
-        p99_us: from the sending of a burst's message to its answer; each measurement.
-        simulated_busy, simulated_p99_us: the same, simulated.
+        measured: what was measured.
+        busy, p99_us: the same, simulated.
     """
 
-    replicas: int
-    streams: int
-    busy: tuple[float, ...]
-    p99_us: tuple[float, ...]
-    simulated_busy: float
-    simulated_p99_us: float
+    measured: "Loaded"
+    busy: float
+    p99_us: float
 
 
 def run(plan: Plan) -> dict[str, Any]:
-    """Measures a replica, compares, and simulates fleets."""
+    """Measures replicas, fits their costs, compares, and simulates fleets."""
     rows = []
     for variant in plan.variants:
         config = VARIANTS[variant]
-        costs, open_us = _measure(plan, variant)
-        compared = [_compare(plan, variant, costs, replicas) for replicas in plan.fleet_replicas]
+        measured = _measure(plan, variant)
+        costs = measured.costs
         shares = {policy: share_of(config, costs, policy, plan.simulated_s) for policy in POLICIES}
         rows.append(
             {
                 "variant": variant,
                 "costs": asdict(costs),
-                "open_us": open_us,
-                "compared": [asdict(each) for each in compared],
-                "fleets": [_fleet(config, shares[policy], open_us, sensors, policy)
+                "open_us": measured.open_us,
+                "compared": [asdict(_compared(plan, config, costs, *each)) for each in measured.together],
+                "fleets": [_fleet(config, shares[policy], measured.open_us, sensors, policy)
                            for sensors in plan.sensors for policy in POLICIES],
-                "aims": [_aim(shares["calibrated"], open_us, plan.sensors[-1], busy) for busy in (0.35, 0.5)],
+                "aims": [_aim(shares["calibrated"], measured.open_us, plan.sensors[-1], busy) for busy in (0.35, 0.5)],
             }
         )  # fmt: skip
     return {"rows": rows}
@@ -85,15 +84,8 @@ def _streams(config: RaScaNetConfig, bursts_s: float) -> int:
 def _load(plan: Plan, server: Server, variant: str, streams: int) -> Load:
     return Load(
         port=server.port, pid=server.pid, echo=False, variant=variant, streams=streams, bursts_per_message=1,
-        frame_rate=FRAME_RATE, warmup_s=plan.warmup_s + 1 / FRAME_RATE, seconds=plan.paced_s,
+        frame_rate=FRAME_RATE, warmup_s=plan.warmup_s + 1 / FRAME_RATE, seconds=plan.fleet_s,
     )  # fmt: skip
-
-
-def _message_us(measured: list[Measured], idle_us: float) -> float:
-    """Processor time of a message, us: the median of the measurements."""
-    return statistics.median(
-        (each.server_cpu_s * 1e6 - idle_us * each.seconds) / max(1, each.messages) for each in measured
-    )
 
 
 def _cpu_us(pid: int) -> float:
@@ -101,71 +93,114 @@ def _cpu_us(pid: int) -> float:
     return float(times.user + times.system) * 1e6
 
 
-def _measure(plan: Plan, variant: str) -> tuple[Costs, float]:
-    """Costs of a replica, and of the beginning of a stream, us."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Replicas under a load: the least of several measurements, since other work on the machine only adds.
+
+    Attributes:
+        replicas, streams: number of them, streams of all together.
+        busy: processor time over time, of all replicas.
+        message_us: processor time of a message, less that of a replica without streams.
+        p50_us, p99_us: from the sending of a burst's message to its answer.
+    """
+
+    replicas: int
+    streams: int
+    busy: float
+    message_us: float
+    p50_us: float
+    p99_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What was measured of one network.
+
+    Attributes:
+        costs: of one replica.
+        together: one and more replicas: with little to do, and with the load to compare.
+        open_us: processor time to begin a stream, with its first burst.
+    """
+
+    costs: Costs
+    together: list[tuple[Loaded, Loaded]]
+    open_us: float
+
+
+def _measure(plan: Plan, variant: str) -> Measurements:
+    """All loads in turns, again and again, on the same replicas."""
     config = VARIANTS[variant]
-    low, high = _streams(config, LOW_BURSTS_S), _streams(config, HIGH_BURSTS_S)
-    found: dict[int, list[Measured]] = {low: [], high: []}
-    with service([variant]) as server, Generator() as generator:
-        generator.measure(_load(plan, server, variant, low))  # what is made once, is made
-        idle_us = _idle_us(server, plan)
-        for _ in range(plan.fleet_rounds):
-            for streams, measured in found.items():
-                measured.append(generator.measure(_load(plan, server, variant, streams)))
-        before = _cpu_us(server.pid)
-        generator.measure_idle(Idle(server.port, server.pid, variant, (plan.opened_streams,)))
-        opened_us = _cpu_us(server.pid) - before
-    low_us, high_us = (_message_us(found[streams], idle_us) for streams in (low, high))
-    open_us = max(0.0, opened_us / plan.opened_streams - low_us)
-    wake_us, message_us = fitted(
-        (low, low_us), (high, high_us), idle_us, FRAME_RATE, config.bursts_per_frame, plan.simulated_s
-    )
-    costs = Costs(wake_us, message_us, idle_us, 0.0, 0.0)
-    p50_us, p99_us = (statistics.median(each.latencies_us[at] for each in found[low]) for at in (0, 2))
-    at_low = serve(
-        [paced(low, FRAME_RATE, config.bursts_per_frame, plan.simulated_s)], costs, plan.simulated_s, 1
-    ).latencies_us
-    way_p50_us = max(1.0, p50_us - float(np.percentile(at_low, 50)))
-    way_p99_us = max(way_p50_us, p99_us - float(np.percentile(at_low, 50)))
-    return replace(costs, way_p50_us=way_p50_us, way_p99_us=way_p99_us), open_us
+    loads = [(1, rate) for rate in RATES]
+    loads += [(replicas, rate) for replicas in plan.fleet_replicas for rate in (QUIET_RATE, COMPARED_RATE)]
+    found: list[list[list[Measured]]] = [[] for _ in loads]
+    most = max(plan.fleet_replicas)
+    with ExitStack() as stack, ThreadPoolExecutor(most) as threads:
+        servers = [stack.enter_context(service([variant])) for _ in range(most)]
+        generators = [stack.enter_context(Generator()) for _ in range(most)]
 
-
-def _idle_us(server: Server, plan: Plan) -> float:
-    """Processor time of a second without streams."""
-    before = _cpu_us(server.pid)
-    psutil.cpu_percent(plan.paced_s)  # waits
-    return (_cpu_us(server.pid) - before) / plan.paced_s
-
-
-@contextmanager
-def _services(variant: str, count: int) -> Iterator[list[tuple[Server, Generator]]]:
-    with ExitStack() as stack:
-        yield [
-            (stack.enter_context(service([variant])), stack.enter_context(Generator())) for _ in range(count)
-        ]  # fmt: skip
-
-
-def _compare(plan: Plan, variant: str, costs: Costs, replicas: int) -> Compared:
-    """Measures some replicas at once, and simulates them."""
-    config = VARIANTS[variant]
-    each = max(1, round(_streams(config, MIDDLE_BURSTS_S) / replicas))
-    busy, p99_us = [], []
-    with _services(variant, replicas) as running, ThreadPoolExecutor(replicas) as threads:
-        for _ in range(plan.fleet_rounds):
-            asked = [
-                threads.submit(generator.measure, _load(plan, server, variant, each)) for server, generator in running
+        def load(replicas: int, rate: float) -> list[Measured]:
+            asked = _load(plan, servers[0], variant, _streams(config, rate / replicas))
+            futures = [
+                threads.submit(generator.measure, replace(asked, port=server.port, pid=server.pid))
+                for generator, server in zip(generators[:replicas], servers, strict=False)
             ]
-            found = [future.result() for future in asked]
-            busy.append(sum(measured.server_cpu_s / measured.seconds for measured in found))
-            p99_us.append(statistics.median(measured.latencies_us[2] for measured in found))
+            return [future.result() for future in futures]
+
+        load(most, QUIET_RATE)  # what is made once, is made
+        idle_us = _idle_us(servers, plan.fleet_s)
+        for _ in range(plan.fleet_rounds):
+            for measured, each in zip(found, loads, strict=True):
+                measured.append(load(*each))
+        before = _cpu_us(servers[0].pid)
+        generators[0].measure_idle(Idle(servers[0].port, servers[0].pid, variant, (plan.opened_streams,)))
+        open_us = (_cpu_us(servers[0].pid) - before) / plan.opened_streams
+    all_loaded = [
+        _loaded(replicas, replicas * _streams(config, rate / replicas), measured, idle_us)
+        for measured, (replicas, rate) in zip(found, loads, strict=True)
+    ]
+    alone, together = all_loaded[: len(RATES)], all_loaded[len(RATES) :]
+    rates = tuple(each.streams * FRAME_RATE * config.bursts_per_frame for each in alone)
+    costs = Costs(rates, tuple(each.message_us for each in alone), idle_us)
+    return Measurements(costs, list(zip(together[::2], together[1::2], strict=True)), open_us)
+
+
+def _idle_us(servers: Sequence[Server], seconds: float) -> float:
+    """Processor time of a replica in a second without streams."""
+    before = sum(_cpu_us(server.pid) for server in servers)
+    time.sleep(seconds)
+    return (sum(_cpu_us(server.pid) for server in servers) - before) / seconds / len(servers)
+
+
+def _loaded(replicas: int, streams: int, rounds: list[list[Measured]], idle_us: float) -> Loaded:
+    def least(of: Callable[[list[Measured]], float]) -> float:
+        return min(map(of, rounds))
+
+    busy = least(lambda found: sum(each.server_cpu_s / each.seconds for each in found))
+    messages_s = statistics.median(sum(each.messages / each.seconds for each in found) for found in rounds)
+    p50_us, p99_us = (least(lambda found, at=at: max(each.latencies_us[at] for each in found)) for at in (0, 2))  # type: ignore[misc]
+    return Loaded(replicas, streams, busy, max(0.0, busy * 1e6 - replicas * idle_us) / messages_s, p50_us, p99_us)
+
+
+def _simulated_us(
+    plan: Plan, config: RaScaNetConfig, costs: Costs, measured: Loaded
+) -> tuple[float, npt.NDArray[np.float64]]:
+    """The busy shares together, and the latencies without the way, of replicas as they were measured."""
+    each = measured.streams // measured.replicas
     times = paced(each, FRAME_RATE, config.bursts_per_frame, plan.simulated_s)
-    shift_us = 1e6 / FRAME_RATE / config.bursts_per_frame / each / replicas
-    served = serve([times + number * shift_us for number in range(replicas)], costs, plan.simulated_s, 1)
-    latencies_us = with_way(served.latencies_us, costs, np.random.default_rng(0))
-    return Compared(
-        replicas, each * replicas, tuple(busy), tuple(p99_us), float(served.busy.sum()),
-        float(np.percentile(latencies_us, 99)),
-    )  # fmt: skip
+    shift_us = 1e6 / FRAME_RATE / config.bursts_per_frame / measured.streams
+    arrivals = [times + number * shift_us for number in range(measured.replicas)]
+    served = serve(arrivals, costs, plan.simulated_s, 1)
+    return float(served.busy.sum()), served.latencies_us
+
+
+def _compared(plan: Plan, config: RaScaNetConfig, costs: Costs, quiet: Loaded, measured: Loaded) -> Compared:
+    """Simulates the replicas that were measured, with the way that messages had when there was little to do."""
+    own_us = float(np.percentile(_simulated_us(plan, config, costs, quiet)[1], 50))
+    p50_us = max(1.0, quiet.p50_us - own_us)
+    way = Way(p50_us, max(p50_us, quiet.p99_us - own_us))
+    busy, latencies_us = _simulated_us(plan, config, costs, measured)
+    late_us = latencies_us + way.draw(np.random.default_rng(0), len(latencies_us))
+    return Compared(measured, busy, float(np.percentile(late_us, 99)))
 
 
 def share_of(config: RaScaNetConfig, costs: Costs, policy: str, seconds: float) -> Callable[[Floats], Floats]:
@@ -183,7 +218,8 @@ def share_of(config: RaScaNetConfig, costs: Costs, policy: str, seconds: float) 
         streams = 1 if len(grid) == 1 else round(2 * grid[-1])
         needed = None if policy == "never" else exit_times(config.name).draw(rng, 64 * streams)
         times = paced(streams, FRAME_RATE, bursts, seconds, needed)
-        work = len(times) * costs.message_us / 1e6 / seconds / streams
+        rate = len(times) / seconds
+        work = costs.at(rate, rate) * rate / 1e6 / streams
         grid.append(float(streams))
         shares.append(float(serve([times], costs, seconds, 1).busy[0]))
 
@@ -252,16 +288,15 @@ brief = tables
 def _costs_table(rows: list[dict[str, Any]]) -> Table:
     return Table(
         "A replica, as measured",
-        ("variant", "us a look\nfor messages", "us a message", "ms a second\nwithout streams", "us to begin\na stream",
-         "way p50\nms", "way p99\nms"),
+        ("variant", *(f"us a message\nat {rate:g}/s" for rate in RATES), "ms a second\nwithout streams",
+         "us to begin\na stream"),
         [
-            (row["variant"], number(row["costs"]["wake_us"]), number(row["costs"]["message_us"]),
-             number(row["costs"]["idle_us"] / 1e3), number(row["open_us"]),
-             number(row["costs"]["way_p50_us"] / 1e3), number(row["costs"]["way_p99_us"] / 1e3))
+            (row["variant"], *map(number, row["costs"]["message_us"]), number(row["costs"]["idle_us"] / 1e3),
+             number(row["open_us"]))
             for row in rows
         ],
-        (f"One core, paced streams of {FRAME_RATE:g} frames a second, a burst a message, `progress` for every burst; "
-         f"fitted at {LOW_BURSTS_S:g} and {HIGH_BURSTS_S:g} bursts a second. The way is latency beside the replica.",),
+        (f"Processor time on one core, paced streams of {FRAME_RATE:g} frames a second, a burst a message, `progress` "
+         "for every burst.",),
     )  # fmt: skip
 
 
@@ -269,11 +304,11 @@ def _compared_table(rows: list[dict[str, Any]]) -> Table:
     cells = []
     for row in rows:
         for each in row["compared"]:
-            busy, p99_us = statistics.median(each["busy"]), statistics.median(each["p99_us"])
+            measured = each["measured"]
             cells.append(
-                (row["variant"], str(each["replicas"]), str(each["streams"]), percent(busy),
-                 percent(each["simulated_busy"]), f"{each['simulated_busy'] / busy - 1:+.0%}", number(p99_us / 1e3),
-                 number(each["simulated_p99_us"] / 1e3), number(each["simulated_p99_us"] / p99_us))
+                (row["variant"], str(measured["replicas"]), str(measured["streams"]), percent(measured["busy"]),
+                 percent(each["busy"]), f"{each['busy'] / measured['busy'] - 1:+.0%}", number(measured["p99_us"] / 1e3),
+                 number(each["p99_us"] / 1e3), number(each["p99_us"] / measured["p99_us"]))
             )  # fmt: skip
     return Table(
         "Simulated beside measured",
@@ -281,7 +316,7 @@ def _compared_table(rows: list[dict[str, Any]]) -> Table:
          "simulated\np99 ms", "times"),
         cells,
         ("All replicas share one core, and the generators another; the streams are spread over the replicas. "
-         "Median of the rounds.",),
+         "Least of the rounds.",),
     )  # fmt: skip
 
 

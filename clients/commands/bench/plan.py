@@ -27,7 +27,7 @@ class Plan:
         pictures: files in the suite `pictures`; `distinct_pictures` of them differ.
         browser_loads: loads of each contender in the suite `browser`.
         starts: starts of the service.
-        fleet_rounds: measurements of each load in the suite `fleet`.
+        fleet_rounds: measurements of each load in the suite `fleet`, each of `fleet_s`.
         fleet_replicas: numbers of replicas that are measured beside the simulation.
         opened_streams: streams begun to measure the cost of a beginning.
         simulated_s: virtual time for which each load of a replica is simulated.
@@ -56,6 +56,7 @@ class Plan:
     browser_loads: int = 5
     starts: int = 5
     fleet_rounds: int = 3
+    fleet_s: float = 4.0
     fleet_replicas: tuple[int, ...] = (1, 2, 4)
     opened_streams: int = 300
     simulated_s: float = 4.0
@@ -84,6 +85,7 @@ SMOKE = Plan(
     browser_loads=1,
     starts=1,
     fleet_rounds=1,
+    fleet_s=0.3,
     fleet_replicas=(1, 2),
     opened_streams=5,
     simulated_s=0.4,
