@@ -12,7 +12,7 @@
 
 #include "integer_math.h"
 
-enum { ROWS = 5, CHANNELS = 3, PIXEL_ZERO = 128, LANES = 4, TILE_COLUMNS = 8, MOST_PAIRS = 3, EDGE = 64 };
+enum { ROWS = 5, CHANNELS = 3, PIXEL_ZERO = 128, LANES = 4, TILE_COLUMNS = 8, MOST_PAIRS = 2, EDGE = 64 };
 
 #define OUT_OF_LINE static __attribute__((noinline))
 
@@ -26,8 +26,9 @@ typedef struct {
     size_t channels, rows, columns, stride;
 } map;
 
-/* A layer, packed tile by tile: biases, multipliers and shifts to the right of 2 * pairs outputs, then for each element that
-   is read a pair of weights an output. Inputs are `groups` times `narrow` channels of bytes, then `wide` of 16 bits. */
+/* A layer, packed: where the elements that it reads lie, from those at the output's place on; then tile by tile biases,
+   multipliers and shifts to the right of 2 * pairs outputs, and for each element that is read a pair of weights an output.
+   Inputs are `groups` times `narrow` channels of bytes, then `wide` of 16 bits. */
 typedef struct {
     size_t outputs, groups, narrow, kernel_rows, taps, wide;
     size_t at; /* in int32 */
@@ -45,15 +46,16 @@ typedef struct {
     size_t scratch; /* in int32 */
 } plan;
 
-INLINE size_t steps(const layer *l) {
-    return l->groups * pairs_of(l->narrow) * l->kernel_rows * l->taps + pairs_of(l->wide);
-}
+/* Elements that an output reads, of bytes and of 16 bits. */
+INLINE size_t narrow_steps(const layer *l) { return l->groups * pairs_of(l->narrow) * l->kernel_rows * l->taps; }
+INLINE size_t wide_steps(const layer *l) { return pairs_of(l->wide); }
+INLINE size_t steps(const layer *l) { return narrow_steps(l) + wide_steps(l); }
 
 INLINE void describe(plan *p, int index, size_t outputs, size_t groups, size_t narrow, size_t kernel_rows, size_t taps,
                      size_t wide) {
     layer *l = &p->layers[index];
     *l = (layer){outputs, groups, narrow, kernel_rows, taps, wide, p->packed};
-    p->packed += 2 * pairs_of(outputs) * (3 + steps(l));
+    p->packed += steps(l) + 2 * pairs_of(outputs) * (3 + steps(l));
 }
 
 /* A map whose columns up to `written` are stored. */
@@ -139,9 +141,17 @@ INLINE size_t tile_pairs(size_t pairs, size_t first) {
 /* Two weights as one element; what is past the last channel is zero. */
 INLINE int32_t element(int32_t low, int32_t high) { return (low & 0xffff) | (int32_t)((uint32_t)high << 16); }
 
-/* `first_output` of the layer in `from` is the first of these; a pixel's bias makes up for `zero` in each input. */
-static void pack_layer(const layer *l, const rascanet_integer_layer *from, size_t first_output, int32_t zero, int32_t *packed) {
+/* Packs a layer that reads `narrow` and `wide` maps. `first_output` of the layer in `from` is the first of these; a pixel's
+   bias makes up for `zero` in each input. */
+static void pack_layer(const layer *l, const rascanet_integer_layer *from, const map *narrow_map, const map *wide_map,
+                       size_t first_output, int32_t zero, int32_t *packed) {
     int32_t *to = packed + l->at;
+    for (size_t pair = 0; pair < l->groups * pairs_of(l->narrow); pair++)
+        for (size_t k = 0; k < l->kernel_rows; k++)
+            for (size_t tap = 0; tap < l->taps; tap++)
+                *to++ = (int32_t)((pair * narrow_map->rows + k) * narrow_map->stride + tap) - (l->taps == 3);
+    for (size_t pair = 0; pair < wide_steps(l); pair++)
+        *to++ = (int32_t)(pair * wide_map->stride);
     const size_t narrow = l->groups * l->narrow, pairs = pairs_of(l->outputs);
     const size_t inputs = l->kernel_rows * l->taps * narrow + l->wide; /* weights of an output */
     for (size_t first = 0, count; first < pairs; first += count) {
@@ -175,15 +185,16 @@ static int pack(const rascanet_integer_network *n, void *packed) {
     plan p;
     if (make_plan(n, &p))
         return -1;
+    const map *maps[] = {&p.image, &p.first, &p.second, &p.third}, *last = &p.hidden;
     for (size_t i = 0; i < 8; i++)
-        pack_layer(p.layers + CONV + i, n->conv + i, 0, i < 2 ? PIXEL_ZERO : 0, packed);
-    pack_layer(p.layers + SQUEEZE, &n->squeeze, 0, 0, packed);
+        pack_layer(p.layers + CONV + i, n->conv + i, maps[i / 2], last, 0, i < 2 ? PIXEL_ZERO : 0, packed);
+    pack_layer(p.layers + SQUEEZE, &n->squeeze, &p.features, last, 0, 0, packed);
     for (size_t head = 0; head < 2; head++)
-        pack_layer(p.layers + EXCITE + head, &n->excite, head * p.layers[EXCITE].outputs, 0, packed);
+        pack_layer(p.layers + EXCITE + head, &n->excite, &p.squeezed, last, head * p.layers[EXCITE].outputs, 0, packed);
     for (size_t i = 0; i < 2; i++)
-        pack_layer(p.layers + PROJECT + i, n->project + i, 0, 0, packed);
+        pack_layer(p.layers + PROJECT + i, n->project + i, i ? last : &p.features, last, 0, 0, packed);
     for (size_t i = 0; i < 3; i++)
-        pack_layer(p.layers + GATE + i, n->gate + i, 0, 0, packed);
+        pack_layer(p.layers + GATE + i, n->gate + i, last, last, 0, 0, packed);
     return 0;
 }
 
@@ -194,12 +205,14 @@ static int pack(const rascanet_integer_network *n, void *packed) {
 
 /* `multiplier * sums`, rounded, shifted to the right, without what is past 32 bits. */
 INLINE v128_t requantised4(v128_t sums, int32_t multiplier, int32_t right) {
-    const v128_t m = ALL(multiplier), half = wasm_i64x2_splat((int64_t)1 << (right - 1));
-    const v128_t low = wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(sums, m), half);
-    const v128_t high = wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(sums, m), half);
-    if (right >= 32)
-        return wasm_i32x4_shr(wasm_i32x4_shuffle(low, high, 1, 3, 5, 7), (uint32_t)(right - 32));
-    return wasm_i32x4_shuffle(wasm_i64x2_shr(low, (uint32_t)right), wasm_i64x2_shr(high, (uint32_t)right), 0, 2, 4, 6);
+    const v128_t m = ALL(multiplier);
+    v128_t low = wasm_i64x2_extmul_low_i32x4(sums, m), high = wasm_i64x2_extmul_high_i32x4(sums, m);
+    if (right > 32) /* the rounding leaves the lower half alone */
+        return wasm_i32x4_shr(ADD(wasm_i32x4_shuffle(low, high, 1, 3, 5, 7), ALL(1 << (right - 33))), (uint32_t)(right - 32));
+    const v128_t half = wasm_i64x2_splat((int64_t)1 << (right - 1));
+    low = wasm_i64x2_shr(wasm_i64x2_add(low, half), (uint32_t)right);
+    high = wasm_i64x2_shr(wasm_i64x2_add(high, half), (uint32_t)right);
+    return wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
 }
 
 INLINE v128_t cut(v128_t values, int32_t least, int32_t most) {
@@ -254,22 +267,21 @@ INLINE v128_t product4(v128_t a, v128_t b) {
 
 /* ---- layers ---- */
 
-/* sum += weights * elements, for `outputs` by two vectors of columns; returns the next weights. */
-INLINE const int32_t *accumulate(const size_t outputs, const size_t taps, v128_t (*sum)[2], const int32_t *in, size_t pairs,
-                                 size_t in_step, size_t kernel_rows, size_t stride, const int32_t *weights) {
-    for (size_t pair = 0; pair < pairs; pair++, in += in_step)
-        for (size_t k = 0; k < kernel_rows; k++)
-#pragma GCC unroll 3
-            for (size_t tap = 0; tap < taps; tap++, weights += outputs) {
-                const int32_t *at = in + k * stride + tap;
-                const v128_t left = wasm_v128_load(at), right = wasm_v128_load(at + LANES);
-#pragma GCC unroll 6
-                for (size_t i = 0; i < outputs; i++) {
-                    const v128_t w = wasm_v128_load32_splat(weights + i);
-                    sum[i][0] = ADD(sum[i][0], wasm_i32x4_dot_i16x8(left, w));
-                    sum[i][1] = ADD(sum[i][1], wasm_i32x4_dot_i16x8(right, w));
-                }
-            }
+/* sum += weights * elements, for `outputs` by two vectors of columns; returns the next weights. One loop with a short body:
+   engines load all that a body reads before they compute, and spill what doesn't fit. */
+INLINE const int32_t *accumulate(const size_t outputs, v128_t (*sum)[2], const int32_t *in, const int32_t *places,
+                                 size_t count, const int32_t *weights) {
+#pragma clang loop unroll(disable)
+    for (const int32_t *end = places + count; places < end; places++, weights += outputs) {
+        const int32_t *at = in + *places;
+        const v128_t left = wasm_v128_load(at), right = wasm_v128_load(at + LANES);
+#pragma GCC unroll 4
+        for (size_t i = 0; i < outputs; i++) {
+            const v128_t w = wasm_v128_load32_splat(weights + i);
+            sum[i][0] = ADD(sum[i][0], wasm_i32x4_dot_i16x8(left, w));
+            sum[i][1] = ADD(sum[i][1], wasm_i32x4_dot_i16x8(right, w));
+        }
+    }
     return weights;
 }
 
@@ -280,10 +292,7 @@ enum use { POOL, BYTES, GATED, RESET, UPDATE, NEXT };
 typedef struct {
     const layer *layer;
     const int32_t *packed;
-    const int32_t *narrow; /* of a convolution at the column before the first */
-    size_t narrow_step, row_stride;
-    const int32_t *wide; /* likewise as hidden */
-    size_t wide_step;
+    const int32_t *narrow, *wide;
     size_t columns; /* of the output */
     int32_t *to;
     size_t to_step; /* from pair to pair */
@@ -299,21 +308,18 @@ INLINE void tile_sums(const size_t pairs, const task *t, size_t column, const in
     const layer *l = t->layer;
     const size_t outputs = 2 * pairs;
     v128_t sum[2 * MOST_PAIRS][2];
-#pragma GCC unroll 6
+#pragma GCC unroll 4
     for (size_t i = 0; i < outputs; i++)
         sum[i][0] = sum[i][1] = ALL(0);
-    const size_t inputs = l->groups * pairs_of(l->narrow);
-    if (l->taps == 3)
-        accumulate(outputs, 3, sum, t->narrow + column, inputs, t->narrow_step, l->kernel_rows, t->row_stride, weights);
-    else
-        weights = accumulate(outputs, 1, sum, t->narrow + column, inputs, t->narrow_step, 1, 0, weights);
+    const int32_t *places = t->packed + l->at;
+    weights = accumulate(outputs, sum, t->narrow + column, places, narrow_steps(l), weights);
     if (l->wide) {
-#pragma GCC unroll 6
+#pragma GCC unroll 4
         for (size_t i = 0; i < outputs; i++)
             sum[i][0] = wasm_i32x4_shl(sum[i][0], MIXED_BITS), sum[i][1] = wasm_i32x4_shl(sum[i][1], MIXED_BITS);
-        accumulate(outputs, 1, sum, t->wide + column, pairs_of(l->wide), t->wide_step, 1, 0, weights);
+        accumulate(outputs, sum, t->wide + column, places + narrow_steps(l), wide_steps(l), weights);
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 4
     for (size_t i = 0; i < outputs; i++)
         out[i][0] = sum[i][0], out[i][1] = sum[i][1];
 }
@@ -324,10 +330,6 @@ OUT_OF_LINE void tile_1(const task *t, size_t column, const int32_t *weights, v1
 OUT_OF_LINE void tile_2(const task *t, size_t column, const int32_t *weights, v128_t (*out)[2]) {
     tile_sums(2, t, column, weights, out);
 }
-OUT_OF_LINE void tile_3(const task *t, size_t column, const int32_t *weights, v128_t (*out)[2]) {
-    tile_sums(3, t, column, weights, out);
-}
-
 /* Sums of one pair of outputs at four columns to what they are for. */
 INLINE void use_sums(const task *t, const enum use use, const int32_t *scale, size_t outputs, size_t pair, size_t column,
                      v128_t low, v128_t high) {
@@ -340,7 +342,7 @@ INLINE void use_sums(const task *t, const enum use use, const int32_t *scale, si
     int32_t *to = t->to + pair * t->to_step + column;
     if (bytes) {
         const v128_t e = elements(wasm_i32x4_min(low, ALL(255)), wasm_i32x4_min(high, ALL(255)));
-        wasm_v128_store(to, first_columns(e, column, t->columns));
+        wasm_v128_store(to, column + LANES <= t->columns ? e : first_columns(e, column, t->columns));
         return;
     }
     low = cut(low, INT16_MIN, INT16_MAX), high = cut(high, INT16_MIN, INT16_MAX);
@@ -373,13 +375,13 @@ INLINE v128_t pooled(const v128_t *sums) {
 /* A layer over all columns. */
 INLINE void run(const task *t, const enum use use) {
     const size_t pairs = pairs_of(t->layer->outputs), end = use == POOL ? 2 * t->columns : t->columns;
-    const int32_t *tile = t->packed + t->layer->at;
+    const int32_t *tile = t->packed + t->layer->at + steps(t->layer);
     for (size_t first = 0, count; first < pairs; first += count) {
         count = tile_pairs(pairs, first);
         const size_t outputs = 2 * count;
         for (size_t column = 0; column < end; column += TILE_COLUMNS) {
             v128_t sums[2 * MOST_PAIRS][2];
-            (count == 3 ? tile_3 : count == 2 ? tile_2 : tile_1)(t, column, tile + 3 * outputs, sums);
+            (count == 2 ? tile_2 : tile_1)(t, column, tile + 3 * outputs, sums);
             for (size_t pair = 0; pair < count; pair++) {
                 const int32_t *scale = tile + 2 * pair;
                 const v128_t *low = sums[2 * pair], *high = sums[2 * pair + 1];
@@ -433,9 +435,8 @@ static void read_burst(const map *image, const uint8_t *rows, int32_t *to) {
 static void block(const plan *p, const int32_t *packed, int index, const map *from, const int32_t *in, const map *to,
                   int32_t *out) {
     for (size_t row = 0; row < to->rows; row++)
-        run_pool(&(task){.layer = p->layers + index, .packed = packed, .narrow = in + row * from->stride,
-                         .narrow_step = from->rows * from->stride, .row_stride = from->stride, .columns = to->columns,
-                         .to = out + row * to->stride + 1, .to_step = to->rows * to->stride});
+        run_pool(&(task){.layer = p->layers + index, .packed = packed, .narrow = in + row * from->stride + 1,
+                         .columns = to->columns, .to = out + row * to->stride + 1, .to_step = to->rows * to->stride});
 }
 
 static void burst(const rascanet_integer_network *n, const plan *p, const int32_t *packed, const piece *table,
@@ -451,21 +452,19 @@ static void burst(const rascanet_integer_network *n, const plan *p, const int32_
               s + p->features_at + (size_t)head * features);
     }
     const layer *layers = p->layers;
-    task t = {.layer = layers + SQUEEZE, .packed = packed, .narrow = s + p->features_at + 1, .narrow_step = f_step,
-              .wide = s + p->state_at + 1, .wide_step = c_step, .columns = columns, .to = s + p->squeezed_at + 1,
-              .to_step = p->squeezed.stride, .state = s + p->state_at + 1, .update = s + p->update_at + 1, .network = n,
+    task t = {.layer = layers + SQUEEZE, .packed = packed, .narrow = s + p->features_at + 1, .wide = s + p->state_at + 1,
+              .columns = columns, .to = s + p->squeezed_at + 1, .to_step = p->squeezed.stride, .state = s + p->state_at + 1, .update = s + p->update_at + 1, .network = n,
               .table = table};
     run_bytes(&t);
-    t.narrow = s + p->squeezed_at + 1, t.narrow_step = p->squeezed.stride, t.to_step = f_step;
+    t.narrow = s + p->squeezed_at + 1, t.to_step = f_step;
     for (size_t head = 0; head < 2; head++) {
         t.layer = layers + EXCITE + head;
         t.features = s + p->features_at + 1 + head * features, t.to = s + p->gated_at + 1 + head * features;
         run(&t, GATED);
     }
-    t.layer = layers + PROJECT, t.narrow = s + p->gated_at, t.narrow_step = t.row_stride = f_step;
-    t.to = s + p->projected_at + 1, t.to_step = c_step;
+    t.layer = layers + PROJECT, t.narrow = s + p->gated_at + 1, t.to = s + p->projected_at + 1, t.to_step = c_step;
     run_bytes(&t);
-    t.layer = layers + PROJECT + 1, t.narrow = s + p->projected_at, t.narrow_step = t.row_stride = c_step, t.to = s + p->x_at + 1;
+    t.layer = layers + PROJECT + 1, t.narrow = s + p->projected_at + 1, t.to = s + p->x_at + 1;
     run_bytes(&t);
     t.layer = layers + GATE, t.narrow = s + p->x_at + 1, t.to = s + p->reset_at + 1;
     run(&t, RESET);

@@ -69,6 +69,7 @@ class _Files(SimpleHTTPRequestHandler):
     """The page, with exported steps from another folder, kept in no cache: each load is the first."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def __init__(self, exported: Path, *arguments: Any) -> None:
         self._exported = exported
