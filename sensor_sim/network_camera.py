@@ -3,6 +3,7 @@
 Nothing secret leaves this module: names and errors hold neither name and password nor the query of an address.
 """
 
+import gc
 import ssl
 import threading
 import time
@@ -14,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sensor_sim.live import MOST_PX, LiveError, LivePicture
-from sensor_sim.video import upright
+from sensor_sim.video import Orientation, upright
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 ENCRYPTED: Final = ("rtsps", "https")
@@ -140,6 +141,7 @@ class NetworkCamera:
     def __call__(self, stop: threading.Event) -> Iterator[LivePicture]:
         """See `Connect`."""
         try:
+            orientation = Orientation()
             with self._address.open(self._timeout_s, self._trusted) as container:
                 if not container.streams.video:
                     raise LiveError("there are no pictures in what it sends")
@@ -152,9 +154,11 @@ class NetworkCamera:
                         )
                     if pace and picture.time is not None and stop.wait(pace.wait_s(picture.time, time.monotonic())):
                         return
-                    yield LivePicture(self._now_s(), partial(upright, picture))
+                    yield LivePicture(self._now_s(), partial(upright, picture, orientation.of(picture)))
         except (self._errors.FFmpegError, OSError) as error:
             raise LiveError(self._reason(error)) from None  # the error names the address
+        finally:
+            gc.collect()  # PyAV's containers and decoders refer to each other: without this they pile up
 
     def _decode(self, container: Any, stop: threading.Event) -> Iterator[Any]:
         """Yields pictures; packets that can't be decoded, as after a loss on the way, are skipped.

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -56,6 +56,7 @@ class VideoScene:
             self.close()
             raise SceneError(f"{source}: no pictures in it")
         self.rate_fps = float(self._container.streams.video[0].average_rate or DEFAULT_RATE)
+        self._orientation = Orientation()
         self.damaged_packets = 0
         self._decoded: Iterator[Any] = self._decode()
         self._pictures: deque[tuple[float, Frame]] = deque(maxlen=KEPT_PICTURES)
@@ -132,17 +133,39 @@ class VideoScene:
         start_us = (time_s - self._origin_s) * 1e6
         if self._pictures:
             start_us = max(start_us, self._pictures[-1][0])  # a damaged time stamp may lie before the one before it
-        frame = self._window.frame(upright(picture), self._geometry.height, self._geometry.width)
+        whole = upright(picture, self._orientation.of(picture))
+        frame = self._window.frame(whole, self._geometry.height, self._geometry.width)
         self._pictures.append((start_us, frame))
 
 
-def upright(picture: Any) -> Frame:
-    """Returns a decoded picture (h, w, 3) at its own size, turned and mirrored as its display matrix says.
+Matrix = tuple[int, int, int, int]
+"""a, b, c, d of a display matrix (ISO/IEC 14496-12, 6.2.2): column x and row y go to a x + c y and b x + d y."""
+AS_STORED: Final[Matrix] = (1, 0, 0, 1)
 
-    The matrix (ISO/IEC 14496-12, 6.2.2; 16.16 fixed point) sends column x and row y to a x + c y and b x + d y.
+
+class Orientation:
+    """The display matrix of a film's or camera's pictures, looked up again where their rotation changes.
+
+    PyAV's side data hold a picture until the garbage collector comes, so they are not asked for with every picture.
     """
-    stored = picture.side_data.get("DISPLAYMATRIX")
-    a, b, c, d = np.frombuffer(bytes(stored), np.int32)[[0, 1, 3, 4]].tolist() if stored else (1, 0, 0, 1)
+
+    def __init__(self) -> None:
+        self._rotation_degrees: float | None = None
+        self._matrix: Matrix = AS_STORED
+
+    def of(self, picture: Any) -> Matrix:
+        """The matrix of a decoded picture."""
+        if picture.rotation != self._rotation_degrees:
+            self._rotation_degrees = picture.rotation
+            stored = picture.side_data.get("DISPLAYMATRIX")
+            a, b, c, d = np.frombuffer(bytes(stored), np.int32)[[0, 1, 3, 4]].tolist() if stored else AS_STORED
+            self._matrix = (a, b, c, d)
+        return self._matrix
+
+
+def upright(picture: Any, matrix: Matrix) -> Frame:
+    """Returns a decoded picture (h, w, 3) at its own size, turned and mirrored as the matrix says."""
+    a, b, c, d = matrix
     lying = abs(b) > abs(a)
     pixels: Frame = picture.to_ndarray(format="rgb24")
     if lying:

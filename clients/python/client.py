@@ -7,6 +7,7 @@
 `AsyncClient` is the same for programs with an event loop.
 """
 
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -126,6 +127,11 @@ class AsyncClient:
         return self._emitter.resumed
 
     @property
+    def idle_s(self) -> float:
+        """Time after which the service closes a stream that says nothing; infinite where the service names none."""
+        return float(self._emitter.welcome.limits.get("idle_s", math.inf))
+
+    @property
     def lost(self) -> Counter[int | None]:
         """Connections lost by the code that they were closed with; 1006: without a close frame."""
         return self._emitter.lost
@@ -158,7 +164,7 @@ class AsyncClient:
     async def keep_open(self) -> None:
         """Keeps the stream open while there is no frame to send: the service closes a stream that says nothing.
 
-        To be called between frames, more often than the service's `idle_s` (PROTOCOL.md, *Limits*).
+        To be called between frames, more often than `idle_s`.
 
         Raises:
             StreamError: the service refused a message, or the connection was lost.
@@ -231,6 +237,11 @@ class Client:
     def resumed(self) -> int:
         """How often the connection was made again."""
         return self._client.resumed
+
+    @property
+    def idle_s(self) -> float:
+        """See `AsyncClient.idle_s`."""
+        return self._client.idle_s
 
     @property
     def lost(self) -> Counter[int | None]:

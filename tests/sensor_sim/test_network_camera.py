@@ -1,7 +1,9 @@
+import gc
 import ssl
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import trustme
@@ -155,7 +157,8 @@ def test_pictures_may_have_odd_sizes_and_change_them() -> None:
     sizes = [(49, 67), (31, 40), (120, 161)]
     odd = [np.full((*size, 3), 90, np.uint8) for size in sizes]
     with MjpegCamera(show_in_turn(odd, 0.2), RATE) as camera, _live(camera) as source:
-        reader, seen = source.reader(), set()
+        reader = source.reader()
+        seen: set[tuple[int, ...]] = set()
         while len(seen) < len(sizes):
             news = reader.next(WAIT_S)
             assert isinstance(news, LivePicture), news
@@ -167,3 +170,20 @@ def test_a_picture_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("sensor_sim.network_camera.MOST_PX", 48 * 66 - 1)
     with MjpegCamera(SHOW, RATE) as camera, pytest.raises(LiveError, match="66 x 48 pixels are larger"), _live(camera):
         pass
+
+
+def test_pictures_go_as_soon_as_they_are_shown() -> None:
+    """PyAV's objects refer to each other in places; what waits for the garbage collector would pile up."""
+    with MjpegCamera(SHOW, RATE) as camera, _live(camera) as source:
+        reader = source.reader()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(12):
+                news = reader.next(WAIT_S)
+                assert isinstance(news, LivePicture)
+                assert news.pixels.any()
+            kept = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+        finally:
+            gc.enable()
+    assert kept <= 4

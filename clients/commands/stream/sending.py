@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 PANEL: Final = "Output"
 MOST_IN_TABLE: Final = 32
 """Frames of which the closing table is made; of more, such as a film's, their own lines say enough."""
-KEEP_OPEN_S: Final = 5.0
-"""Time without a picture after which the service is told that the stream lives; its `idle_s` is longer."""
+KEEP_OPEN_SHARE: Final = 1 / 3
+"""Share of the service's patience without a picture after which the service is told that the stream lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class _Stream:
         elif isinstance(news, Shot):
             self._said_s = now_s
             await self._send(news, client)
-        elif now_s - self._said_s > KEEP_OPEN_S:
+        elif now_s - self._said_s > KEEP_OPEN_SHARE * client.idle_s:
             self._said_s = now_s
             await client.keep_open()
 
@@ -230,7 +230,7 @@ class _Stream:
             view.fault(shot.name, shot.fault)
             self._account.faults += 1
             return
-        view.begin(shot.name, client.geometry)
+        view.begin(shot.name, client.geometry, shot.taken_s)
         told: dict[str, object] = {"photo": shot.name} | self._told
         if shot.taken_s is not None:
             told["taken_at"] = wall_clock(shot.taken_s)
@@ -244,7 +244,7 @@ class _Stream:
         view.end(report)
         turned = self._presence.add(report.decision.p_person, report.start_us / 1e6) if self._presence else None
         if turned and self._output.events:
-            view.turned(turned, shot.taken_s)
+            view.turned(turned)
         self._announce(turned, report, shot.taken_s or time.time())
         if len(self._account.reports) <= MOST_IN_TABLE:
             self._account.reports.append((view.name, report))

@@ -40,6 +40,8 @@ class PlainView:
 
     Attributes:
         name: name of the frame, behind that of its region.
+        geometry: geometry of the frame.
+        taken_s: time at which a live source's picture came, seconds since 1970.
     """
 
     def __init__(self, region: str = "", *, bursts: bool = False) -> None:
@@ -47,6 +49,7 @@ class PlainView:
         self._place = f"{shown(region)}: " if region else ""
         self.name = ""
         self.geometry = SensorGeometry(5, 16)
+        self.taken_s: float | None = None
         self._bursts = bursts
 
     def __enter__(self) -> Self:
@@ -57,9 +60,9 @@ class PlainView:
     ) -> None:
         return None
 
-    def begin(self, name: str, geometry: SensorGeometry) -> None:
-        """Takes the name of the frame that is about to be read."""
-        self.name, self.geometry = self._place + name, geometry
+    def begin(self, name: str, geometry: SensorGeometry, taken_s: float | None = None) -> None:
+        """Takes the name of the frame that is about to be read, and when its picture came if the source is live."""
+        self.name, self.geometry, self.taken_s = self._place + name, geometry, taken_s
 
     def observe(self, event: Observation) -> None:
         """Takes what happened to the frame."""
@@ -79,9 +82,9 @@ class PlainView:
             f"{report.rows_sent} of {report.rows} rows sent"
         )
 
-    def turned(self, event: PresenceEvent, taken_s: float | None = None) -> None:
-        """Takes that a person appeared or left, and the time of a live source's picture (Unix time)."""
-        print(self._place + event_words(event, taken_s), flush=True)
+    def turned(self, event: PresenceEvent) -> None:
+        """Takes that a person appeared or left."""
+        print(self._place + event_words(event, self.taken_s), flush=True)
 
     def changed(self, change: LiveChange) -> None:
         """Takes that a live source was lost or is back."""
@@ -102,9 +105,9 @@ class PlainView:
 class JsonView(PlainView):
     """Every message of the service as a JSON object a line, with the names of picture and region."""
 
-    def begin(self, name: str, geometry: SensorGeometry) -> None:
-        """Takes the name of the frame that is about to be read."""
-        self.name, self.geometry = name, geometry
+    def begin(self, name: str, geometry: SensorGeometry, taken_s: float | None = None) -> None:
+        """Takes the name of the frame that is about to be read, and when its picture came if the source is live."""
+        self.name, self.geometry, self.taken_s = name, geometry, taken_s
 
     def observe(self, event: Observation) -> None:
         """Takes what happened to the frame."""
@@ -115,10 +118,9 @@ class JsonView(PlainView):
         """Takes the account of the frame, which is decided."""
         self._print({"type": "report"} | msgspec.to_builtins(report))
 
-    def turned(self, event: PresenceEvent, taken_s: float | None = None) -> None:
-        """Takes that a person appeared or left, and the time of a live source's picture (Unix time)."""
-        taken = {} if taken_s is None else {"taken_at": wall_clock(taken_s)}
-        self._print({"type": "event"} | asdict(event) | taken)
+    def turned(self, event: PresenceEvent) -> None:
+        """Takes that a person appeared or left."""
+        self._print({"type": "event"} | asdict(event))
 
     def changed(self, change: LiveChange) -> None:
         """Takes that a live source was lost or is back."""
@@ -130,8 +132,12 @@ class JsonView(PlainView):
         self._print({"type": "lost"} | msgspec.to_builtins(ledger))
 
     def _print(self, content: dict[str, object]) -> None:
-        region = {"region": self.region} if self.region else {}
-        print(json.dumps({"photo": self.name} | region | content), flush=True)
+        place = {"photo": self.name}
+        if self.region:
+            place["region"] = self.region
+        if self.taken_s is not None:
+            place["taken_at"] = wall_clock(self.taken_s)
+        print(json.dumps(place | content), flush=True)
 
 
 class LiveView(PlainView):
@@ -152,9 +158,9 @@ class LiveView(PlainView):
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def begin(self, name: str, geometry: SensorGeometry) -> None:
-        """Takes the name of the frame that is about to be read."""
-        super().begin(name, geometry)
+    def begin(self, name: str, geometry: SensorGeometry, taken_s: float | None = None) -> None:
+        """Takes the name of the frame that is about to be read, and when its picture came if the source is live."""
+        super().begin(name, geometry, taken_s)
         self._marks, self._p_person = ["·"] * geometry.bursts_per_frame, None
 
     def observe(self, event: Observation) -> None:
@@ -171,9 +177,9 @@ class LiveView(PlainView):
         """Takes the account of the frame, which is decided."""
         self._live.console.print(self._moving() + Text(f"  {in_words(report.decision, self.geometry)}"))
 
-    def turned(self, event: PresenceEvent, taken_s: float | None = None) -> None:
-        """Takes that a person appeared or left, and the time of a live source's picture (Unix time)."""
-        self._live.console.print(Text(self._place + event_words(event, taken_s), "bold"))
+    def turned(self, event: PresenceEvent) -> None:
+        """Takes that a person appeared or left."""
+        self._live.console.print(Text(self._place + event_words(event, self.taken_s), "bold"))
 
     def changed(self, change: LiveChange) -> None:
         """Takes that a live source was lost or is back."""

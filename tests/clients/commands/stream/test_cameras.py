@@ -58,6 +58,7 @@ def test_a_camera_is_streamed_with_the_clock_s_times_and_its_password_is_nowhere
     assert f"{camera.url}: it refuses the name or password; set {CAMERA_USER}" in said[2].stderr
     reports = [line for line in _lines(said[0].stdout) if line["type"] == "report"]
     assert [report["photo"] for report in reports] == [f"{camera.url} {number}" for number in range(12)]
+    assert all("taken_at" in report for report in reports)
     entries = _lines(ledger.read_text())[:-1]
     times = [entry["taken_at"] for entry in entries]
     assert len(times) == 2
@@ -87,8 +88,7 @@ def test_regions_of_a_camera_are_streams_of_the_same_pictures(service_url: str, 
 def test_a_stream_stays_open_while_its_camera_is_silent(
     start: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = start(idle_s=1.0)
-    monkeypatch.setattr("clients.commands.stream.sending.KEEP_OPEN_S", 0.2)
+    url = start(idle_s=1.5)
     with MjpegCamera(SHOW, RATE) as camera:
         told: list[dict[str, Any]] = []
         thaw = threading.Timer(3.0, camera.thaw)
@@ -124,7 +124,7 @@ def test_a_camera_is_recorded_at_its_own_times(camera: MjpegCamera, tmp_path: Pa
     recording = Recording(out)
     starts_us = [frame.start_us for frame in recording.frames()]
     assert starts_us[0] == 0
-    assert all(later - before > 0.5e6 / RATE for before, later in pairwise(starts_us))
+    assert all(later > before for before, later in pairwise(starts_us))
     assert recording.config["scene"]["files"] == [camera.url]
     assert b"joe" not in out.read_bytes()
 

@@ -35,6 +35,7 @@ def _shots(*sources: object, scene: str | None = None, frames: int | None = None
     with _film(list(sources), scene=scene, frames=frames) as filming:
         period_us = filming.timing.frame_period_us or 1e6
         for number, shot in enumerate(filming.shots()):
+            assert isinstance(shot, Shot)
             shots.append(shot)
             list(shot.reader(number, number * period_us) if shot.reader else ())
     return shots
@@ -149,6 +150,7 @@ def test_a_film_is_played_over_and_over_with_one_open_at_a_time(video: Path, mon
     monkeypatch.setattr(VideoScene, "close", count_closed)
     with _film([video], repeat=True) as filming:
         for number, shot in enumerate(itertools.islice(filming.shots(), 3 * PICTURES + 2)):
+            assert isinstance(shot, Shot)
             assert shot.reader
             list(shot.reader(number, number * 1e6 / RATE))
             assert len(opened) <= len(closed) + 1
