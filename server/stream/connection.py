@@ -59,7 +59,7 @@ class StreamConnection(asyncio.Protocol):
         self._access: Access = app_state["access"]
         self._connections: set[Any] = server_state.connections
         self._loop = _loop or asyncio.get_event_loop()
-        self._clock, self._limits = self._streams.clock, self._streams.limits
+        self._clock, self._limits, self._outbox = self._streams.clock, self._streams.limits, self._streams.outbox
         self._head = bytearray()
         self._until = self._clock() + self._limits.handshake_s  # for the upgrade; then for its refusal to be taken
         self._timer: asyncio.TimerHandle | None = None
@@ -134,6 +134,7 @@ class StreamConnection(asyncio.Protocol):
         if conversation is not None and conversation.ending is None:
             conversation.end(Ending("drain", SERVICE_RESTART))
             self._settle(conversation)
+        self._outbox.flush()
         self.transport.close()
 
     # The upgrade
@@ -253,11 +254,13 @@ class StreamConnection(asyncio.Protocol):
     # Writing and ending
 
     def _write(self, texts: list[bytes]) -> None:
-        if texts and not self.transport.is_closing():
-            self.transport.write(text_frame(texts[0]) if len(texts) == 1 else b"".join(map(text_frame, texts)))
+        if texts:
+            data = text_frame(texts[0]) if len(texts) == 1 else b"".join(map(text_frame, texts))
+            self._outbox.put(self._loop, self.transport, data)
 
     def _write_parsed(self) -> None:
-        """Writes the library's bytes; ends the connection if the library asks for it."""
+        """Writes the library's bytes, after the answers; ends the connection if the library asks for it."""
+        self._outbox.flush()
         for data in self._parser.data_to_send():
             if self.transport.is_closing():
                 break

@@ -19,6 +19,7 @@ from server.process.metrics import Metrics
 from server.settings import Settings
 from server.stream.admission import Admission
 from server.stream.conversation import Conversation
+from server.stream.outbox import Outbox
 from server.stream.session import StreamSession
 from server.stream.tokens import Tokens
 
@@ -73,6 +74,7 @@ class Streams:
         admission: decides who may open a stream.
         proxies: proxies whose `X-Forwarded-For` is believed.
         open: the open streams.
+        outbox: answers of a turn of the event loop.
         conversation: class of the conversations.
     """
 
@@ -107,6 +109,7 @@ class Streams:
         )
         self._networks = networks
         self.open: dict[Conversation, OpenStream] = {}
+        self.outbox = Outbox()
 
     def __len__(self) -> int:
         """Open websocket streams."""

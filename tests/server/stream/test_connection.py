@@ -547,6 +547,7 @@ def test_a_stream_is_told_to_leave() -> None:
     connection.receive(b"".join(whole(HELLO)) + b"".join(whole(MESSAGES["rows"])))
     connection.frames()
     streams.drain()
+    connection.loop.run()
     (told,) = _texts(connection)
     assert isinstance(told, GoingAway)
     connection.loop.run(2.9)

@@ -198,6 +198,7 @@ class Connection:
         """The connection is gone."""
         self.protocol.connection_lost(None)
         assert not self.registered
+        self.loop.run()  # answers of other connections may wait for the turn's end
         assert not self.loop.pending, "a timer outlives its connection"
 
 
@@ -312,6 +313,7 @@ class ByProtocol(Way):
 
     def leave(self, reason: str, seconds: float) -> list[Message]:
         self.connection.protocol.leave(reason, seconds)
+        self.connection.loop.run()
         return self._heard()
 
     def _heard(self) -> list[Message]:
