@@ -1,5 +1,6 @@
 """From float weights to an integer network: which numbers stand for them, by what pictures bring about."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -93,13 +94,19 @@ def activation_scales(network: FoldedNetwork, frames: npt.NDArray[np.uint8]) -> 
     return {name: max(float(values.min()), 1e-6) / 255 for name, values in largest.items()}
 
 
-def quantise(checkpoint: Checkpoint, scales: dict[str, float], facts: dict[str, Any] | None = None) -> IntegerNetwork:
+def quantise(
+    checkpoint: Checkpoint,
+    scales: dict[str, float],
+    facts: dict[str, Any] | None = None,
+    tuned: Mapping[str, tuple[Floats, Floats]] | None = None,
+) -> IntegerNetwork:
     """The integer network of float weights.
 
     Args:
         checkpoint: the float weights.
         scales: of the activations, see `activation_scales`.
         facts: of how the scales came about, for the provenance.
+        tuned: layers to take in place of the checkpoint's, in the form of `folded_layers`.
 
     Raises:
         IntegerNetworkError: a network so wide that its sums could leave int32.
@@ -107,17 +114,17 @@ def quantise(checkpoint: Checkpoint, scales: dict[str, float], facts: dict[str, 
     layers = {}
     scales = dict(scales)
     scales["gated"] = max(scales["gated"], STEEPEST * scales["features"] / 2**UNIT_BITS)
-    for name, (weight, bias) in folded_layers(checkpoint).items():
+    for name, (weight, bias) in (tuned or folded_layers(checkpoint)).items():
         wide = np.asarray(weight, np.float64)
         if wide.ndim >= 3 and wide.shape[-1] == 3:
             wide = np.moveaxis(wide.reshape(*wide.shape[:2], -1, 3), 1, -1)
         else:
             wide = wide.reshape(len(wide), -1)
-        wide = wide * _input_scales(checkpoint.config, name, scales)
+        wide = wide * input_scales(checkpoint.config, name, scales)
         step = _steps(name, wide, bias)
-        if (activation := _activation(name)) is not None:
+        if (activation := activation_of(name)) is not None:
             scales[activation] = max(scales[activation], STEEPEST * float(step.max()))
-        layers[name] = _layer(name, wide, bias, step, _output_scale(name, scales))
+        layers[name] = _layer(name, wide, bias, step, output_scale(name, scales))
     return IntegerNetwork(
         checkpoint.config,
         layers,
@@ -127,7 +134,7 @@ def quantise(checkpoint: Checkpoint, scales: dict[str, float], facts: dict[str, 
     )
 
 
-def _input_scales(config: RaScaNetConfig, name: str, scales: dict[str, float]) -> Any:
+def input_scales(config: RaScaNetConfig, name: str, scales: dict[str, float]) -> Any:
     """What one step of each input of a layer stands for in the sums; the state counts less by `MIXED_BITS`."""
     state = [2.0 ** (MIXED_BITS - UNIT_BITS)] * config.hidden_channels
     if name == "squeeze":
@@ -147,25 +154,25 @@ def _input_scales(config: RaScaNetConfig, name: str, scales: dict[str, float]) -
     }[name]
 
 
-def _activation(name: str) -> str | None:
+def activation_of(name: str) -> str | None:
     """The 8-bit activation that a layer makes; None of a layer with a fixed scale."""
     if name.startswith("conv"):
         return ("block0", "block1", "block2", "features")[int(name.removeprefix("conv")) // 2]
     return {"squeeze": "squeezed", "project0": "projected0", "project1": "projected1"}.get(name)
 
 
-def _output_scale(name: str, scales: dict[str, float]) -> float:
-    activation = _activation(name)
+def output_scale(name: str, scales: dict[str, float]) -> float:
+    activation = activation_of(name)
     return float(2.0 ** -OUTPUT_BITS[name]) if activation is None else scales[activation]
 
 
 def _steps(name: str, weight: Any, bias: Any) -> Any:
     """What one of the sums stands for, one a channel; 0 of a channel that is always zero."""
-    fine = _fine(name)
+    fine = fineness(name)
     return fine * np.maximum(np.abs(weight).reshape(len(weight), -1).max(1) / 127, np.abs(bias) / fine / 2**30)
 
 
-def _fine(name: str) -> float:
+def fineness(name: str) -> float:
     """Layers that read the state have sums this much finer than products of bytes."""
     return 2.0**-MIXED_BITS if name == "squeeze" or name.startswith("gate") else 1.0
 
@@ -173,7 +180,7 @@ def _fine(name: str) -> float:
 def _layer(name: str, weight: Any, bias: Any, step: Any, scale: float) -> IntegerLayer:
     """A layer in integers; `weight` has the inputs' scales in it, so that one step a channel is left."""
     step = np.where(step > 0, step, scale / STEEPEST)
-    whole = np.rint(weight.reshape(len(weight), -1) * _fine(name) / step[:, None])
+    whole = np.rint(weight.reshape(len(weight), -1) * fineness(name) / step[:, None])
     offset = np.rint(np.asarray(bias, np.float64) / step)
     if name in ("conv0", "conv1"):
         offset = offset - PIXEL_ZERO * whole.sum(1)
