@@ -134,7 +134,7 @@ def quantise(
     )
 
 
-def input_scales(config: RaScaNetConfig, name: str, scales: dict[str, float]) -> Any:
+def input_scales(config: RaScaNetConfig, name: str, scales: Mapping[str, float]) -> Any:
     """What one step of each input of a layer stands for in the sums; the state counts less by `MIXED_BITS`."""
     state = [2.0 ** (MIXED_BITS - UNIT_BITS)] * config.hidden_channels
     if name == "squeeze":
@@ -161,7 +161,8 @@ def activation_of(name: str) -> str | None:
     return {"squeeze": "squeezed", "project0": "projected0", "project1": "projected1"}.get(name)
 
 
-def output_scale(name: str, scales: dict[str, float]) -> float:
+def output_scale(name: str, scales: Mapping[str, float]) -> float:
+    """What one step of a layer's outputs stands for."""
     activation = activation_of(name)
     return float(2.0 ** -OUTPUT_BITS[name]) if activation is None else scales[activation]
 

@@ -7,7 +7,6 @@
 #endif
 #define ISA vnni
 #define VNNI
-#define REGISTERS 32
 #define SUPPORTED __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl")
 #include "integer_step.inc"
 #if defined(__clang__)

@@ -7,7 +7,7 @@ batch norm folded in, is where they begin and what they are held to, burst by bu
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,8 +19,8 @@ from torch.nn import functional
 from model.checkpoint import Checkpoint
 from model.config import RaScaNetConfig
 from model.folding import folded_layers
-from model.integer.arithmetic import LOGIT_BITS, POOLED_BITS, REDUCED_BITS, UNIT_BITS, sigmoid
-from model.integer.network import MIXED_BITS, MOST_LOGIT, IntegerNetwork
+from model.integer.arithmetic import LOGIT_BITS, MOST_LOGIT, POOLED_BITS, REDUCED_BITS, UNIT_BITS, sigmoid
+from model.integer.network import MIXED_BITS, IntegerNetwork
 from model.integer.quantise import STEEPEST, fineness, input_scales, output_scale, quantise
 from model.preprocess import network_input
 from model.runtime import load_runtime
@@ -40,14 +40,15 @@ class FineTuning:
     Attributes:
         steps: number of steps of the optimiser (Adam).
         batch: frames a step.
-        learning_rate: at the beginning, from which it falls to zero as half a cosine, in steps of the integers: weights in those of int8, biases in those of outputs.
-        state_weight: weight of the state's mean squared error beside the error of P(person) and confidence.
+        learning_rate: at the beginning, from which it falls to zero as half a cosine; in steps of the integers, for
+            weights those of int8, for biases those of outputs.
+        state_weight: weight of the state's mean squared error beside the errors of P(person) and confidence.
         seed: of the batches.
     """
 
-    steps: int = 2000
+    steps: int = 1000
     batch: int = 16
-    learning_rate: float = 0.01
+    learning_rate: float = 0.02
     state_weight: float = 1.0
     seed: int = 1
 
@@ -68,7 +69,7 @@ class Answers(NamedTuple):
 
 
 class _Requantised(torch.autograd.Function):
-    """Sums times a factor, to the nearest integer, halves upwards, cut at both ends, beyond which there is no gradient."""
+    """Sums times a factor, to the nearest integer, halves upwards, cut at both ends; no gradient beyond these."""
 
     @staticmethod
     def forward(ctx: Any, sums: Tensor, factor: Tensor, ends: tuple[float, float]) -> Tensor:
@@ -119,12 +120,13 @@ class RoundedNetwork(nn.Module):
         self.step = {name: self._steps(name, *first) for name, first in self.first.items()}
         self.weights = nn.ParameterDict({name: torch.zeros_like(weight) for name, (weight, _) in self.first.items()})
         self.biases = nn.ParameterDict({name: torch.zeros_like(bias) for name, (_, bias) in self.first.items()})
-        self.register_buffer("table", torch.tensor(sigmoid(np.arange(-(1 << 15), 1 << 15)), dtype=torch.float32))
+        self.table = torch.tensor(sigmoid(np.arange(-(1 << 15), 1 << 15)), dtype=torch.float32)
 
     def layers(self) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         """Float weights and biases, for `model.integer.quantise`."""
         with torch.no_grad():
-            return {name: tuple(part.numpy().copy() for part in self._float(name)) for name in self.first}
+            made = {name: self._float(name) for name in self.first}
+        return {name: (weight.numpy().copy(), bias.numpy().copy()) for name, (weight, bias) in made.items()}
 
     def forward(self, frames: Frames) -> Answers:
         """Reads frames (B, H, W, 3) uint8 burst by burst."""
@@ -278,6 +280,28 @@ def loss(made: Answers, aim: Answers, state_weight: float) -> Tensor:
     return parts[0] + parts[1] + state_weight * functional.mse_loss(made.states, aim.states)
 
 
+class Difference(NamedTuple):
+    """How far two networks' P(person) are apart.
+
+    Attributes:
+        mean: mean of the differences' sizes, over all bursts.
+        decisions: share of the frames whose last P(person) is on the other side of one half.
+    """
+
+    mean: float
+    decisions: float
+
+
+def difference(one: StepRuntime, other: StepRuntime, frames: Frames) -> Difference:
+    """Reads frames (N, H, W, 3) uint8 with both."""
+    curves = [
+        np.array([runtime.step(frame, runtime.initial_hidden()).p_person for frame in frames])
+        for runtime in (one, other)
+    ]
+    apart = (curves[0][:, -1] >= 0.5) != (curves[1][:, -1] >= 0.5)
+    return Difference(float(np.abs(curves[0] - curves[1]).mean()), float(apart.mean()))
+
+
 def batches(count: int, size: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     """Yields the numbers of a batch's frames without end, each frame once in a turn through all."""
     rng = np.random.default_rng(seed)
@@ -325,6 +349,7 @@ def fine_tune(
         optimiser.step()
         schedule.step()
         progress(done, error.item())
-    facts = {**network.provenance["quantised"]}
-    del facts["scales"], facts["float_weights"]
-    return quantise(checkpoint, scales, facts, student.layers())
+    facts = {
+        name: fact for name, fact in network.provenance["quantised"].items() if name not in ("scales", "float_weights")
+    }
+    return quantise(checkpoint, scales, {**facts, "fine_tuned": asdict(tuning)}, student.layers())

@@ -1,13 +1,20 @@
 """`rascanet quantize`: integer weights out of float ones."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clients.commands.console import console, failing_on
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.photos import PhotosFolder
+
+if TYPE_CHECKING:
+    from model.checkpoint import Checkpoint
+    from model.integer.network import IntegerNetwork
+
+HELD_BACK = 10
+"""One in so many of the pictures for fine-tuning is not trained on: what is printed is measured on these."""
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +31,15 @@ def quantize(
     pictures: Annotated[
         int, typer.Option(min=1, max=10_000, metavar="N", help="of the split train, which the scales are for")
     ] = 200,
+    finetune: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1_000_000, metavar="STEPS", help="train the integers to answer as the float weights do; 0: don't"
+        ),
+    ] = 0,
+    finetune_pictures: Annotated[
+        int, typer.Option(min=100, max=100_000, metavar="N", help="of the split train, for --finetune")
+    ] = 5000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="draws the pictures")] = 1,
     overwrite: Overwrite = False,
 ) -> None:
@@ -31,6 +47,7 @@ def quantize(
 
     Examples:
         rascanet quantize model/weights/rascanet_105x120.safetensors --photos folder
+        rascanet quantize model/weights/rascanet_105x120.safetensors --photos folder --finetune 1000
     """
     from model.checkpoint import CheckpointError, load_checkpoint
     from model.integer.checkpoint import save_integer_checkpoint
@@ -46,9 +63,48 @@ def quantize(
         frames = load_frames(seen, checkpoint.config.height, checkpoint.config.width)
         facts = {"split": seen.split, "pictures": len(frames), "seed": seed, "index_digest": seen.index_digest}
         network = quantise(checkpoint, activation_scales(FoldedNetwork(checkpoint), frames), facts)
+        if finetune:
+            network = _fine_tuned(checkpoint, network, photos, finetune, finetune_pictures, seed)
         save_integer_checkpoint(network, target)
     console.print(
         f"{target}: {network.config.name} in integers, digest {network.digest[:16]}…; "
         f"scales from {len(frames)} pictures of {seen.split}",
         soft_wrap=True,
     )
+
+
+def _fine_tuned(
+    checkpoint: "Checkpoint", network: "IntegerNetwork", photos: Path, steps: int, pictures: int, seed: int
+) -> "IntegerNetwork":
+    """Trains, and prints how far the network is from the float one before and after."""
+    import numpy as np
+    import torch
+    from rich.progress import Progress
+
+    from model.runtime import load_runtime
+    from model.training.fine_tuning import FineTuning, difference, fine_tune
+    from model.training.photos import PhotosError, drawn, load_frames, read_photos
+
+    torch.set_num_threads(1)  # the order of sums, and so the result, doesn't depend on the machine's cores
+    seen = drawn(read_photos(photos, "train"), pictures, seed + 1)
+    tuning = FineTuning(steps=steps, seed=seed)
+    kept = len(seen.photos) // HELD_BACK
+    if len(seen.photos) - kept < tuning.batch or not kept:
+        raise PhotosError(f"fine-tuning takes {2 * tuning.batch} pictures of the split train, not {len(seen.photos)}")
+    frames = load_frames(seen, checkpoint.config.height, checkpoint.config.width)
+    order = np.random.default_rng(seed).permutation(len(frames))
+    held = frames[np.sort(order[:kept])]
+    with Progress(console=console) as bar:
+        task = bar.add_task("fine-tuning", total=steps)
+        tuned = fine_tune(
+            checkpoint, network, frames[np.sort(order[kept:])], tuning, lambda done, _: bar.update(task, completed=done)
+        )
+    teacher = load_runtime(checkpoint)
+    for name, each in (("quantised", network), ("fine-tuned", tuned)):
+        apart = difference(teacher, load_runtime(each), held)
+        console.print(
+            f"{name}: P(person) differs from the float network's by {apart.mean:.4f} in the mean, "
+            f"{apart.decisions:.2%} of the decisions do, on {kept} pictures of train that were not trained on",
+            soft_wrap=True,
+        )
+    return tuned

@@ -23,7 +23,7 @@ def _run(*arguments: object) -> Result:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quantize")
     lines = [INDEX_HEADER]
-    for number in range(24):
+    for number in range(48):
         pixels = np.random.default_rng(number).integers(0, 256, (6, 6, 3), np.uint8)
         Image.fromarray(pixels).resize((60, 60)).save(folder / f"{number}.png")
         lines.append(f"{number}.png,{('train', 'val')[number % 2]},{number // 2 % 2},coco,")
@@ -44,6 +44,26 @@ def test_the_same_command_makes_the_same_network_from_pictures_of_train(folder: 
     facts = made[0].provenance["quantised"]
     assert (facts["split"], facts["pictures"], facts["seed"]) == ("train", 4, 1)
     assert facts["float_weights"] == random_checkpoint(SMALL, 3).digest
+
+
+def test_fine_tuning_is_measured_on_pictures_that_were_not_trained_on(folder: Path) -> None:
+    options = ("--photos", folder, "--finetune", 2, "--finetune-pictures", 100)
+    result = _run("quantize", folder / "weights.safetensors", *options, "--out", folder / "tuned.safetensors")
+    assert result.exit_code == 0, result.output
+    said = re.findall(r"^(quantised|fine-tuned): P\(person\) differs .* on 2 pictures", result.output, re.M)
+    assert said == ["quantised", "fine-tuned"]
+    facts = load_integer_checkpoint(folder / "tuned.safetensors").provenance["quantised"]
+    assert facts["fine_tuned"]["steps"] == 2
+    assert facts["pictures"] == 24
+
+
+def test_too_few_pictures_to_fine_tune_are_named(folder: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    (few / "index.csv").write_text(f"{INDEX_HEADER}\n{folder / '0.png'},train,1,coco,\n")
+    result = _run("quantize", folder / "weights.safetensors", "--photos", few, "--finetune", 2, "--out", few / "none")
+    assert result.exit_code == 2
+    assert "takes 32 pictures of the split train, not 1" in result.output
 
 
 def test_float_and_integer_weights_are_evaluated_and_classified_with_alike(folder: Path) -> None:
