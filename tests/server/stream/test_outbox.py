@@ -39,7 +39,7 @@ def test_what_a_write_causes_is_written_after_it() -> None:
     outbox, loop = Outbox(), VirtualLoop()
 
     class Echoing(Transport):
-        def write(self, data: bytes) -> None:
+        def write(self, data: bytes | bytearray | memoryview) -> None:
             super().write(data)
             if len(self.written) == 1:
                 _put(outbox, loop, self, b"2")
