@@ -259,6 +259,7 @@ class Totals:
     rows: int = 0
     rows_sent: int = 0
     rows_late: int = 0
+    rows_audited: int = 0
     bytes_saved: int = 0
 
     def add(self, ledger: FrameLedger, decision: Decision | None, burst_rows: int) -> None:
@@ -273,6 +274,7 @@ class Totals:
         self.persons += decision.person
         self.exits += decision.exited
         self.rows_late += ledger.late_bursts * burst_rows
+        self.rows_audited += ledger.audited_bursts * burst_rows
 
     def lines(self) -> list[str]:
         """Returns the sums in words."""
@@ -292,6 +294,8 @@ class Totals:
             said.append(f"the same link carries {times:.2f} times as many frames")
         if self.rows_late:
             said.append(f"{self.rows_late:,} of the rows sent had left before the answer came back")
+        if self.rows_audited:
+            said.append(f"{self.rows_audited:,} of the rows sent were for the service to check its exits by")
         return said
 
 

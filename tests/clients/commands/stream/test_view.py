@@ -23,14 +23,14 @@ WIDTH = 80
 
 
 def _report(
-    *, exited: bool = True, person: bool = False, sent: int = 60, rows: int = 105, late: int = 0
+    *, exited: bool = True, person: bool = False, sent: int = 60, rows: int = 105, late: int = 0, audited: int = 0
 ) -> FrameReport:
     bursts = rows // 5
     decision = Decision(0, sent // 5 - 1 if exited else bursts - 1, 0.999, person, exited, bursts, 0, 0)
     values: dict[str, Any] = dict.fromkeys(("rows_read", "rows_skipped", "rows_unread", "bursts_sent", "bytes_sent"), 0)
     return FrameReport(
-        frame_id=0, rows=rows, rows_sent=sent, bytes_saved=1800 * (rows - sent) // 5, late_bursts=late, start_us=0,
-        end_us=1, next_us=2, decision=decision, decision_us=123_456.7, **values,
+        frame_id=0, rows=rows, rows_sent=sent, bytes_saved=1800 * (rows - sent) // 5, late_bursts=late,
+        audited_bursts=audited, start_us=0, end_us=1, next_us=2, decision=decision, decision_us=123_456.7, **values,
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_the_table_fits_and_cuts_no_figure() -> None:
 def test_totals() -> None:
     totals = Totals()
     assert totals.lines() == ["no frame was streamed"]
-    for report in (_report(sent=60, person=True, late=2), _report(sent=105, exited=False)):
+    for report in (_report(sent=60, person=True, late=2), _report(sent=105, exited=False, audited=3)):
         totals.add(report, report.decision, 5)
     totals.add(_report(sent=45), None, 5)
     assert totals.lines() == [
@@ -112,6 +112,7 @@ def test_totals() -> None:
         "1 early exit; 33% of the rows saved (105 of 315 never sent, 37.8 kB)",
         "the same link carries 1.50 times as many frames",
         "10 of the rows sent had left before the answer came back",
+        "15 of the rows sent were for the service to check its exits by",
     ]
 
 
