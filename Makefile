@@ -183,6 +183,10 @@ overload: .venv/dev.stamp ## twice the admission limit offered
 bench: .venv/dev.stamp ## every figure of docs/performance.md, 20 minutes on a quiet machine
 	$(BIN)/rascanet bench --page docs/figures/performance.md --brief docs/performance.md
 
+.PHONY: monitor-laws
+monitor-laws: .venv/dev.stamp ## the watch over certificates in 10,000 simulated runs of 10,000 audits, seconds
+	$(BIN)/python -m tests.model.monitor_laws
+
 sanitize: .venv/dev.stamp ## the kernel with hostile sizes and bytes under ASan and UBSan
 	RASCANET_FUZZ_INPUTS=$(or $(INPUTS),20000) RASCANET_FUZZ_SEED=$(or $(SEED),7) $(BIN)/python -m pytest -q tests/model/kernel/test_sanitized.py
 

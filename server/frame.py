@@ -160,7 +160,13 @@ class FrameInProgress:
         rows = self._rows
         if rows is None:
             return None
-        start = (self._step_from - self._first) * self._burst_rows
+        next_burst = self.audit_burst
+        if next_burst is None:
+            if self.over:
+                self._rows = None
+                return None
+            next_burst = self.scan.next_burst
+        start = (next_burst - self._first) * self._burst_rows
         end = start + self._turn_rows
         if end >= len(rows):
             self._rows = None
@@ -188,11 +194,6 @@ class FrameInProgress:
             outcomes.append((scan.last_burst, p_person, confidence, skipped))
         self.over = scan.decided
         return outcomes
-
-    @property
-    def _step_from(self) -> int:
-        """The burst that the next step begins with; T once no burst is looked at."""
-        return self.next_burst if self.audit_burst is None else self.audit_burst
 
     def begin_audit(self) -> None:
         """Lets the network look at the rest of the frame, which an exit has decided."""

@@ -1,4 +1,4 @@
-"""Laws of the evidence; `python -m tests.model.monitor_laws` tries them at full size."""
+"""Laws of the evidence; `make monitor-laws` tries them at full size."""
 
 import math
 
