@@ -72,7 +72,8 @@ class CameraAddress:
             raise LiveError(f"a camera has an address such as rtsp://camera/live ({', '.join(SCHEMES)})")
         where = f"[{host}]" if ":" in host else host
         where = f"{where}:{port}" if port else where
-        self.name = urlunsplit((parts.scheme, where, parts.path, "", ""))
+        # Some cameras take a password in the path, such as /user=admin&password=...
+        self.name = urlunsplit((parts.scheme, where, parts.path.partition("=")[0], "", ""))
         if secret:
             raise LiveError(
                 f"{self.name}: the address holds a name or password, which other users can see; {CREDENTIALS_HINT}"

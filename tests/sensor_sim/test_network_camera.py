@@ -119,6 +119,7 @@ def test_a_playlist_can_t_name_a_file_of_this_machine(tmp_path: Path) -> None:
 def test_nothing_secret_is_in_a_name() -> None:
     address = CameraAddress("rtsp://camera.local:8554/live?user=joe&password=1234", Credentials("joe", "1234"))
     assert address.name == "rtsp://camera.local:8554/live"
+    assert CameraAddress("rtsp://camera/user=admin&password=1234&channel=1.sdp").name == "rtsp://camera/user"
     assert CameraAddress("http://[::1]:80/video").name == "http://[::1]:80/video"
     assert CameraAddress("/dev/video0").name == "/dev/video0"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -79,6 +79,7 @@ def _sent(scene: Scene, geometry: SensorGeometry, preset: str) -> list[bytes | s
 
 @pytest.mark.parametrize("name", ["photo", "pan", "sprite", *CHARTS])
 @pytest.mark.parametrize("pixel_format", PixelFormat)
+@settings(max_examples=12)
 @given(mask=shapes, seed=seeds, preset=st.sampled_from(["ideal", "night"]))
 def test_the_wire_does_not_depend_on_a_masked_pixel(
     name: str, pixel_format: PixelFormat, mask: Shape, seed: int, preset: str

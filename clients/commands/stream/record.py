@@ -38,6 +38,7 @@ def record(
         rascanet record film.mp4 --preset dusk --out dusk.rscn
     """
     from clients.commands.sources import SourceError
+    from clients.commands.stream.cameras import is_camera
     from clients.commands.stream.scenes import Filming, Shot, geometry_of
     from sensor_sim.live import LiveChange
     from sensor_sim.profiles import ProfileError
@@ -52,6 +53,8 @@ def record(
         window, *more = scene.windows()
         if more:
             raise WindowError("a recording holds one stream: name one --crop, or record each region by itself")
+        if scene.frames is None and any(is_camera(source) for source in scene.sources or []):
+            raise SceneError("a camera has no end: say with --frames how many are recorded")
         with Filming(scene, sensor, geometry, in_order=scene.stdin is not None) as filming:
             settings = {
                 "choice": asdict(sensor),

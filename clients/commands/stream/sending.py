@@ -97,11 +97,13 @@ class Feed:
         region: name of the region that the stream shows; empty for a whole picture.
         shots: the frames, see `News`; those that can't be shown are named and counted.
         open_client: makes the client, from `clock` and `observer`.
+        masked_share: share of every frame that is masked, 0 to 1.
     """
 
     region: str
     shots: Iterator[News]
     open_client: "Callable[..., AsyncClient]"
+    masked_share: float = 0.0
 
 
 class End:
@@ -207,7 +209,8 @@ class _Stream:
                         news = await anyio.to_thread.run_sync(next, self._feed.shots, END)
                     summary = await client.end()
         finally:
-            self._enter(self._told | self._ledger.total())
+            masked = {"masked_share": self._feed.masked_share} if self._feed.masked_share else {}
+            self._enter(self._told | self._ledger.total() | masked)
         if self._output.as_json:
             print(json.dumps(self._told | msgspec.json.decode(encode(summary))))
 

@@ -19,6 +19,7 @@ from sensor_sim.window import Window, WindowError, parse_mask, parse_region
 DEFAULT_LINE_TIME_US: Final = ReadoutTiming().line_time_us
 SCENES: Final = ("photo", "pan", "sprite", "video", "webcam", *CHARTS)
 MOST_REGIONS: Final = 16
+"""Most regions, each with a connection of its own, that one command streams."""
 SCENE, SENSOR, LINK = "Scene", "Sensor", "Link between sensor and service"
 
 

@@ -71,4 +71,16 @@ def stream(
                 link=link.conditions(sensor.seed),
             )
             with announcing(broker, announce, [window.name for window in windows]) as told:
-                send([Feed(window.name, filming.shots(window), client) for window in windows], output, told)
+                send(
+                    [
+                        Feed(
+                            window.name,
+                            filming.shots(window),
+                            client,
+                            window.masked_share(geometry.height, geometry.width),
+                        )
+                        for window in windows
+                    ],
+                    output,
+                    told,
+                )

@@ -129,6 +129,12 @@ def test_a_camera_is_recorded_at_its_own_times(camera: MjpegCamera, tmp_path: Pa
     assert b"joe" not in out.read_bytes()
 
 
+def test_a_recording_of_a_camera_has_an_end(tmp_path: Path) -> None:
+    done = _run("record", "rtsp://127.0.0.1:1/live", "--variant", SMALL.name, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "say with --frames how many are recorded" in done.stderr
+
+
 @pytest.fixture
 def standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], None]]:
     """Puts bytes where the command reads standard input."""

@@ -235,6 +235,10 @@ def test_registers_and_binning_change_the_sensor() -> None:
         SensorChoice("dusk", frame_rate=60).config(geometry)
 
 
+SHARES = {"left": 0.0, "corner": 25 / 52}
+"""Shares of the regions behind the mask."""
+
+
 def test_regions_decide_as_files_of_the_same_parts_do(
     service_url: str, photo: Path, tmp_path: Path, models: dict[str, ServedNetwork]
 ) -> None:
@@ -244,12 +248,13 @@ def test_regions_decide_as_files_of_the_same_parts_do(
         option for name, region in regions.items() for option in ("--crop", f"{name}={','.join(map(str, region))}")
     ]
     options = ("--url", service_url, "--variant", SMALL.name, "--virtual-time", "--json", "--ledger", out)
-    done = _run("stream", photo, photo, *crops, *options, "--policy", "never")
+    done = _run("stream", photo, photo, *crops, *options, "--policy", "never", "--mask", "75,0,25,100")
     assert done.exit_code == 0, done.output
     lines, ledger = _lines(done.stdout), _lines(out.read_text())
     for name, region in regions.items():
         part = tmp_path / f"{name}.png"
         with Image.open(photo) as image:
+            image.paste((0, 0, 0), Rectangle(75, 0, 25, 100).box(image.height, image.width))
             image.crop(Rectangle(*region).box(image.height, image.width)).save(part)
         frame = decode_frame(part.read_bytes(), SMALL.height, SMALL.width)
         expected = scan_frame(models[SMALL.name].runtime, frame, parse_policy({"name": "never"})).p_person
@@ -257,6 +262,7 @@ def test_regions_decide_as_files_of_the_same_parts_do(
         assert [line["decision"]["p_person"] for line in said if line["type"] == "report"] == [expected] * 2
         assert [line["frames"] for line in said if line["type"] == "summary"] == [2]
         kept = [line for line in ledger if line["region"] == name]
+        assert kept[-1].get("masked_share", 0.0) == pytest.approx(SHARES[name], abs=1 / SMALL.width)
         assert [line["type"] for line in kept] == ["frame", "frame", "stream"]
     plain = _run("stream", photo, *crops, "--url", service_url, "--variant", SMALL.name, "--virtual-time")
     assert "left: photo.png: " in plain.stdout
