@@ -1,15 +1,19 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model.certificate import LOSSES, certificate_beside
 from model.checkpoint import CheckpointError, save_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.integer.checkpoint import load_integer_checkpoint
+from server.audits import watched
 from server.errors import ServiceError
 from server.networks import ServedNetwork, choose, load_networks
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
+from tests.server.certificates import certificate_of
 
 
 def test_the_first_network_is_the_one_that_nobody_names(models: dict[str, ServedNetwork]) -> None:
@@ -45,3 +49,14 @@ def test_int8_serves_the_shipped_integers() -> None:
         assert served.digest == load_integer_checkpoint(shipped_weights(variant, "int8")).digest
         assert served.runtime.initial_hidden().dtype == np.int16
         assert served.certified is not None
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_certificate_is_watched_where_audits_can_see_its_loss(tmp_path: Path, loss: str) -> None:
+    path, checkpoint = tmp_path / "w.safetensors", random_checkpoint(SMALL, 1)
+    save_checkpoint(checkpoint, path)
+    certificate = replace(certificate_of(checkpoint), loss=loss)
+    certificate.save(certificate_beside(path))
+    (served,) = (networks := load_networks(Settings(weights=[path]))).values()
+    assert (served.certified, served.loss) == (certificate.policy, loss)
+    assert list(watched(networks)) == ([certificate.digest] if loss == "disagreement" else [])
