@@ -22,7 +22,7 @@ Covered = npt.NDArray[np.bool_]
 
 MOST_POINTS: Final = 1000
 """Most corners of a polygon."""
-SEEN: Final = 255
+BLACK: Final = (0, 0, 0)
 BLACK_BELOW: Final = 128
 """Grey value, 0 to 255, below which a pixel of a mask's picture counts as black."""
 EXACT_DIGITS: Final = 6
@@ -99,7 +99,7 @@ class Polygon:
         """See `Shape`."""
         image = Image.new("L", (width, height))
         corners = [(x * width / 100 - 0.5, y * height / 100 - 0.5) for x, y in self.points]
-        ImageDraw.Draw(image).polygon(corners, fill=SEEN, outline=SEEN)
+        ImageDraw.Draw(image).polygon(corners, fill=1, outline=1)
         return np.asarray(image.filter(ImageFilter.MaxFilter(3))) > 0
 
 
@@ -174,10 +174,10 @@ class Window:
 
         The frame doesn't depend on a masked pixel. It is the frame that a file of the shown part becomes.
         """
-        shown = self._cut(picture)
+        image = Image.fromarray(np.ascontiguousarray(self._cut(picture)))
         if self.masks:
-            shown = np.where(self._cut(self.covered(*picture.shape[:2]))[..., None], np.uint8(0), shown)
-        return resized(Image.fromarray(np.ascontiguousarray(shown)), height, width)
+            image.paste(BLACK, mask=Image.fromarray(self._cut(self.covered(*picture.shape[:2]))))
+        return resized(image, height, width)
 
     def _cut(self, pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         if self.region is None:

@@ -99,7 +99,9 @@ def test_a_frame_does_not_depend_on_a_masked_pixel_of_the_picture(
     window = Window("part", region, (mask,))
     picture, covered = _random(seed, (*size, 3)), window.covered(*size)
     other = np.where(covered[..., None], _random(seed + 1, picture.shape), picture)
+    before = picture.copy()
     assert np.array_equal(window.frame(picture, HEIGHT, WIDTH), window.frame(other, HEIGHT, WIDTH))
+    assert np.array_equal(picture, before), "other windows show the same picture"
     if covered.all():
         assert not window.frame(picture, HEIGHT, WIDTH).any()
 
