@@ -49,8 +49,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _needed() -> dict[str, set[str]]:
-    """Of every command the extras that README's table says it needs."""
-    table = re.findall(r"^\| (`rascanet .*?`) \| (.*?) \|", (ROOT / "README.md").read_text(), flags=re.M)
+    """Of every command the extras that docs/commands.md says it needs."""
+    table = re.findall(r"^\| (`rascanet .*?`) \| (.*?) \|", (ROOT / "docs" / "commands.md").read_text(), flags=re.M)
     return {
         name: set(re.findall(r"`(\w+)`", needs))
         for commands, needs in table
