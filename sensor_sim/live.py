@@ -23,8 +23,6 @@ MOST_DOUBLINGS: Final = 30
 CLOSE_S: Final = 2.0
 """Longest wait for the thread when a source is closed: a camera that hangs is left to its own timeout."""
 KEPT_CHANGES: Final = 16
-MOST_PX: Final = 50_000_000
-"""Largest width x height of a picture."""
 
 
 class LiveError(SceneError):
@@ -76,6 +74,26 @@ class LivePicture:
             if self._made is None:
                 self._made = self._make_pixels()
             return self._made
+
+
+class LiveRate:
+    """Chooses pictures of a live source: on average one each period at most.
+
+    Args:
+        period_s: time from one picture to the next; 0: every picture is taken.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s, self._due_s = period_s, 0.0
+
+    def takes(self, taken_s: float) -> bool:
+        """Says whether a picture is taken that came at a time of the wall clock, which may be set in between."""
+        early_s = self._due_s - taken_s
+        if 0 < early_s <= self._period_s:
+            return False
+        on_time = -self._period_s <= early_s <= 0
+        self._due_s = (self._due_s if on_time else taken_s) + self._period_s
+        return True
 
 
 class Connect(Protocol):

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from sensor_sim.live import MOST_PX, LiveError, LivePicture
+from sensor_sim.live import LiveError, LivePicture
 from sensor_sim.video import Orientation, upright
+from sensor_sim.window import MOST_PX
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 ENCRYPTED: Final = ("rtsps", "https")
@@ -107,7 +108,8 @@ class CameraAddress:
             options |= {"rtsp_flags": "prefer_tcp", "allowed_media_types": "video", "fflags": "nobuffer"}
             options |= {"analyzeduration": LOOK_US}
         if urlsplit(self._place).scheme in ENCRYPTED:
-            options |= {"tls_verify": "1", "ca_file": str(trusted or ssl.get_default_verify_paths().cafile or "")}
+            authorities = trusted or ssl.get_default_verify_paths().cafile
+            options |= {"tls_verify": "1"} | ({"ca_file": str(authorities)} if authorities else {})
         return av.open(self._place, options=options, timeout=timeout_s)
 
 

@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from sensor_sim.live import MOST_PX, LiveError, LivePicture
+from sensor_sim.live import LiveError, LivePicture
+from sensor_sim.window import MOST_PX
 
 CHANNELS: Final = {"rgb8": 3, "mono8": 1}
 """Bytes of a pixel by format."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from sensor_sim.burst import Frame, SensorGeometry
 from sensor_sim.scene import SceneError, Times
-from sensor_sim.window import Window
+from sensor_sim.window import MOST_PX, Window
 
 KEPT_PICTURES = 32
 """Number of pictures kept, for rows that were exposed before the newest picture came: 4.8 MB at 210x240."""
@@ -133,6 +133,11 @@ class VideoScene:
         start_us = (time_s - self._origin_s) * 1e6
         if self._pictures:
             start_us = max(start_us, self._pictures[-1][0])  # a damaged time stamp may lie before the one before it
+        if picture.width * picture.height > MOST_PX:
+            raise SceneError(
+                f"{self._source}: its pictures of {picture.width} x {picture.height} pixels are larger than the "
+                f"{MOST_PX} pixels that are taken"
+            )
         whole = upright(picture, self._orientation.of(picture))
         frame = self._window.frame(whole, self._geometry.height, self._geometry.width)
         self._pictures.append((start_us, frame))

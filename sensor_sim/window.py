@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from model.picture import PictureError, read_picture, resized
+from model.picture import USUAL_LIMITS, PictureError, read_picture, resized
 from sensor_sim.burst import Frame
 
 Covered = npt.NDArray[np.bool_]
 """(H, W) bool, true where a picture is masked."""
 
+MOST_PX: Final = USUAL_LIMITS.most_px
+"""Largest width x height of a film's or camera's picture, as of a file's."""
 MOST_POINTS: Final = 1000
 """Most corners of a polygon."""
 BLACK: Final = (0, 0, 0)

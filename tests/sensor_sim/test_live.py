@@ -4,8 +4,10 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sensor_sim.live import LiveChange, LiveError, LivePicture, LiveReader, LiveSource, LiveState
+from sensor_sim.live import LiveChange, LiveError, LivePicture, LiveRate, LiveReader, LiveSource, LiveState
 from sensor_sim.uplink import Backoff
 
 AT_ONCE = Backoff(attempts=0, first_s=0.0)
@@ -178,3 +180,23 @@ def test_a_long_life_of_losses_keeps_a_bounded_number_of_changes() -> None:
         while isinstance(_next(reader), LiveChange) or source.losses < 200:
             changes += 1
         assert source.losses == 200
+
+
+@given(
+    steps=st.lists(st.floats(0.001, 0.3), min_size=1, max_size=60),
+    period_s=st.floats(0, 0.5),
+    jump=st.none() | st.tuples(st.integers(0, 59), st.floats(-1e6, 1e6)),
+)
+def test_pictures_are_taken_at_most_so_often_and_go_on_whatever_the_clock_does(
+    steps: list[float], period_s: float, jump: tuple[int, float] | None
+) -> None:
+    rate, clock_s, true_s, taken = LiveRate(period_s), 1e9, 0.0, []
+    for number, step_s in enumerate(steps):
+        true_s += step_s
+        clock_s += step_s + (jump[1] if jump and jump[0] == number else 0.0)
+        if rate.takes(clock_s):
+            taken.append(true_s)
+        assert true_s - (taken[-1] if taken else 0.0) <= 2 * period_s + 1e-6
+    assert taken
+    most = 1 + (true_s - steps[0]) / period_s if period_s else len(steps)
+    assert len(taken) <= most + (1 if jump else 0) + 1e-3

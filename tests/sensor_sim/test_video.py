@@ -138,3 +138,9 @@ def test_what_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(SceneError, match="extra 'video'"):
         VideoScene(text, GEOMETRY)
+
+
+def test_pictures_that_are_too_large_are_refused(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensor_sim.video.MOST_PX", 40 * 48 - 1)
+    with pytest.raises(SceneError, match="48 x 40 pixels are larger"):
+        VideoScene(video, GEOMETRY)

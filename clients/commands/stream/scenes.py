@@ -18,7 +18,7 @@ from model.picture import USUAL_LIMITS, PictureError, decode_picture
 from sensor_sim.burst import Frame, Rows, SensorGeometry
 from sensor_sim.camera import Camera
 from sensor_sim.charts import CHARTS, chart
-from sensor_sim.live import LiveChange, LivePicture, LiveReader, LiveSource
+from sensor_sim.live import LiveChange, LivePicture, LiveRate, LiveReader, LiveSource
 from sensor_sim.readout import Reader, ReadoutTiming
 from sensor_sim.scene import (
     MaskedScene,
@@ -292,7 +292,7 @@ class Filming:
         """Yields a shot for each picture, at most as many a second as the options say, or None after each tick."""
         name = self._live.name if self._live else ""
         self._readers += 1
-        first, number, due_s = self._readers == 1, 0, 0.0
+        first, number, rate = self._readers == 1, 0, LiveRate(self._live_period_s)
         while True:
             try:
                 news = reader.next(TICK_S)
@@ -303,10 +303,9 @@ class Filming:
             if not isinstance(news, LivePicture):
                 yield news
                 continue
-            if news.taken_s < due_s:
+            if not rate.takes(news.taken_s):
+                yield None
                 continue
-            late = news.taken_s > due_s + self._live_period_s
-            due_s = (news.taken_s if late else due_s) + self._live_period_s
             frame = window.frame(news.pixels, self._geometry.height, self._geometry.width)
             camera = self._sensor.camera(StillScene(frame), self._geometry)
             yield Shot(f"{name} {number}", camera, taken_s=news.taken_s)

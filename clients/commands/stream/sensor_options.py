@@ -76,6 +76,8 @@ class SceneChoice:
         Path | None,
         typer.Option(
             "--camera-ca",
+            exists=True,
+            dir_okay=False,
             metavar="FILE",
             rich_help_panel=SCENE,
             help="certificates (PEM) that are trusted for a camera's rtsps:// or https://",

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from clients.commands.main import app
 from clients.commands.stream import cameras
 from clients.commands.stream.cameras import CAMERA_PASSWORD, CAMERA_USER
+from clients.python.client import AsyncClient
 from model.picture import resized
 from sensor_sim.recording import Recording
 from tests.cameras import MjpegCamera, show_in_turn
@@ -92,9 +93,6 @@ def test_a_stream_stays_open_while_its_camera_is_silent(
     with MjpegCamera(SHOW, RATE) as camera:
         told: list[dict[str, Any]] = []
         thaw = threading.Timer(3.0, camera.thaw)
-        emit = "clients.python.client.AsyncClient.emit"
-        from clients.python.client import AsyncClient
-
         whole = AsyncClient.emit
 
         async def freezing(client: AsyncClient, *arguments: Any) -> Any:
@@ -105,7 +103,7 @@ def test_a_stream_stays_open_while_its_camera_is_silent(
                 thaw.start()
             return report
 
-        monkeypatch.setattr(emit, freezing)
+        monkeypatch.setattr(AsyncClient, "emit", freezing)
         options = ("--url", url, "--variant", SMALL.name, "--frames", 20, "--json", "--camera-timeout-s", 1)
         done = _run("stream", camera.url, *options)
         thaw.join()
@@ -127,6 +125,15 @@ def test_a_camera_is_recorded_at_its_own_times(camera: MjpegCamera, tmp_path: Pa
     assert all(later > before for before, later in pairwise(starts_us))
     assert recording.config["scene"]["files"] == [camera.url]
     assert b"joe" not in out.read_bytes()
+
+
+def test_a_rate_takes_the_newest_pictures_at_most_so_often(camera: MjpegCamera, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ("--frames", 4, "--frame-rate", 5, "--variant", SMALL.name, "--out", out)
+    done = _run("record", camera.url, *options, env={CAMERA_USER: "joe", CAMERA_PASSWORD: PASSWORD})
+    assert done.exit_code == 0, done.output
+    starts_us = [frame.start_us for frame in Recording(out).frames()]
+    assert starts_us[-1] >= 3 * 0.2e6 - 1e6 / RATE
 
 
 def test_a_recording_of_a_camera_has_an_end(tmp_path: Path) -> None:
