@@ -77,6 +77,7 @@ export {
 } from "./weights.js";
 export {
   boxOf,
+  type Picture8,
   parseRectangles,
   type Rectangle,
   shownPart,
