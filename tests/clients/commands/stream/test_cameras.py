@@ -109,7 +109,8 @@ def test_a_stream_stays_open_while_its_camera_is_silent(
         thaw.join()
     assert done.exit_code == 0, done.output
     lines = _lines(done.stdout)
-    assert [line["state"] for line in lines if line["type"] == "camera"] == ["lost", "back"]
+    states = [line["state"] for line in lines if line["type"] == "camera"]
+    assert states[:2] == ["lost", "back"]
     (summary,) = [line for line in lines if line["type"] == "summary"]
     assert summary["frames"] == 20
 
