@@ -4,7 +4,7 @@ Light becomes digital numbers, with their noise, in `sensor_sim.sensor`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -39,6 +39,7 @@ class Camera:
         exposure_samples: number of moments within the exposure whose light is averaged, 1 to 64; 1 shows the middle of
             the exposure alone, without blur.
         seed: seed of the noise and of this sensor's nonuniformity.
+        sensor: the sensor of `config`, `geometry` and `seed`, where it is made already; None: it is made when needed.
 
     Raises:
         ValueError: `exposure_samples` out of its range.
@@ -51,6 +52,7 @@ class Camera:
     shutter: Shutter = Shutter.ROLLING
     exposure_samples: int = 1
     seed: int = 0
+    sensor: Sensor | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.exposure_samples <= 64:
@@ -58,7 +60,11 @@ class Camera:
 
     @cached_property
     def _sensor(self) -> Sensor:
-        return Sensor(self.config, self.geometry, self.seed)
+        return self.sensor or Sensor(self.config, self.geometry, self.seed)
+
+    def facing(self, scene: Scene) -> "Camera":
+        """The same camera in front of another scene: making a sensor costs more than reading a frame."""
+        return replace(self, scene=scene, sensor=self._sensor)
 
     def __call__(self, frame_id: int, start_us: float) -> Iterator[Rows]:
         """Yields the bursts of the frame whose readout begins at `start_us`; each is simulated when it is asked for."""

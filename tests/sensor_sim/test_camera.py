@@ -155,3 +155,14 @@ def test_a_sprite_hides_only_what_is_behind_its_mask() -> None:
     assert sorted(zip(*np.nonzero(shown[..., 0]), strict=True)) == [(4, 1), (4, 19), (5, 0)]
     with pytest.raises(ValueError, match="mask"):
         SpriteScene(background, sprite, mask=mask[:1])
+
+
+def test_a_camera_that_faces_another_scene_is_the_same_camera() -> None:
+    geometry = SensorGeometry(20, 24, pixel_format=PixelFormat.BAYER_RGGB8)
+    rng = np.random.default_rng(3)
+    scenes = [StillScene(rng.integers(0, 256, (20, 24, 3), np.uint8)) for _ in range(2)]
+    first, second = (Camera(scene, geometry, config=PRESETS["night"], seed=5) for scene in scenes)
+    facing = first.facing(scenes[1])
+    assert np.array_equal(facing.frame(7), second.frame(7))
+    assert facing == second
+    assert first.facing(scenes[0]).facing(scenes[1]).sensor is facing.sensor

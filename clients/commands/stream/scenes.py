@@ -157,6 +157,7 @@ class Filming:
             raise SceneError("a camera has no end: nothing can come after it")
         self._films: list[VideoScene] = []
         self._first_film: VideoScene | None = None
+        self._camera: Camera | None = None
         self._readers = 0
         self._live: LiveSource | None = None
         self._live_period_s = 0.0
@@ -245,9 +246,15 @@ class Filming:
             scene, name = self._moving(part)
             if window.masks:
                 scene = MaskedScene(scene, window.covered(self._geometry.height, self._geometry.width))
-            camera = self._sensor.camera(scene, self._geometry)
+            camera = self._facing(scene)
             for number in itertools.count():
                 yield Shot(f"{name} {number}", camera)
+
+    def _facing(self, scene: Scene) -> Camera:
+        """The camera, which is one, in front of a scene."""
+        if self._camera is None:
+            self._camera = self._sensor.camera(scene, self._geometry)
+        return self._camera.facing(scene)
 
     def _photo(self, picture: Picture, window: Window) -> Shot:
         name = PurePath(picture.name).name
@@ -256,7 +263,7 @@ class Filming:
             frame = window.frame(whole, self._geometry.height, self._geometry.width)
         except (ServiceError, PictureError) as error:
             return Shot(name, None, fault=f"{picture.name}: {error}")
-        return Shot(name, self._sensor.camera(StillScene(frame), self._geometry))
+        return Shot(name, self._facing(StillScene(frame)))
 
     def _film_shots(self, part: _Part, window: Window) -> Iterator[Shot]:
         name = PurePath(part.sources[0]).name
@@ -270,7 +277,7 @@ class Filming:
             yield Shot(name, None, fault=str(error))
             return
         playing = _Playing(film, (self.timing.frame_period_us or 0.0) / 2)
-        reader = playing.reader(self._sensor.camera(playing, self._geometry))
+        reader = playing.reader(self._facing(playing))
         for number in itertools.count():
             yield Shot(f"{name} {number}", reader)
             if film.ended:
@@ -307,8 +314,7 @@ class Filming:
                 yield None
                 continue
             frame = window.frame(news.pixels, self._geometry.height, self._geometry.width)
-            camera = self._sensor.camera(StillScene(frame), self._geometry)
-            yield Shot(f"{name} {number}", camera, taken_s=news.taken_s)
+            yield Shot(f"{name} {number}", self._facing(StillScene(frame)), taken_s=news.taken_s)
             number += 1
 
     def _moving(self, part: _Part) -> tuple[Scene, str]:
