@@ -131,7 +131,7 @@ fleet-programs: ## Debian's proxies and Prometheus, for the tests of a fleet; no
 		echo "$(FLEET_PROGRAMS): not installed; the tests of a fleet will be skipped (apt-get install $(FLEET_PROGRAMS))"
 
 scale: .venv/dev.stamp fleet-programs ## 100 streams while replicas are added, killed, drained and replaced behind HAProxy and Caddy; four minutes
-	$(BIN)/python -m tests.scale.run
+	$(BIN)/python -m tests.scale.run --page docs/scaling.md
 
 .PHONY: screenshots page-soak cold-load
 screenshots: .venv/dev.stamp $(PAGE)/dist/index.html site browser ## the page in its states, to runs/screenshots

@@ -8,12 +8,16 @@ ended otherwise, a replica that gets no stream, or a query of the shipped rules 
 
 import argparse
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import yaml
+from rich.console import Console
 
+from clients.commands.table import Table, refresh_page
 from tests.scale.fleet import DEPLOY, PROXIES, Fleet, missing
-from tests.scale.scenario import FULL, Outcome, Plan, carry_out, faults
+from tests.scale.scenario import CUT, FULL, GOES_ON, Outcome, Plan, carry_out, faults
 from tests.scale.watch import Prometheus
 
 
@@ -22,16 +26,25 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--proxy", choices=sorted(PROXIES), action="append")
     arguments.add_argument("--streams", type=int, default=FULL.streams)
+    arguments.add_argument("--page", type=Path, help="Markdown page whose table is replaced")
     options = arguments.parse_args()
     proxies = options.proxy or list(PROXIES)
     if reason := missing(*(PROXIES[proxy][0] for proxy in proxies), "prometheus"):
         raise SystemExit(reason)
     plan = Plan(**asdict(FULL) | {"streams": options.streams})
-    found = [f"{proxy}: {words}" for proxy in proxies for words in _run(proxy, plan)]
+    outcomes, found = {}, []
+    for proxy in proxies:
+        outcomes[proxy], wrong = _run(proxy, plan)
+        found += [f"{proxy}: {words}" for words in wrong]
+    result = table(plan, outcomes)
+    result.show(Console())
+    if options.page:
+        refresh_page(options.page, {"scale": [result]})
     raise SystemExit("\n".join(found) or None)
 
 
-def _run(proxy: str, plan: Plan) -> list[str]:
+def _run(proxy: str, plan: Plan) -> tuple[Outcome, list[str]]:
+    print(proxy, flush=True)
     room = str(2 * plan.streams)
     began = time.monotonic()
     with Fleet(
@@ -48,8 +61,8 @@ def _run(proxy: str, plan: Plan) -> list[str]:
 
         outcome = carry_out(fleet, plan, tell, lambda: prometheus.follow(fleet), calm)
         unanswered = _unanswered(prometheus)
-    _tell(proxy, plan, outcome, time.monotonic() - began)
-    return faults(plan, outcome) + [f"Prometheus has nothing for {query}" for query in unanswered]
+    print(f"  {outcome}", flush=True)
+    return outcome, faults(plan, outcome) + [f"Prometheus has nothing for {query}" for query in unanswered]
 
 
 WATCHED = {
@@ -67,18 +80,29 @@ def _unanswered(prometheus: Prometheus) -> list[str]:
     return [name for name in recorded if not prometheus.ask(f"max_over_time({name}[10m])")]
 
 
-def _tell(proxy: str, plan: Plan, outcome: Outcome, seconds: float) -> None:
-    account = outcome.account
-    print(
-        f"{proxy}: {plan.streams} streams, {account.decisions} decisions, {account.wrong} wrong, "
-        f"{account.missing} missing, in {seconds:.0f} s\n"
-        f"  {account.moves} moves: {account.lost[1001]} asked to go on elsewhere (1001), {account.lost[1006]} cut with "
-        f"what was killed; longest gap {account.longest_gap_s:.2f} s\n"
-        f"  streams of each replica after scaling up: {outcome.spread}; refused by replicas: "
-        f"{dict(outcome.refused) or 'none'}, seen by clients that begin: {account.refusals}\n"
-        f"  conversations ended by {dict(outcome.ended)}",
-        flush=True,
-    )
+def table(plan: Plan, outcomes: Mapping[str, Outcome]) -> Table:
+    """What each proxy's run came to."""
+    rows = [
+        (
+            proxy,
+            f"{outcome.account.decisions:,}",
+            str(outcome.account.wrong),
+            str(outcome.account.missing),
+            str(outcome.account.lost[GOES_ON]),
+            str(outcome.account.lost[CUT]),
+            f"{outcome.account.longest_gap_s:.2f}",
+            str(outcome.refused.total()),
+            str(outcome.account.refusals),
+            ", ".join(map(str, outcome.spread)),
+        )
+        for proxy, outcome in outcomes.items()
+    ]
+    headings = (
+        "proxy", "decisions", "wrong", "missing", "asked to\ngo on (1001)", "cut with what\nwas killed",
+        "longest\ngap, s", "refused by\na replica", "refused to\na client",
+        f"streams of each replica\nafter 1 to {plan.most}",
+    )  # fmt: skip
+    return Table(f"{plan.streams} streams", headings, rows)
 
 
 if __name__ == "__main__":
