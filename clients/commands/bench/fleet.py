@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 
 from clients.commands.bench.exit_times import exit_times
+from clients.commands.bench.generator import Server as ServerProcess
 from clients.commands.bench.generator import frame_prefix
 from clients.commands.bench.load import Idle, Load, Measured
 from clients.commands.bench.plan import Plan
@@ -88,11 +88,6 @@ def _load(plan: Plan, server: Server, variant: str, streams: int) -> Load:
     )  # fmt: skip
 
 
-def _cpu_us(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system) * 1e6
-
-
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Replicas under a load: the least of several measurements, since other work on the machine only adds.
@@ -151,9 +146,9 @@ def _measure(plan: Plan, variant: str) -> Measurements:
         for _ in range(plan.fleet_rounds):
             for measured, each in zip(found, loads, strict=True):
                 measured.append(load(*each))
-        before = _cpu_us(servers[0].pid)
+        before = ServerProcess(servers[0].pid).cpu_s() * 1e6
         generators[0].measure_idle(Idle(servers[0].port, servers[0].pid, variant, (plan.opened_streams,)))
-        open_us = (_cpu_us(servers[0].pid) - before) / plan.opened_streams
+        open_us = (ServerProcess(servers[0].pid).cpu_s() * 1e6 - before) / plan.opened_streams
     all_loaded = [
         _loaded(replicas, replicas * _streams(config, rate / replicas), measured, idle_us)
         for measured, (replicas, rate) in zip(found, loads, strict=True)
@@ -166,17 +161,20 @@ def _measure(plan: Plan, variant: str) -> Measurements:
 
 def _idle_us(servers: Sequence[Server], seconds: float) -> float:
     """Processor time of a replica in a second without streams."""
-    before = sum(_cpu_us(server.pid) for server in servers)
+    before = sum(ServerProcess(server.pid).cpu_s() * 1e6 for server in servers)
     time.sleep(seconds)
-    return (sum(_cpu_us(server.pid) for server in servers) - before) / seconds / len(servers)
+    return (sum(ServerProcess(server.pid).cpu_s() * 1e6 for server in servers) - before) / seconds / len(servers)
 
 
 def _loaded(replicas: int, streams: int, rounds: list[list[Measured]], idle_us: float) -> Loaded:
-    def least(of: Callable[[list[Measured]], float]) -> float:
-        return min(map(of, rounds))
+    answered = [found for found in rounds if all(each.kept_up for each in found)] or rounds
 
-    busy = least(lambda found: sum(each.server_cpu_s / each.seconds for each in found))
-    messages_s = statistics.median(sum(each.messages / each.seconds for each in found) for found in rounds)
+    def least(of: Callable[[list[Measured]], float]) -> float:
+        return min(map(of, answered))
+
+    messages_s = statistics.median(sum(each.messages / each.seconds for each in found) for found in answered)
+    busy = least(lambda found: sum(each.server_cpu_s for each in found) / sum(each.messages for each in found))
+    busy *= messages_s
     p50_us, p99_us = (least(lambda found, at=at: max(each.latencies_us[at] for each in found)) for at in (0, 2))  # type: ignore[misc]
     return Loaded(replicas, streams, busy, max(0.0, busy * 1e6 - replicas * idle_us) / messages_s, p50_us, p99_us)
 

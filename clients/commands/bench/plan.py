@@ -55,8 +55,8 @@ class Plan:
     distinct_pictures: int = 250
     browser_loads: int = 5
     starts: int = 5
-    fleet_rounds: int = 3
-    fleet_s: float = 4.0
+    fleet_rounds: int = 7
+    fleet_s: float = 1.5
     fleet_replicas: tuple[int, ...] = (1, 2, 4)
     opened_streams: int = 300
     simulated_s: float = 4.0
