@@ -352,4 +352,5 @@ def fine_tune(
     facts = {
         name: fact for name, fact in network.provenance["quantised"].items() if name not in ("scales", "float_weights")
     }
-    return quantise(checkpoint, scales, {**facts, "fine_tuned": asdict(tuning)}, student.layers())
+    told = {**asdict(tuning), "pictures": len(frames)}
+    return quantise(checkpoint, scales, {**facts, "fine_tuned": told}, student.layers())
