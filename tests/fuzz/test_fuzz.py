@@ -27,7 +27,7 @@ def test_coverage_finds_typed_errors_alone(target: str) -> None:
 
 def test_conversations_give_typed_errors() -> None:
     Conversation.reached.clear()
-    conversations(80)
+    conversations(60)
     assert set(Conversation.reached) >= {
         "Welcome", "Progress", "Skip", "Decision", "Checkpoint", "Credit", "Shed", "Summary", "Sync", "Abandoned",
         "within a frame", "after a frame", "before hello", "out_of_order", "out_of_phase", "wrong_geometry",

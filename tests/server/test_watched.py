@@ -1,7 +1,6 @@
 """A certificate that is watched while a real service uses it."""
 
 import json
-import os
 import signal
 from collections.abc import Callable
 from itertools import islice
@@ -30,7 +29,7 @@ from tests.server.certificates import certificate_of
 from tests.server.stream.sessions import frame_of
 from tests.service_process import service_process
 
-PHOTOS = os.environ.get("RASCANET_PHOTOS")
+PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 VARIANT = "105x120"
 COVERED_ROWS = 60
 
@@ -80,10 +79,10 @@ def test_workers_watch_together_and_an_alarm_outlives_a_restart(tmp_path: Path) 
     digest = certificate_of(load_checkpoint(weights)).digest
     certificate_of(load_checkpoint(weights)).save(certificate_beside(weights))
     options = [
-        "--weights", json.dumps([str(weights)]), "--workers", "2", "--audit-share", "1", "--audits-file", str(kept),
+        "--weights", json.dumps([str(weights)]), "--audit-share", "1", "--audits-file", str(kept),
         "--certificate-alarm", "drop",
     ]  # fmt: skip
-    with log.open("wb") as lines, service_process(*options, log=lines) as (url, service):
+    with log.open("wb") as lines, service_process(*options, "--workers", "2", log=lines) as (url, service):
         decisions = [each for frame in _lost_frames(12) for each in _stream(url, SMALL.name, [frame])]
         assert decisions[0].certificate == digest
         assert all(decision.audit for decision in decisions)
@@ -104,23 +103,23 @@ def test_workers_watch_together_and_an_alarm_outlives_a_restart(tmp_path: Path) 
         assert _stream(url, SMALL.name, [frame_of(0)])[0].certificate == ""
 
 
-@pytest.mark.skipif(PHOTOS is None, reason="RASCANET_PHOTOS names no folder of photographs (docs/training.md)")
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not here")
 def test_pictures_of_another_kind_raise_the_alarm_and_those_of_the_calibrated_kind_do_not(
     start: Callable[..., str],
 ) -> None:
     """A camera whose upper half is covered: the network is sure that nobody is there before it sees anything."""
-    photos = read_photos(Path(PHOTOS or ""), "val")
+    photos = read_photos(PHOTOS, "val")
     geometry = 105, 120
     frames = list(load_frames(photos, *geometry))
-    covered = [frame.copy() for frame in frames[:120]]
+    covered = [frame.copy() for frame in frames[:80]]
     for frame in covered:
         frame[:COVERED_ROWS] = 127
     found = {}
-    for kind, pictures in (("val", frames[:400]), ("covered", covered)):
+    for kind, pictures in (("val", frames[:200]), ("covered", covered)):
         networks = {VARIANT: load_networks(Settings())[VARIANT]}
         url = start(networks, audit_share=1.0)
         _stream(url, VARIANT, pictures)
         found[kind] = _watch(url)
         assert found[kind]["agreed"] + found[kind]["lost"] == len(pictures)
     assert (found["val"]["alarm"], found["covered"]["alarm"]) == (False, True)
-    assert found["val"]["risk_upper"] < 0.1 < found["covered"]["lost"] / 120
+    assert found["val"]["risk_upper"] < 0.12 < found["covered"]["lost"] / 80

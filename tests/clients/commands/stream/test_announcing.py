@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("paho", reason="paho-mqtt (extra `events`) is not installed")
 
 from clients.commands.main import app
+from clients.commands.stream import mqtt_remove
 from tests.brokers import Broker, Listener, needs_broker, until
 from tests.clients.python.test_webhook import Receiver
 from tests.networks import SMALL
@@ -80,7 +81,8 @@ def test_what_can_t_be_announced_is_told_before_anything_is_sent(
     assert "Traceback" not in done.output
 
 
-def test_a_removal_needs_a_broker(tmp_path: Path) -> None:
+def test_a_removal_needs_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt_remove, "LAST_S", 0.2)
     done = _run("mqtt-remove", "--name", "hall")
     assert (done.exit_code, "say which broker" in done.stderr) == (2, True)
     done = _run("mqtt-remove", "--mqtt", f"mqtt://127.0.0.1:{Broker(tmp_path).port}")
