@@ -65,7 +65,7 @@ SITE := build/site
 site: .venv/dev.stamp wasm $(PAGE)/node_modules/.package-lock.json ## the page as static files, without a service, for any host: build/site
 	rm -rf build/samples $(SITE)
 	$(BIN)/python -m tests.page.site build/samples
-	cd $(PAGE) && RASCANET_SAMPLES=$(CURDIR)/build/samples npm run --silent site -- --outDir $(CURDIR)/$(SITE)
+	cd $(PAGE) && SITE_SAMPLES=$(CURDIR)/build/samples npm run --silent site -- --outDir $(CURDIR)/$(SITE)
 
 browser: ## Debian's chromium, for the page's tests
 	@command -v chromium >/dev/null || { \

@@ -46,7 +46,7 @@ const samples: Plugin = {
   name: "samples",
   apply: "build",
   generateBundle() {
-    const folder = process.env.RASCANET_SAMPLES;
+    const folder = process.env.SITE_SAMPLES;
     const names = folder === undefined ? [] : readdirSync(folder).sort();
     for (const name of names) {
       this.emitFile({ type: "asset", fileName: `samples/${name}`, source: readFileSync(`${folder}/${name}`) });
