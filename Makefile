@@ -101,7 +101,7 @@ boards: ## Debian's compiler for Cortex-M and QEMU, for the firmware's tests
 firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each variant, to the bit; table and sizes of docs/integer.md
 	$(BIN)/python -m tests.clients.firmware.measure --frames $(or $(FRAMES),4)
 
-.PHONY: wasm wasm-evidence clang browser-bench
+.PHONY: wasm wasm-evidence clang browser-bench site-bench
 CLANG := clang-19
 CLANG_PACKAGES := clang-19 lld-19
 clang: ## Debian's compiler for WebAssembly
@@ -115,6 +115,11 @@ wasm: clang ## the kernel in WebAssembly, for browsers and Node: clients/javascr
 
 browser-bench: wasm ## a page that measures the kernel beside onnxruntime-web in any browser: clients/browser-bench/dist
 	@if [ -f $(PACKAGE)/wasm/int8-simd128.wasm ]; then $(MAKE) -s --no-print-directory $(BENCH)/dist/index.html; fi
+
+site-bench: site browser-bench ## the same with the page that measures the kernel, in build/site/bench (with onnxruntime-web 15 MB more)
+	cp -r $(BENCH)/dist $(SITE)/bench
+	mkdir -p $(SITE)/bench/onnx
+	$(foreach variant,$(VARIANTS),$(foreach form,conv gemm,$(BIN)/rascanet export onnx --variant $(variant) --form $(form) --out $(SITE)/bench/onnx/$(variant)-$(form).onnx &&)) true
 
 wasm-evidence: .venv/dev.stamp wasm $(PACKAGE)/dist/index.js browser ## the kernel in Node and Chromium against the definition: FRAMES=200 of each network
 	$(BIN)/python -m tests.clients.javascript.evidence --frames $(or $(FRAMES),200)
