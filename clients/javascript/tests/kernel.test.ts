@@ -73,6 +73,22 @@ for (const { arithmetic, form, reason } of KERNELS) {
   });
 }
 
+describe.each(["float32", "int8"] as const)("%s", (arithmetic) => {
+  const reason = missing(arithmetic, "simd128") || missing(arithmetic, "scalar");
+  test.skipIf(reason)(`SIMD and scalar forms give the same bits from any state ${reason}`, async () => {
+    const [one, other] = await Promise.all([network(arithmetic, "simd128"), network(arithmetic, "scalar")]);
+    const start = one.initialHidden();
+    const [least, most] = arithmetic === "float32" ? [-1, 1] : [-32768, 32767];
+    for (const [index, byte] of noise(one).subarray(0, start.length).entries()) {
+      start[index] = byte < 16 ? least : byte > 239 ? most : least + ((most - least) * byte) / 255;
+    }
+    const [first, second] = [start.slice(), start.slice()];
+    expect(one.step(noise(one), first)).toEqual(other.step(noise(one), second));
+    expect(first).toEqual(second);
+    expect(first).not.toEqual(start);
+  });
+});
+
 test("every engine takes the scalar form, and the best one is among those it takes", () => {
   expect(supports("scalar")).toBe(true);
   for (const arithmetic of ["float32", "int8"] as const) expect(supports(bestForm(arithmetic))).toBe(true);
