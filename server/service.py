@@ -68,6 +68,8 @@ def run(
         logger.info("the watch over certificates begins anew; audits_file keeps it over restarts")
     sockets = listening_sockets(settings.host, settings.port)
     with ExitStack() as held:
+        if kept:
+            held.callback(kept.save)  # however the service ends
         for each in sockets:
             held.enter_context(each)
         listening(sockets)
@@ -76,8 +78,6 @@ def run(
             _serve(settings, weights, sockets, cells)
         else:
             _serve_by_workers(settings, weights, sockets, cells)
-        if kept:
-            kept.save()
 
 
 def _audits_file(settings: Settings, counts: AuditCounts) -> AuditsFile | None:

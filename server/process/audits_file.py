@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,6 +92,8 @@ class AuditsFile:
             new.write_text(json.dumps(document, indent=1) + "\n")
             new.replace(self._path)
         except OSError as error:
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
             raise AuditsFileError(f"audits_file {self._path} can't be written ({error.strerror or error})") from error
         self._kept = now
 

@@ -95,7 +95,7 @@ def draw(path: Path, runs: int = 12, audits: int = 500) -> None:
     axes.axhline(1 / ALPHA, color="black", linestyle="--", linewidth=1)
     axes.text(2, 1.25 / ALPHA, "alarm")
     axes.set(yscale="log", ylim=(0.02, 1e5), xlim=(0, audits), xlabel="audits", ylabel="evidence against the promise")
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 

@@ -98,9 +98,13 @@ def test_workers_watch_together_and_an_alarm_outlives_a_restart(tmp_path: Path) 
         assert service.wait(30) == 0
     assert log.read_text().count("does not hold for the pictures that come") == 1
     assert read_counts(kept)[digest].lost >= watch["lost"]
-    with service_process(*options) as (url, _):
+    before = read_counts(kept)[digest]
+    with service_process(*options) as (url, service):
         assert _watch(url)["alarm"]
-        assert _stream(url, SMALL.name, [frame_of(0)])[0].certificate == ""
+        assert _stream(url, SMALL.name, _lost_frames(1))[0].certificate == ""
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0
+    assert read_counts(kept)[digest] == before._replace(lost=before.lost + 1), "one process keeps its counts too"
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not here")
