@@ -3,14 +3,14 @@ import { describe, expect, it, vi } from "vitest";
 import { LoadError, load } from "../src/load.js";
 import { scanFrame } from "../src/scan.js";
 import { WeightsError } from "../src/weights.js";
-import { built, weightsFile } from "./built.js";
 import { grey } from "./fakes.js";
+import { built, weightsAddress } from "./weights-files.js";
 
 describe("load", () => {
   it("says so where there is no WebAssembly", async () => {
     vi.stubGlobal("WebAssembly", undefined);
     try {
-      await expect(load({ weights: weightsFile("105x120") })).rejects.toThrow("no WebAssembly here");
+      await expect(load({ weights: weightsAddress("105x120") })).rejects.toThrow("no WebAssembly here");
     } finally {
       vi.unstubAllGlobals();
     }
@@ -18,7 +18,7 @@ describe("load", () => {
 });
 
 describe.skipIf(!built)("load (needs `make wasm`)", () => {
-  const weights = weightsFile("105x120");
+  const weights = weightsAddress("105x120");
 
   it("takes an address, bytes and an answer alike", async () => {
     const bytes = readFileSync(weights);
@@ -38,10 +38,12 @@ describe.skipIf(!built)("load (needs `make wasm`)", () => {
   });
 
   it("says which address can't be read, and which kernel there is not", async () => {
-    await expect(load({ weights: weightsFile("1x1") })).rejects.toThrow(LoadError);
-    await expect(load({ weights: weightsFile("1x1") })).rejects.toThrow("rascanet_1x1.safetensors can't be read");
+    await expect(load({ weights: weightsAddress("1x1") })).rejects.toThrow(LoadError);
+    await expect(load({ weights: weightsAddress("1x1") })).rejects.toThrow("rascanet_1x1.safetensors can't be read");
     await expect(load({ weights: new Response("", { status: 404 }) })).rejects.toThrow("status 404");
-    await expect(load({ weights: weightsFile("105x120_int8"), simd: "relaxed" })).rejects.toThrow("no relaxed kernel");
+    await expect(load({ weights: weightsAddress("105x120_int8"), simd: "relaxed" })).rejects.toThrow(
+      "no relaxed kernel",
+    );
     await expect(load({ weights: Uint8Array.of(1) })).rejects.toThrow(WeightsError);
     await expect(load({ weights, wasm: new TextEncoder().encode("<!doctype html>") })).rejects.toThrow(
       "no WebAssembly",

@@ -3,8 +3,8 @@ import { StreamError } from "../src/connection.js";
 import { load } from "../src/load.js";
 import { streamThrough, streamTo } from "../src/open-streams.js";
 import { scanFrame } from "../src/scan.js";
-import { built, weightsFile } from "./built.js";
 import { decision, FakeSocket, frame, ManualClock, noise, progress } from "./fakes.js";
+import { built, weightsAddress } from "./weights-files.js";
 
 const answer = (burst: number) => (burst < 2 ? [progress(burst)] : burst === 2 ? [decision(2, true)] : []);
 
@@ -44,7 +44,7 @@ describe("streamTo", () => {
 
 describe.skipIf(!built)("streamThrough (needs `make wasm`)", () => {
   it("decides as scanFrame", async () => {
-    const network = await load({ weights: weightsFile("105x120_int8") });
+    const network = await load({ weights: weightsAddress("105x120_int8") });
     const policy = { name: "two_sided", exit_above: 0.6, exit_below: 0.4 };
     const { curve, ...decided } = scanFrame(network, noise(105, 120), policy);
     expect((await streamThrough(network, { policy }).read(noise(105, 120))).decision).toMatchObject(decided);

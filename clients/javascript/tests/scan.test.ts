@@ -5,13 +5,13 @@ import { load } from "../src/load.js";
 import { LocalStream } from "../src/local-stream.js";
 import { Pace } from "../src/pace.js";
 import { scanFrame } from "../src/scan.js";
-import { built, certificateOf, weightsFile } from "./built.js";
 import { grey, ManualClock, noise, settle } from "./fakes.js";
+import { built, certificateOf, weightsAddress } from "./weights-files.js";
 
 describe.skipIf(!built)("a frame (needs `make wasm`)", () => {
   let network: Network;
   beforeAll(async () => {
-    network = await load({ weights: weightsFile("105x120"), simd: "simd128" });
+    network = await load({ weights: weightsAddress("105x120"), simd: "simd128" });
   });
   const frame = noise(105, 120);
 

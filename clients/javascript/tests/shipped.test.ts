@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { parsePolicy } from "../src/exit-policy.js";
 import { scanFrame } from "../src/scan.js";
 import { loadShipped, SHIPPED } from "../src/shipped.js";
-import { built } from "./built.js";
 import { noise } from "./fakes.js";
+import { built } from "./weights-files.js";
 
 const copied = existsSync(new URL("../weights/105x120.safetensors", import.meta.url));
 

@@ -7,8 +7,16 @@ import type { Tensor } from "../src/weights.js";
 const ROOT = new URL("../../../", import.meta.url);
 
 export function shippedFile(variant: string, arithmetic: Arithmetic): Uint8Array {
-  const suffix = arithmetic === "float32" ? "" : `_${arithmetic}`;
-  return readFileSync(new URL(`model/weights/rascanet_${variant}${suffix}.safetensors`, ROOT));
+  return readFileSync(weightsAddress(arithmetic === "float32" ? variant : `${variant}_${arithmetic}`));
+}
+
+/** Where shipped weights lie; `105x120`, `105x120_int8` and so on. */
+export function weightsAddress(name: string): URL {
+  return new URL(`model/weights/rascanet_${name}.safetensors`, ROOT);
+}
+
+export function certificateOf(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(`model/weights/rascanet_${name}.certificate.json`, ROOT), "utf8"));
 }
 
 export function shippedWeights(variant: string, arithmetic: Arithmetic): Weights {
@@ -24,6 +32,9 @@ export function missing(arithmetic: Arithmetic, form: Form): string {
   if (!existsSync(kernelPath(arithmetic, form))) return "not built: `make wasm`";
   return supports(form) ? "" : "this engine lacks the instructions";
 }
+
+/** Whether `make wasm` has built the kernels; without Debian's clang it can't. */
+export const built = missing("float32", "simd128") === "" && missing("int8", "simd128") === "";
 
 const TYPES = { Float32Array: "F32", Int32Array: "I32", Int8Array: "I8", Uint16Array: "F16" } as const;
 

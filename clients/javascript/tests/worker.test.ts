@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { load } from "../src/load.js";
 import { type Answer, type Port, RemoteNetwork, type Request } from "../src/remote-network.js";
 import { scanFrame } from "../src/scan.js";
-import { built, weightsFile } from "./built.js";
 import { noise } from "./fakes.js";
+import { built, weightsAddress } from "./weights-files.js";
 
 /** Two ends of a channel: what the page holds, and the worker's own global. */
 function connect(): Port {
@@ -21,7 +21,7 @@ describe.skipIf(!built)("a network in a worker (needs `make wasm`)", () => {
   beforeAll(async () => {
     await import("../src/worker.js");
   });
-  const weights = String(weightsFile("105x120_int8"));
+  const weights = String(weightsAddress("105x120_int8"));
   const frame = noise(105, 120);
 
   it("decides as a network here", async () => {
