@@ -41,7 +41,7 @@ MqttCa = Annotated[
         "--mqtt-ca",
         metavar="FILE",
         rich_help_panel=PANEL,
-        help="authorities to trust the broker by, PEM; by custom the system's",
+        help="authorities to trust the broker by, PEM; if not given: the system's",
     ),
 ]
 DiscoveryPrefix = Annotated[
@@ -58,7 +58,7 @@ SensorName = Annotated[
         "--name",
         metavar="NAME",
         rich_help_panel=PANEL,
-        help="name of the sensor in topics and ids; by custom the machine's",
+        help="name of the sensor in topics and ids; if not given: the host's name",
     ),
 ]
 

@@ -26,7 +26,7 @@ def record(
     sensor: SensorChoice,
     out: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="file to write, by custom .rscn; dropped on the demo page, it plays there"),
+        typer.Option(metavar="FILE", help="file to write, usually .rscn; dropped on the demo page, it plays there"),
     ],
     variant: Variant = DEFAULT_VARIANT,
     overwrite: Overwrite = False,

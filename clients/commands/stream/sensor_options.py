@@ -89,7 +89,7 @@ class SceneChoice:
             min=1,
             metavar="N",
             rich_help_panel=SCENE,
-            help="number of frames; if not given: one of each photograph, all of a video or camera, 1 of another scene",
+            help="number of frames; if not given: one for each photograph, all of a video or camera, one for any other scene",
         ),
     ] = None
     speed_px_s: Annotated[

@@ -77,7 +77,7 @@ CHECKED_FRAMES: Final = 4
 
 @group.command()
 def onnx(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="file to write, by custom .onnx")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="file to write, usually .onnx")],
     variant: Variant = DEFAULT_VARIANT,
     weights: WeightsFile = None,
     batch: Annotated[

@@ -47,7 +47,7 @@ def quantize(
 
     Examples:
         rascanet quantize model/weights/rascanet_105x120.safetensors --photos folder
-        rascanet quantize model/weights/rascanet_105x120.safetensors --photos folder --finetune 1000
+        rascanet quantize weights.safetensors --photos folder --finetune 1000
     """
     from model.checkpoint import CheckpointError, load_checkpoint
     from model.integer.checkpoint import save_integer_checkpoint
