@@ -79,9 +79,10 @@ def test_the_first_screens_figures_are_those_that_the_commands_wrote(column: int
         (ROOT / "docs" / "integer.md").read_text().partition("<!-- firmware sizes -->")[2].partition("<!-- end")[0]
     )
     streams = held[0].index("streams")
+    processed = _row(card, "calibrated")[2].split(" / ")[0]
     memory = next(row[6] for row in boards if row[:2] == [variant, "Cortex-M4"])
     assert told == {
-        "share of the bursts processed at a certified risk of 5 %, held-out photographs": _row(card, "calibrated")[2].split(" / ")[0],
+        "share of the bursts processed at a certified risk of 5 %, held-out photographs": processed,
         "a burst on one core": f"{step[1]} us",
         "times as fast as ONNX Runtime or OpenVINO": step[5].split()[0],
         "real-time streams on one core (30 frames/s, 6 bursts a message)": max(

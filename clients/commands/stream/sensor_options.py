@@ -46,7 +46,7 @@ class SceneChoice:
             metavar="NAME",
             rich_help_panel=SCENE,
             help=f"how sources are shown: {', '.join(SCENES)}; found out from each source if not given. A sprite is "
-            "made of a background and, if you like, the sprite",
+            "made of a background picture and, if you like, a picture of what moves",
         ),
     ] = None
     stdin: Annotated[
@@ -89,7 +89,7 @@ class SceneChoice:
             min=1,
             metavar="N",
             rich_help_panel=SCENE,
-            help="number of frames; if not given: one for each photograph, all of a video or camera, one for any other scene",
+            help="number of frames; if not given: one of each photograph, all of a video or camera, else 1",
         ),
     ] = None
     speed_px_s: Annotated[
