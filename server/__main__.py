@@ -73,7 +73,7 @@ def in_one_sentence(error: Exception) -> str:
     if isinstance(error, SettingsError):  # argparse quotes what it cannot place
         for given in sys.argv[1:]:
             text = text.replace(given, given.partition("=")[0] if given.startswith("--") else "...")
-        text += "; `python -m server --help` lists the options, lists of values are JSON"
+        text += '; `python -m server --help` lists the options, lists of values are JSON, such as ["a"]'
     return text
 
 

@@ -53,7 +53,8 @@ def calibrate(
     """Writes a certificate: early exits that lose at most `risk`, with probability 1 - `delta` over the pictures.
 
     Examples:
-        rascanet calibrate --photos folder --risk 0.05
+        rascanet calibrate --photos folder --weights my.safetensors
+        rascanet calibrate --photos folder --risk 0.08 --out certificate.json
     """
     from model.certificate import CertificateError, certificate_beside
     from model.checkpoint import CheckpointError, shipped_weights

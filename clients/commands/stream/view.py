@@ -287,15 +287,15 @@ class Totals:
             f"{counted(self.exits, 'early exit')}; {1 - self.rows_sent / self.rows:.0%} of the rows saved "
             f"({self.rows - self.rows_sent:,} of {self.rows:,} never sent, {self.bytes_saved / 1000:,.1f} kB)"
             if self.rows_sent < self.rows
-            else "no row saved: every frame was read to its end",
+            else "no row saved: every frame was sent to its end",
         ]
         if self.rows_sent < self.rows:
             times = self.rows / self.rows_sent if self.rows_sent else float("inf")
-            said.append(f"the same link carries {times:.2f} times as many frames")
+            said.append(f"with these exits a link carries {times:.2f} times as many frames")
         if self.rows_late:
-            said.append(f"{self.rows_late:,} of the rows sent had left before the answer came back")
+            said.append(f"{self.rows_late:,} of the rows sent were on the way already when the exit came")
         if self.rows_audited:
-            said.append(f"{self.rows_audited:,} of the rows sent were for the service to check its exits by")
+            said.append(f"{self.rows_audited:,} of the rows sent were read on for an audit of their exits")
         return said
 
 

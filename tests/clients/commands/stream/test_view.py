@@ -110,9 +110,9 @@ def test_totals() -> None:
     assert totals.lines() == [
         "3 frames: 1 with a person, 1 without, 1 lost",
         "1 early exit; 33% of the rows saved (105 of 315 never sent, 37.8 kB)",
-        "the same link carries 1.50 times as many frames",
-        "10 of the rows sent had left before the answer came back",
-        "15 of the rows sent were for the service to check its exits by",
+        "with these exits a link carries 1.50 times as many frames",
+        "10 of the rows sent were on the way already when the exit came",
+        "15 of the rows sent were read on for an audit of their exits",
     ]
 
 
