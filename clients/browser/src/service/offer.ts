@@ -56,6 +56,11 @@ export function engineOf(build: Build, query: string): EngineName {
 export async function fetchOffer(build: Build, query: string): Promise<Offer> {
   const engines = enginesOf(build);
   const engine = engineOf(build, query);
+  if (engine === "page" && !build.kernel) {
+    throw new ServiceFault(
+      "This page was built without its network, so it can’t scan. Build it where clang is: make wasm.",
+    );
+  }
   const asking = engine === "page" ? pageModels() : fetchModels();
   if (!build.alone) await asking; // a service that wants a token refuses once, not thrice
   const [models, samples, recordings] = await Promise.all([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { engineOf, enginesOf } from "../../src/service/offer";
+import { engineOf, enginesOf, fetchOffer } from "../../src/service/offer";
 
 describe("the engine", () => {
   it("is the page's alone without a service, and the service's first with one", () => {
@@ -13,5 +13,9 @@ describe("the engine", () => {
     expect(engineOf(both, "?engine=page")).toBe("page");
     expect(engineOf(both, "?engine=cloud")).toBe("service");
     expect(engineOf({ alone: true, kernel: true }, "?engine=service")).toBe("page");
+  });
+
+  it("says so where a page without a service was built without its network", async () => {
+    await expect(fetchOffer({ alone: true, kernel: false }, "")).rejects.toThrow("built without its network");
   });
 });
