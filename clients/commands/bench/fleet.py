@@ -263,7 +263,9 @@ def _fleet(
 
 def _aim(share: Callable[[Floats], Floats], open_us: float, sensors: int, busy: float) -> dict[str, Any]:
     """The loss of a region in fleets that are run with more or less in reserve."""
-    fleet = Fleet(sensors, share, open_us, Aims(busy=busy, streams=10_000))
+    usual = Aims()
+    aims = replace(usual, busy=busy, streams=round(usual.streams * busy / usual.busy))
+    fleet = Fleet(sensors, share, open_us, aims)
     fleet.environment.run(until=LOST_AT_S)
     replicas = fleet.replicas
     fleet.lose_region(0)
