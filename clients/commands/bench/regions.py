@@ -190,8 +190,8 @@ class Fleet:
         taken = self._placed(attempts)
         admitted = float(taken.sum())
         if attempts > admitted:
-            refused = np.round(trying * (1 - admitted / attempts))
-            refused[0] += attempts - admitted - refused.sum()
+            counts = trying.astype(np.int64)
+            refused = rng.multivariate_hypergeometric(counts, round(attempts - admitted), method="marginals")
             self._waiting[1:] += refused[:-1]
             self._waiting[-1] += refused[-1]
             self._refused += attempts - admitted
