@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.commands.bench.baselines import BASELINES, Step
+from clients.commands.bench.baselines import BASELINES, INTEGER_BASELINES, Step
 from clients.commands.bench.peak import Loop, macs_per_turn, register_loops
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.subjects import checkpoint_of, macs_per_burst
@@ -102,8 +102,9 @@ def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops
     }
     steps = {name: make() for name, make in makers.items()}
     differences = _differences(steps, rows)
-    integers = _integer_steps(checkpoint.config.name, batch)
-    steps |= integers  # their logits differ by what `rascanet evaluate` measures
+    # Logits of integers differ by what `rascanet evaluate` measures.
+    steps |= _integer_steps(checkpoint.config.name, batch)
+    steps |= {each.name: each.make(checkpoint, batch) for each in INTEGER_BASELINES if not each.missing}
     contenders: dict[str, Call] = {name: partial(step, rows) for name, step in steps.items()}
     turns = _turns_as_long(contenders, loops)
     contenders |= {f"register loop {isa}": partial(loops[isa], turns[isa]) for isa in turns}
@@ -126,7 +127,9 @@ def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops
             for name, timing in times.items()
         ],
         "missing": {
-            baseline.name: f"{baseline.missing} is not installed" for baseline in BASELINES if baseline.missing
+            baseline.name: f"{baseline.missing} is not installed"
+            for baseline in (*BASELINES, *INTEGER_BASELINES)
+            if baseline.missing
         },
     }
 
@@ -167,7 +170,10 @@ def tables(result: dict[str, Any]) -> list[Table]:
 def _table(cell: dict[str, Any]) -> Table:
     rows = {row["name"]: row for row in cell["rows"]}
     best = next(iter(rows))
-    others = [row for row in rows.values() if row["name"].startswith(OTHERS)]
+    in_integers, others = (
+        [row for row in rows.values() if row["name"].startswith(OTHERS) and ("int8" in row["name"]) == integers]
+        for integers in (True, False)
+    )
     fastest = min(others, key=lambda row: float(row["us_per_burst"]))["name"] if others else None
     lines = []
     for name, row in rows.items():
@@ -198,6 +204,9 @@ def _table(cell: dict[str, Any]) -> Table:
         for other in rows
         if other != best and (other.startswith("native") or other in (EAGER, fastest))
     ]
+    if in_integers and (ours := next((name for name in rows if name.startswith("int8")), None)):
+        theirs = min(in_integers, key=lambda row: float(row["us_per_burst"]))["name"]
+        notes.append(f"{ours} is {ratio(rows[ours], theirs)} times as fast as {theirs}.")
     notes += [
         f"{name} is {ratio(rows[name], beside)} times as fast as {beside}."
         for name in rows
