@@ -49,7 +49,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _needed() -> dict[str, set[str]]:
-    """Of every command the extras that docs/commands.md says it needs."""
+    """Of every command the extras that docs/commands.md says it needs; of one with several rows, those of the last."""
     table = re.findall(r"^\| (`rascanet .*?`) \| (.*?) \|", (ROOT / "docs" / "commands.md").read_text(), flags=re.M)
     return {
         name: set(re.findall(r"`(\w+)`", needs))
@@ -71,6 +71,7 @@ def test_every_command_works_without_extras_or_says_which_one_to_install(
         "replay": [str(out / "a.rscn"), "--url", service_url, "--virtual-time"],
         "classify": [photo, "--out", str(out / "a.csv"), "--report", str(out / "gallery.html")],
         "events": [str(pictures / "ledger.jsonl")],
+        "mqtt-remove": ["--mqtt", "mqtt://127.0.0.1:9", "--name", "hall"],
         "evaluate": photos,
         "report": [*photos, "--out", str(out / "report.html")],
         "exits": photos,
