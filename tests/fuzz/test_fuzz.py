@@ -26,14 +26,18 @@ def test_coverage_finds_typed_errors_alone(target: str) -> None:
 
 
 def test_conversations_give_typed_errors() -> None:
-    Conversation.reached.clear()
-    conversations(60)
-    assert set(Conversation.reached) >= {
+    wanted = {
         "Welcome", "Progress", "Skip", "Decision", "Checkpoint", "Credit", "Shed", "Summary", "Sync", "Abandoned",
         "within a frame", "after a frame", "before hello", "out_of_order", "out_of_phase", "wrong_geometry",
         "too_many_bursts", "bad_token",
         "audited", "audit unsent", "audit interrupted", "within an audit",
-    }, Conversation.reached  # fmt: skip
+    }  # fmt: skip
+    Conversation.reached.clear()
+    for count in (60, 120, 240, 480):  # the rarest are left out of some sixty conversations
+        conversations(count)
+        if wanted <= set(Conversation.reached):
+            break
+    assert wanted <= set(Conversation.reached), Conversation.reached
 
 
 def test_conversations_find_a_session_that_grants_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

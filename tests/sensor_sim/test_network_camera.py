@@ -182,7 +182,7 @@ def test_pictures_go_as_soon_as_they_are_shown() -> None:
                 news = reader.next(WAIT_S)
                 assert isinstance(news, LivePicture)
                 assert news.pixels.any()
-            kept = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+            kept = sum(type(each) is av.VideoFrame for each in gc.get_objects())
         finally:
             gc.enable()
     assert kept <= 4
