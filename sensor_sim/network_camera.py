@@ -7,7 +7,8 @@ import gc
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -145,11 +146,14 @@ class NetworkCamera:
         """See `Connect`."""
         try:
             orientation = Orientation()
-            with self._address.open(self._timeout_s, self._trusted) as container:
+            with (
+                self._address.open(self._timeout_s, self._trusted) as container,
+                closing(self._decode(container, stop)) as pictures,
+            ):
                 if not container.streams.video:
                     raise LiveError("there are no pictures in what it sends")
                 pace = _Pace() if container.format.name == "hls" or container.duration else None
-                for picture in self._decode(container, stop):
+                for picture in pictures:
                     if picture.width * picture.height > MOST_PX:
                         raise LiveError(
                             f"its pictures of {picture.width} x {picture.height} pixels are larger than the "
@@ -163,7 +167,7 @@ class NetworkCamera:
         finally:
             gc.collect()  # PyAV's containers and decoders refer to each other: without this they pile up
 
-    def _decode(self, container: Any, stop: threading.Event) -> Iterator[Any]:
+    def _decode(self, container: Any, stop: threading.Event) -> Generator[Any, None, None]:
         """Yields pictures; packets that can't be decoded, as after a loss on the way, are skipped.
 
         Raises:
@@ -171,24 +175,43 @@ class NetworkCamera:
         """
         packets = container.demux(video=0)
         heard_s = time.monotonic()
-        while not stop.is_set():
-            if time.monotonic() - heard_s > self._timeout_s:
-                raise LiveError(f"no picture came for {self._timeout_s:g} s")
-            try:
-                packet = next(packets, None)
-            except self._errors.BlockingIOError:  # a device between two pictures
-                packets = container.demux(video=0)
-                stop.wait(POLL_S)
-                continue
-            if packet is None:
-                return
-            try:
-                pictures = packet.decode()
-            except (self._errors.FFmpegError, OSError):
-                continue
-            for picture in pictures:
-                heard_s = time.monotonic()
-                yield picture
+        try:
+            while not stop.is_set():
+                if time.monotonic() - heard_s > self._timeout_s:
+                    raise LiveError(f"no picture came for {self._timeout_s:g} s")
+                try:
+                    pictures = self._next(packets)
+                except self._errors.BlockingIOError:  # a device between two pictures
+                    packets = container.demux(video=0)
+                    stop.wait(POLL_S)
+                    continue
+                if pictures is None:
+                    return
+                for picture in pictures:
+                    heard_s = time.monotonic()
+                    yield picture
+        finally:
+            packets.close()
+
+    def _next(self, packets: Iterator[Any]) -> list[Any] | None:
+        """The pictures of the next packet; None after the last.
+
+        A device's packets and pictures lie in memory of the device, which goes when it is closed: they end here, and
+        their pixels go on in memory of our own.
+        """
+        packet = next(packets, None)
+        if packet is None:
+            return None
+        try:
+            pictures: list[Any] = packet.decode()
+        except (self._errors.FFmpegError, OSError):
+            return []
+        return [self._copy(picture) for picture in pictures] if self._address.device else pictures
+
+    def _copy(self, picture: Any) -> Any:
+        import av
+
+        return av.VideoFrame.from_ndarray(picture.to_ndarray(format="rgb24"), format="rgb24")
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, (self._errors.ExitError, TimeoutError)):
