@@ -1,5 +1,8 @@
 /** What the network said burst by burst, and what an exit threshold makes of it. */
 
+import { PERSON_FROM } from "./exit-policy.js";
+import type { Decision } from "./wire.js";
+
 export interface Point {
   burst: number;
   p_person: number;
@@ -15,17 +18,10 @@ export interface Curve {
 }
 
 /** How a frame was decided; the fields of PROTOCOL.md's `decision`. */
-export interface Verdict {
-  burst_index: number;
-  p_person: number;
-  person: boolean;
-  exited: boolean;
-  processed: number;
-  skipped: number;
-  unread: number;
-}
-
-export const PERSON_THRESHOLD = 0.5;
+export type Verdict = Pick<
+  Decision,
+  "burst_index" | "p_person" | "person" | "exited" | "processed" | "skipped" | "unread"
+>;
 
 export function emptyCurve(burstsPerFrame: number, burstRows: number): Curve {
   return { burstsPerFrame, burstRows, points: [], skipped: [] };
@@ -54,7 +50,7 @@ export function verdictAt(curve: Curve, exits: (point: Point) => boolean): Verdi
   return {
     burst_index: last.burst,
     p_person: last.p_person,
-    person: last.p_person >= PERSON_THRESHOLD,
+    person: last.p_person >= PERSON_FROM,
     exited,
     processed,
     skipped: skips,

@@ -1,6 +1,6 @@
 /** One's own pictures, scanned one after the other, and what the page says of each and of all. */
 
-import { PERSON_THRESHOLD, verdictRows } from "rascanet-stream";
+import { PERSON_FROM, verdictRows } from "rascanet-stream";
 import { Batch, type Result } from "../service/batch";
 import { byId } from "../view/dom";
 import { chipOf, showResults } from "../view/results";
@@ -86,6 +86,6 @@ function resultOf(outcome: Outcome): Result {
     exited,
     rows: verdictRows(curve, verdict),
     notNeeded: 1 - processed / curve.burstsPerFrame,
-    agrees: whole === undefined || whole.p_person >= PERSON_THRESHOLD === person,
+    agrees: whole === undefined || whole.p_person >= PERSON_FROM === person,
   };
 }

@@ -1,6 +1,6 @@
 /** Figures and decisions in words. */
 
-import { type Curve, PERSON_THRESHOLD, type Verdict, verdictRows } from "rascanet-stream";
+import { type Curve, PERSON_FROM, type Verdict, verdictRows } from "rascanet-stream";
 
 export function decisionWords(curve: Curve, verdict: Verdict): string {
   const person = verdict.person ? "Person" : "No person";
@@ -31,7 +31,7 @@ export function fullFrameWords(full: Curve, verdict: Verdict): string {
   if (last === undefined) return "";
   // A frame that was read whole agrees with itself.
   if (!verdict.exited && verdict.skipped === 0) return "Every row was read: nothing was left out.";
-  const person = last.p_person >= PERSON_THRESHOLD;
+  const person = last.p_person >= PERSON_FROM;
   const agrees = person === verdict.person ? "it agrees" : "it disagrees";
   const p = probabilityWords(last.p_person);
   return `What the full frame says: ${person ? "person" : "no person"}, P(person) ${p}; ${agrees}.`;

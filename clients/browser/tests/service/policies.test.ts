@@ -1,4 +1,4 @@
-import { facts, PERSON_THRESHOLD } from "rascanet-stream";
+import { facts, PERSON_FROM } from "rascanet-stream";
 import { describe, expect, it } from "vitest";
 import {
   contradiction,
@@ -107,7 +107,7 @@ describe("policies", () => {
   });
 
   it("share one threshold for a person with the service", () => {
-    expect(PERSON_THRESHOLD).toBe(facts.person_from);
+    expect(PERSON_FROM).toBe(facts.person_from);
   });
 
   it("unknown to the page show by their own names", () => {
