@@ -17,6 +17,7 @@ import ssl
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class _Connection:
     head: str = ""
 
 
-class Camera:
+class Camera(ABC):
     """A server that shows pictures to whoever connects, each connection in a thread, as a context manager.
 
     Args:
@@ -177,8 +178,9 @@ class Camera:
         finally:
             self._connections.discard(connection)
 
+    @abstractmethod
     def _talk(self, connection: socket.socket) -> None:
-        raise NotImplementedError
+        """Answers one connection, until it or the camera ends."""
 
     def _pictures(self) -> Iterator[Picture]:
         """Yields the pictures of a connection, each when it is due, for as long as the camera runs."""
