@@ -1,7 +1,9 @@
 """Weights on disk: our safetensors format, and the import of the authors' public checkpoints.
 
-Our format holds the tensors of `tensor_shapes` in float32 and, as JSON strings in the safetensors metadata, `format`,
-`config`, `labels`, `provenance` (how the weights came to be) and `digest` (SHA-256 over config and tensors).
+Our format holds the tensors of `tensor_shapes` and, as JSON strings in the safetensors metadata, `format`, `config`,
+`labels`, `provenance` (how the weights came to be) and `digest` (SHA-256 over config and tensors). A tensor of which
+every value is one of float16 lies in the file as float16, any other as float32: no value changes between file and
+network, and the digest is that of the values, whichever way they are stored.
 """
 
 import hashlib
@@ -17,6 +19,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from model import float16
 from model.config import VARIANTS, RaScaNetConfig
 
 if TYPE_CHECKING:
@@ -209,7 +212,7 @@ def read_described(path: Path, formats: Collection[str]) -> Described:
     except SafetensorError as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
     except (TypeError, AttributeError) as error:  # bfloat16 and other types that numpy lacks
-        raise CheckpointError(f"{path}: tensors must be float32, or int8 and int32 ({error})") from error
+        raise CheckpointError(f"{path}: tensors must be float32 or float16, or int8 and int32 ({error})") from error
     if (found := metadata.get("format")) not in formats:
         expected = " or ".join(map(repr, formats))
         raise CheckpointError(f"{path}: the metadata's format is {found!r}, expected {expected}")
@@ -229,17 +232,16 @@ def read_described(path: Path, formats: Collection[str]) -> Described:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Writes a checkpoint in our format; the file appears whole or not at all.
+    """Writes a checkpoint in our format, tensors of float16's values as float16; the file appears whole or not at all.
 
     Raises:
         OSError: the file can't be written.
     """
-    tensors = {name: np.asarray(tensor, np.float32) for name, tensor in checkpoint.tensors.items()}
-    write_described(path, FORMAT, tensors, checkpoint)
+    write_described(path, FORMAT, {name: float16.stored(each) for name, each in checkpoint.tensors.items()}, checkpoint)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint in our format.
+    """Reads a checkpoint in our format; tensors of float16 become float32.
 
     Raises:
         CheckpointError: the file is missing, not of our format, damaged or altered.
@@ -253,8 +255,9 @@ def float_checkpoint(path: Path, described: Described) -> Checkpoint:
     Raises:
         CheckpointError: its tensors are not those of a network, or were altered.
     """
+    tensors = {name: float16.read(tensor) for name, tensor in described.tensors.items()}
     try:
-        checkpoint = Checkpoint(described.config, described.tensors, described.labels, described.provenance)
+        checkpoint = Checkpoint(described.config, tensors, described.labels, described.provenance)
     except (ValueError, TypeError) as error:  # CheckpointErrors included
         raise CheckpointError(f"{path}: {error}") from error
     if checkpoint.digest != described.digest:

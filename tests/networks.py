@@ -1,17 +1,27 @@
 """Networks with random weights, made again from a seed, and what they say of a frame."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
+from model.checkpoint import Checkpoint
 from model.config import RaScaNetConfig
 from model.integer.arithmetic import multiplier_of
 from model.integer.network import MIXED_BITS, OUTPUT_BITS, IntegerLayer, IntegerNetwork, layer_shapes
 from model.random_weights import random_checkpoint
 from model.step import Pixels, StepRuntime
 
-__all__ = ["SMALL", "person_curve", "random_checkpoint", "random_integer_network"]
+__all__ = ["SMALL", "float16_checkpoint", "person_curve", "random_checkpoint", "random_integer_network"]
 
 SMALL = RaScaNetConfig(height=30, width=32, head_channels=(2, 3, 4, 5), hidden_channels=8)
+
+
+def float16_checkpoint(config: RaScaNetConfig, seed: int) -> Checkpoint:
+    """A checkpoint of random weights, all of them numbers of float16."""
+    checkpoint = random_checkpoint(config, seed)
+    halves = {name: tensor.astype(np.float16).astype(np.float32) for name, tensor in checkpoint.tensors.items()}
+    return replace(checkpoint, tensors=halves)
 
 
 def random_integer_network(config: RaScaNetConfig, seed: int) -> IntegerNetwork:

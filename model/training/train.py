@@ -9,12 +9,10 @@ import copy
 import json
 import math
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,14 +20,13 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.layers import pool_columns
-from model.preprocess import network_input
 from model.rascanet import FrameOutput, RaScaNet
-from model.torch_runtime import checkpoint_from, network_from
+from model.torch_runtime import network_from
 from model.training.batches import TrainingData, batches
 from model.training.device import training_device
-from model.training.metrics import BinaryMetrics, binary_metrics
+from model.training.finish import evaluate_frames, finish
+from model.training.metrics import BinaryMetrics
 from model.training.recipe import Recipe, recipe_from
-from model.training.scaling import MAX_DISAGREEMENT, apply_scaling, choose_exit_threshold, fit_scaling
 from model.training.training_network import TrainingNetwork
 
 SAVE_EVERY_S = 120
@@ -95,17 +92,6 @@ def _capture(network: RaScaNet, recipe: Recipe) -> None:
         torch.cuda.make_graphed_callables(network, (example,))
     # The capture has run the example through batch norm, so its statistics are put back.
     network.load_state_dict(state)
-
-
-@torch.inference_mode()
-def person_curves(network: RaScaNet, frames: npt.NDArray[np.uint8], batch: int = 128) -> npt.NDArray[np.float64]:
-    """P(person) after each burst of frames (N, H, W, 3) uint8: (N, T) in 0..1."""
-    device = network.confidence.weight.device
-    curves = [
-        torch.softmax(network(torch.from_numpy(network_input(part)).to(device)).logits, 2)[..., 1].cpu()
-        for part in np.array_split(frames, max(1, math.ceil(len(frames) / batch)))
-    ]
-    return torch.cat(curves).double().numpy()
 
 
 class _Run:
@@ -195,7 +181,7 @@ def train(
         stop_after: number of steps after which the call returns, as an interruption would; None: run to the end.
 
     Returns:
-        The averaged weights, scaled on `val`, and their figures on `val`, full frames.
+        The averaged weights, scaled on `val` and rounded to float16, and their figures on `val`, full frames.
 
     Raises:
         RunError: the folder holds another run, or `start` has other channels.
@@ -240,32 +226,19 @@ def train(
             saved = time.monotonic()
     if pending:
         tell(run.step)
-    checkpoint = checkpoint_from(run.average)
-    p_person = person_curves(run.average, data.val_frames)[:, -1].clip(1e-9, 1 - 1e-9)
-    scaling = fit_scaling(np.log(p_person / (1 - p_person)), data.val.labels)
-    checkpoint = apply_scaling(checkpoint, scaling)
-    curves = person_curves(network_from(checkpoint).to(run.device), data.val_frames)
-    metrics = binary_metrics(curves[:, -1], data.val.labels)
+    checkpoint, metrics = finish(run.average, data.val_frames, data.val.labels)
     provenance = {
         "recipe": recipe.to_dict(),
         "start": start.digest if start else None,
         "steps": run.step,
         "photos_index_sha256": data.train.index_digest,
         "answers_sha256": data.source.digest,
-        "calibration": asdict(scaling) | {"split": "val"},
-        "val": metrics.to_dict(),
-        "exit_threshold": choose_exit_threshold(curves),
-        "exit_threshold_chosen": f"on val, at most {MAX_DISAGREEMENT:.0%} disagreement with the full frame",
         "torch": torch.__version__,
+        **checkpoint.provenance,
     }
     checkpoint = replace(checkpoint, provenance=provenance)
     save_checkpoint(checkpoint, folder / "weights.safetensors")
     return checkpoint, metrics
-
-
-def evaluate_frames(network: RaScaNet, frames: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> BinaryMetrics:
-    """Figures of the full-frame decisions on frames (N, H, W, 3) uint8."""
-    return binary_metrics(person_curves(network, frames)[:, -1], labels)
 
 
 def _log(folder: Path, **row: float) -> None:

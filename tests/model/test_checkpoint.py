@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -28,9 +30,10 @@ from model.checkpoint import (
 )
 from model.config import VARIANTS, RaScaNetConfig
 from model.rascanet import RaScaNet
+from model.runtime import load_any_checkpoint
 from tests.model.conftest import ORACLE
-from tests.model.random_networks import configs
-from tests.networks import SMALL, random_checkpoint
+from tests.model.random_networks import configs, seeds
+from tests.networks import SMALL, float16_checkpoint, random_checkpoint
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 PublicState = dict[str, torch.Tensor]
@@ -70,6 +73,54 @@ def test_a_saved_checkpoint_comes_back_whole(saved: Path) -> None:
     assert loaded.digest == checkpoint.digest
     assert all(np.array_equal(loaded.tensors[name], tensor) for name, tensor in checkpoint.tensors.items())
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]  # nothing partial stays behind
+
+
+def types_in(path: Path) -> dict[str, str]:
+    """Each tensor's type, as the file says it."""
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - not a mapping
+
+
+@settings(max_examples=30)
+@given(configs, seeds, st.sets(st.integers(0, 60)))
+def test_numbers_of_float16_take_half_the_bytes_and_every_number_comes_back(
+    config: RaScaNetConfig, seed: int, wide: set[int]
+) -> None:
+    """`wide`: the tensors with numbers that float16 lacks."""
+    checkpoint, others = float16_checkpoint(config, seed), random_checkpoint(config, seed)
+    names = [name for number, name in enumerate(others.tensors) if number in wide]
+    checkpoint = replace(
+        checkpoint, tensors={**checkpoint.tensors, **{name: others.tensors[name] + 2**-20 for name in names}}
+    )
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        save_checkpoint(checkpoint, path)
+        loaded, any_loaded = load_checkpoint(path), load_any_checkpoint(path)
+        types = types_in(path)
+    assert loaded.digest == any_loaded.digest == checkpoint.digest
+    for name, tensor in checkpoint.tensors.items():
+        assert loaded.tensors[name].dtype == np.float32
+        assert loaded.tensors[name].tobytes() == tensor.tobytes()
+        assert types[name] == ("F16" if np.array_equal(tensor.astype(np.float16), tensor) else "F32")
+    assert set(types.values()) >= ({"F16"} if not wide else set())
+
+
+def test_numbers_of_float16_may_lie_in_a_file_as_float32(tmp_path: Path) -> None:
+    checkpoint, path = float16_checkpoint(SMALL, 1), tmp_path / "weights.safetensors"
+    save_checkpoint(checkpoint, path)
+    assert set(types_in(path).values()) == {"F16"}
+    rewrite(path, lambda tensors, _: tensors.update(checkpoint.tensors))
+    assert set(types_in(path).values()) == {"F32"}
+    assert load_checkpoint(path).digest == checkpoint.digest
+
+
+def test_an_infinite_number_of_float16_is_refused(saved: Path) -> None:
+    def change(tensors: Tensors, _: dict[str, str]) -> None:
+        tensors["confidence.weight"] = np.full((1, 8), np.inf, np.float16)  # type: ignore[assignment]
+
+    rewrite(saved, change)
+    with pytest.raises(CheckpointError, match=r"'confidence\.weight' holds values that are not finite"):
+        load_checkpoint(saved)
 
 
 def test_the_digest_names_config_and_weights_alone() -> None:
@@ -193,7 +244,7 @@ def test_number_types_that_numpy_lacks_are_refused(saved: Path) -> None:
         metadata = file.metadata()
     tensors = {name: torch.zeros(shape, dtype=torch.bfloat16) for name, shape in tensor_shapes(SMALL).items()}
     save_torch_file(tensors, saved, metadata)
-    with pytest.raises(CheckpointError, match="must be float32"):
+    with pytest.raises(CheckpointError, match="must be float32 or float16"):
         load_checkpoint(saved)
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,14 +6,16 @@ import numpy as np
 import pytest
 
 from model.certificate import LOSSES, certificate_beside
-from model.checkpoint import CheckpointError, save_checkpoint, shipped_weights
-from model.config import VARIANTS
+from model.checkpoint import Checkpoint, CheckpointError, save_checkpoint, shipped_weights
+from model.config import VARIANTS, RaScaNetConfig
 from model.integer.checkpoint import load_integer_checkpoint
+from model.runtime import load_runtime
 from server.audits import watched
 from server.errors import ServiceError
 from server.networks import ServedNetwork, choose, load_networks
 from server.settings import Settings
-from tests.networks import SMALL, random_checkpoint
+from tests.model.random_networks import random_frames
+from tests.networks import SMALL, float16_checkpoint, person_curve, random_checkpoint
 from tests.server.certificates import certificate_of
 
 
@@ -32,11 +35,14 @@ def test_what_is_not_served(models: dict[str, ServedNetwork], variant: str, ther
         choose({}, variant or None)
 
 
-def test_networks_are_those_of_the_settings(tmp_path: Path) -> None:
-    checkpoint, path = random_checkpoint(SMALL, 3), tmp_path / "small.safetensors"
+@pytest.mark.parametrize("make", [random_checkpoint, float16_checkpoint])
+def test_networks_are_those_of_the_settings(tmp_path: Path, make: Callable[[RaScaNetConfig, int], Checkpoint]) -> None:
+    checkpoint, path = make(SMALL, 3), tmp_path / "small.safetensors"
     save_checkpoint(checkpoint, path)
     [(name, served)] = load_networks(Settings(weights=[path])).items()
     assert (name, served.digest, served.certified) == (SMALL.name, checkpoint.digest, None)
+    frame = random_frames(SMALL, 1, 5)[0]
+    assert np.array_equal(person_curve(served.runtime, frame), person_curve(load_runtime(checkpoint), frame))
     path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError):
         load_networks(Settings(weights=[path]))

@@ -13,7 +13,7 @@ from model.picture import read_frame
 from model.runtime import load_runtime
 from model.scan import scan_frame
 from tests.clients.javascript.engines import MISSING
-from tests.networks import random_checkpoint
+from tests.networks import float16_checkpoint
 from tests.page.scenes import scene
 from tests.page.serving import Service, listed
 
@@ -27,7 +27,7 @@ P_TOLERANCE = 2e-6
 def test_http_and_stream_at_a_service(tmp_path: Path) -> None:
     weights, picture, pixels = tmp_path / "w.safetensors", tmp_path / "street.png", tmp_path / "frame.bin"
     config = VARIANTS["105x120"]
-    save_checkpoint(random_checkpoint(config, 1), weights)
+    save_checkpoint(float16_checkpoint(config, 1), weights)
     scene("street").save(picture)
     frame = read_frame(picture, config.height, config.width)
     pixels.write_bytes(frame.tobytes())

@@ -12,7 +12,7 @@ from clients.commands.main import app
 from clients.commands.train.export import TOLERANCE, difference_from_kernel
 from model.checkpoint import save_checkpoint
 from model.integer.checkpoint import save_integer_checkpoint
-from tests.networks import SMALL, random_checkpoint, random_integer_network
+from tests.networks import SMALL, float16_checkpoint, random_checkpoint, random_integer_network
 
 COMPILER = shutil.which("cc")
 
@@ -62,7 +62,7 @@ def test_the_step_as_onnx_has_the_documented_tensors_and_the_kernel_s_answers(
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime (extra `bench`) is not installed")
     weights, out = tmp_path / "weights.safetensors", tmp_path / "step.onnx"
-    checkpoint = random_checkpoint(SMALL, 1)
+    checkpoint = float16_checkpoint(SMALL, 1)
     save_checkpoint(checkpoint, weights)
     result = _onnx("--weights", weights, "--out", out, "--form", form, "--batch", batch)
     assert result.exit_code == 0, result.output

@@ -12,7 +12,7 @@ from clients.commands.main import app
 from model.checkpoint import save_checkpoint
 from model.integer.checkpoint import load_integer_checkpoint
 from tests.model.training.folders import INDEX_HEADER
-from tests.networks import SMALL, random_checkpoint
+from tests.networks import SMALL, float16_checkpoint
 
 
 def _run(*arguments: object) -> Result:
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).resize((60, 60)).save(folder / f"{number}.png")
         lines.append(f"{number}.png,{('train', 'val')[number % 2]},{number // 2 % 2},coco,")
     (folder / "index.csv").write_text("\n".join(lines) + "\n")
-    save_checkpoint(random_checkpoint(SMALL, 3), folder / "weights.safetensors")
+    save_checkpoint(float16_checkpoint(SMALL, 3), folder / "weights.safetensors")
     return folder
 
 
@@ -43,7 +43,7 @@ def test_the_same_command_makes_the_same_network_from_pictures_of_train(folder: 
     assert made[0].digest == made[1].digest != made[2].digest
     facts = made[0].provenance["quantised"]
     assert (facts["split"], facts["pictures"], facts["seed"]) == ("train", 4, 1)
-    assert facts["float_weights"] == random_checkpoint(SMALL, 3).digest
+    assert facts["float_weights"] == float16_checkpoint(SMALL, 3).digest
 
 
 def test_fine_tuning_is_measured_on_pictures_that_were_not_trained_on(folder: Path) -> None:
