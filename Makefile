@@ -161,6 +161,7 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_raw_rows
 	$(BIN)/python -m tests.vectors.make_facts
 	$(BIN)/python -m tests.vectors.make_protocol
+	$(BIN)/python -m tests.vectors.make_weight_files
 
 .PHONY: fuzz
 fuzz: .venv/dev.stamp ## a million damaged messages and tokens, 10,000 random conversations, 30,000 random requests

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from model.checkpoint import WEIGHTS_FOLDER
+from model.config import VARIANTS
 from tests.page.conftest import NewPage
 from tests.page.serving import SITE, StaticHost
 from tests.page.test_access import AXE, MOST_BYTES, violations
@@ -16,7 +18,6 @@ from tests.page.test_scan import SCAN_MS, decided, decided_rows, drag, exported
 BUILT = (SITE / "index.html").is_file()
 KERNEL = any(SITE.glob("assets/int8-simd128-*.wasm"))
 MOST_WASM_BYTES = 25_000
-MOST_WEIGHT_BYTES = {"105x120_int8": 65_000, "210x240_int8": 95_000}
 
 pytestmark = pytest.mark.skipif(
     not (BUILT and KERNEL), reason="the site is not built with its kernels: make site (needs npm and clang-19)"
@@ -33,8 +34,13 @@ def host() -> Iterator[StaticHost]:
 
 def test_a_first_visit_shows_an_early_exit_on_a_photograph_without_a_click(new_page: NewPage, host: StaticHost) -> None:
     page = new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{host.url}/site/")
     assert decided_rows(page) < 105
+    weights = [url for url in asked if url.endswith(".safetensors")]
+    assert len(weights) == 1, "the page fetches the network that it runs alone"
+    assert "/105x120_int8-" in weights[0]
     assert decided(page).startswith("Person")
     expect(page.locator("[data-sample=astronaut]")).to_have_attribute("aria-pressed", "true")
     assert page.locator("#policy").input_value() == "calibrated"
@@ -90,9 +96,10 @@ def test_the_sites_policy_is_strict_and_its_files_are_small() -> None:
     kernels = list(SITE.glob("assets/*.wasm"))
     assert kernels
     assert max(map(packed, kernels)) < MOST_WASM_BYTES
-    for name, most in MOST_WEIGHT_BYTES.items():
-        (weights,) = SITE.glob(f"assets/{name}-*.safetensors")
-        assert packed(weights) < most
+    for variant in VARIANTS:
+        for arithmetic in ("_int8", ""):
+            (weights,) = SITE.glob(f"assets/{variant}{arithmetic}-*.safetensors")
+            assert weights.read_bytes() == (WEIGHTS_FOLDER / f"rascanet_{variant}{arithmetic}.safetensors").read_bytes()
 
 
 def test_every_photograph_of_the_site_names_its_licence() -> None:

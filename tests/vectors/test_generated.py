@@ -11,6 +11,7 @@ from tests.vectors import (
     make_raw_rows,
     make_resize,
     make_scans,
+    make_weight_files,
     make_window,
 )
 
@@ -34,6 +35,11 @@ def test_presence_vectors_are_what_python_says() -> None:
 def test_the_protocols_tables_are_the_codes() -> None:
     text = make_protocol.FILE.read_text()
     assert text == make_protocol.page(text), "write it anew with `make vectors`"
+
+
+def test_the_table_of_weights_is_of_the_files() -> None:
+    text = make_weight_files.FILE.read_text()
+    assert text == make_weight_files.page(text), "write it anew with `make vectors`"
 
 
 def test_every_field_of_a_message_says_its_meaning_and_no_other() -> None:

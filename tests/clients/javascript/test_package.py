@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clients.commands.ports import free_port
+from model.checkpoint import WEIGHTS_FOLDER
 from tests.clients.javascript.engines import MISSING, PACKAGE, ROOT, WITHOUT_CHROMIUM
 from tests.page.serving import StaticHost, chromium, wait_for
 
@@ -52,6 +53,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "node_modules" / "package").rename(folder / "node_modules" / "rascanet-stream")
     (folder / "package.json").write_text(json.dumps({"name": "project", "private": True, "type": "module"}))
     return folder
+
+
+def test_the_packed_weights_are_the_shipped_files(project: Path) -> None:
+    packed = project / "node_modules" / "rascanet-stream" / "weights"
+    shipped = {path.name.removeprefix("rascanet_"): path.read_bytes() for path in WEIGHTS_FOLDER.glob("rascanet_*")}
+    found = {path.name: path.read_bytes() for path in packed.iterdir() if path.name != "MODEL_CARD.md"}
+    assert found == shipped
 
 
 def test_the_readmes_example_runs_in_node(project: Path) -> None:
