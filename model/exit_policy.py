@@ -305,8 +305,9 @@ class PerBurstPolicy(MemorylessPolicy):
     name: ClassVar[str] = "per_burst"
     label: ClassVar[str] = "Less sure, later"
     sentence: ClassVar[str] = (
-        "Exits once P(person) reaches a line from {person_first} at the first row to {person_last} at the last, "
-        "or 1 - P(person) one from {empty_first} to {empty_last}; a line above 1 can't be reached."
+        "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at "
+        "the last, or once 1 - P(person) reaches one that runs from {empty_first} to {empty_last}. "
+        "Where a threshold is above 1, there is no exit."
     )
 
     def leaves(self, seen: Seen[Any]) -> Any:
@@ -332,8 +333,8 @@ class PatiencePolicy(ExitPolicy):
     name: ClassVar[str] = "patience"
     label: ClassVar[str] = "Patience"
     sentence: ClassVar[str] = (
-        "Exits once the decision was the same after {bursts} bursts in a row "
-        "and {from_share:%} of the frame lies behind."
+        "Exits once the decision was the same after {bursts} bursts in a row, but not before {from_share:%} of the "
+        "frame is read."
     )
 
     def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
@@ -378,8 +379,8 @@ class SequentialPolicy(ExitPolicy):
     name: ClassVar[str] = "sequential"
     label: ClassVar[str] = "Summed evidence"
     sentence: ClassVar[str] = (
-        "Exits once the log odds of a person, summed over the bursts, reach {evidence} for either side; "
-        "of the sum, {decay:%} is kept from one burst to the next."
+        "Sums the log odds of a person over the bursts, and exits once the sum reaches {evidence} for either side. "
+        "From one burst to the next, {decay:%} of the sum is kept."
     )
 
     def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
@@ -400,7 +401,7 @@ class FixedRowPolicy(MemorylessPolicy):
 
     name: ClassVar[str] = "fixed_row"
     label: ClassVar[str] = "Fixed row"
-    sentence: ClassVar[str] = "Exits once {share:%} of the frame lies behind."
+    sentence: ClassVar[str] = "Exits once {share:%} of the frame is read."
 
     def leaves(self, seen: Seen[Any]) -> Any:
         return seen.share >= self.share
@@ -427,8 +428,8 @@ class CalibratedPolicy(PerBurstPolicy):
     label: ClassVar[str] = "Calibrated"
     sentence: ClassVar[str] = (
         PerBurstPolicy.sentence
-        + " Its certificate promises that at most {risk:%} of the decisions are lost to early exits, "
-        "as the whole frame would have decided otherwise; the chance that it errs is {delta:%}."
+        + " Its certificate promises that early exits lose at most {risk:%} of the decisions: those that the whole "
+        "frame would have changed. The chance that the promise is wrong is {delta:%}."
     )
 
     @classmethod

@@ -94,15 +94,15 @@ class ServerMessage(Struct, frozen=True, tag_field="type", tag=str.lower):
 
 
 class Hello(ClientMessage, frozen=True):
-    """First message: what the client will send and wants to hear.
+    """First message: says which rows the client will send and which answers it wants.
 
     Attributes:
         variant: name of the network, `{height}x{width}`.
-        policy: the exit policy, see *Policies*; null or left out: `calibrated` where the weights have a certificate,
+        policy: the exit policy, see *Policies*; if null or left out, `calibrated` where the weights have a certificate,
             else `published`.
-        progress_every: a `progress` message every n bursts; 0 for none.
-        pixel_format: of the rows to come, see *Rows*.
-        checkpoint_every: a `checkpoint` message every n bursts of a frame; 0 for none.
+        progress_every: number of bursts from one `progress` message to the next; 0 for none.
+        pixel_format: format of the rows to come, see *Rows*.
+        checkpoint_every: number of bursts of a frame from one `checkpoint` message to the next; 0 for none.
     """
 
     variant: Name
@@ -116,7 +116,7 @@ class Resume(ClientMessage, frozen=True):
     """First message of a client that goes on where another connection ended.
 
     Attributes:
-        token: the last one that it was given.
+        token: the last token that the client got.
     """
 
     token: Token
@@ -140,7 +140,7 @@ class Welcome(ServerMessage, frozen=True):
     """Answer to `hello` and `resume`: the settings in force and the server's limits.
 
     Attributes:
-        variant: as in `hello`.
+        variant: name of the network, as in `hello`.
         height: rows of a frame.
         width: pixels of a row.
         burst_rows: rows of a burst.
@@ -148,12 +148,12 @@ class Welcome(ServerMessage, frozen=True):
         policy: the exit policy in force, with every parameter.
         progress_every: as in `hello`.
         weights: SHA-256 of the weights.
-        limits: by name, see *Limits*.
-        credits: bursts that the client may send on this connection before it is told a larger number.
-        token: to begin again from here.
+        limits: limits by name, see *Limits*.
+        credits: bursts that the client may send on this connection, until a message gives a larger number.
+        token: resume token of this place.
         pixel_format: as in `hello`.
-        position: where a resumed stream goes on (`frame_id`, its `next_burst` still wanted, its `audit_burst` in an
-            audit); null for a new one.
+        position: the place at which a resumed stream goes on: `frame_id`, `next_burst` (the first burst still wanted),
+            `audit_burst` (the same in an audit); null for a new stream.
     """
 
     variant: Name
@@ -182,7 +182,7 @@ class Progress(ServerMessage, frozen=True):
         frame_id: the frame.
         burst_index: the burst just processed.
         p_person: P(person) after it.
-        confidence: how likely the decision now is the final one, as the network thinks.
+        confidence: the network's estimate of how likely the decision now is the final one.
     """
 
     frame_id: Count
@@ -192,7 +192,7 @@ class Progress(ServerMessage, frozen=True):
 
 
 class Skip(ServerMessage, frozen=True):
-    """A burst will not be looked at and need not be sent.
+    """Names a burst that the server will not look at; it need not be sent.
 
     Attributes:
         frame_id: the frame.
@@ -204,22 +204,22 @@ class Skip(ServerMessage, frozen=True):
 
 
 class Decision(ServerMessage, frozen=True, omit_defaults=True):
-    """What was concluded on a frame.
+    """The conclusion on a frame.
 
     Attributes:
         frame_id: the frame.
         burst_index: the last burst processed, on which the decision rests.
         p_person: P(person) after it.
         person: whether `p_person` is at least 0.5.
-        exited: true if the rest of the frame is not wanted, but for an `audit`; false if the frame was read to its end.
+        exited: true if the policy ended the frame early; false if the frame was read to its end.
         processed: bursts that the network saw.
-        skipped: bursts left out on the way.
-        unread: bursts that an exit saved; together the three are `bursts_per_frame`.
+        skipped: bursts that the policy skipped.
+        unread: bursts that an exit saved; the sum of the three is `bursts_per_frame`.
         credits: as in `welcome`, now.
-        token: to go on after this frame.
-        compute_us: time that the network took over the frame's bursts, as the server measured it.
+        token: resume token of the end of this frame.
+        compute_us: time that the network took for the frame's bursts, as the server measured it.
         certificate: SHA-256 of the certificate that promises something about this decision; empty without one.
-        audit: true if the rest of the frame is wanted all the same, as a check of the exit, see *Audits*.
+        audit: true if the server still wants the rest of the frame, to check the exit, see *Audits*.
     """
 
     frame_id: Count
@@ -238,7 +238,7 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
 
 
 class Abandon(ClientMessage, frozen=True):
-    """Gives a frame up: the one in progress, or one that has not begun. It gets no decision.
+    """Gives up a frame that is in progress or has not begun. The frame gets no decision.
 
     Attributes:
         frame_id: the frame.
@@ -253,7 +253,7 @@ class Abandoned(ServerMessage, frozen=True):
     Attributes:
         frame_id: the frame; if its decision came before this message, the decision holds.
         credits: as in `welcome`, now.
-        token: to go on after this frame.
+        token: resume token of the end of this frame.
     """
 
     frame_id: Count
@@ -262,7 +262,7 @@ class Abandoned(ServerMessage, frozen=True):
 
 
 class Shed(ServerMessage, frozen=True):
-    """The server is behind and will not look at a frame: no decision comes, its bursts need not be sent.
+    """Names a frame that a late server will not look at: no decision comes, and its bursts need not be sent.
 
     Attributes:
         frame_id: the frame.
@@ -272,7 +272,7 @@ class Shed(ServerMessage, frozen=True):
 
 
 class Credit(ServerMessage, frozen=True):
-    """The client may send more.
+    """Lets the client send more.
 
     Attributes:
         credits: as in `welcome`, now.
@@ -282,13 +282,13 @@ class Credit(ServerMessage, frozen=True):
 
 
 class Checkpoint(ServerMessage, frozen=True):
-    """A token to go on within a frame.
+    """Gives a token within a frame.
 
     Attributes:
         frame_id: the frame.
         burst_index: the last burst processed.
         credits: as in `welcome`, now.
-        token: to go on after that burst.
+        token: resume token of the place after that burst.
     """
 
     frame_id: Count
@@ -298,12 +298,12 @@ class Checkpoint(ServerMessage, frozen=True):
 
 
 class GoingAway(ServerMessage, frozen=True, tag="going_away"):
-    """The server ends the stream soon, with close code 1001: after this frame, or when the time is up.
+    """Says that the server ends the stream soon, with close code 1001: after this frame, or when the time is up.
 
     Attributes:
         reason: the limit that was reached: `drain`, `stream_s` or `stream_frames`.
         seconds: time left for the frame in progress.
-        token: to go on elsewhere; a `checkpoint` or `decision` that comes later has a newer one.
+        token: resume token, good for any replica; a `checkpoint` or `decision` that comes later has a newer one.
     """
 
     reason: Name
@@ -312,10 +312,10 @@ class GoingAway(ServerMessage, frozen=True, tag="going_away"):
 
 
 class Sync(ClientMessage, frozen=True):
-    """Sent back as it is, after the answers to everything that came before it.
+    """Comes back as it was sent, after the answers to everything that came before it.
 
     Attributes:
-        token: the sender's own number.
+        token: a number that the sender chooses.
     """
 
     token: Count
@@ -326,16 +326,16 @@ class End(ClientMessage, frozen=True):
 
 
 class Summary(ServerMessage, frozen=True):
-    """Answer to `end`: what the stream came to, over all its connections.
+    """Answer to `end`: the totals of the stream, over all its connections.
 
     Attributes:
-        frames: frames decided.
-        persons: of these, those with a person.
-        exited: of these, those that a policy ended early.
+        frames: decided frames.
+        persons: decided frames with a person.
+        exited: decided frames that the policy ended early.
         processed: bursts of the decided frames that the network saw.
-        skipped: bursts of the decided frames left out on the way.
+        skipped: bursts of the decided frames that the policy skipped.
         unread: bursts of the decided frames that exits saved.
-        audited: of these, bursts that were wanted all the same, for audits.
+        audited: unread bursts that the server still wanted, for audits.
     """
 
     frames: Count
@@ -348,11 +348,11 @@ class Summary(ServerMessage, frozen=True):
 
 
 class Error(ServerMessage, frozen=True):
-    """Why the server is about to close the connection.
+    """The reason for which the server closes the connection next.
 
     Attributes:
-        code: for programs, see *Errors and close codes*.
-        message: for people: the fault, and what was expected.
+        code: name of the error, for programs, see *Errors and close codes*.
+        message: the fault and what was expected, for people.
     """
 
     code: Name

@@ -54,19 +54,19 @@ _ALL: Final = (
     Refusal("bad_policy", "an unknown policy or impossible parameters", 1008, 422),
     Refusal(
         "wrong_geometry",
-        "rows of another width or number than the variant's, or of another pixel format than announced",
+        "rows whose width, number or pixel format is not that of the variant and of `hello`",
         1008,
         400,
         requests="bursts of another size than the model's",
     ),
     Refusal(
         "out_of_order",
-        "a burst that is not the next one, a frame begun before the last was decided, or an old frame",
+        "a burst that is not the next one, a frame that begins before the last one is over, or an old frame",
         1008,
         409,
         requests="a burst that is not the sequence's next one",
     ),
-    Refusal("credit_exceeded", "more bursts than there were credits for", 1008),
+    Refusal("credit_exceeded", "more bursts than the client has credits for", 1008),
     Refusal("too_many_bursts", "a message of more than `message_bursts`", 1008),
     Refusal("bad_token", "a resume token that is damaged or signed with another key", 1008),
     Refusal("expired_token", "a resume token older than `resume_s`", 1008),
@@ -75,12 +75,12 @@ _ALL: Final = (
     Refusal("idle", "nothing came for `idle_s`", 1008),
     Refusal(
         "slow_reader",
-        "answers were not taken for `send_s`; the connection is cut without a close frame, since none would be read",
+        "the client took no answers for `send_s`; the connection is cut without a close frame, which nobody would read",
         1008,
     ),
-    Refusal("internal", "a fault of the server", 1011, 500),
+    Refusal("internal", "a fault of the server, not of the client", 1011, 500),
     # what refuses an upgrade, or a request before its door sees it
-    Refusal("wrong_subprotocol", "the subprotocol is not offered", None, 400, asked=Asked.UPGRADE),
+    Refusal("wrong_subprotocol", "the client does not offer the subprotocol", None, 400, asked=Asked.UPGRADE),
     Refusal(
         "unauthorized",
         "the service asks for a bearer token: header `Authorization: Bearer ...`, or from browsers a second "
@@ -99,13 +99,12 @@ _ALL: Final = (
     ),
     Refusal(
         "misdirected",
-        "`Host` names a host that is neither a loopback one, nor the one that the service listens on, nor one of "
-        "`allowed_hosts`",
+        "`Host` is not a loopback name, not the address that the service listens on, and not one of `allowed_hosts`",
         None,
         421,
         asked=EITHER,
     ),
-    Refusal("bad_request", "not HTTP as it is spoken here", None, 400, asked=EITHER),
+    Refusal("bad_request", "a request that is not HTTP in the form that the service takes", None, 400, asked=EITHER),
     Refusal("not_found", "there is nothing at this path", None, 404, asked=EITHER),
     Refusal("server_full", "`max_streams` are open", None, 503, asked=Asked.UPGRADE),
     Refusal("address_full", "`max_streams_per_address` are open", None, 503, asked=Asked.UPGRADE),
@@ -118,14 +117,16 @@ _ALL: Final = (
         431,
         asked=EITHER,
     ),
-    Refusal("too_many_connections", "`max_connections` are open; health alone is told", None, 503, asked=EITHER),
+    Refusal(
+        "too_many_connections", "`max_connections` are open; only health checks are answered", None, 503, asked=EITHER
+    ),
     # what refuses a request
-    Refusal("bad_tensor", "a tensor of another name, type, shape or size than the model's", None, 400),
+    Refusal("bad_tensor", "a tensor whose name, type, shape or size is not that of the model", None, 400),
     Refusal("unknown_model", "a model that is not served", None, 404),
-    Refusal("unknown_sequence", "a sequence that was not started, or has ended", None, 404),
+    Refusal("unknown_sequence", "a sequence that was never started, or has ended", None, 404),
     Refusal("unknown_sample", "a sample picture that is not offered", None, 404),
     Refusal("unknown_recording", "a recording that is not offered", None, 404),
-    Refusal("method_not_allowed", "the path takes other methods, named in `Allow`", None, 405),
+    Refusal("method_not_allowed", "the path takes other methods; `Allow` names them", None, 405),
     Refusal(
         "request_timeout",
         "the head took longer than `handshake_s`",
@@ -136,19 +137,19 @@ _ALL: Final = (
         "`min_bytes_per_s` over `send_s`",
     ),
     Refusal(
-        "sequence_in_use", "a start with the id of a sequence that is under way, perhaps another client's", None, 409
+        "sequence_in_use", "a start with the id of a sequence that has not ended, perhaps another client's", None, 409
     ),
-    Refusal("sequence_expired", "no request for `sequence_idle_s`", None, 410),
-    Refusal("request_too_large", "more than `request_bytes`, also once unpacked", None, 413),
-    Refusal("too_many_images", "more than `max_images`", None, 413),
-    Refusal("image_too_large", "a picture of more than `image_bytes`", None, 413),
-    Refusal("image_too_many_pixels", "a picture of more than `image_pixels`", None, 413),
-    Refusal("unsupported_media_type", "a body of a type, or packed in a way, that is not taken", None, 415),
+    Refusal("sequence_expired", "the sequence had no request for `sequence_idle_s`", None, 410),
+    Refusal("request_too_large", "a body of more than `request_bytes`, as sent or once unpacked", None, 413),
+    Refusal("too_many_images", "a request of more than `max_images` pictures", None, 413),
+    Refusal("image_too_large", "a picture file of more than `image_bytes`", None, 413),
+    Refusal("image_too_many_pixels", "a picture of more than `image_pixels` pixels", None, 413),
+    Refusal("unsupported_media_type", "a body whose type or packing the service does not take", None, 415),
     Refusal("bad_option", "an option that does not exist, or an impossible value", None, 422),
     Refusal("no_images", "no picture in the request", None, 422),
-    Refusal("unreadable_image", "not a picture, or a damaged one", None, 422),
-    Refusal("upgrade_required", "the path of the stream without the upgrade to a websocket", None, 426),
-    Refusal("too_many_requests", "`max_requests` are under way, or their bodies have `bodies_bytes`", None, 429),
+    Refusal("unreadable_image", "a file that is no picture, or a damaged one", None, 422),
+    Refusal("upgrade_required", "a request to the path of the stream without the upgrade to a websocket", None, 426),
+    Refusal("too_many_requests", "`max_requests` are under way, or their bodies fill `bodies_bytes`", None, 429),
     Refusal("too_many_sequences", "`max_sequences` are under way", None, 429),
     Refusal("out_of_time", "no core was free within `request_s`", None, 503),
 )
@@ -160,10 +161,10 @@ REFUSALS: Final = {refusal.code: refusal for refusal in _ALL}
 UNNAMED_CLOSES: Final = {
     1000: "after `summary`",
     1001: "after `going_away`",
-    1002: "not a frame as RFC 6455 wants it; the websocket layer closes at once",
+    1002: "a websocket frame that breaks RFC 6455; the websocket layer closes at once",
     1009: "a message over `message_bytes`; the websocket layer closes at once",
-    1011: 'no answer to a ping within `ping_s`: "keepalive ping timeout", if the connection still takes it',
-    1012: "the service ends, and the stream has not left in time",
+    1011: 'no answer to a ping within `ping_s`; the reason is "keepalive ping timeout", where it can still be sent',
+    1012: "the service ends, and the stream did not leave in time",
 }
 """Close codes of streams that end without an `error`."""
 

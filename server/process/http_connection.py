@@ -435,7 +435,7 @@ class HttpConnection(asyncio.Protocol):
         if code == "head_too_large":
             text = f"a request's head has at most {HEAD_BYTES} bytes and {HEAD_LINES} lines: {why}"
         else:
-            text = f"this is not HTTP as it is spoken here: {why}"
+            text = f"this is not HTTP in the form that this service takes: {why}"
         self._refuse(ServiceError(code, text))
 
     def _refuse(self, error: ServiceError) -> None:

@@ -143,7 +143,7 @@ export const facts = {
     {
       "name": "per_burst",
       "label": "Less sure, later",
-      "sentence": "Exits once P(person) reaches a line from {person_first} at the first row to {person_last} at the last, or 1 - P(person) one from {empty_first} to {empty_last}; a line above 1 can't be reached.",
+      "sentence": "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at the last, or once 1 - P(person) reaches one that runs from {empty_first} to {empty_last}. Where a threshold is above 1, there is no exit.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,
@@ -185,7 +185,7 @@ export const facts = {
     {
       "name": "patience",
       "label": "Patience",
-      "sentence": "Exits once the decision was the same after {bursts} bursts in a row and {from_share:%} of the frame lies behind.",
+      "sentence": "Exits once the decision was the same after {bursts} bursts in a row, but not before {from_share:%} of the frame is read.",
       "parameters": {
         "bursts": 6,
         "from_share": 0.3
@@ -229,7 +229,7 @@ export const facts = {
     {
       "name": "sequential",
       "label": "Summed evidence",
-      "sentence": "Exits once the log odds of a person, summed over the bursts, reach {evidence} for either side; of the sum, {decay:%} is kept from one burst to the next.",
+      "sentence": "Sums the log odds of a person over the bursts, and exits once the sum reaches {evidence} for either side. From one burst to the next, {decay:%} of the sum is kept.",
       "parameters": {
         "evidence": 8.0,
         "decay": 0.8
@@ -255,7 +255,7 @@ export const facts = {
     {
       "name": "fixed_row",
       "label": "Fixed row",
-      "sentence": "Exits once {share:%} of the frame lies behind.",
+      "sentence": "Exits once {share:%} of the frame is read.",
       "parameters": {
         "share": 0.5
       },
@@ -273,7 +273,7 @@ export const facts = {
     {
       "name": "calibrated",
       "label": "Calibrated",
-      "sentence": "Exits once P(person) reaches a line from {person_first} at the first row to {person_last} at the last, or 1 - P(person) one from {empty_first} to {empty_last}; a line above 1 can't be reached. Its certificate promises that at most {risk:%} of the decisions are lost to early exits, as the whole frame would have decided otherwise; the chance that it errs is {delta:%}.",
+      "sentence": "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at the last, or once 1 - P(person) reaches one that runs from {empty_first} to {empty_last}. Where a threshold is above 1, there is no exit. Its certificate promises that early exits lose at most {risk:%} of the decisions: those that the whole frame would have changed. The chance that the promise is wrong is {delta:%}.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,

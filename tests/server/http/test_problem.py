@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -49,6 +51,14 @@ def test_each_documented_refusal_is_what_a_service_answers(specimen: Specimen) -
     assert (status, answer["code"]) == (REFUSALS[specimen.code].http_status, specimen.code)
     assert answer == EXAMPLES[f"{specimen.method} {specimen.path}"][specimen.code], "write it anew with `make vectors`"
     assert not re.search(r"Traceback|0x[0-9a-f]{6}|/home|site-packages", json.dumps(answer))
+
+
+def test_a_fault_on_purpose_is_no_news_of_the_command_that_asks_for_it() -> None:
+    """`make vectors` prints no traceback; pytest's own handlers would hide one in this process."""
+    broken = "next(each for each in SPECIMENS if each.broken)"
+    code = f"from tests.server.http.specimens import SPECIMENS, answer_to; print(answer_to({broken})[0])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert (ran.stdout, ran.stderr) == ("500\n", "")
 
 
 def test_no_other_examples() -> None:
