@@ -1,7 +1,9 @@
 """Runs the service: `python -m server --help`."""
 
+import json
 import os
 import sys
+from collections.abc import Callable
 from enum import IntEnum
 
 from pydantic import ValidationError
@@ -32,6 +34,10 @@ class ExitStatus(IntEnum):
     """The address or the TLS files cannot be used."""
 
 
+class ListError(SettingsError):
+    """A list that can't be read; the message says how to write one."""
+
+
 MENDABLE: dict[type[Exception], ExitStatus] = {
     ValidationError: ExitStatus.BAD_SETTINGS,
     SettingsError: ExitStatus.BAD_SETTINGS,
@@ -48,7 +54,7 @@ MENDABLE: dict[type[Exception], ExitStatus] = {
 def main() -> None:
     """Settings from the command line and the environment."""
     try:
-        settings = _settings()
+        settings = loaded(lambda: CliApp.run(Settings, cli_exit_on_error=False))
         for name in [each for each in os.environ if each.upper() in Settings.secret_variables()]:
             del os.environ[name]  # children inherit it
         run(settings)
@@ -58,11 +64,31 @@ def main() -> None:
         sys.exit(status)
 
 
-def _settings() -> Settings:
+def loaded(load: Callable[[], Settings]) -> Settings:
+    """The settings that a function loads.
+
+    Raises:
+        ListError: a list that is none; the library's own sentence names neither the variable nor the form.
+        SettingsError: options that there are not.
+        ValidationError: values that can't be.
+    """
     try:
-        return CliApp.run(Settings, cli_exit_on_error=False)
+        return load()
     except RecursionError:
-        raise SettingsError("a list of values is nested too deeply") from None
+        raise ListError("a list of values is nested too deeply") from None
+    except SettingsError:
+        for name, text in os.environ.items():
+            if name.upper() in Settings.list_variables() and not _is_json(text):
+                raise ListError(f'{name} is not a list in JSON, such as {name}=\'["first", "second"]\'') from None
+        raise
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def in_one_sentence(error: Exception) -> str:
@@ -70,7 +96,7 @@ def in_one_sentence(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return in_words(error.errors(include_input=False, include_url=False))
     text = " ".join(str(error).split())
-    if isinstance(error, SettingsError):  # argparse quotes what it cannot place
+    if isinstance(error, SettingsError) and not isinstance(error, ListError):  # argparse quotes what it cannot place
         for given in sys.argv[1:]:
             text = text.replace(given, given.partition("=")[0] if given.startswith("--") else "...")
         text += '; `python -m server --help` lists the options, lists of values are JSON, such as ["a"]'

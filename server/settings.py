@@ -1,7 +1,7 @@
 """The service's settings: one table of name, default and help; environment and command line come from it."""
 
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -256,6 +256,12 @@ class Settings(BaseSettings):
     def resume_keys(self) -> list[bytes]:
         """Keys of resume tokens, the one that signs first; none where the service is to make one up."""
         return [key.encode() for key in self.resume_key.get_secret_value().split()] if self.resume_key else []
+
+    @classmethod
+    def list_variables(cls) -> set[str]:
+        """Environment variables that hold lists, in capitals."""
+        lists = (name for name, field in cls.model_fields.items() if get_origin(field.annotation) is list)
+        return {f"{cls.model_config['env_prefix']}{name}".upper() for name in lists}
 
     @classmethod
     def secret_variables(cls) -> set[str]:

@@ -17,6 +17,8 @@ from model.picture import PictureError, picture_fault, read_picture
 
 INDEX: Final = "index.csv"
 REMARKS: Final = "index_remarks.csv"
+UNKNOWN: Final = -1
+"""The label of a picture that nobody has labelled."""
 COLUMNS: Final = ("file", "split", "label", "source", "person_boxes")
 
 Box = tuple[float, float, float, float]
@@ -195,7 +197,7 @@ def _unique(rows: Iterable[IndexRow], remarks: list[Remark]) -> Iterator[IndexRo
 
 def _fields(row: IndexRow, folder: Path) -> tuple[str, ...]:
     boxes = "" if row.boxes is None else json.dumps([[round(side, 6) for side in box] for box in row.boxes])
-    label = "" if row.label < 0 else str(row.label)
+    label = "" if row.label == UNKNOWN else str(row.label)
     return os.path.relpath(row.path, folder), row.split, label, row.source, boxes
 
 

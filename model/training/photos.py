@@ -23,13 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from model.picture import PictureError, read_frame
-from model.training.dataset import COLUMNS, INDEX, Box, Remark
+from model.training.dataset import COLUMNS, INDEX, UNKNOWN, Box, Remark
 from model.training.splits import SPLITS
 from model.training.text_file import decoded
 
 MIN_PERSON_AREA = 0.005
-UNKNOWN = -1
-"""The label of a picture that nobody has labelled."""
 """Share of the picture, or of a crop, that a person's box has to cover to count."""
 LABEL_RULE = (
     f"that of the index; `rascanet data vww` and `voc` ask for a person on {MIN_PERSON_AREA:.1%} of the picture"
@@ -53,7 +51,7 @@ class PhotosError(ValueError):
 
 
 class EmptySplitError(PhotosError):
-    """A split without labelled pictures."""
+    """A split without pictures of the wanted kind: labelled, unlabelled or any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,13 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """The labelled pictures of one split.
+    """Pictures of one split: the labelled ones, the unlabelled ones or all.
 
     Attributes:
         split: name of the split.
         photos: the pictures.
         index_digest: SHA-256 of the index.
-        split_counts: number of pictures of each split in the index; labelled or unlabelled ones, as `photos` are.
+        split_counts: number of pictures of each split in the index, of the same kind as `photos`.
         left_out: number of lines of the index that can't be used.
     """
 
@@ -106,19 +104,19 @@ class Photos:
         return np.array([photo.label for photo in self.photos], np.int64)
 
 
-def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
-    """Reads the labelled pictures of a split, or its unlabelled ones, in the order of the index.
+def read_photos(folder: Path, split: str, *, labelled: bool | None = True) -> Photos:
+    """Reads the labelled pictures of a split, its unlabelled ones or all, in the order of the index.
 
     Lines that can't be used are left out, and named in the log.
 
     Args:
         folder: folder of photographs with an index.
         split: one of `model.training.splits.SPLITS`.
-        labelled: true: pictures with a label; false: pictures without.
+        labelled: true: pictures with a label; false: pictures without; None: all.
 
     Raises:
         PhotosError: no index, or an index without the required columns.
-        EmptySplitError: no labelled picture in the split.
+        EmptySplitError: no such picture in the split.
     """
     index = folder / INDEX
     try:
@@ -135,10 +133,12 @@ def read_photos(folder: Path, split: str, *, labelled: bool = True) -> Photos:
         log.warning("%s", said if said.isprintable() else ascii(said))
     if len(left_out) > NAMED:
         log.warning("%s: %d lines left out in all", index, len(left_out))
-    counts = Counter(line.split for line in lines if (line.photo.label != UNKNOWN) == labelled)
-    photos = tuple(line.photo for line in lines if line.split == split and (line.photo.label != UNKNOWN) == labelled)
+    if labelled is not None:
+        lines = [line for line in lines if (line.photo.label != UNKNOWN) == labelled]
+    counts = Counter(line.split for line in lines)
+    photos = tuple(line.photo for line in lines if line.split == split)
     if not photos:
-        wanted = "labelled picture" if labelled else "picture without label"
+        wanted = {True: "labelled picture", False: "picture without label", None: "picture"}[labelled]
         there = ", ".join(f"{counts[name]} in {name!r}" for name in SPLITS if counts[name]) or "there is none at all"
         raise EmptySplitError(f"{index}: no {wanted} in the split {split!r}; {there}")
     return Photos(split, photos, hashlib.sha256(content).hexdigest(), dict(counts), len(left_out))

@@ -1,4 +1,4 @@
-"""Plain folders of pictures as labelled photographs: the folder is the label."""
+"""Plain folders of pictures as photographs with labels: the folder is the label."""
 
 import os
 from collections.abc import Iterator
@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Final
 
 from model.picture import SUFFIXES
-from model.training.dataset import DataSet, IndexRow
+from model.training.dataset import UNKNOWN, DataSet, IndexRow
 from model.training.photos import PhotosError
 from model.training.splits import SPLITS, split_by_name
 
-LABELS: Final = {"no_person": 0, "person": 1}
+LABELS: Final = {"no_person": 0, "person": 1, "unknown": UNKNOWN}
+"""Labels by the name of their folder; `unknown`: nobody has looked."""
 
 
 def read_folders(folder: Path, val_share: float = 0.1, calibration_share: float = 0.1) -> DataSet:
-    """Reads the pictures in `person/` and `no_person/`, at any depth; with splits, in `train/person/` and so on.
+    """Reads the pictures in the folders of `LABELS`, at any depth; with splits, in `train/person/` and so on.
 
     Names of folders may have capitals. Pictures outside a split's folder get a split drawn by name.
 
@@ -23,14 +24,18 @@ def read_folders(folder: Path, val_share: float = 0.1, calibration_share: float 
         val_share, calibration_share: shares of the drawn pictures for these splits, 0..1.
 
     Raises:
-        PhotosError: there is no such folder.
+        PhotosError: there is no such folder, or none of a label in it; the message says how to sort the pictures.
     """
     if not folder.is_dir():
         raise PhotosError(f"{folder}: no such folder")
     data = DataSet()
     parts = list(_parts(folder, data))
     if not parts:
-        raise PhotosError(f"{folder}: no folders person/ and no_person/, nor train/person/ and so on")
+        raise PhotosError(
+            f"{folder}: no folders person/ and no_person/; put pictures that show somebody into person/, pictures that "
+            "show nobody into no_person/, and those that nobody has looked at into unknown/ (enough for `calibrate`); "
+            f"to choose splits yourself, make these folders in {', '.join(f'{split}/' for split in SPLITS)}"
+        )
     for part, split, label in parts:
         for path in _files(part, data):
             if path.suffix.lower() not in SUFFIXES:
@@ -39,7 +44,8 @@ def read_folders(folder: Path, val_share: float = 0.1, calibration_share: float 
             place = path.relative_to(folder).as_posix()
             drawn = split or split_by_name(place, val_share, calibration_share)
             data.drawn += split is None
-            data.rows.append(IndexRow(path, drawn, label, folder.resolve().name, None if label else ()))
+            boxes = () if label == LABELS["no_person"] else None
+            data.rows.append(IndexRow(path, drawn, label, folder.resolve().name, boxes))
     return data
 
 

@@ -96,7 +96,7 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
             (["--bearer-tokn=s3cr3t-typo"], {}, settings, "--bearer-tokn"),
             (["--bearer-token"], {}, settings, "--bearer-token"),
             (["s3cr3t-place"], {}, settings, "--help"),
-            ([], {"RASCANET_WEIGHTS": "s3cr3t-list"}, settings, "weights"),
+            ([], {"RASCANET_WEIGHTS": "s3cr3t-list"}, settings, """RASCANET_WEIGHTS='["first", "second"]'"""),
             ([], {"RASCANET_WEIGHTS": "[" * 100_000}, settings, "nested"),
             ([], {"RASCANET_RESUME_KEY": "s3cr3t-short"}, settings, "resume_key"),
             ([], {"RASCANET_BEARER_TOKEN": " "}, settings, "bearer_token"),

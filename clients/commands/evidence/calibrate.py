@@ -22,27 +22,33 @@ def calibrate(
     photos: PhotosFolder,
     variant: Variant = DEFAULT_VARIANT,
     weights: WeightsFile = None,
-    risk: Annotated[float, typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="what may be lost at most")] = 0.05,
+    risk: Annotated[
+        float,
+        typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="share of the decisions that may be lost at most"),
+    ] = 0.05,
     delta: Annotated[
-        float, typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="how likely the promise may fail")
+        float, typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="chance that the promise fails, at most")
     ] = 0.05,
     loss: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="what is lost: disagreement (with the full frame), or accuracy (and it was right)"
+            metavar="NAME",
+            help="lost decisions: those that differ from the full frame's (disagreement; needs no labels), or of these "
+            "only those that were right at the full frame (accuracy)",
         ),
     ] = "disagreement",
     procedure: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="how candidates are tested: fixed-sequence, or holm (their order doesn't matter)"
+            metavar="NAME",
+            help="way to test the candidates: one after the other (fixed-sequence), or all at once (holm)",
         ),
     ] = "fixed-sequence",
     condition: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="the promise holds over all pictures (marginal) or for early and late exits (halt-time)",
+            help="the promise holds over all pictures (marginal), or for early and late exits each (halt-time)",
         ),
     ] = "marginal",
     out: Annotated[
@@ -73,7 +79,8 @@ def calibrate(
         checkpoint = load_any_checkpoint(file)
         runtime = load_runtime(checkpoint)
         config = runtime.config
-        pictures = [read_photos(photos, split) for split in ("val", "calibration")]
+        labelled = True if loss == "accuracy" else None  # the full frame's decision is the other losses' only measure
+        pictures = [read_photos(photos, split, labelled=labelled) for split in ("val", "calibration")]
         val, calibration = (
             read_curves(runtime, load_frames(each, config.height, config.width), each) for each in pictures
         )

@@ -83,11 +83,12 @@ def _about(address: str) -> str:
     with HttpClient(address) as client:
         promise = client.model(DEFAULT_VARIANT).calibrated
     rule = (
-        f"policy `calibrated`: at most {promise['risk']:.0%} of the decisions lost against the full frame's"
+        f"policy `calibrated`: with probability {1 - promise['delta']:g}, early exits change at most "
+        f"{promise['risk']:.0%} of the decisions"
         if promise
         else "policy `published`"
     )
-    return f"{DEFAULT_VARIANT}, {rule} (docs/early-exit.md). Rows read from left to right, then P(person):"
+    return f"{DEFAULT_VARIANT}, {rule} (docs/early-exit.md)."
 
 
 def _tell_page(address: str) -> None:

@@ -37,13 +37,13 @@ def serve(
         rascanet serve --port 9000
     """
     from sensor_sim.scene import sample_photos
-    from server.__main__ import MENDABLE, in_one_sentence
+    from server.__main__ import MENDABLE, in_one_sentence, loaded
     from server.process.logs import log_as_json, log_for_people
     from server.service import run
     from server.settings import Settings
 
     try:
-        settings = Settings(host=host, port=port, samples=sample_photos(), recordings=recordings or [])
+        settings = loaded(lambda: Settings(host=host, port=port, samples=sample_photos(), recordings=recordings or []))
         tls = settings.tls_certificate is not None
         run(
             settings,

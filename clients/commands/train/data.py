@@ -102,7 +102,7 @@ def plain_folder(
     val_share: ValShare = 0.1,
     calibration_share: CalibrationShare = 0.1,
 ) -> None:
-    """Your own pictures: person/ and no_person/, or train/person/, val/person/ and so on.
+    """Your own pictures in person/, no_person/ and unknown/, or in train/person/, val/person/ and so on.
 
     Examples:
         rascanet data folder pictures
@@ -114,7 +114,7 @@ def plain_folder(
 
 def _write(read: "Callable[[], DataSet]", out: Path, *, check: bool, overwrite: bool) -> None:
     """Writes the index of what is read and tells what came of it."""
-    from model.training.dataset import INDEX, REMARKS, write_index
+    from model.training.dataset import INDEX, REMARKS, UNKNOWN, write_index
     from model.training.photos import PhotosError
 
     check_outputs(overwrite=overwrite, out=out / INDEX)
@@ -129,16 +129,19 @@ def _write(read: "Callable[[], DataSet]", out: Path, *, check: bool, overwrite: 
         fail(f"nothing usable: {len(summary.remarks)} left out, no index written", SOME_FAILED)
     counted = Counter((row.split, row.label) for row in summary.rows)
     for split in sorted({split for split, _ in counted}):
-        console.print(f"{split}: {counted[split, 1]} with a person, {counted[split, 0]} without", highlight=False)
+        unknown = f", {counted[split, UNKNOWN]} not labelled" if counted[split, UNKNOWN] else ""
+        console.print(
+            f"{split}: {counted[split, 1]} with a person, {counted[split, 0]} without{unknown}", highlight=False
+        )
         lacking = [words for label, words in ((1, "with"), (0, "without")) if not counted[split, label]]
         if lacking:
             console.print(
-                f"{split} has no picture {' or '.join(lacking)} a person: commands that judge by it refuse it."
+                f"{split} has no picture {' or '.join(lacking)} a person: commands that need labels refuse it."
             )
     if summary.drawn:
         console.print(
-            f"Splits drawn by the pictures' names: {summary.drawn}. A picture stays in its split when "
-            "others come. --val-share and --calibration-share say how many go where, folders or lists of splits which."
+            f"The splits of {summary.drawn} pictures were drawn by their names, so each stays where it is when others "
+            "come. --val-share and --calibration-share change the shares; folders or lists of splits choose pictures."
         )
     left_out, repaired = summary.counted("left out"), summary.counted("repaired")
     console.print(

@@ -1,6 +1,7 @@
 """`calibrate` and `exits` on a folder of generated pictures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,26 @@ def test_a_certificate_and_then_every_policy(folder: Path) -> None:
         assert name in text
     for row in (line.split("|") for line in text.splitlines() if line.startswith("| 0.0%")):
         assert float(row[-2].split("/")[0]) <= 1
+
+
+def test_a_promise_of_disagreement_needs_no_labels_and_one_of_accuracy_does(folder: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    save_checkpoint(random_checkpoint(VARIANTS["105x120"], 3), weights)
+    header, *lines = (folder / "index.csv").read_text().splitlines()
+    unlabelled = [f"{folder}/{name},{split},,{rest}" for name, split, _, rest in (each.split(",", 3) for each in lines)]
+    (tmp_path / "index.csv").write_text("\n".join([header, *unlabelled]) + "\n")
+    calibrate = ("calibrate", "--photos", tmp_path, "--weights", weights, "--risk", 0.1)
+    refused = _run(*calibrate, "--loss", "accuracy")
+    assert refused.exit_code == 2
+    assert "no labelled picture in the split 'val'" in refused.output
+    result = _run(*calibrate)
+    assert result.exit_code == 0, result.output
+    with_labels = tmp_path / "labelled.json"
+    assert _run("calibrate", "--photos", folder, *calibrate[3:], "--out", with_labels).exit_code == 0
+    digest = load_checkpoint(weights).digest
+    found, other = (Certificate.load(path, digest) for path in (certificate_beside(weights), with_labels))
+    assert found.policy == replace(other.policy, certificate=found.policy.certificate)
+    assert found.spans == other.spans
 
 
 def test_settings_are_chosen_on_val_and_judged_elsewhere(folder: Path) -> None:

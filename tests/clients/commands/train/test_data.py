@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from clients.commands.main import app
-from model.training.dataset import INDEX, REMARKS
+from model.training.dataset import INDEX, REMARKS, UNKNOWN
 from model.training.photos import read_photos
 
 
@@ -43,7 +43,7 @@ def test_an_index_of_pascal_voc_and_its_summary(tmp_path: Path) -> None:
     assert "a.xml: repaired: object 1, a person: its box has swapped corners" in result.output
     assert "c.xml: left out: not an annotation of Pascal VOC" in result.output
     assert "val: 1 with a person, 1 without" in result.output
-    assert "Splits drawn by the pictures' names: 2." in result.output
+    assert "The splits of 2 pictures were drawn by their names" in result.output
     assert "2 pictures in" in result.output
     assert "1 left out, 1 repaired" in result.output
     labels = {photo.path.name: photo.label for photo in read_photos(tmp_path, "val").photos}
@@ -60,6 +60,22 @@ def test_an_index_is_replaced_only_if_asked(tmp_path: Path) -> None:
     assert _run("data", "folder", tmp_path, "--out", tmp_path / "other").exit_code == 0
     assert _run("data", "folder", tmp_path, "--overwrite").exit_code == 0
     assert (tmp_path / INDEX).read_text() != "mine"
+
+
+def test_unsorted_pictures_are_refused_with_the_way_to_sort_them(tmp_path: Path) -> None:
+    for name in "abcd":
+        _save(tmp_path / f"{name}.png")
+    result = _run("data", "folder", tmp_path)
+    assert result.exit_code == 2
+    for folder in ("person/", "no_person/", "unknown/", "calibration/"):
+        assert folder in result.output
+    (tmp_path / "calibration" / "unknown").mkdir(parents=True)
+    (tmp_path / "a.png").rename(tmp_path / "calibration" / "unknown" / "a.png")
+    result = _run("data", "folder", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "calibration: 0 with a person, 0 without, 1 not labelled" in result.output
+    (photo,) = read_photos(tmp_path, "calibration", labelled=None).photos
+    assert (photo.path.name, photo.label, photo.boxes) == ("a.png", UNKNOWN, None)
 
 
 def test_nothing_usable_is_exit_status_1(tmp_path: Path) -> None:
