@@ -77,20 +77,22 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=256, description="processes on the port; each has limits of its own")
     weights: list[Path] = Field([], description="weights to serve; none given: those that come with the project")
     arithmetic: Arithmetic = Field(
-        "float32", description="numbers of the weights that come with the project; other weights say it themselves"
+        "float32", description="arithmetic of the weights that come with the project; other weights say it themselves"
     )
     page_folder: Path = Field(PAGE_FOLDER, description="the built demo page")
-    runtime: Literal["native", "torch"] | None = Field(None, description="what runs the network; native if it is built")
+    runtime: Literal["native", "torch"] | None = Field(
+        None, description="program that runs the network; if not given, native where it is built"
+    )
     samples: list[Path] = Field([], description="picture files that the demo page offers")
     recordings: list[Path] = Field([], description="recordings (`rascanet record`) that the demo page offers")
     max_streams: int = Field(200, ge=1, description="open websocket streams at a time")
-    max_streams_per_address: int = Field(150, ge=1, description="of these, from one client address")
+    max_streams_per_address: int = Field(150, ge=1, description="open streams from one client address")
     busy_limit: float = Field(
-        0.6, gt=0, description="share of the time that the process works past which no new stream is admitted"
+        0.6, gt=0, description="share of the time in which the process is busy; above it, no new stream is admitted"
     )
-    message_bytes: int = Field(262_144, ge=4096, description="largest websocket message")
+    message_bytes: int = Field(262_144, ge=4096, description="bytes of the largest websocket message")
     message_bursts: int = Field(64, ge=1, description="most bursts in one message")
-    credit_bursts: int = Field(128, ge=1, description="bursts that a client may have under way, unacknowledged")
+    credit_bursts: int = Field(128, ge=1, description="bursts that a client may send before it gets more credits")
     stream_frames: int = Field(1_000_000, ge=1, description="frames after which a stream is asked to go on elsewhere")
     stream_s: float = Field(
         86_400.0,
@@ -99,29 +101,33 @@ class Settings(BaseSettings):
     )
     max_connections: int = Field(1000, ge=1, description="connections of any kind; more are closed at once")
     max_connections_per_address: int = Field(
-        500, ge=1, description="of these, from one client address (IPv6: one /64) that is no trusted proxy"
+        500, ge=1, description="connections from one client address (IPv6: one /64) that is no trusted proxy"
     )
     keep_alive_s: float = Field(75.0, gt=0, description="a connection without a request for this long is closed")
     min_bytes_per_s: int = Field(
-        500, ge=0, description="a body that comes more slowly, or an answer that is taken so, over send_s is given up"
+        500,
+        ge=0,
+        description="least pace of a body that comes or an answer that is taken; a slower one is given up after send_s",
     )
     handshake_s: float = Field(10.0, gt=0, description="seconds for a request's head, and for a stream's first message")
     ping_s: float = Field(20.0, gt=0, description="seconds between pings, and for the answer to one")
     idle_s: float = Field(30.0, gt=0, description="a stream from which nothing comes for this long is closed")
     send_s: float = Field(10.0, gt=0, description="a client that takes no answers for this long is cut off")
-    shed_s: float = Field(1.0, gt=0, description="delay of the event loop past which new frames are shed")
+    shed_s: float = Field(
+        1.0, gt=0, description="seconds that the event loop may be late; above it, new frames are shed"
+    )
     drain_s: float = Field(10.0, ge=0, description="seconds for frames in progress when the service stops")
     resume_s: float = Field(300.0, gt=0, description="seconds for which a resume token is good")
     resume_key: SecretStr | None = Field(
         None,
-        description="signs resume tokens, 32 characters or more; the same for all replicas; made up if not given; of "
-        "several keys with spaces between them the first signs, and tokens signed with any of them are taken",
+        description="key that signs resume tokens, of 32 characters or more, the same for all replicas; made up if not "
+        "given. Of several keys, with spaces between them, the first signs, and tokens of all are taken",
     )
     audit_share: float = Field(
         0.02, ge=0, le=1, description="share of the frames under a certificate whose exits are checked; 0: none"
     )
     audit_alpha: float = Field(
-        0.01, gt=0, lt=1, description="chance that audits refute a certificate whose promise holds, ever"
+        0.01, gt=0, lt=1, description="chance that audits ever refute a certificate whose promise holds"
     )
     certificate_alarm: AlarmAction = Field(
         "warn",
@@ -131,28 +137,29 @@ class Settings(BaseSettings):
         None, description="keeps the counts of audits over restarts; without it the watch begins anew"
     )
     bearer_token: SecretStr | None = Field(
-        None, description="asked for by everything but page and health, if given; as an option every user can see it"
+        None,
+        description="token that every client must send, but for page and health; as an option, every user can see it",
     )
-    bearer_token_file: Path | None = Field(None, description="file with the bearer token, in its place")
+    bearer_token_file: Path | None = Field(None, description="file that holds the bearer token")
     allowed_origins: list[str] = Field([], description="origins of pages that may use the service, beside its own")
     allowed_hosts: list[str] = Field(
         [],
-        description="names that the service is reached by, beside loopback names and the address it listens on; "
+        description="names of the service, beside loopback names and the address it listens on; "
         "`*`: any name, which lets pages of strangers in by DNS rebinding",
     )
     trusted_proxies: list[str] = Field([], description="addresses of proxies whose X-Forwarded-For is believed")
     tls_certificate: Path | None = Field(None, description="certificate file, PEM; with tls_key the service speaks TLS")
     tls_key: Path | None = Field(None, description="key file of the certificate, PEM")
     max_images: int = Field(64, ge=1, description="pictures in one classify request")
-    request_bytes: int = Field(67_108_864, ge=1, description="largest classify request")
+    request_bytes: int = Field(67_108_864, ge=1, description="bytes of the largest classify request")
     bodies_bytes: int = Field(268_435_456, ge=1, description="bytes of all requests' bodies at a time")
-    image_bytes: int = Field(20_971_520, ge=1, description="largest picture file")
+    image_bytes: int = Field(20_971_520, ge=1, description="bytes of the largest picture file")
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")
     max_requests: int = Field(64, ge=1, description="classify and infer requests at a time")
     request_s: float = Field(
         60.0,
         gt=0,
-        description="in which a classify or infer request has come, its work has begun and each picture is decoded",
+        description="seconds for a classify or infer request to come, its work to begin and each picture to be decoded",
     )
     max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at a time")
     sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is dropped")
