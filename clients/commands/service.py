@@ -16,7 +16,7 @@ BearerToken = Annotated[
         envvar="RASCANET_BEARER_TOKEN",
         show_envvar=True,
         rich_help_panel=PANEL,
-        help="for a service that asks for one; better in the environment, where other users don't see it",
+        help="token, if the service asks for one; better in the environment, where other users don't see it",
     ),
 ]
 

@@ -27,9 +27,13 @@ def register(app: typer.Typer) -> None:
 def bench(
     suites: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SUITE", help=f"{', '.join(SUITES)}; all of these if not named; {', '.join(APART)}"),
+        typer.Argument(
+            metavar="SUITE", help=f"{', '.join(SUITES)}; all of these if none is named; or {', '.join(APART)}"
+        ),
     ] = None,
-    smoke: Annotated[bool, typer.Option("--smoke", help="tiny counts: shows that it works, not how fast")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="tiny counts: shows that it works, not how fast it is")
+    ] = False,
     variant: Annotated[list[str] | None, typer.Option(metavar="NAME", help="network; both if not given")] = None,
     sustain_s: Annotated[
         float | None, typer.Option(min=0.1, metavar="S", help="how long real-time streams must hold")
@@ -50,7 +54,7 @@ def bench(
         Path | None, typer.Option(metavar="FILE", help="Markdown page whose short tables are replaced by these")
     ] = None,
 ) -> None:
-    """Measures network and service beside their alternatives; a quiet machine and 20 minutes give all figures.
+    """Measures network and service beside their alternatives; all figures take 20 minutes on a quiet machine.
 
     Examples:
         rascanet bench

@@ -105,7 +105,7 @@ class EngineChoice:
     url: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", rich_help_panel=SERVICE, help="address of a service; without one all happens on this machine"
+            metavar="URL", rich_help_panel=SERVICE, help="address of a service; without it, this machine decides"
         ),
     ] = None
     bearer_token: BearerToken = None
@@ -114,7 +114,10 @@ class EngineChoice:
     jobs: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", rich_help_panel=LIMITS, help="processes, or connections; all cores if not given"
+            min=1,
+            metavar="N",
+            rich_help_panel=LIMITS,
+            help="number of processes, or of connections with --url; one for each core if not given",
         ),
     ] = None
     max_bytes: Annotated[

@@ -56,7 +56,7 @@ def calibrate(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Writes a certificate: early exits that lose at most `risk`, with probability 1 - `delta` over the pictures.
+    """Writes a certificate: early exits that lose at most --risk of the decisions, with probability 1 - --delta.
 
     Examples:
         rascanet calibrate --photos folder --weights my.safetensors

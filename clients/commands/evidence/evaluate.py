@@ -35,7 +35,7 @@ def evaluate(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="weights; those that come with the project if not given; further ones: beside the first",
+            help="weights; those that come with the project if not given; repeatable, to compare",
         ),
     ] = None,
     policy: Policy = None,
@@ -44,19 +44,20 @@ def evaluate(
     compare: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME|JSON", help="a further policy (name or JSON), beside the first; one table with paired tests"
+            metavar="NAME|JSON", help="policy (name or JSON) to compare with the first, in one table with paired tests"
         ),
     ] = None,
     degrade: Annotated[
-        bool, typer.Option("--degrade", help="a table of softer, smaller, compressed and noisy pictures too")
+        bool,
+        typer.Option("--degrade", help="add a table of the same pictures made softer, smaller, compressed and noisy"),
     ] = False,
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Markdown page whose table of --degrade is replaced")
     ] = None,
 ) -> None:
-    """Prints accuracy, calibration and, under a policy, what is processed and where frames halt; with intervals.
+    """Prints accuracy, calibration and, under a policy, the share of bursts processed and the exits; with intervals.
 
-    Without a policy, the one of streams: `calibrated` where all weights have a certificate, else `published`.
+    Without a policy, it takes that of streams: `calibrated` where all weights have a certificate, else `published`.
 
     Examples:
         rascanet evaluate --photos folder

@@ -51,7 +51,7 @@ def exits(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Prints every policy at matched loss of accuracy, its settings chosen on `val`, evaluated on `split`.
+    """Prints every policy at equal losses of accuracy: settings chosen on `val`, figures measured on --split.
 
     Examples:
         rascanet exits --photos folder

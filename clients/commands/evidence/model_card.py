@@ -39,7 +39,9 @@ def register(app: typer.Typer) -> None:
 
 def model_card(
     photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
-    held_out: Annotated[bool, typer.Option("--held-out", help="on the split test, once for each weights file")] = False,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="measure on the split test; allowed once for each weights file")
+    ] = False,
     weights: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="other weights than the shipped ones")
     ] = None,
@@ -47,7 +49,7 @@ def model_card(
         Path | None, typer.Option(metavar="FILE", help="the page whose figures are replaced; none if not given")
     ] = None,
     log: Annotated[
-        Path, typer.Option(metavar="FILE", help="where evaluations on the held-out split are recorded")
+        Path, typer.Option(metavar="FILE", help="file that records evaluations on the held-out split")
     ] = LOG,
 ) -> None:
     """Prints every figure of the model card and, with --card, writes it there.

@@ -28,9 +28,9 @@ def serve(
 ) -> None:
     """Runs the service until interrupted, and prints where it is and what to try.
 
-    Settings beside these come from the environment: `python -m server --help` lists them. The log is JSON, on a
-    terminal a few lines for people. Exit status: 2 settings that can't be; 3 weights that can't be used; 4 an address
-    that can't be listened on.
+    Settings beside these come from the environment: `python -m server --help` lists them. On a terminal, the log is a
+    few lines for people; elsewhere it is JSON. Exit status: 2 impossible settings; 3 unusable weights; 4 an address
+    that it can't listen on.
 
     Examples:
         rascanet serve

@@ -28,7 +28,7 @@ Mqtt = Annotated[
     typer.Option(
         metavar="URL",
         rich_help_panel=PANEL,
-        help="broker that hears who appeared and left: mqtt:// or mqtts://; name and password from "
+        help="broker that is told who appeared and left: mqtt:// or mqtts://; name and password from "
         f"{USER} and {PASSWORD}",
     ),
 ]
@@ -41,7 +41,7 @@ MqttCa = Annotated[
         "--mqtt-ca",
         metavar="FILE",
         rich_help_panel=PANEL,
-        help="authorities to trust the broker by, PEM; if not given: the system's",
+        help="authorities that the broker's certificate is trusted by, PEM; if not given: the system's",
     ),
 ]
 DiscoveryPrefix = Annotated[

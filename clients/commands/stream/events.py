@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from model.training.dataset import Remark
 
 Enter = Annotated[
-    float, typer.Option(min=0, max=1, metavar="P", help="P(person) from which a frame speaks for a person")
+    float, typer.Option(min=0, max=1, metavar="P", help="least P(person) of a frame that counts for a person")
 ]
 Leave = Annotated[
-    float, typer.Option(min=0, max=1, metavar="P", help="P(person) up to which a frame speaks against one")
+    float, typer.Option(min=0, max=1, metavar="P", help="largest P(person) of a frame that counts against a person")
 ]
 AppearFrames = Annotated[int, typer.Option(min=1, metavar="N", help="frames in a row until a person appeared")]
 LeaveFrames = Annotated[int, typer.Option(min=1, metavar="N", help="frames in a row until the person left")]
@@ -49,7 +49,7 @@ def events(
     leave_frames: LeaveFrames = DEFAULT.leave_frames,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
 ) -> None:
-    """Prints the events of a recorded stream and, with --truth, detections in windows and false ones per hour.
+    """Prints when a person appeared and left in a recorded stream; with --truth, scores that against the truth.
 
     Examples:
         rascanet events ledger.jsonl

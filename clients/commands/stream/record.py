@@ -26,7 +26,7 @@ def record(
     sensor: SensorChoice,
     out: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="file to write, usually .rscn; dropped on the demo page, it plays there"),
+        typer.Option(metavar="FILE", help="file to write, usually .rscn; the demo page plays it if you drop it there"),
     ],
     variant: Variant = DEFAULT_VARIANT,
     overwrite: Overwrite = False,

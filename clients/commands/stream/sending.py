@@ -54,7 +54,9 @@ class OutputChoice:
     ledger: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", rich_help_panel=PANEL, help="file for what each frame cost and saved, a JSON object a line"
+            metavar="FILE",
+            rich_help_panel=PANEL,
+            help="file for the costs and savings of each frame, one JSON object a line",
         ),
     ] = None
     energy: Annotated[

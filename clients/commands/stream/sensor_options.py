@@ -36,7 +36,7 @@ class SceneChoice:
             "/dev/video0",
         ),
     ] = None
-    samples: Annotated[bool, typer.Option("--samples", rich_help_panel=SCENE, help="also the sample photographs")] = (
+    samples: Annotated[bool, typer.Option("--samples", rich_help_panel=SCENE, help="add the sample photographs")] = (
         False
     )
     scene: Annotated[
@@ -45,8 +45,8 @@ class SceneChoice:
             "--scene",
             metavar="NAME",
             rich_help_panel=SCENE,
-            help=f"how sources are shown: {', '.join(SCENES)}; found out from each source if not given. A sprite is "
-            "made of a background picture and, if you like, a picture of what moves",
+            help=f"how sources are shown: {', '.join(SCENES)}; found out from each source if not given. A sprite takes "
+            "a background picture, and may take a second picture that moves over it",
         ),
     ] = None
     stdin: Annotated[
@@ -109,7 +109,7 @@ class SceneChoice:
             rich_help_panel=SCENE,
             show_default=False,
             help="area that no stream shows: x,y,width,height or a polygon's x1,y1,x2,y2,x3,y3,... in percent of the "
-            "picture, or a picture whose black parts cover; several together",
+            "picture, or a picture file whose black parts cover the view; repeatable",
         ),
     ] = None
     crop: Annotated[
@@ -119,7 +119,7 @@ class SceneChoice:
             metavar="NAME=X,Y,W,H",
             rich_help_panel=SCENE,
             show_default=False,
-            help="region with a stream and a presence of its own, in percent of the picture; several, a stream each",
+            help="region with a stream and a presence of its own, in percent of the picture; repeatable",
         ),
     ] = None
 
@@ -162,7 +162,7 @@ class SensorChoice:
             "--pixel-format",
             metavar="FORMAT",
             rich_help_panel=SENSOR,
-            help=f"format that the sensor sends, of which the service makes RGB: {', '.join(PixelFormat)}",
+            help=f"format that the sensor sends, and the service turns into RGB: {', '.join(PixelFormat)}",
         ),
     ] = PixelFormat.RGB8
     shutter: Annotated[
@@ -304,7 +304,11 @@ class LinkChoice:
     jitter_ms: Annotated[
         float,
         typer.Option(
-            "--jitter-ms", min=0, metavar="MS", rich_help_panel=LINK, help="largest random delay beside it, each way"
+            "--jitter-ms",
+            min=0,
+            metavar="MS",
+            rich_help_panel=LINK,
+            help="largest random delay on top of that, each way",
         ),
     ] = 0.0
     frame_loss: Annotated[
@@ -320,7 +324,7 @@ class LinkChoice:
             min=0,
             metavar="MS",
             rich_help_panel=LINK,
-            help="time until the service answers; counts in virtual time alone",
+            help="time until the service answers, in virtual time only",
         ),
     ] = 0.0
 

@@ -30,7 +30,9 @@ def stream(
     broker: BrokerChoice,
     announce: AnnounceChoice,
     variant: Variant = DEFAULT_VARIANT,
-    repeat: Annotated[bool, typer.Option("--repeat", help="over and over, until interrupted")] = False,
+    repeat: Annotated[
+        bool, typer.Option("--repeat", help="stream the sources again and again, until interrupted")
+    ] = False,
 ) -> None:
     """Streams photographs, videos, a camera or charts to a service, row by row, and prints its decisions.
 

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def budget(
-    layers: Annotated[bool, typer.Option("--layers", help="layer by layer too")] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="add a table of the layers")] = False,
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced by these")
     ] = None,

@@ -47,7 +47,7 @@ def firmware(
     variant: Variant = DEFAULT_VARIANT,
     weights: WeightsFile = None,
 ) -> None:
-    """A C library for microcontrollers: integer weights, kernel and exit policies; no allocation, no float.
+    """Writes a C library for microcontrollers: integer weights, kernel and exit policies; no allocation, no float.
 
     Examples:
         rascanet export firmware --out rascanet --variant 105x120
@@ -88,7 +88,7 @@ def onnx(
     ] = "conv",
     overwrite: Overwrite = False,
 ) -> None:
-    """The step as ONNX, state in and state out, checked in ONNX Runtime against the kernel.
+    """Writes the step as ONNX, with its state in and out, and checks it in ONNX Runtime against the kernel.
 
     Inputs: rows uint8 (N, 5, width, 3), hidden float32, zeros before a frame's first burst. Outputs: logits (N, 2),
     p_person (N,), confidence (N,), next_hidden, which is the next call's hidden.

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="the public checkpoint, .pth.tar")],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="where to write; beside the file if not given")
+        Path | None, typer.Option(metavar="FILE", help="file to write; beside the checkpoint if not given")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -26,10 +26,11 @@ def quantize(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="float weights, safetensors")],
     photos: PhotosFolder,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="where to write; WEIGHTS_int8 beside them if not given")
+        Path | None, typer.Option(metavar="FILE", help="file to write; WEIGHTS_int8 beside the weights if not given")
     ] = None,
     pictures: Annotated[
-        int, typer.Option(min=1, max=10_000, metavar="N", help="of the split train, which the scales are for")
+        int,
+        typer.Option(min=1, max=10_000, metavar="N", help="pictures of the split train that the scales are made from"),
     ] = 200,
     finetune: Annotated[
         int,
@@ -38,9 +39,9 @@ def quantize(
         ),
     ] = 0,
     finetune_pictures: Annotated[
-        int, typer.Option(min=100, max=100_000, metavar="N", help="of the split train, for --finetune")
+        int, typer.Option(min=100, max=100_000, metavar="N", help="pictures of the split train for --finetune")
     ] = 5000,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="draws the pictures")] = 1,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="seed by which pictures are drawn")] = 1,
     overwrite: Overwrite = False,
 ) -> None:
     """Writes the same network in integers: int8 weights, 8-bit activations, int16 state.

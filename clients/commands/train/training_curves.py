@@ -23,7 +23,7 @@ def training_curves(
     plot: Annotated[Path, typer.Option(metavar="FILE", help="file for the curves, .svg or .png")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Draws balanced accuracy on `val` (weights without scaling of P(person)) over pictures seen; prints each best.
+    """Draws balanced accuracy on `val` over pictures seen, before P(person) is scaled; prints the best of each run.
 
     Examples:
         rascanet training-curves runs/first runs/second --plot curves.svg
