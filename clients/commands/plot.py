@@ -1,12 +1,15 @@
 """Pictures of figures, by matplotlib."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from clients.commands.console import need
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+WEBP_QUALITY: Final = 90
+"""Noise takes five times the bytes without a loss, and looks the same."""
 
 
 def new_figure(width_in: float, height_in: float, dpi: int = 100) -> "Figure":
@@ -18,9 +21,12 @@ def new_figure(width_in: float, height_in: float, dpi: int = 100) -> "Figure":
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """By the suffix of the path; the same bytes for the same figure."""
+    """Writes a figure in the format that the suffix names; the same bytes for the same figure."""
     import matplotlib as mpl
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "rascanet"}):
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
+        if path.suffix == ".webp":
+            figure.savefig(path, pil_kwargs={"quality": WEBP_QUALITY, "method": 6})
+        else:
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})

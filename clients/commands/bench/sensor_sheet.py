@@ -45,10 +45,10 @@ def sensor_sheet(
     )
     from clients.commands.table import PageError, refresh_page
 
-    _save(out / "presets.png", preset_pictures(), columns=5)
-    _save(out / "shutters.png", shutter_pictures(), columns=4)
-    _save(out / "colours.png", colour_pictures(), columns=4)
-    _save(out / "profiles.png", profile_pictures(), columns=5)
+    _save(out / "presets.webp", preset_pictures(), columns=5)
+    _save(out / "shutters.webp", shutter_pictures(), columns=4)
+    _save(out / "colours.webp", colour_pictures(), columns=4)
+    _save(out / "profiles.webp", profile_pictures(), columns=5)
     with failing_on(OSError, ValueError, PageError):
         tables = {"sheet presets": [preset_table()], "sheet profiles": profile_tables()}
         if photos:

@@ -9,7 +9,9 @@ from clients.commands.main import app
 from sensor_sim.sensor import PRESETS
 from tests.model.training.folders import INDEX_HEADER
 
-SHEETS = ("presets", "shutters", "colours", "profiles")
+SHEETS = ("presets.webp", "shutters.webp", "colours.webp", "profiles.webp")
+LARGEST_BYTES = 150_000
+"""Of a picture that whoever opens the page fetches."""
 TABLES = ("presets", "profiles", "accuracy", "masks")
 MARKS = "".join(f"<!-- sheet {name} -->\nold\n<!-- end {name} -->\n" for name in TABLES)
 
@@ -28,8 +30,9 @@ def test_every_preset_and_profile_is_drawn_and_the_accuracy_measured(tmp_path: P
     arguments = ["sensor-sheet", "--out", str(tmp_path / "out"), "--photos", str(photos), "--page", str(page)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    for name in (*SHEETS, "accuracy"):
-        with Image.open(tmp_path / "out" / f"{name}.png") as picture:
+    for name in (*SHEETS, "accuracy.png"):
+        assert (tmp_path / "out" / name).stat().st_size < LARGEST_BYTES
+        with Image.open(tmp_path / "out" / name) as picture:
             assert min(picture.size) > 200
             assert np.ptp(np.asarray(picture.convert("L"))) > 100
     text = page.read_text()
@@ -41,8 +44,8 @@ def test_the_page_has_the_figures_that_the_command_prints() -> None:
     page = (Path(__file__).parents[4] / "docs" / "sensor.md").read_text()
     for table in (preset_table(), *profile_tables()):
         assert table.markdown() in page
-    for name in (*SHEETS, "accuracy"):
-        assert f"](sensor/{name}.png)" in page
+    for name in (*SHEETS, "accuracy.png"):
+        assert f"](sensor/{name})" in page
 
 
 def test_the_tables_have_the_published_figures() -> None:

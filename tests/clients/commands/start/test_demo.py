@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from clients.commands.main import app
 from clients.commands.ports import free_port
 from clients.commands.start.serve import welcome_lines
 from sensor_sim.scene import sample_photos
@@ -45,11 +47,23 @@ def test_the_demo_is_short_and_right(demo: tuple[int, str, str]) -> None:
     assert len(lines) < 40
     assert not [line for line in lines if len(line) > 80]
     assert "{" not in said  # no log between the results
+    assert "with probability 0.95, early exits change at most 5% of the decisions" in " ".join(said.split())
     decided = dict(re.findall(r"^(\S+): (.*), P\(person\)", said, flags=re.M))
     assert len(decided) == SAMPLES
     assert {name for name, words in decided.items() if words.startswith("person")} == PEOPLE & set(decided)
     assert sum(" at row " in words for words in decided.values()) >= SAMPLES / 2
     assert re.search(r"\d early exits; \d+% of the rows saved", said)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("mine.safetensors", """RASCANET_WEIGHTS='["first", "second"]'"""), ("[" * 100_000, "nested too deeply")],
+)
+def test_serve_says_how_a_list_is_written(given: str, told: str) -> None:
+    done = CliRunner().invoke(app, ["serve", "--port", "0"], env={"RASCANET_WEIGHTS": given})
+    assert done.exit_code == 2
+    assert told in done.output
+    assert given not in done.output
 
 
 def test_serve_says_where_it_is_and_a_taken_port_in_a_sentence() -> None:
