@@ -428,8 +428,8 @@ class CalibratedPolicy(PerBurstPolicy):
     label: ClassVar[str] = "Calibrated"
     sentence: ClassVar[str] = (
         PerBurstPolicy.sentence
-        + " Its certificate promises that early exits lose at most {risk:%} of the decisions: those that the whole "
-        "frame would have changed. The chance that the promise is wrong is {delta:%}."
+        + " Its certificate promises that early exits lose at most {risk:%} of the decisions. A decision is lost "
+        "if the whole frame would have changed it. The chance that the promise is wrong is {delta:%}."
     )
 
     @classmethod

@@ -150,7 +150,7 @@ class Welcome(ServerMessage, frozen=True):
         weights: SHA-256 of the weights.
         limits: limits by name, see *Limits*.
         credits: bursts that the client may send on this connection, until a message gives a larger number.
-        token: resume token of this place.
+        token: resume token for this place.
         pixel_format: as in `hello`.
         position: the place at which a resumed stream goes on: `frame_id`, `next_burst` (the first burst still wanted),
             `audit_burst` (the same in an audit); null for a new stream.
@@ -216,7 +216,7 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
         skipped: bursts that the policy skipped.
         unread: bursts that an exit saved; the sum of the three is `bursts_per_frame`.
         credits: as in `welcome`, now.
-        token: resume token of the end of this frame.
+        token: resume token for the place after this frame.
         compute_us: time that the network took for the frame's bursts, as the server measured it.
         certificate: SHA-256 of the certificate that promises something about this decision; empty without one.
         audit: true if the server still wants the rest of the frame, to check the exit, see *Audits*.
@@ -253,7 +253,7 @@ class Abandoned(ServerMessage, frozen=True):
     Attributes:
         frame_id: the frame; if its decision came before this message, the decision holds.
         credits: as in `welcome`, now.
-        token: resume token of the end of this frame.
+        token: resume token for the place after this frame.
     """
 
     frame_id: Count
@@ -262,7 +262,7 @@ class Abandoned(ServerMessage, frozen=True):
 
 
 class Shed(ServerMessage, frozen=True):
-    """Names a frame that a late server will not look at: no decision comes, and its bursts need not be sent.
+    """Says that the server is behind and will not look at a frame: no decision comes, its bursts need not be sent.
 
     Attributes:
         frame_id: the frame.
@@ -288,7 +288,7 @@ class Checkpoint(ServerMessage, frozen=True):
         frame_id: the frame.
         burst_index: the last burst processed.
         credits: as in `welcome`, now.
-        token: resume token of the place after that burst.
+        token: resume token for the place after that burst.
     """
 
     frame_id: Count
@@ -348,7 +348,7 @@ class Summary(ServerMessage, frozen=True):
 
 
 class Error(ServerMessage, frozen=True):
-    """The reason for which the server closes the connection next.
+    """Tells why the server is about to close the connection.
 
     Attributes:
         code: name of the error, for programs, see *Errors and close codes*.
