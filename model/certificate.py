@@ -146,7 +146,7 @@ class Certificate:
         return sum(span.errors for span in self.spans)
 
     def check(self) -> None:
-        """Checks that the counts bear out the promise.
+        """Checks that the counts support the promise.
 
         Raises:
             ValueError: the counts don't, or a field is out of its range.
@@ -164,7 +164,7 @@ class Certificate:
         if not 0 < counted <= self.pictures or (self.condition == "marginal" and counted < self.pictures):
             raise ValueError("its counts don't add up")
         if p_value(self.spans, self.risk) > self.delta:
-            raise ValueError("its counts don't bear out its promise")
+            raise ValueError("its counts don't support its promise")
 
     def save(self, path: Path) -> None:
         """Writes the certificate and its digest as a JSON file."""

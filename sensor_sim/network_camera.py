@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sensor_sim.live import LiveError, LivePicture
-from sensor_sim.video import Orientation, upright
+from sensor_sim.video import NEEDS_PYAV, Orientation, upright
 from sensor_sim.window import MOST_PX
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
@@ -137,7 +137,7 @@ class NetworkCamera:
         try:
             import av
         except ImportError:
-            raise LiveError("cameras need PyAV; install the extra 'video': .venv/bin/pip install av") from None
+            raise LiveError(NEEDS_PYAV) from None
         self._errors = av.error
         self._address, self._trusted, self._now_s = address, trusted, now_s
         self._timeout_s = timeout_s * (PLAYLIST_PATIENCE if address.playlist else 1)

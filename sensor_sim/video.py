@@ -12,6 +12,10 @@ from sensor_sim.burst import Frame, SensorGeometry
 from sensor_sim.scene import SceneError, Times
 from sensor_sim.window import MOST_PX, Window
 
+NEEDS_PYAV: Final = (
+    "videos and cameras need PyAV; install the extra `video`: .venv/bin/pip install -c constraints.txt -e '.[video]'"
+)
+
 KEPT_PICTURES = 32
 """Number of pictures kept, for rows that were exposed before the newest picture came: 4.8 MB at 210x240."""
 DEFAULT_RATE = 30
@@ -45,7 +49,7 @@ class VideoScene:
         try:
             import av
         except ImportError as error:
-            raise SceneError("video needs PyAV; install the extra 'video': .venv/bin/pip install av") from error
+            raise SceneError(NEEDS_PYAV) from error
         self._source, self._geometry, self._window = str(source), geometry, window or Window()
         self._errors: tuple[type[Exception], ...] = (av.error.FFmpegError, OSError)
         try:

@@ -206,7 +206,7 @@ class Settings(BaseSettings):
         if path is None:
             return values
         if values.get("bearer_token") is not None:
-            raise ValueError("bearer_token and bearer_token_file are two ways to say one thing: give one of them")
+            raise ValueError("bearer_token and bearer_token_file both hold the token: give one of them")
         try:
             token = Path(path).read_text("utf-8").removesuffix("\n").removesuffix("\r")
         except (OSError, ValueError) as error:

@@ -177,7 +177,7 @@ def certify(
 
 
 def _what_would_do(spans: Sequence[Span], risk: float, delta: float, pictures: int) -> str:
-    """A sentence that says how many pictures would bear out the promise, if the rates of these spans went on."""
+    """A sentence that says how many pictures would support the promise, if the rates of these spans went on."""
     if any(span.errors >= risk * span.pictures for span in spans if span.errors):
         worst = max(span.errors / span.pictures for span in spans if span.pictures)
         return f"the most careful one that fails loses {worst:.1%} there, so that no number could show it"

@@ -120,9 +120,9 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     ("change", "message"),
     [
         ({"person_last": 0.3}, "'person_last' must be in 0.5..2"),
-        ({"spans": (Span(0.0, 1.0, 450, 15),)}, "don't bear out its promise"),
-        ({"risk": 0.01}, "don't bear out its promise"),
-        ({"delta": 0.001}, "don't bear out its promise"),
+        ({"spans": (Span(0.0, 1.0, 450, 15),)}, "don't support its promise"),
+        ({"risk": 0.01}, "don't support its promise"),
+        ({"delta": 0.001}, "don't support its promise"),
         ({"pictures": 440}, "don't add up"),
         ({"pictures": 460}, "don't add up"),
         ({"spans": ()}, "don't add up"),

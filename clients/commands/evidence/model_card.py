@@ -71,7 +71,7 @@ def model_card(
     if weights and held_out:
         fail("the held-out split is for the shipped weights alone; --weights or --held-out, not both")
     if held_out and not card:
-        fail("what is looked at once is to be kept; --held-out needs --card")
+        fail("--held-out needs --card, because its figures are measured only once")
     split = "test" if held_out else "val"
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
         checkpoints = {file: load_any_checkpoint(file) for file in weights or map(shipped_weights, VARIANTS)}

@@ -35,5 +35,5 @@ def mqtt_remove(
     sink.remove()
     sink.close(LAST_S)
     if not sink.settled:
-        fail(f"{broker.mqtt} did not take it within {LAST_S:g} s; is the broker there?", CANNOT)
+        fail(f"{broker.mqtt} did not take the removal within {LAST_S:g} s; is the broker running?", CANNOT)
     console.print(f"{sensor} is removed", highlight=False)
