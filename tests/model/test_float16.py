@@ -77,7 +77,9 @@ def test_small_numbers_matter_where_all_of_an_output_are_small(tensor: list[obje
 def test_what_is_stored_is_read_with_the_same_bits(tensor: Floats) -> None:
     narrow = stored(tensor)
     assert same_bits(read(narrow), tensor)
-    halves = all(abs(value) <= LARGEST and by_struct(value) == value for value in tensor.flat if np.isfinite(value))
+    halves = all(
+        abs(value) <= LARGEST and by_struct(float(value)) == value for value in tensor.flat if np.isfinite(value)
+    )
     assert (narrow.dtype == np.float16) == halves
 
 
