@@ -4,8 +4,10 @@
    a cache line: a network, its layers, and after the calls of sizes the buffers. wasm_integer.c exports the same names. */
 #define ISA wasm
 #define LANES 4
-#if defined(__wasm_simd128__)
-#define REGISTERS 12 /* of 16, since engines load a tile's weights before they compute */
+#if defined(__wasm_relaxed_simd__)
+#define REGISTERS 16
+#elif defined(__wasm_simd128__)
+#define REGISTERS 12 /* of 16: multiplications and additions apart take more of them */
 #else
 #define REGISTERS 8 /* none holds a vector; smaller tiles are less code */
 #endif
