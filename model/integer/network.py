@@ -107,7 +107,7 @@ class IntegerNetwork:
         labels, provenance: as of `model.checkpoint.Checkpoint`; the latter names the float weights by their digest.
 
     Raises:
-        IntegerNetworkError: a layer that is missing, of another shape, or whose sums or values could leave int32.
+        IntegerNetworkError: a layer that is missing, of another shape, or whose sums or values could be too large.
     """
 
     config: RaScaNetConfig
@@ -142,8 +142,8 @@ class IntegerNetwork:
         _check_scale(name, layer.multiplier, layer.shift)
         sizes = np.abs(layer.weight.astype(np.int64)).reshape(shape[0], -1)
         most = sizes @ self._largest_inputs(name, sizes.shape[1]) + np.abs(layer.bias.astype(np.int64))
-        if most.max() >= 1 << 31:
-            raise IntegerNetworkError(f"a sum of {name} could reach {most.max()}, past int32")
+        if most.max() >= largest_sum(name):
+            raise IntegerNetworkError(f"a sum of {name} could reach {most.max()}; sums stay below {largest_sum(name)}")
         if name not in OUTPUT_BITS and (layer.shift > -1).any():
             raise IntegerNetworkError(f"a shift of {name} is not -31 to -1, as a layer with bytes for values has it")
         values = most * layer.multiplier * 2.0 ** (layer.shift.astype(np.float64) - 31)
@@ -231,6 +231,11 @@ class IntegerNetwork:
         """Mean plus maximum over the columns: (n, Wh, C) Q0.15 -> (n, C) Q1.14."""
         columns = state.shape[1]
         return to_int16(requantise(state.sum(1) + columns * state.max(1), *map(np.array, pooling(columns))))
+
+
+def largest_sum(name: str) -> int:
+    """The size that no sum of a layer reaches: int32's, half of it for a convolution, as kernels double its sums."""
+    return 1 << 30 if name.startswith(("conv", "project")) else 1 << 31
 
 
 def pooling(columns: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from model.checkpoint import Checkpoint
 from model.config import RaScaNetConfig
 from model.folding import folded_layers
 from model.integer.arithmetic import PIXEL_ZERO, POOLED_BITS, REDUCED_BITS, UNIT_BITS, multiplier_of
-from model.integer.network import MIXED_BITS, OUTPUT_BITS, IntegerLayer, IntegerNetwork
+from model.integer.network import MIXED_BITS, OUTPUT_BITS, IntegerLayer, IntegerNetwork, largest_sum
 from model.preprocess import network_input
 
 Floats = npt.NDArray[Any]
@@ -109,7 +109,7 @@ def quantise(
         tuned: layers to take in place of the checkpoint's, in the form of `folded_layers`.
 
     Raises:
-        IntegerNetworkError: a network so wide that its sums could leave int32.
+        IntegerNetworkError: a network so wide that its sums could be too large.
     """
     layers = {}
     scales = dict(scales)
@@ -170,7 +170,8 @@ def output_scale(name: str, scales: Mapping[str, float]) -> float:
 def _steps(name: str, weight: Any, bias: Any) -> Any:
     """What one of the sums stands for, one a channel; 0 of a channel that is always zero."""
     fine = fineness(name)
-    return fine * np.maximum(np.abs(weight).reshape(len(weight), -1).max(1) / 127, np.abs(bias) / fine / 2**30)
+    most = largest_sum(name) / 2
+    return fine * np.maximum(np.abs(weight).reshape(len(weight), -1).max(1) / 127, np.abs(bias) / fine / most)
 
 
 def fineness(name: str) -> float:

@@ -13,7 +13,7 @@ SOURCES = (
     *("step_isa.c", "step_plain.c", "step_avx2.c", "step_avx512.c", "norm_pool.c"),
     *("integer_isa.c", "integer_table.c", "integer_plain.c", "integer_avx2.c", "integer_vnni.c"),
 )
-INTEGER_STEP = ("integer_step.inc", "integer_pack.inc", "integer_lanes.inc", "integer_layers.inc")
+INTEGER_STEP = ("integer_step.inc", *(f"integer_{part}.inc" for part in ("pack", "lanes", "heads", "layers")))
 INCLUDED = ("step.inc", "layers.inc", "integer_math.h", "integer_table.inc", *INTEGER_STEP)
 HEADERS = ("rascanet_kernel.h", "norm_pool.h", "integer.h")
 NAMES = "\n".join(

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* One layer: weights [output][kernel row][column tap][input] of a convolution, [output][input] of the others; from sums
-   to outputs by `multiplier * 2^(shift - 31)`. */
+   to outputs by `multiplier * 2^(shift - 31)`. Sums stay below 2^31 in size, those of convolutions below 2^30. */
 typedef struct {
     const int8_t *weight;
     const int32_t *bias, *multiplier;

@@ -20,7 +20,7 @@ from model.checkpoint import Checkpoint
 from model.config import RaScaNetConfig
 from model.folding import folded_layers
 from model.integer.arithmetic import LOGIT_BITS, MOST_LOGIT, POOLED_BITS, REDUCED_BITS, UNIT_BITS, sigmoid
-from model.integer.network import MIXED_BITS, IntegerNetwork
+from model.integer.network import MIXED_BITS, IntegerNetwork, largest_sum
 from model.integer.quantise import STEEPEST, fineness, input_scales, output_scale, quantise
 from model.preprocess import network_input
 from model.runtime import load_runtime
@@ -154,7 +154,7 @@ class RoundedNetwork(nn.Module):
         """What one of the sums stands for, one an output; see `model.integer.quantise`."""
         fine = fineness(name)
         largest = self._wide(name, weight).abs().flatten(1).amax(1)
-        step = fine * torch.maximum(largest / 127, bias.abs() / fine / 2**30)
+        step = fine * torch.maximum(largest / 127, bias.abs() / fine / (largest_sum(name) / 2))
         return torch.where(step > 0, step, output_scale(name, self.scales) / STEEPEST)
 
     def _float(self, name: str) -> tuple[Tensor, Tensor]:

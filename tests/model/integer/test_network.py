@@ -101,7 +101,8 @@ def _damages() -> dict[str, tuple[dict[str, Any], str]]:
         "multiplier": ({"layers": _with("conv0", multiplier=_set(conv.multiplier, 5))}, "multiplier of conv0"),
         "shift": ({"layers": _with("gate0", shift=_set(gate.shift, -32))}, "shift of gate0"),
         "left": ({"layers": _with("conv0", shift=_set(conv.shift, 0))}, "shift of conv0"),
-        "sum": ({"layers": _with("gate0", bias=_set(gate.bias, -(2**31)))}, "sum of gate0"),
+        "sum": ({"layers": _with("gate0", bias=_set(gate.bias, -(2**31)))}, "sum of gate0 .* below 2147483648"),
+        "doubled sum": ({"layers": _with("conv0", bias=_set(conv.bias, 2**30))}, "sum of conv0 .* below 1073741824"),
         "value": (
             {"layers": _with("gate0", shift=_set(gate.shift, 30), multiplier=_set(gate.multiplier, 2**30))},
             "value of gate0",

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,18 @@ def test_equals_the_reference_for_quantised_networks(config: RaScaNetConfig, see
     checkpoint, frame = random_checkpoint(config, seed), _frame(config, seed)
     network = quantise(checkpoint, activation_scales(FoldedNetwork(checkpoint), frame[None]))
     _equals_the_reference(network, frame, None)
+
+
+@pytest.mark.parametrize(("name", "shift"), [("squeeze", -1), ("excite", 14), ("gate0", 4), ("gate1", 4), ("gate2", 4)])
+def test_equals_the_reference_where_values_must_be_scaled_one_by_one(name: str, shift: int) -> None:
+    """By shifts that neither weights of 16 bits nor sums of 32 have room for."""
+    network = random_integer_network(SMALL, 1)
+    layer = network.layers[name]
+    steep = layer._replace(
+        shift=np.full_like(layer.shift, shift),
+        multiplier=np.full_like(layer.multiplier, 1 << 30) + np.arange(len(layer.bias), dtype=np.int32),
+    )
+    _equals_the_reference(replace(network, layers={**network.layers, name: steep}), _frame(SMALL, 1), 1)
 
 
 @pytest.mark.skipif(not ORACLE.is_dir(), reason="the golden vectors' folder is not here")
