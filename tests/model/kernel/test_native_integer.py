@@ -81,14 +81,19 @@ def test_equals_the_reference_for_quantised_networks(config: RaScaNetConfig, see
     _equals_the_reference(network, frame, None)
 
 
-@pytest.mark.parametrize(("name", "shift"), [("squeeze", -1), ("excite", 14), ("gate0", 4), ("gate1", 4), ("gate2", 4)])
+@pytest.mark.parametrize(("name", "shift"), [("squeeze", -1), ("excite", 14), ("gate0", 5), ("gate1", 5), ("gate2", 5)])
 def test_equals_the_reference_where_values_must_be_scaled_one_by_one(name: str, shift: int) -> None:
     """By shifts that neither weights of 16 bits nor sums of 32 have room for."""
     network = random_integer_network(SMALL, 1)
     layer = network.layers[name]
+    outputs = np.arange(len(layer.bias), dtype=np.int32)
+    largest = (255 if name == "squeeze" else 1 << 15) * 2.0 ** (1 - shift)
     steep = layer._replace(
+        weight=layer.weight
+        * (outputs == 0)[:, None].astype(np.int8),  # the first has no room, the others do not end at a limit
+        bias=np.linspace(-largest, largest, len(outputs)).astype(np.int32),
+        multiplier=(1 << 30) + (outputs << 26),
         shift=np.full_like(layer.shift, shift),
-        multiplier=np.full_like(layer.multiplier, 1 << 30) + np.arange(len(layer.bias), dtype=np.int32),
     )
     _equals_the_reference(replace(network, layers={**network.layers, name: steep}), _frame(SMALL, 1), 1)
 
