@@ -5,20 +5,22 @@ pictures. A window is applied to the whole picture, before it is resized, before
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 
 from model.picture import USUAL_LIMITS, PictureError, read_picture, resized
 from sensor_sim.burst import Frame
 
 Covered = npt.NDArray[np.bool_]
 """(H, W) bool, true where a picture is masked."""
+Place = tuple[float, float]
+"""Pixels from the left and from the upper edge of a picture."""
 
 MOST_PX: Final = USUAL_LIMITS.most_px
 """Largest width x height of a film's or camera's picture, as of a file's."""
@@ -27,8 +29,8 @@ MOST_POINTS: Final = 1000
 BLACK: Final = (0, 0, 0)
 BLACK_BELOW: Final = 128
 """Grey value, 0 to 255, below which a pixel of a mask's picture counts as black."""
-EXACT_DIGITS: Final = 6
-"""Decimals of a pixel to which places are rounded: a border on a pixel's edge doesn't reach into the next pixel."""
+EXACT: Final = 1e6
+"""Parts of a pixel to which places are rounded: a border on a pixel's edge doesn't reach into the next pixel."""
 
 
 class WindowError(ValueError):
@@ -67,9 +69,9 @@ class Rectangle:
 
     def box(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Left, upper, right and lower edge in pixels, of a picture of a size: every pixel touched is inside."""
-        left, right = _outward(self.x, self.x + self.width, width)
-        upper, lower = _outward(self.y, self.y + self.height, height)
-        return left, upper, right, lower
+        left, right = _touched_span(self.x * width / 100, (self.x + self.width) * width / 100, width)
+        upper, lower = _touched_span(self.y * height / 100, (self.y + self.height) * height / 100, height)
+        return int(left), int(upper), int(right), int(lower)
 
     def covers(self, height: int, width: int) -> Covered:
         """See `Shape`."""
@@ -81,7 +83,7 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """An area between straight edges; a pixel around it is covered too, so that no pixel on an edge is left.
+    """An area between straight edges, which may cross: a place is inside if a ray from there meets an odd number of them.
 
     Attributes:
         points: corners (x, y), percent of the picture's width and height.
@@ -98,11 +100,32 @@ class Polygon:
         _check_percent(place for point in self.points for place in point)
 
     def covers(self, height: int, width: int) -> Covered:
-        """See `Shape`."""
-        image = Image.new("L", (width, height))
-        corners = [(x * width / 100 - 0.5, y * height / 100 - 0.5) for x, y in self.points]
-        ImageDraw.Draw(image).polygon(corners, fill=1, outline=1)
-        return np.asarray(image.filter(ImageFilter.MaxFilter(3))) > 0
+        """See `Shape`: the pixels that an edge touches, and those whose middle is inside.
+
+        Edges are cut into the pieces that lie in one row of pixels each.
+        """
+        # Of each row, +1 where a piece of an edge begins and -1 behind its end; and 1 where the inside begins or ends.
+        pieces = np.zeros((height, width + 1), np.int32)
+        turns = np.zeros((height, width + 1), np.int32)
+        for (x0, y0), (x1, y1) in self._edges(height, width):
+            upper, lower = _touched_span(y0, y1, height)
+            rows = np.arange(int(upper), int(lower))
+            top, bottom = np.maximum(y0, rows), np.minimum(y1, rows + 1)
+            first, last = (x0, x1) if y0 == y1 else (_along(x0, y0, x1, y1, y) for y in (top, bottom))
+            left, right = _touched_span(np.minimum(first, last), np.maximum(first, last), width)
+            pieces[rows, left] += 1
+            pieces[rows, right] -= 1
+            crossed = np.arange(max(0, math.ceil(y0 - 0.5)), min(height, math.ceil(y1 - 0.5)))
+            beyond = np.ceil(_along(x0, y0, x1, y1, crossed + 0.5) - 0.5) if len(crossed) else np.zeros(0)
+            turns[crossed, np.clip(beyond, 0, width).astype(int)] += 1
+        covered: Covered = (pieces.cumsum(1) > 0) | (turns.cumsum(1) % 2 > 0)
+        return covered[:, :width]
+
+    def _edges(self, height: int, width: int) -> Iterator[tuple[Place, Place]]:
+        """Yields the ends of every edge in pixels, the upper end first."""
+        corners = [(x * width / 100, y * height / 100) for x, y in self.points]
+        for one, other in zip(corners, (*corners[1:], corners[0]), strict=True):
+            yield (one, other) if one[1] <= other[1] else (other, one)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -238,11 +261,25 @@ def _check_percent(places: Iterable[float]) -> None:
             raise WindowError(f"places are percent of the picture, 0 to 100, not {place:g}")
 
 
-def _outward(first: float, last: float, size_px: int) -> tuple[int, int]:
-    """The pixels that a span in percent touches: the first, and the one behind the last; at least one pixel."""
-    start = min(size_px - 1, math.floor(round(first * size_px / 100, EXACT_DIGITS)))
-    end = math.ceil(round(last * size_px / 100, EXACT_DIGITS))
-    return start, min(size_px, max(start + 1, end))
+def _touched_span(first: Any, last: Any, size_px: int) -> tuple[Any, Any]:
+    """The pixels that a span touches, of `size_px` in a line: the first, and the one behind the last; at least one.
+
+    Args:
+        first, last: the span's ends in pixels from the edge; numbers, or arrays of the same shape.
+        size_px: 1 or more.
+    """
+    start = np.minimum(size_px - 1, np.floor(_rounded(first))).astype(int)
+    end = np.ceil(_rounded(last)).astype(int)
+    return start, np.minimum(size_px, np.maximum(start + 1, end))
+
+
+def _rounded(place_px: Any) -> Any:
+    return np.floor(place_px * EXACT + 0.5) / EXACT
+
+
+def _along(x0: float, y0: float, x1: float, y1: float, y: Any) -> Any:
+    """Where the line through two places is at `y`; a number, or an array as `y` is."""
+    return x0 + (y - y0) * (x1 - x0) / (y1 - y0)
 
 
 def _touched(cells: int, others: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -133,6 +133,45 @@ def test_a_pixel_that_an_area_touches_is_covered(mask: Shape, size: tuple[int, i
             assert covered[int(y * height / 100), int(x * width / 100)]
 
 
+def _meets(ends: tuple[tuple[float, float], tuple[float, float]], row: int, column: int, slack_px: float) -> bool:
+    """Says whether a straight line meets a pixel that is larger by `slack_px` on each side (Liang and Barsky 1984)."""
+    (x0, y0), (x1, y1) = ends
+    first, last = 0.0, 1.0
+    for start, step, low in ((x0, x1 - x0, column), (y0, y1 - y0, row)):
+        near, far = low - slack_px - start, low + 1 + slack_px - start
+        if step == 0:
+            if not near <= 0 <= far:
+                return False
+        else:
+            enter, leave = sorted((near / step, far / step))
+            first, last = max(first, enter), min(last, leave)
+    return first <= last
+
+
+@given(polygon=polygons(), size=st.tuples(st.integers(1, 16), st.integers(1, 16)))
+def test_a_polygon_covers_the_pixels_that_its_edges_meet_or_that_lie_within_and_no_others(
+    polygon: Polygon, size: tuple[int, int]
+) -> None:
+    height, width = size
+    covered = polygon.covers(height, width)
+    corners = [(x * width / 100, y * height / 100) for x, y in polygon.points]
+    edges = list(zip(corners, (*corners[1:], corners[0]), strict=True))
+    for row, column in np.ndindex(height, width):
+        within = _inside(polygon, (column + 0.5) * 100 / width, (row + 0.5) * 100 / height)
+        if within or any(_meets(ends, row, column, -2e-6) for ends in edges):
+            assert covered[row, column]
+        elif not any(_meets(ends, row, column, 2e-6) for ends in edges):
+            assert not covered[row, column]
+
+
+def test_edges_that_cross_leave_out_what_lies_between_them_twice() -> None:
+    star = Polygon(((50, 0), (79, 90), (2, 35), (98, 35), (21, 90)))
+    covered = star.covers(200, 200)
+    assert not covered[100, 100], "the middle"
+    assert covered[80, 50]
+    assert covered[10, 100]
+
+
 def test_a_border_on_a_pixel_s_edge_covers_no_more() -> None:
     assert Rectangle(10, 20, 30, 40).box(10, 10) == (1, 2, 4, 6)
     assert Rectangle(12.3, 0, 0.1, 100).box(1000, 1000) == (123, 0, 124, 1000)

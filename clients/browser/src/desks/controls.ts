@@ -9,9 +9,9 @@ import {
   CUSTOM_SENSOR,
   defaultSettings,
   LINE_TIME_RANGE_US,
-  MAX_MASKS,
   type Mode,
-  rectanglesFault,
+  masksFault,
+  regionFault,
   type Settings,
   SLOWNESS,
   settingsFromQuery,
@@ -103,6 +103,20 @@ export class Controls {
     return this.form.reportValidity();
   }
 
+  /** Private areas or the region, set from outside the form. */
+  setWindow(change: Partial<Pick<Settings, "masks" | "region">>): void {
+    Object.assign(this.settings, change);
+    this.showWindow();
+    this.onChange("window");
+  }
+
+  private showWindow(): void {
+    for (const name of ["masks", "region"] as const) {
+      this[name].value = this.settings[name];
+      this[name].setCustomValidity("");
+    }
+  }
+
   setMode(mode: Mode): void {
     this.settings.mode = mode;
     document.body.dataset.mode = mode;
@@ -140,8 +154,7 @@ export class Controls {
     );
     this.lineTime.max = String(SLIDER_STEPS);
     this.tiles.value = String(settings.tiles);
-    this.masks.value = settings.masks;
-    this.region.value = settings.region;
+    this.showWindow();
     byId<HTMLDetailsElement>("window").open ||= settings.masks + settings.region !== "";
     this.fillSensors();
     this.fillPolicies();
@@ -273,7 +286,7 @@ export class Controls {
     for (const name of ["masks", "region"] as const) {
       this[name].onchange = () => {
         const { value } = this[name];
-        this[name].setCustomValidity(rectanglesFault(value, name === "region" ? 1 : MAX_MASKS));
+        this[name].setCustomValidity((name === "region" ? regionFault : masksFault)(value));
         if (!this[name].reportValidity()) return;
         this.settings[name] = value.trim();
         this.onChange("window");

@@ -1,6 +1,6 @@
 /** Everything that can be set, as one value, and as the query of an address that can be shared. */
 
-import { type Policy, parseRectangles, type Window } from "rascanet-stream";
+import { type Policy, parseMasks, parseRegion, type Window } from "rascanet-stream";
 import type { EngineName } from "./offer";
 import { parameterRange } from "./policies";
 import type { PolicyKind } from "./service";
@@ -30,7 +30,7 @@ export interface Settings {
   /** A sample's name; empty for a picture of one's own. */
   sample: string;
   tiles: number;
-  /** Private areas, rectangles in percent; empty for none. */
+  /** Private areas, rectangles and polygons in percent; empty for none. */
   masks: string;
   /** The region that is shown, a rectangle in percent; empty for the whole picture. */
   region: string;
@@ -69,11 +69,25 @@ export function defaultSettings({ engines, variants, policies, defaultPolicy, se
   };
 }
 
-/** What is wrong with the text of some rectangles; empty where nothing is. */
-export function rectanglesFault(text: string, most: number): string {
+/** What is wrong with the text of the private areas; empty where nothing is. */
+export function masksFault(text: string): string {
+  return faultOf(() => {
+    const { length } = parseMasks(text);
+    return length > MAX_MASKS ? `${length} areas are more than ${MAX_MASKS}.` : "";
+  });
+}
+
+/** What is wrong with the text of the region; empty where nothing is. */
+export function regionFault(text: string): string {
+  return faultOf(() => {
+    parseRegion(text);
+    return "";
+  });
+}
+
+function faultOf(check: () => string): string {
   try {
-    const { length } = parseRectangles(text);
-    return length > most ? `${length} rectangles are more than ${most}.` : "";
+    return check();
   } catch (error) {
     return (error as Error).message;
   }
@@ -81,7 +95,7 @@ export function rectanglesFault(text: string, most: number): string {
 
 /** What these settings show of every picture. */
 export function windowOf({ masks, region }: Settings): Window {
-  return { masks: parseRectangles(masks), region: parseRectangles(region)[0] ?? null };
+  return { masks: parseMasks(masks), region: parseRegion(region) };
 }
 
 /** The settings in an address; what it does not say, or says wrongly, is as by default. */
@@ -95,9 +109,9 @@ export function settingsFromQuery(query: string, choices: Choices): Settings {
     const value = Number(text);
     return text !== null && text.trim() !== "" && value >= low && value <= high ? value : fallback;
   };
-  const rectangles = (key: string, most: number): string => {
+  const areas = (key: string, fault: (text: string) => string): string => {
     const text = said.get(key) ?? "";
-    return rectanglesFault(text, most) === "" ? text : "";
+    return fault(text) === "" ? text : "";
   };
   const policyNames = choices.policies.map(({ name }) => name);
   const parametersOf = (name: string, prefix: string): Record<string, number> => {
@@ -126,8 +140,8 @@ export function settingsFromQuery(query: string, choices: Choices): Settings {
     slow: Number(choose("slow", SLOWNESS.map(String), String(settings.slow))),
     sample: said.get("sample")?.slice(0, 200) ?? "",
     tiles: Math.round(number("tiles", 1, MAX_TILES, settings.tiles)),
-    masks: rectangles("masks", MAX_MASKS),
-    region: rectangles("region", 1),
+    masks: areas("masks", masksFault),
+    region: areas("region", regionFault),
   };
 }
 
