@@ -70,6 +70,14 @@ def test_the_busy_alert_comes_before_the_limit() -> None:
     assert float(share) < Settings.model_fields["busy_limit"].default
 
 
+def test_all_replicas_refute_a_certificate_at_the_evidence_at_which_one_does() -> None:
+    (rule,) = [rule for rule in _rules() if rule.get("alert") == "RascanetCertificateRefuted"]
+    (power,) = re.findall(r">= (\d+)", rule["expr"])
+    alpha = Settings.model_fields["audit_alpha"].default
+    assert 10 ** -float(power) == alpha
+    assert f"a chance of {alpha:.0%}".replace("%", " %") in rule["annotations"]["description"]
+
+
 def test_every_replica_that_the_name_gives_is_scraped() -> None:
     configuration = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     (job,) = configuration["scrape_configs"]

@@ -15,6 +15,7 @@ from tests.model.monitor_laws import (
     bound_errors,
     first_alarms,
     most_alarms,
+    replica_alarms,
     with_foresight,
 )
 
@@ -63,6 +64,13 @@ def test_the_bound_is_wrong_in_at_most_alpha_of_the_runs() -> None:
 
 def test_a_stake_that_looks_ahead_is_found_out() -> None:
     assert with_foresight(RUNS, AUDITS) > most_alarms(RUNS)
+
+
+def test_the_mean_of_replicas_is_evidence_and_their_product_is_not_where_they_see_the_same() -> None:
+    mean, product = replica_alarms(RUNS, 300, RISK)
+    assert mean <= most_alarms(RUNS) < product
+    mean, _ = replica_alarms(100, 600, 2 * RISK)
+    assert mean > 90, "what all of them see, their mean tells"
 
 
 @pytest.mark.parametrize("true_risk", [0.1, 0.2])

@@ -64,6 +64,11 @@ export class LiveDesk {
     return this.running !== null;
   }
 
+  /** The camera or film as it comes; null where there is none. */
+  get shown(): HTMLVideoElement | null {
+    return this.finder.shown;
+  }
+
   clear(): void {
     const { model } = this.controls;
     this.latest = null;

@@ -7,13 +7,14 @@ import { byId, calm, make } from "../view/dom";
 import { Meters } from "../view/meters";
 import { headline, tell, tellServiceFault } from "../view/notice";
 import { SavingsCards } from "../view/savings-cards";
+import { AreaDesk, type Ground } from "./area-desk";
 import { type Change, Controls } from "./controls";
 import { Engine } from "./engine";
 import { Exports } from "./export";
 import { sortFiles } from "./files";
 import { LiveDesk } from "./live-desk";
 import { OwnPictures } from "./own-pictures";
-import { listenForFiles, MAX_OWN_PICTURES, type Picture, Pictures } from "./pictures";
+import { listenForFiles, MAX_OWN_PICTURES, type Picture, Pictures, uprightPicture } from "./pictures";
 import { PromiseWatch } from "./promise-watch";
 import { type Outcome, ScanDesk } from "./scan-desk";
 import { abilities } from "./scan-life";
@@ -51,6 +52,7 @@ export class Page {
     this.wallDesk = new WallDesk(engine, this.controls, buttons);
     this.exports = new Exports(this.scanDesk, this.controls, () => this.remember());
     this.promise = new PromiseWatch(this.controls, offer);
+    new AreaDesk(this.controls, () => this.ground());
     this.mode = this.controls.settings.mode;
     this.pictures.addSamples(offer.samples);
     // Only who comes by the bare address has chosen nothing; people are what there is to see, so theirs come first.
@@ -119,6 +121,13 @@ export class Page {
     this.own.note(picture, outcome);
     this.pictures.mark(this.scanDesk.picture);
     if (!this.own.next() && this.tour.going && outcome.kind === "decided") this.tourRests();
+  }
+
+  /** What private areas are drawn on: the camera or film, or the picture at hand. */
+  private async ground(): Promise<Ground> {
+    if (this.controls.settings.mode === "live") return this.liveDesk.shown;
+    const picture = this.scanDesk.picture ?? this.pictures.all[0];
+    return picture === undefined ? null : uprightPicture(picture);
   }
 
   private remember(): void {

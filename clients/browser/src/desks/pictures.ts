@@ -88,15 +88,19 @@ export class Pictures {
   }
 }
 
-async function thumbnail(picture: Picture, canvas: HTMLCanvasElement): Promise<void> {
-  let bitmap: ImageBitmap;
+/** A picture as it is shown; null for none, or none to be had now: choosing it says so. */
+export async function uprightPicture(picture: Picture): Promise<ImageBitmap | null> {
   try {
-    bitmap = await uprightBitmap(await picture.open());
+    return await uprightBitmap(await picture.open());
   } catch (error) {
-    // No picture, or none to be had now: choosing it says so.
-    if (error instanceof ServiceFault || error instanceof DOMException) return;
+    if (error instanceof ServiceFault || error instanceof DOMException) return null;
     throw error;
   }
+}
+
+async function thumbnail(picture: Picture, canvas: HTMLCanvasElement): Promise<void> {
+  const bitmap = await uprightPicture(picture);
+  if (bitmap === null) return;
   const scale = Math.max(canvas.width / bitmap.width, canvas.height / bitmap.height);
   const [width, height] = [bitmap.width * scale, bitmap.height * scale];
   const context = canvas.getContext("2d");

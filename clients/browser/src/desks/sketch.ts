@@ -1,8 +1,8 @@
 /**
  * What is being drawn on a picture: a rectangle between two corners, or a polygon corner by corner. No page in here.
  *
- * A pointer sets a corner where it comes up; a rectangle also where it goes down, if it is dragged. Keys move a cross and
- * set corners there. Places are percent of the picture.
+ * A pointer sets a corner where it comes up, and the first one of a rectangle where it goes down, if it is dragged. Keys
+ * move a cross and set corners there. Places are percent of the picture.
  */
 
 import { MOST_POINTS, type Place, type Polygon, type Rectangle, type Shape } from "rascanet-stream";
@@ -37,7 +37,7 @@ export class Sketch {
     return this.corners.length > 0;
   }
 
-  /** Of a shape with corners without number, one may be taken as the last. */
+  /** True of a polygon that has corners enough. */
   get canEnd(): boolean {
     return this.tool === "polygon" && this.corners.length >= 3;
   }
@@ -69,8 +69,12 @@ export class Sketch {
     const from = this.pressedAt;
     this.pressedAt = null;
     this.at = onPicture(place);
-    if (this.tool !== "polygon" && !this.begun && !near(from, this.at)) this.corners = [from];
-    this.corner();
+    const [first] = this.corners;
+    if (this.canEnd && first !== undefined && near(first, this.at)) this.end();
+    else {
+      if (this.tool !== "polygon" && first === undefined && !near(from, this.at)) this.corners = [from];
+      this.corner();
+    }
   }
 
   /** The pointer was taken away before it came up. */
@@ -81,27 +85,30 @@ export class Sketch {
   /** Sets a corner at the cross. */
   corner(): void {
     const [first] = this.corners;
-    if (this.tool === "polygon") {
-      if (first !== undefined && this.canEnd && near(first, this.at)) return this.end();
-      if (this.corners.length >= MOST_POINTS) return this.listener.said(`A polygon has at most ${MOST_POINTS} corners.`);
+    const rectangle = this.tool === "polygon" || first === undefined ? null : between(first, this.at);
+    if (rectangle !== null) this.finish(rectangle);
+    else if (this.tool !== "polygon" && first !== undefined) {
+      this.listener.said("That has no area: the opposite corner is elsewhere.");
+    } else if (this.corners.length >= MOST_POINTS) this.listener.said(`A polygon has at most ${MOST_POINTS} corners.`);
+    else {
       this.corners = [...this.corners, this.at];
-      return this.listener.said(`Corner ${this.corners.length} at ${placeWords(this.at)}.`);
+      const next = this.tool === "polygon" ? "" : " The opposite one is next.";
+      this.listener.said(`Corner ${this.corners.length} at ${placeWords(this.at)}.${next}`);
     }
-    if (first === undefined) {
-      this.corners = [this.at];
-      return this.listener.said(`One corner at ${placeWords(this.at)}; the opposite one is next.`);
-    }
-    const rectangle = between(first, this.at);
-    if (rectangle === null) return this.listener.said("That has no area: the opposite corner is elsewhere.");
-    this.finish(rectangle);
   }
 
-  /** Ends a polygon; a rectangle ends at its second corner. The corners of a double click count once. */
+  /** Ends a polygon; a rectangle ends at its second corner. */
   end(): void {
-    if (this.tool !== "polygon") return this.corner();
-    const points = this.corners.filter((corner, at) => at === 0 || !near(corner, this.corners[at - 1] as Place));
-    if (points.length < 3) return this.listener.said("A polygon has three corners or more.");
-    this.finish({ points });
+    if (this.tool !== "polygon") this.corner();
+    else if (this.canEnd) this.finish({ points: this.corners });
+    else this.listener.said("A polygon has three corners or more.");
+  }
+
+  /** A double click ends a polygon at the corner that its first click set. */
+  endTwice(): void {
+    if (this.tool !== "polygon") return;
+    this.back();
+    if (this.canEnd) this.end();
   }
 
   /** Takes the last corner back. */

@@ -86,6 +86,11 @@ export class ViewFinder {
     this.video.removeAttribute("src");
   }
 
+  /** The source as it is shown; null where none is open, or it has no picture yet. */
+  get shown(): HTMLVideoElement | null {
+    return this.video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA ? this.video : null;
+  }
+
   /** The camera's pictures, for a worker; null where they have to be taken here. */
   stream(): ReadableStream<VideoFrame> | null {
     const [track] = this.camera?.getVideoTracks() ?? [];

@@ -22,6 +22,13 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** The same for a picture of lines. */
+export function makeSvg<K extends keyof SVGElementTagNameMap>(tag: K, attributes: Attributes): SVGElementTagNameMap[K] {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  return element;
+}
+
 /** A table with a caption; the first cell of each row heads it. */
 export function makeTable(caption: string, head: string[], rows: (string | number)[][]): HTMLTableElement {
   const cell = (value: string | number, index: number) =>

@@ -28,7 +28,7 @@ describe("settings in an address", () => {
       slow: 300,
       sample: "a photo & more",
       tiles: 64,
-      masks: "0, 0, 30, 100; 60, 0, 40, 20",
+      masks: "0, 0, 30, 100; 60, 0, 100, 20, 80, 90",
       region: "50, 0, 50, 100",
     };
     expect(settingsFromQuery(queryOf(settings), choices)).toEqual(settings);
