@@ -110,7 +110,9 @@ def create_app(
     sequences = Sequences(settings.max_sequences, settings.sequence_idle_s)
     for router in (
         pictures.router(networks, work, decoders, picture_limits, settings.max_images),
-        tensors.router(networks, work, sequences, settings.max_images, settings.sequence_idle_s, app.version),
+        tensors.router(
+            networks, work, sequences, settings.max_images, settings.sequence_idle_s, app.version, streams.audits
+        ),
         health.router(
             settings.limits, lambda: len(streams), lambda: streams.admission.open, metrics_text, asyncapi.document
         ),

@@ -13,8 +13,9 @@ from starlette.responses import Response
 from model.exit_policy import WHOLE_PICTURE_POLICY, Policy, default_policy
 from model.scan import scan_frame
 from model.step import Floats, StepResult, StepRuntime
+from server.audit_counts import Outcome
+from server.audits import Audits
 from server.errors import ServiceError
-from server.frame import FrameInProgress
 from server.http.openapi import refusals, schema_of
 from server.http.policies import policy_from
 from server.networks import Networks, ServedNetwork
@@ -36,7 +37,7 @@ from server.tensors.codec import (
 from server.tensors.description import Descriptions, add_routes
 from server.tensors.model import COMMON_OUTPUTS, SEQUENCE, SEQUENCE_OUTPUTS, TensorModel
 from server.tensors.schemas import InferRequest, InferResponse
-from server.tensors.sequences import Key, Sequences, read_on
+from server.tensors.sequences import Key, Sequence, Sequences
 from server.tensors.statistics import Statistics
 
 SMALL_BODY_BYTES: Final = 65_536
@@ -101,12 +102,19 @@ class InferEndpoint:
         sequences: frames that come request by request.
         max_frames: most frames in one request.
         statistics: counts of the requests.
+        audits: draws and counts audits of sequences.
     """
 
     def __init__(
-        self, networks: Networks, work: Work, sequences: Sequences, max_frames: int, statistics: Statistics
+        self,
+        networks: Networks,
+        work: Work,
+        sequences: Sequences,
+        max_frames: int,
+        statistics: Statistics,
+        audits: Audits,
     ) -> None:
-        self._networks, self._work, self._sequences = networks, work, sequences
+        self._networks, self._work, self._sequences, self._audits = networks, work, sequences, audits
         self._max_frames, self._statistics = max_frames, statistics
 
     async def infer(self, request: Request, name: str, version: str | None = None) -> Response:
@@ -116,7 +124,8 @@ class InferEndpoint:
         model takes the input `bursts` (n, 5, width, 3), consecutive bursts of one frame, and answers with how the
         frame stands. The first request of a sequence has `sequence_start`, the last one `sequence_end`; in between
         the service keeps the hidden state under `sequence_id`. `next_burst` says which burst is looked at next: what
-        comes before it may be left out when `burst_index` says so, or is dropped.
+        comes before it may be left out when `burst_index` says so, or is dropped. `audit` says of a decided frame that
+        its rest is wanted, as a check of the exit.
 
         A body as JSON, shortened; in the binary extension `"parameters": {"binary_data_size": 1800}` stands in the
         place of `data`, and the bytes follow:
@@ -204,27 +213,35 @@ class InferEndpoint:
             if kept:
                 self._sequences.check_free(key)
             policy = _policy(parameters, model.served, default_policy(model.served.certified))
-            sequence = FrameInProgress(model.served.runtime, policy)
+            sequence = Sequence(model.served, policy, self._audits)
         elif given := POLICY & set(parameters):
             raise ServiceError("bad_request", f"{min(given)!r} belongs in the request with sequence_start")
         else:
             sequence = self._sequences.find(key)
-        read_on(model.served, sequence, tensors.array.reshape(-1, *model.config.burst_shape[1:]), first)
+        sequence.read_on(tensors.array.reshape(-1, *model.config.burst_shape[1:]), first)
         if kept:
             self._sequences.start(key, sequence)
-        elif not start and end:
+        elif start:
+            sequence.leave(Outcome.UNSENT)
+        elif end:
             self._sequences.end(key)
         return _standing(sequence)
 
 
 def router(
-    networks: Networks, work: Work, sequences: Sequences, max_frames: int, sequence_idle_s: float, version: str
+    networks: Networks,
+    work: Work,
+    sequences: Sequences,
+    max_frames: int,
+    sequence_idle_s: float,
+    version: str,
+    audits: Audits,
 ) -> APIRouter:
     """All below `/v2`; the arguments are those of `InferEndpoint` and `Descriptions`."""
     routes = APIRouter(prefix="/v2", tags=["tensors"])
     statistics = Statistics()
     add_routes(routes, Descriptions(networks, statistics, max_frames, sequence_idle_s, version), _MODELS)
-    endpoint = InferEndpoint(networks, work, sequences, max_frames, statistics)
+    endpoint = InferEndpoint(networks, work, sequences, max_frames, statistics, audits)
     for path in _MODELS:
         routes.add_api_route(path + "/infer", endpoint.infer, methods=["POST"], **_INFER)
     return routes
@@ -298,8 +315,8 @@ def _sequence_id(parameters: Parameters) -> int | str:
     )
 
 
-def _standing(sequence: FrameInProgress) -> Arrays:
-    scan, last = sequence.scan, sequence.last
+def _standing(sequence: Sequence) -> Arrays:
+    scan, last = sequence.frame.scan, sequence.frame.last
     values = {
         "p_person": scan.p_person,
         "confidence": last.confidence[-1] if last else 0.0,
@@ -310,7 +327,8 @@ def _standing(sequence: FrameInProgress) -> Arrays:
         "skipped": scan.skipped,
         "unread": scan.unread,
         "next_burst": sequence.next_burst,
-        "decided": sequence.decided,
+        "decided": sequence.frame.decided,
+        "audit": sequence.audited,
     }
     logits = last.logits[-1:] if last else np.zeros((1, 2), np.float32)
     arrays: dict[str, npt.NDArray[Any]] = {

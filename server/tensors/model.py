@@ -29,7 +29,7 @@ SEQUENCE_OUTPUTS: Final = (
     TensorSpec("logits", "FP32", (1, 2)),
     *(
         TensorSpec(name, datatype, (1,))
-        for name, datatype in (*COMMON_OUTPUTS, ("next_burst", "INT32"), ("decided", "BOOL"))
+        for name, datatype in (*COMMON_OUTPUTS, ("next_burst", "INT32"), ("decided", "BOOL"), ("audit", "BOOL"))
     ),
 )
 

@@ -1,12 +1,16 @@
 """Sequences: a frame sent burst by burst over plain HTTP requests (Triton's sequence extension)."""
 
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, NamedTuple
 
+from model.exit_policy import WHOLE_PICTURE_POLICY, CalibratedPolicy, Policy
 from model.step import Pixels
 from sensor_sim.burst import Rows
+from server.audit_counts import Outcome
+from server.audits import Audits
 from server.errors import ServiceError
 from server.frame import FrameInProgress
 from server.networks import ServedNetwork
@@ -30,23 +34,77 @@ FRAME_ID: Final = 0
 """Number of a sequence's frame; a sequence has one frame."""
 
 
-def read_on(network: ServedNetwork, frame: FrameInProgress, rows: Pixels, first_burst: int | None = None) -> None:
-    """Reads consecutive bursts of a frame; bursts that the policy skips or no longer needs change nothing.
+class Sequence:
+    """A frame that comes request by request, and the audit of its exit.
 
     Args:
         network: the network of the frame.
-        frame: the frame.
-        rows: (n * burst_rows, W, 3) uint8.
-        first_burst: index of the first burst; None: the one after the last burst that came.
+        policy: the exit policy that the client asked for.
+        audits: draws and counts audits of decisions under a certificate; one that audits have refuted may allow no
+            exits.
 
-    Raises:
-        ServiceError: `out_of_order`, `wrong_geometry`; the frame is then unchanged.
+    Attributes:
+        frame: the frame.
     """
-    first = frame.received if first_burst is None else first_burst
-    runtime = network.runtime
-    frame.accept(Rows(FRAME_ID, first, len(rows) // runtime.config.BURST_ROWS, 0, rows))
-    while (wanted := frame.rows_to_step()) is not None:
-        frame.advance(runtime.step(wanted, frame.hidden))
+
+    def __init__(self, network: ServedNetwork, policy: Policy, audits: Audits) -> None:
+        self._certificate = policy.certificate if isinstance(policy, CalibratedPolicy) else ""
+        if self._certificate and not audits.exits(self._certificate):
+            policy = WHOLE_PICTURE_POLICY
+        self._runtime, self._audits = network.runtime, audits
+        self._stream = secrets.token_hex(8)
+        self.frame = FrameInProgress(network.runtime, policy)
+
+    @property
+    def audited(self) -> bool:
+        """True while the rest of the decided frame is wanted, as a check of its exit."""
+        return self.frame.audit_burst is not None
+
+    @property
+    def next_burst(self) -> int:
+        """The burst that the network looks at next; T once nothing of the frame is wanted."""
+        return self.frame.next_burst if self.frame.audit_burst is None else self.frame.audit_burst
+
+    def read_on(self, rows: Pixels, first_burst: int | None = None) -> None:
+        """Reads consecutive bursts of the frame; bursts that the policy skips or no longer needs change nothing.
+
+        Args:
+            rows: (n * burst_rows, W, 3) uint8.
+            first_burst: index of the first burst; None: the one after the last burst that came.
+
+        Raises:
+            ServiceError: `out_of_order`, `wrong_geometry`; the frame is then unchanged.
+        """
+        frame, runtime = self.frame, self._runtime
+        first = frame.received if first_burst is None else first_burst
+        frame.accept(Rows(FRAME_ID, first, len(rows) // runtime.config.BURST_ROWS, 0, rows))
+        while (wanted := frame.rows_to_step()) is not None:
+            result = runtime.step(wanted, frame.hidden)
+            if self.audited:
+                agreed = frame.advance_audit(result)
+                if agreed is not None:
+                    self._count(Outcome.AGREED if agreed else Outcome.LOST)
+            else:
+                frame.advance(result)
+                if frame.decided:
+                    self._draw_audit()
+
+    def leave(self, outcome: Outcome) -> None:
+        """Ends the audit that is under way, if there is one: nothing comes any more."""
+        if self.audited:
+            self.frame.end_audit()
+            self._count(outcome)
+
+    def _draw_audit(self) -> None:
+        if not self._certificate or not self._audits.draws(self._certificate, self._stream, FRAME_ID):
+            return
+        if self.frame.scan.unread:
+            self.frame.begin_audit()
+        else:
+            self._count(Outcome.AGREED)
+
+    def _count(self, outcome: Outcome) -> None:
+        self._audits.count(self._certificate, outcome, self._stream, FRAME_ID)
 
 
 class Sequences:
@@ -60,7 +118,7 @@ class Sequences:
 
     def __init__(self, most: int, idle_s: float, clock: Callable[[], float] = monotonic) -> None:
         self._most, self._idle_s, self._clock = most, idle_s, clock
-        self._live: OrderedDict[Key, tuple[float, FrameInProgress]] = OrderedDict()  # the longest idle first
+        self._live: OrderedDict[Key, tuple[float, Sequence]] = OrderedDict()  # the longest idle first
         self._expired: OrderedDict[Key, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -85,7 +143,7 @@ class Sequences:
                 "too_many_sequences", f"{self._most} sequences are under way; end one, or try again later"
             )
 
-    def start(self, key: Key, sequence: FrameInProgress) -> None:
+    def start(self, key: Key, sequence: Sequence) -> None:
         """Keeps a new sequence.
 
         Raises:
@@ -94,11 +152,11 @@ class Sequences:
         self.check_free(key)
         self._expired.pop(key, None)
         if len(self._live) >= self._most and (done := self._done()):
-            self._drop(done)
+            self._drop(done, Outcome.INTERRUPTED)
         self._keep(key, sequence)
 
-    def find(self, key: Key) -> FrameInProgress:
-        """The frame of a sequence under way; the sequence's idle time begins anew.
+    def find(self, key: Key) -> Sequence:
+        """A sequence under way; its idle time begins anew.
 
         Raises:
             ServiceError: `sequence_expired`, `unknown_sequence`.
@@ -120,10 +178,11 @@ class Sequences:
         )
 
     def end(self, key: Key) -> None:
-        """Forgets a sequence."""
-        self._live.pop(key, None)
+        """Forgets a sequence; an audit that lacks its rest is unsent."""
+        if key in self._live:
+            self._live.pop(key)[1].leave(Outcome.UNSENT)
 
-    def _keep(self, key: Key, sequence: FrameInProgress) -> None:
+    def _keep(self, key: Key, sequence: Sequence) -> None:
         self._live[key] = (self._clock(), sequence)
         self._live.move_to_end(key)
 
@@ -133,10 +192,11 @@ class Sequences:
             key, (used, _) = next(iter(self._live.items()))
             if used > oldest:
                 return
-            self._drop(key)
+            self._drop(key, Outcome.UNSENT)
 
-    def _drop(self, key: Key) -> None:
-        del self._live[key]
+    def _drop(self, key: Key, audit: Outcome) -> None:
+        """Forgets a sequence and remembers that it was there; `audit`: fate of an audit that lacks its rest."""
+        self._live.pop(key)[1].leave(audit)
         self._expired[key] = None
         self._expired.move_to_end(key)
         if len(self._expired) > self._most:
@@ -144,4 +204,4 @@ class Sequences:
 
     def _done(self) -> Key | None:
         """The decided sequence that is idle longest, to be dropped where there is no room; None if there is none."""
-        return next((key for key, (_, sequence) in self._live.items() if sequence.over), None)
+        return next((key for key, (_, sequence) in self._live.items() if sequence.frame.over), None)
