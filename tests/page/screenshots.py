@@ -12,6 +12,7 @@ from tests.page.serving import SITE, Service, StaticHost, chromium, listed
 WAIT_MS = 60_000
 SAMPLE = "two"
 """A scene with people; under the policy of the certificate its scan stops early."""
+AREAS = "masks=0,0,15,100;70,5,95,5,98,30,75,40&region=5,0,90,90"
 
 
 def _scan(page: Page, url: str, query: str) -> None:
@@ -71,6 +72,8 @@ def _shoot_scheme(browser: Browser, url: str, out: Path, scheme: str, scenes: li
     _shoot(page, out, f"tables-{scheme}")
     _scan(page, url, f"sample={SAMPLE}&compare=never")
     _shoot(page, out, f"side-by-side-{scheme}")
+    _scan(page, url, f"sample={SAMPLE}&{AREAS}")
+    _shoot_drawing(page, out, scheme)
     page.goto(f"{url}/?slow=1")
     expect(page.locator("[data-sample=street]")).to_be_visible()
     page.set_input_files("#file", scenes)
@@ -88,10 +91,26 @@ def _shoot_scheme(browser: Browser, url: str, out: Path, scheme: str, scenes: li
     context.close()
 
 
+def _shoot_drawing(page: Page, out: Path, name: str) -> None:
+    """The dialog in which private areas are drawn, a polygon begun in it."""
+    _shoot(page, out, f"masked-{name}")
+    page.click("#draw")
+    page.click("label[for=tool-polygon]")
+    page.wait_for_function("() => document.querySelector('#sketch-picture').dataset.ground === 'shown'")
+    box = page.locator("#sketch-picture").bounding_box()
+    assert box is not None
+    for x, y in ((0.35, 0.3), (0.6, 0.25), (0.65, 0.5), (0.5, 0.7)):
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"])
+    _shoot(page, out, f"drawing-{name}", whole=False)
+
+
 def _shoot_phone(browser: Browser, url: str, out: Path) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2, permissions=["camera"])
     _scan(page, url, f"sample={SAMPLE}")
     _shoot(page, out, "phone")
+    _scan(page, url, f"sample={SAMPLE}&{AREAS}")
+    _shoot_drawing(page, out, "phone")
     page.goto(url)
     expect(page.locator("#decision")).to_contain_text("erson — ", timeout=WAIT_MS)
     _shoot(page, out, "phone-first-screen", whole=False)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tritonclient.utils import InferenceServerException
 
 from model.config import VARIANTS
-from model.exit_policy import NeverExitPolicy, PublishedPolicy
+from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PublishedPolicy
 from model.runtime import load_runtime
 from model.scan import scan_frame
 from model.step import StepResult
@@ -326,6 +327,31 @@ def test_sequences_are_bounded(start: Callable[..., str]) -> None:
     ]
     assert [answer.status_code for answer in answers] == [200, 429]
     assert int(answers[1].headers["retry-after"]) > 0
+
+
+def test_who_follows_next_burst_sends_the_rest_of_an_audited_frame(
+    start: Callable[..., str], models: dict[str, ServedNetwork]
+) -> None:
+    certified = CalibratedPolicy(0.5, 0.5, 0.5, 0.5, risk=0.05, delta=0.05, certificate="ab" * 32)
+    url = start({SMALL.name: replace(models[SMALL.name], certified=certified)}, audit_share=1.0)
+    bursts = FRAME.reshape(6, 5, 32, 3)
+
+    def standing(first: int, **parameters: Any) -> dict[str, Any]:
+        document = _document(bursts[first : first + 1], "bursts", sequence_id=1, burst_index=first, **parameters)
+        outputs = _infer(url, document, "30x32-sequence").json()["outputs"]
+        return {output["name"]: output["data"][0] for output in outputs}
+
+    decision = standing(0, sequence_start=True)
+    assert (decision["decided"], decision["audit"], decision["next_burst"], decision["unread"]) == (True, True, 1, 5)
+    last = decision
+    while last["audit"]:
+        last = standing(last["next_burst"])
+        assert {name: last[name] for name in last if name not in ("audit", "next_burst")} == {
+            name: decision[name] for name in decision if name not in ("audit", "next_burst")
+        }, "the decision stays"
+    assert last["next_burst"] == 6
+    (model,) = httpx2.get(f"{url}/v1/models").json()["models"]
+    assert model["watch"]["agreed"] + model["watch"]["lost"] == 1
 
 
 def test_more_bursts_than_a_message_has_are_refused_in_binary_too(service_url: str) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.exit_policy import CalibratedPolicy, NeverExitPolicy, Policy, PublishedPolicy
@@ -167,7 +167,8 @@ def test_a_start_never_takes_the_place_of_a_sequence_under_way() -> None:
     seed=st.integers(0, 99),
     sizes=st.lists(st.integers(1, 3), min_size=6, max_size=6),
 )
-@example(network=0, seed=LOST_AT_ONCE, sizes=[1] * 6)
+@example(network=0, seed=0, sizes=[1] * 6)  # lost
+@example(network=0, seed=1, sizes=[1] * 6)  # agreed
 def test_an_audit_compares_the_exit_with_the_whole_frame(network: int, seed: int, sizes: list[int]) -> None:
     frame, runtime = frame_of(seed), RUNTIMES[network]
     audits = _audits()
