@@ -97,6 +97,7 @@ def test_a_polygon_is_clicked_and_ends_with_a_double_click(drawing: Page) -> Non
     drawing.mouse.click(*_at(drawing, 10, 10))
     drawing.mouse.click(*_at(drawing, 90, 10))
     drawing.mouse.dblclick(*_at(drawing, 50, 80))
+    assert len(_masks(drawing, 1)) == 1
     drawing.mouse.click(*_at(drawing, 20, 50))  # another one, which its first corner ends
     drawing.mouse.click(*_at(drawing, 40, 50))
     drawing.mouse.click(*_at(drawing, 30, 90))
@@ -146,7 +147,7 @@ def test_all_of_it_goes_by_keyboard(drawing: Page) -> None:
 def test_the_region_is_drawn_and_removed(drawing: Page) -> None:
     drawing.click("label[for=tool-region]")
     for left in (0, 50):  # the second one takes the place of the first
-        _drag(drawing, (left, 0), (left + 50, 100))
+        _drag(drawing, (left, -0.5), (left + 50, 100.5))
         expect(drawing.locator("#region")).to_have_value(re.compile(rf"^{left}(\.\d)?, 0"))
         assert list(_numbers(drawing.input_value("#region"))) == [pytest.approx([left, 0, 50, 100], abs=SLACK)]
     drawing.click("[aria-label='Remove the region']")
@@ -199,7 +200,7 @@ def test_it_is_drawn_on_what_the_other_desks_show(page: Page, service: Service, 
     _open_dialog(page)
     page.wait_for_function("() => document.querySelector('#sketch-picture').dataset.ground === 'shown'")
     assert _brightest(page, "#sketch-picture", 50, 50) > 0
-    _drag(page, (0, 0), (100, 50))
+    _drag(page, (-1, -1), (101, 50))
     assert _masks(page, 1) == [pytest.approx([0, 0, 100, 50], abs=SLACK)]
 
 

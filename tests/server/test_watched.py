@@ -1,6 +1,7 @@
 """A certificate that is watched while a real service uses it."""
 
 import json
+import math
 import signal
 from collections.abc import Callable
 from itertools import islice
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,8 +17,11 @@ from clients.python.client import Client
 from model.certificate import certificate_beside
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.exit_policy import NeverExitPolicy, PerBurstPolicy
+from model.risk_monitor import log_evidence
 from model.runtime import load_runtime
 from model.scan import scan_frame
+from model.training.kind_metrics import frames_of_kind
+from model.training.outcomes import losses, read_curves, replay
 from model.training.photos import load_frames, read_photos
 from sensor_sim.burst import Frame
 from sensor_sim.clock import VirtualClock
@@ -31,7 +36,9 @@ from tests.service_process import service_process
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 VARIANT = "105x120"
-COVERED_ROWS = 60
+KINDS_STREAMED = {"ideal": 200, "night": 100, "overexposed, ten times daylight": 100, "upper half covered": 100}
+"""Number of pictures of each kind."""
+ALPHA = Settings.model_fields["audit_alpha"].default
 
 
 def _stream(url: str, variant: str, frames: list[Frame], most: int | None = None) -> list[Decision]:
@@ -112,22 +119,25 @@ def test_workers_watch_together_and_an_alarm_outlives_a_restart(tmp_path: Path) 
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not here")
-def test_pictures_of_another_kind_raise_the_alarm_and_those_of_the_calibrated_kind_do_not(
-    start: Callable[..., str],
-) -> None:
-    """A camera whose upper half is covered: the network is sure that nobody is there before it sees anything."""
+def test_the_alarm_is_raised_exactly_where_the_pictures_refute_the_promise(start: Callable[..., str]) -> None:
+    """Each kind of picture is streamed; what the service counts and concludes is what follows from its frames."""
     photos = read_photos(PHOTOS, "val")
-    geometry = 105, 120
-    frames = list(load_frames(photos, *geometry))
-    covered = [frame.copy() for frame in frames[:80]]
-    for frame in covered:
-        frame[:COVERED_ROWS] = 127
-    found = {}
-    for kind, pictures in (("val", frames[:200]), ("covered", covered)):
-        networks = {VARIANT: load_networks(Settings())[VARIANT]}
-        url = start(networks, audit_share=1.0)
-        _stream(url, VARIANT, pictures)
-        found[kind] = _watch(url)
-        assert found[kind]["agreed"] + found[kind]["lost"] == len(pictures)
-    assert (found["val"]["alarm"], found["covered"]["alarm"]) == (False, True)
-    assert found["val"]["risk_upper"] < 0.12 < found["covered"]["lost"] / 80
+    served = load_networks(Settings())[VARIANT]
+    policy = served.certified
+    assert policy is not None
+    frames = load_frames(photos, served.runtime.config.height, served.runtime.config.width)
+    alarms = {}
+    for kind, most in KINDS_STREAMED.items():
+        shown = frames_of_kind(kind, frames[:most])
+        curves = read_curves(served.runtime, shown, photos)
+        lost = losses(replay(policy, curves), curves, "disagreement")
+        evidence = log_evidence(np.arange(1, len(lost) + 1), lost.cumsum(), policy.risk)
+        url = start({VARIANT: served}, audit_share=1.0)
+        _stream(url, VARIANT, list(shown))
+        watch = _watch(url)
+        assert (watch["agreed"], watch["lost"]) == (len(lost) - lost.sum(), lost.sum()), kind
+        assert watch["log10_evidence"] == pytest.approx(evidence[-1] / math.log(10)), kind
+        alarms[kind] = watch["alarm"]
+        assert alarms[kind] is bool((evidence >= -math.log(ALPHA)).any()), kind
+    assert not alarms["ideal"], "pictures of the kind that the certificate was made with keep its promise"
+    assert any(alarms.values()), "a kind of which too many exits are lost is among them"

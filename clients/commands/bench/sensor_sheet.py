@@ -26,7 +26,9 @@ def sensor_sheet(
     photos: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="photographs with an index.csv: adds the accuracy in each light and behind masks"
+            metavar="FOLDER",
+            help="photographs with an index.csv: adds the accuracy in each light and behind masks, and the certified "
+            "exits on pictures of other kinds",
         ),
     ] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="split to evaluate")] = "val",
@@ -53,6 +55,7 @@ def sensor_sheet(
         tables = {"sheet presets": [preset_table()], "sheet profiles": profile_tables()}
         if photos:
             tables["sheet accuracy"] = [_accuracy(photos, split, out / "accuracy.png")]
+            tables["sheet kinds"] = [_kinds(photos, split)]
             tables["sheet masks"] = [_masks(photos, split)]
         for table in itertools.chain(*tables.values()):
             table.show(console)
@@ -234,6 +237,53 @@ def _accuracy(photos: Path, split: str, plot: Path) -> "Table":
     headings = ("weights", "preset", "balanced accuracy (95 % interval)", "person found", "empty kept", "AUROC")
     note = f"On `{split}`: {counts} pictures with and without a person, full frames, threshold 0.5."
     return Table("Shipped weights in five lights", headings, rows, (note,))
+
+
+def _kinds(photos: Path, split: str) -> "Table":
+    """What certified exits lose of each kind of picture, and whether audits notice."""
+    from clients.commands.table import MISSING, Table
+    from model.certificate import certified_policy
+    from model.checkpoint import load_checkpoint, shipped_weights
+    from model.config import VARIANTS
+    from model.risk_monitor import expected_audits
+    from model.runtime import load_runtime
+    from model.training.kind_metrics import kind_figures
+    from model.training.photos import load_frames, read_photos
+    from server.settings import Settings
+
+    pictures = read_photos(photos, split)
+    alpha = Settings.model_fields["audit_alpha"].default
+    rows = []
+    for variant in VARIANTS:
+        weights = shipped_weights(variant)
+        if not weights.is_file():
+            continue
+        checkpoint = load_checkpoint(weights)
+        policy = certified_policy(weights, checkpoint.digest)
+        if policy is None:
+            continue
+        runtime = load_runtime(checkpoint)
+        frames = load_frames(pictures, runtime.config.height, runtime.config.width)
+        for figures in kind_figures(runtime, policy, frames, pictures):
+            lost, (low, high) = float(figures.lost.mean()), figures.interval
+            above = policy.risk < lost < 1
+            rows.append(
+                (
+                    variant,
+                    figures.name,
+                    f"{lost:.1%} ({low:.1%} to {high:.1%})",
+                    f"{figures.processed_ratio:.0%}",
+                    f"{figures.persons_said:.0%}",
+                    f"after {expected_audits(lost, policy.risk, alpha):,.0f} audits" if above else MISSING,
+                )
+            )
+    headings = ("weights", "kind", "exits lost", "read", "decided as person", "alarm")
+    note = (
+        f"On `{split}`, {len(pictures.labels)} pictures. Exits lost: decisions of the certified policy that are not "
+        "those of the full frame of that kind. Alarm: about when audits refute the certificate; none where no more is "
+        "lost than it promises."
+    )
+    return Table("Certified exits on other kinds of pictures", headings, rows, (note,))
 
 
 def _masks(photos: Path, split: str) -> "Table":
