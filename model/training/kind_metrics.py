@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from model.exit_policy import PERSON_FROM, ExitPolicy
+from model.exit_policy import ExitPolicy
 from model.preprocess import rgb_frame
 from model.step import StepRuntime
-from model.training.metrics import wilson_interval
+from model.training.metrics import BinaryMetrics, binary_metrics, wilson_interval
 from model.training.outcomes import losses, read_curves, replay
 from model.training.photos import Photos
 from sensor_sim.burst import Frame, PixelFormat, SensorGeometry
@@ -60,7 +60,7 @@ def _covered(share: float) -> Callable[[int, int], Show]:
 KINDS: Final[Mapping[str, Callable[[int, int], Show]]] = {
     **{name: _sensed(config) for name, config in PRESETS.items()},
     "underexposed, a tenth of daylight": _sensed(_exposed("daylight", 0.1)),
-    "overexposed, ten times daylight": _sensed(_exposed("daylight", 10)),
+    "overexposed, thirty times daylight": _sensed(_exposed("daylight", 30)),
     "indoor, mono8": _sensed(PRESETS["indoor"], PixelFormat.MONO8),
     "indoor, bayer_rggb8": _sensed(PRESETS["indoor"], PixelFormat.BAYER_RGGB8),
     "upper third covered": _covered(1 / 3),
@@ -78,14 +78,14 @@ class KindFigures:
         lost: (N,) bool, true for pictures that the policy decides otherwise than the full frame of that kind.
         interval: 95 % interval of the share lost, 0..1.
         processed_ratio: mean share of the bursts processed, 0..1.
-        persons_said: share of the full frames decided as person, 0..1.
+        full: full frames of that kind.
     """
 
     name: str
     lost: npt.NDArray[np.bool_]
     interval: tuple[float, float]
     processed_ratio: float
-    persons_said: float
+    full: BinaryMetrics
 
 
 def frames_of_kind(name: str, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -107,5 +107,5 @@ def kind_figures(
             lost,
             wilson_interval(int(lost.sum()), len(lost)),
             float(outcome.processed.mean()),
-            float((curves.p_person[:, -1] >= PERSON_FROM).mean()),
+            binary_metrics(curves.p_person[:, -1], curves.labels),
         )

@@ -36,7 +36,7 @@ from tests.service_process import service_process
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 VARIANT = "105x120"
-KINDS_STREAMED = {"ideal": 200, "night": 100, "overexposed, ten times daylight": 100, "upper half covered": 100}
+KINDS_STREAMED = {"ideal": 200, "night": 100, "overexposed, thirty times daylight": 100, "upper half covered": 100}
 """Number of pictures of each kind."""
 ALPHA = Settings.model_fields["audit_alpha"].default
 

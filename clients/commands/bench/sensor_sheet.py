@@ -54,9 +54,14 @@ def sensor_sheet(
     with failing_on(OSError, ValueError, PageError):
         tables = {"sheet presets": [preset_table()], "sheet profiles": profile_tables()}
         if photos:
-            tables["sheet accuracy"] = [_accuracy(photos, split, out / "accuracy.png")]
-            tables["sheet kinds"] = [_kinds(photos, split)]
-            tables["sheet masks"] = [_masks(photos, split)]
+            from clients.commands.bench.sensor_measures import accuracy_table, kinds_table, masks_table, measure
+            from model.training.photos import read_photos
+
+            pictures = read_photos(photos, split)
+            measured = measure(pictures)
+            tables["sheet accuracy"] = [accuracy_table(measured, pictures, out / "accuracy.png")]
+            tables["sheet kinds"] = [kinds_table(measured, pictures)]
+            tables["sheet masks"] = [masks_table(pictures)]
         for table in itertools.chain(*tables.values()):
             table.show(console)
         if page:
@@ -183,155 +188,3 @@ def profile_tables() -> "list[Table]":
             ("A longer frame allows a longer exposure; it ends as many lines before the frame does.",),
         ),
     ]
-
-
-def _accuracy(photos: Path, split: str, plot: Path) -> "Table":
-    """Balanced accuracy of the shipped weights over the presets, as a table and a plot."""
-    import numpy as np
-
-    from clients.commands.table import Table
-    from model.checkpoint import load_checkpoint, shipped_weights
-    from model.config import VARIANTS
-    from model.runtime import load_runtime
-    from model.training.light_metrics import preset_metrics
-    from model.training.photos import load_frames, read_photos
-    from sensor_sim.sensor import PRESETS
-
-    pictures = read_photos(photos, split)
-    figure = new_figure(7, 3.4, FIGURE_DPI)
-    axes = figure.subplots()
-    rows = []
-    shipped = [variant for variant in VARIANTS if shipped_weights(variant).is_file()]
-    for place, variant in enumerate(shipped):
-        runtime = load_runtime(load_checkpoint(shipped_weights(variant)))
-        frames = load_frames(pictures, runtime.config.height, runtime.config.width)
-        figures = []
-        for name, metrics in preset_metrics(runtime, frames, pictures.labels):
-            low, high = metrics.interval
-            figures.append((metrics.balanced_accuracy, low, high))
-            rows.append(
-                (
-                    variant,
-                    name,
-                    f"{metrics.balanced_accuracy:.1%} ({low:.1%} to {high:.1%})",
-                    f"{metrics.persons_found:.1%}",
-                    f"{metrics.empties_kept:.1%}",
-                    f"{metrics.auroc:.3f}",
-                )
-            )
-        middle, least, most = 100 * np.array(figures).T
-        axes.errorbar(
-            np.arange(len(middle)) + 0.08 * place,
-            middle,
-            [middle - least, most - middle],
-            fmt="o-",
-            capsize=3,
-            label=variant,
-        )
-    axes.set_xticks(range(len(PRESETS)), list(PRESETS))
-    axes.set_ylabel("balanced accuracy, %")
-    axes.axhline(50, color="grey", linewidth=0.8, linestyle=":")
-    axes.legend()
-    save(figure, plot)
-    counts = f"{int(pictures.labels.sum())} + {int((1 - pictures.labels).sum())}"
-    headings = ("weights", "preset", "balanced accuracy (95 % interval)", "person found", "empty kept", "AUROC")
-    note = f"On `{split}`: {counts} pictures with and without a person, full frames, threshold 0.5."
-    return Table("Shipped weights in five lights", headings, rows, (note,))
-
-
-def _kinds(photos: Path, split: str) -> "Table":
-    """What certified exits lose of each kind of picture, and whether audits notice."""
-    from clients.commands.table import MISSING, Table
-    from model.certificate import certified_policy
-    from model.checkpoint import load_checkpoint, shipped_weights
-    from model.config import VARIANTS
-    from model.risk_monitor import expected_audits
-    from model.runtime import load_runtime
-    from model.training.kind_metrics import kind_figures
-    from model.training.photos import load_frames, read_photos
-    from server.settings import Settings
-
-    pictures = read_photos(photos, split)
-    alpha = Settings.model_fields["audit_alpha"].default
-    rows = []
-    for variant in VARIANTS:
-        weights = shipped_weights(variant)
-        if not weights.is_file():
-            continue
-        checkpoint = load_checkpoint(weights)
-        policy = certified_policy(weights, checkpoint.digest)
-        if policy is None:
-            continue
-        runtime = load_runtime(checkpoint)
-        frames = load_frames(pictures, runtime.config.height, runtime.config.width)
-        for figures in kind_figures(runtime, policy, frames, pictures):
-            lost, (low, high) = float(figures.lost.mean()), figures.interval
-            above = policy.risk < lost < 1
-            rows.append(
-                (
-                    variant,
-                    figures.name,
-                    f"{lost:.1%} ({low:.1%} to {high:.1%})",
-                    f"{figures.processed_ratio:.0%}",
-                    f"{figures.persons_said:.0%}",
-                    f"after {expected_audits(lost, policy.risk, alpha):,.0f} audits" if above else MISSING,
-                )
-            )
-    headings = ("weights", "kind", "exits lost", "read", "decided as person", "alarm")
-    note = (
-        f"On `{split}`, {len(pictures.labels)} pictures. Exits lost: decisions of the certified policy that are not "
-        "those of the full frame of that kind. Alarm: about when audits refute the certificate; none where no more is "
-        "lost than it promises."
-    )
-    return Table("Certified exits on other kinds of pictures", headings, rows, (note,))
-
-
-def _masks(photos: Path, split: str) -> "Table":
-    """Figures of the shipped weights, and of their certified exits, behind masks."""
-    from clients.commands.table import MISSING, Table
-    from model.certificate import certified_policy
-    from model.checkpoint import load_checkpoint, shipped_weights
-    from model.config import VARIANTS
-    from model.exit_policy import NeverExitPolicy
-    from model.runtime import load_runtime
-    from model.training.mask_metrics import MOST_COVERED, mask_figures
-    from model.training.photos import load_frames, read_photos
-
-    pictures = read_photos(photos, split)
-    rows = []
-    for variant in VARIANTS:
-        weights = shipped_weights(variant)
-        if not weights.is_file():
-            continue
-        checkpoint = load_checkpoint(weights)
-        policy = certified_policy(weights, checkpoint.digest)
-        runtime = load_runtime(checkpoint)
-        frames = load_frames(pictures, runtime.config.height, runtime.config.width)
-        for figures in mask_figures(runtime, policy or NeverExitPolicy(), frames, pictures):
-            low, high = figures.masked.interval
-            lost, least, most = figures.lost
-            rows.append(
-                (
-                    variant,
-                    figures.name,
-                    f"{figures.pictures}",
-                    f"{figures.masked.balanced_accuracy:.1%} ({low:.1%} to {high:.1%})",
-                    f"{figures.whole.balanced_accuracy:.1%}",
-                    f"{figures.region.balanced_accuracy:.1%}",
-                    f"{figures.masked.persons_found:.1%}",
-                    f"{figures.masked.empties_kept:.1%}",
-                    f"{lost:.1%} ({least:.1%} to {most:.1%})" if policy else MISSING,
-                    f"{figures.processed_ratio:.0%}" if policy else MISSING,
-                )
-            )
-    headings = (
-        "weights", "mask", "pictures", "balanced accuracy (95 % interval)", "without mask", "the rest as a region",
-        "person found", "empty kept", "exits lost", "read",
-    )  # fmt: skip
-    note = (
-        f"On `{split}`: the pictures without a person, and those whose largest person is at most {MOST_COVERED:.0%} "
-        "behind the mask; full frames, threshold 0.5. Without mask: the same pictures. The rest as a region: cut to "
-        "the part that the mask leaves. Exits lost: decisions of the certified policy that are not those of the full "
-        "frame behind the same mask. Read: share of the rows under that policy."
-    )
-    return Table("Shipped weights behind masks", headings, rows, (note,))

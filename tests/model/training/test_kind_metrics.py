@@ -7,7 +7,7 @@ from model.exit_policy import NeverExitPolicy, parse_policy
 from model.runtime import load_runtime
 from model.scan import scan_frame
 from model.training.kind_metrics import COVER_GREY, KINDS, frames_of_kind, kind_figures
-from model.training.metrics import wilson_interval
+from model.training.metrics import binary_metrics, wilson_interval
 from model.training.photos import Photo, Photos
 from sensor_sim.sensor import PRESETS
 from tests.model.random_networks import random_frames
@@ -29,7 +29,7 @@ def test_exits_are_lost_as_frame_by_frame() -> None:
         ]
         assert figures.lost.tolist() == [early.person != full.person for early, full in scans]
         assert figures.processed_ratio == pytest.approx(np.mean([early.processed_ratio for early, _ in scans]))
-        assert figures.persons_said == pytest.approx(np.mean([full.person for _, full in scans]))
+        assert figures.full == binary_metrics(np.array([full.p_person for _, full in scans]), photos.labels)
         assert figures.interval == wilson_interval(int(figures.lost.sum()), 8)
     assert any(figures.lost.any() for figures in found.values())
 
@@ -42,7 +42,7 @@ def test_each_kind_looks_as_it_is_called() -> None:
     assert np.array_equal(shown["ideal"], frames)
     assert len({each.tobytes() for each in shown.values()}) == len(KINDS)
     assert np.ptp(shown["indoor, mono8"], axis=3).max() == 0
-    assert (shown["overexposed, ten times daylight"] == 255).mean() > 0.5
+    assert (shown["overexposed, thirty times daylight"] == 255).mean() > 0.5
     assert shown["underexposed, a tenth of daylight"].mean() < frames.mean() / 2
     half = shown["upper half covered"]
     rows = SMALL.height // 2
