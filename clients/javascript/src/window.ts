@@ -111,7 +111,7 @@ function leaves(part: string): WindowError {
 export function shapesText(shapes: readonly Shape[]): string {
   return shapes
     .map((shape) => ("points" in shape ? shape.points.flat() : [shape.x, shape.y, shape.width, shape.height]))
-    .map((numbers) => numbers.join(", "))
+    .map((numbers) => numbers.join(","))
     .join("; ");
 }
 

@@ -87,9 +87,7 @@ describe("window", () => {
       },
     ];
     expect(parseMasks(" 0,0,30,100; 60, 10.5, 80, 10.5,70,90 ;")).toEqual(shapes);
-    expect(shapesText(parseMasks("0,0,30,100;60,10.5,80,10.5,70,90"))).toBe(
-      "0, 0, 30, 100; 60, 10.5, 80, 10.5, 70, 90",
-    );
+    expect(shapesText(parseMasks("0,0,30,100;60,10.5,80,10.5,70,90"))).toBe("0,0,30,100; 60,10.5,80,10.5,70,90");
     expect(parseMasks(shapesText(parseMasks("1,2,3,4;5,6,7,8,9,10")))).toEqual(parseMasks("1,2,3,4;5,6,7,8,9,10"));
     expect(parseMasks("")).toEqual([]);
     const long = Array.from({ length: 2002 }, () => "1").join(",");
