@@ -83,7 +83,7 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """An area between straight edges, which may cross: a place is inside if a ray from there meets an odd number of them.
+    """An area between straight edges, which may cross: inside is where a ray meets an odd number of them.
 
     Attributes:
         points: corners (x, y), percent of the picture's width and height.
