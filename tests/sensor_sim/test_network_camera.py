@@ -148,7 +148,7 @@ def test_a_camera_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         ):
             pass
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(LiveError, match="extra 'video'"):
+    with pytest.raises(LiveError, match="extra `video`"):
         NetworkCamera(CameraAddress(url))
 
 

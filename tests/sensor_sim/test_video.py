@@ -136,7 +136,7 @@ def test_what_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(SceneError, match="not a readable video"):
             VideoScene(path, GEOMETRY)
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(SceneError, match="extra 'video'"):
+    with pytest.raises(SceneError, match="extra `video`"):
         VideoScene(text, GEOMETRY)
 
 

@@ -87,4 +87,4 @@ def test_a_removal_needs_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (done.exit_code, "say which broker" in done.stderr) == (2, True)
     done = _run("mqtt-remove", "--mqtt", f"mqtt://127.0.0.1:{Broker(tmp_path).port}")
     assert done.exit_code == 2
-    assert "is the broker there?" in done.stderr
+    assert "is the broker running?" in done.stderr
