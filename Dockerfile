@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# docker build --target server . | docker build --target sensor .
+# docker build --target server . | docker build --target sensor . | docker build --target ray .
 
 FROM debian:bookworm-slim AS wasm
 # hadolint ignore=DL3008
@@ -36,6 +36,10 @@ RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install 
 FROM build AS sensor-build
 RUN pip --python /venv/bin/python install --no-compile -c constraints.txt scikit-image
 
+# `default` brings what KubeRay asks of a node: the dashboard's process, which takes jobs and says how the node is.
+FROM build AS ray-build
+RUN pip --python /venv/bin/python install --no-compile -c constraints.txt '.[ray]' 'ray[default]'
+
 FROM build AS server-build
 WORKDIR /venv
 # What only its makers use goes; what the service imports is compiled, since its root is read-only.
@@ -49,6 +53,14 @@ ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 RUN useradd --system --uid 10001 rascanet
 USER 10001
 CMD ["rascanet", "stream", "--samples", "--repeat", "--url", "http://server:8000"]
+
+FROM python:3.11-slim-bookworm AS ray
+COPY --from=ray-build /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 RAY_USAGE_STATS_ENABLED=0
+# KubeRay starts login shells, whose PATH is another.
+RUN useradd --system --uid 10001 rascanet && ln -s /venv/bin/ray /venv/bin/rascanet /usr/local/bin/
+USER 10001
+CMD ["rascanet", "classify", "--help"]
 
 FROM python:3.11-slim-bookworm AS server
 COPY --from=server-build /venv /venv

@@ -138,6 +138,10 @@ fleet-programs: ## Debian's proxies and Prometheus, for the tests of a fleet; no
 scale: .venv/dev.stamp fleet-programs ## 100 streams while replicas are added, killed, drained and replaced behind HAProxy and Caddy; four minutes
 	$(BIN)/python -m tests.scale.run --page docs/scaling.md
 
+.PHONY: scale-pictures
+scale-pictures: .venv/dev.stamp ## COUNT=20000 generated pictures by the local command and on Ray, whose driver is killed and whose node is lost; minutes
+	$(BIN)/python -m tests.scale.pictures --count $(or $(COUNT),20000) --page docs/scaling.md
+
 .PHONY: screenshots page-soak cold-load
 screenshots: .venv/dev.stamp $(PAGE)/dist/index.html site browser ## the page in its states, to runs/screenshots
 	$(BIN)/python -m tests.page.screenshots

@@ -33,6 +33,8 @@ EXTRAS: Final = {
     "openvino": "bench",
     "paho": "events",
     "psutil": "bench",
+    "pyarrow": "ray",
+    "ray": "ray",
     "simpy": "bench",
     "skimage": "samples",
     "torch": "train",

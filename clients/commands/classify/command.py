@@ -1,16 +1,15 @@
 """The command itself."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, Terminal, fail, failing_on, say
+from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, Terminal, fail, failing_on, need, say
 from clients.commands.names import ENCODING, ERRORS, open_text
 from clients.commands.outputs import check_outputs, naming, whole_text
 from clients.commands.policy import PolicyChoice, Variant
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
     from clients.commands.classify.rows import Row, RowWriter
     from clients.commands.sources import Picture
 
-RESULTS, LIMITS = "Results", "Limits"
+RESULTS, LIMITS, CLUSTER = "Results", "Limits", "Many machines"
+LOCAL, RAY = "local", "ray"
 HELP = """Classifies pictures: files, folders, globs, ZIP archives, or - for standard input.
 
 Pictures are read whole (policy `never`) unless a policy is named. Exit status: 0 every picture was classified; 1 some
@@ -37,6 +37,7 @@ Examples:
     rascanet classify folder pictures.zip --out results.csv
     rascanet classify 'folder/**/*.png' --report gallery.html
     rascanet classify folder --url http://127.0.0.1:8000
+    rascanet classify --engine ray --manifest list.csv --out s3://bucket/results
 """
 
 
@@ -45,9 +46,11 @@ class ResultChoice:
     """Where results go; see the options."""
 
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="FILE", rich_help_panel=RESULTS, help="file for the results; standard output if not given"
+            metavar="FILE",
+            rich_help_panel=RESULTS,
+            help="file for the results, standard output if not given; with --engine ray a folder, or its address",
         ),
     ] = None
     kind: Annotated[
@@ -56,7 +59,7 @@ class ResultChoice:
             "--format",
             metavar="NAME",
             rich_help_panel=RESULTS,
-            help="text, csv, json or ndjson; by the name of --out if not given",
+            help="text, csv, json or ndjson, by the name of --out if not given; with --engine ray parquet or ndjson",
         ),
     ] = None
     curve: Annotated[
@@ -80,28 +83,72 @@ class ResultChoice:
         False
     )
 
+    @property
+    def file(self) -> Path | None:
+        """File for the results."""
+        return Path(self.out) if self.out else None
+
     def checked_kind(self) -> str:
         """Returns the format; ends the command where options don't go together or a file would be lost."""
         from clients.commands.classify.rows import BY_SUFFIX, FORMATS, RESUMABLE
 
-        kind = self.kind or (BY_SUFFIX.get(self.out.suffix.lower(), "text") if self.out else "text")
+        out = self.file
+        kind = self.kind or (BY_SUFFIX.get(out.suffix.lower(), "text") if out else "text")
         if kind not in FORMATS:
             fail(f"there is no format {kind!r}; there is {', '.join(FORMATS)}")
-        if self.resume and (not self.out or kind not in RESUMABLE):
+        if self.resume and (not out or kind not in RESUMABLE):
             fail(f"--resume needs --out and one of the formats {' and '.join(RESUMABLE)}")
+        self._check_either()
+        if out and kind in RESUMABLE and not (self.resume or self.overwrite) and out.is_file():
+            fail(f"{out}: exists; --resume goes on with it, --overwrite replaces it")
+        check_outputs(overwrite=self.overwrite, resumed=out if self.resume else None, out=out, report=self.report)
+        return kind
+
+    def checked_folder(self) -> tuple[str, str]:
+        """Returns folder and format of a run on Ray; ends the command where options don't go together."""
+        from clients.commands.classify.cluster.results import KINDS
+
+        kind = self.kind or KINDS[0]
+        if kind not in KINDS:
+            fail(f"with --engine ray there is no format {kind!r}; there is {', '.join(KINDS)}")
+        if not self.out:
+            fail("--engine ray needs --out, a folder that all machines of the cluster see")
+        if self.report:
+            fail("--report shows pictures of this machine; it can't be had with --engine ray")
+        self._check_either()
+        return self.out, kind
+
+    def _check_either(self) -> None:
         if self.resume and self.overwrite:
             fail("give --resume or --overwrite, not both")
-        if self.out and kind in RESUMABLE and not (self.resume or self.overwrite) and self.out.is_file():
-            fail(f"{self.out}: exists; --resume goes on with it, --overwrite replaces it")
-        resumed = self.out if self.resume else None
-        check_outputs(overwrite=self.overwrite, resumed=resumed, out=self.out, report=self.report)
-        return kind
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
     """What classifies; see the options."""
 
+    engine: Annotated[
+        str,
+        typer.Option(metavar="NAME", rich_help_panel=CLUSTER, help="local, or ray for many machines (docs/scaling.md)"),
+    ] = LOCAL
+    manifest: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=CLUSTER,
+            help="with --engine ray: CSV or Parquet whose column `path` has files and addresses (s3, gs, https, ...)",
+        ),
+    ] = None
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            envvar="RAY_ADDRESS",
+            show_envvar=True,
+            rich_help_panel=CLUSTER,
+            help="cluster to join; without one, Ray is started on this machine and ends with the run",
+        ),
+    ] = None
     url: Annotated[
         str | None,
         typer.Option(
@@ -135,13 +182,67 @@ def register(app: typer.Typer) -> None:
 
 def classify(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="files, folders, globs, ZIP archives, or - for standard input")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="PATH", help="files, folders, globs, ZIP archives, or - for standard input"),
+    ] = None,
+    *,
     engine: EngineChoice,
     policy: PolicyChoice,
     results: ResultChoice,
 ) -> None:
     """See `HELP`."""
+    if engine.engine not in (LOCAL, RAY):
+        fail(f"there is no engine {engine.engine!r}; there is {LOCAL} and {RAY}")
+    if engine.manifest and engine.engine != RAY:
+        fail(f"--manifest needs --engine {RAY}")
+    if not (paths or engine.manifest):
+        fail("names no pictures: give a PATH" + (" or --manifest" if engine.engine == RAY else ""))
+    (_classify_by_ray if engine.engine == RAY else _classify)(paths or [], engine, policy, results)
+
+
+def _classify_by_ray(paths: list[str], engine: EngineChoice, policy: PolicyChoice, results: ResultChoice) -> None:
+    need("ray", "pyarrow")
+    from clients.commands.classify.cluster.surroundings import prepare
+
+    prepare(engine.ray_address)
+    from clients.commands.classify.cluster.addresses import PlaceError
+    from clients.commands.classify.cluster.command import ClusterRun
+    from clients.commands.classify.cluster.pipeline import ClusterError
+    from clients.commands.classify.cluster.results import ResultFolder, ResultsError
+    from clients.commands.classify.cluster.work_list import ManifestError
+    from clients.commands.classify.engine import local_engine, local_setup
+    from clients.commands.sources import STANDARD_INPUT, SourceError
+    from model.certificate import CertificateError
+    from model.checkpoint import CheckpointError
+    from model.exit_policy import PolicyError
+    from model.step import RuntimeUnavailableError
+
+    place, kind = results.checked_folder()
+    if engine.url:
+        fail("give --url or --engine ray, not both")
+    if STANDARD_INPUT in paths:
+        fail("standard input can't be read with --engine ray; name files, folders or archives")
+    mendable = (
+        CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, SourceError, ManifestError, PlaceError,
+        ResultsError, ClusterError, ValueError,
+    )  # fmt: skip
+    with failing_on(*mendable):
+        setup = local_setup(
+            engine.weights, engine.variant, policy.wanted(), curve=results.curve, limits=_limits(engine)
+        )
+        settings = local_engine(setup, 1).settings
+        run = ClusterRun(ResultFolder(place, kind), setup, settings, Terminal(stderr=True, quiet=results.quiet))
+        run.classify(
+            paths,
+            engine.manifest or [],
+            address=engine.ray_address,
+            jobs=engine.jobs,
+            resume=results.resume,
+            overwrite=results.overwrite,
+        )
+
+
+def _classify(paths: list[str], engine: EngineChoice, policy: PolicyChoice, results: ResultChoice) -> None:
     from clients.commands.classify.local import WorkerError
     from clients.commands.classify.rows import RowsError
     from clients.commands.sources import STANDARD_INPUT, SourceError, check_paths, spooled
@@ -173,7 +274,7 @@ def _limits(choice: EngineChoice) -> Any:
 
 
 def _engine(choice: EngineChoice, policy: PolicyChoice, *, curve: bool) -> "Engine":
-    from clients.commands.classify.engine import local_engine, remote_engine
+    from clients.commands.classify.engine import local_engine, local_setup, remote_engine
     from server.process.work import usable_cores
 
     if choice.url and choice.weights:
@@ -189,8 +290,8 @@ def _engine(choice: EngineChoice, policy: PolicyChoice, *, curve: bool) -> "Engi
             limits=limits,
             connections=choice.jobs or 2 * usable_cores(),
         )
-    jobs = choice.jobs or usable_cores()
-    return local_engine(choice.weights, choice.variant, wanted, curve=curve, limits=limits, jobs=jobs)
+    setup = local_setup(choice.weights, choice.variant, wanted, curve=curve, limits=limits)
+    return local_engine(setup, choice.jobs or usable_cores())
 
 
 class _Run:
@@ -209,16 +310,17 @@ class _Run:
 
     def classify(self, paths: list[str]) -> None:
         """Classifies what the paths name; an interruption ends it, and keeps what is done."""
+        from clients.commands.classify.progress import progress
         from clients.commands.classify.rows import RowWriter
         from clients.commands.sources import pictures
 
         earlier = self._earlier()
-        progress = _progress(
+        bar = progress(
             self._told,
-            self._results.out or self._kind != "text",
-            lambda: pictures(paths, self.standard_input),
+            self._results.file or self._kind != "text",
+            lambda: sum(1 for _ in pictures(paths, self.standard_input)),
         )
-        with self._file(go_on=bool(earlier)) as file, progress as advance:
+        with self._file(go_on=bool(earlier)) as file, bar as advance:
             writer = RowWriter(file, self._kind, self._engine.settings, fresh=not earlier)
 
             def fresh() -> "Iterator[Picture]":
@@ -228,21 +330,21 @@ class _Run:
                         yield picture
                     else:
                         self._take(picture, row)
-                        advance()
+                        advance(1)
 
             self._write(self._engine.classify(fresh()), writer, advance)
         if self._results.report:
             with whole_text(self._results.report) as html:
                 html.writelines(self._page.page(f"{self._engine.variant}: {self._summary.classified:,} pictures"))
 
-    def _write(self, results: Any, writer: "RowWriter", advance: Callable[[], None]) -> None:
+    def _write(self, results: Any, writer: "RowWriter", advance: Callable[[int], None]) -> None:
         with closing(results):
             try:
                 for picture, row in results:
                     writer.add(row)
                     self._take(picture, row)
                     self._summary.clock()
-                    advance()
+                    advance(1)
             except KeyboardInterrupt:
                 self._interrupted = True
         writer.close()
@@ -271,14 +373,14 @@ class _Run:
     def _earlier(self) -> "dict[str, Row]":
         from clients.commands.classify.rows import read_rows
 
-        out = self._results.out
+        out = self._results.file
         if not (self._results.resume and out and out.exists()):
             return {}
         return {row["name"]: row for row in read_rows(out, self._kind, self._engine.settings)}
 
     @contextmanager
     def _file(self, *, go_on: bool) -> Iterator[IO[str]]:
-        out = self._results.out
+        out = self._results.file
         if out is None and self._kind == "csv" and hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding=ENCODING, errors=ERRORS, newline="")
         if out is None:
@@ -286,24 +388,3 @@ class _Run:
         else:
             with naming(out), open_text(out, "a" if go_on else "w") as file:
                 yield file
-
-
-@contextmanager
-def _progress(told: Console, wanted: object, pictures: Callable[[], Iterable[Any]]) -> Iterator[Callable[[], None]]:
-    """Shows a bar with rate and time left where somebody sees it; gives what to call for each picture."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Pictures a second."""
-
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed or 0:,.0f} pictures/s")
-
-    if not (wanted and told.is_terminal) or told.quiet:
-        yield lambda: None
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=told, transient=True) as bar:
-        task = bar.add_task("", total=sum(1 for _ in pictures()))
-        yield lambda: bar.advance(task)

@@ -11,6 +11,7 @@ from clients.commands.sources import Picture
 from clients.commands.weights import Weights
 
 if TYPE_CHECKING:
+    from clients.commands.classify.local import Setup
     from model.picture import PictureLimits
 
 Done = tuple[Picture, Row]
@@ -55,32 +56,34 @@ class Engine:
         }
 
 
-def local_engine(
-    file: Path | None,
-    variant: str,
-    policy: Mapping[str, Any] | None,
-    *,
-    curve: bool,
-    limits: "PictureLimits",
-    jobs: int,
-) -> Engine:
-    """Returns the network of a file of weights, or the one that comes with the project, in processes of this machine.
+def local_setup(
+    file: Path | None, variant: str, policy: Mapping[str, Any] | None, *, curve: bool, limits: "PictureLimits"
+) -> "Setup":
+    """Returns the network of a file of weights, or the one that comes with the project, and how it classifies.
 
     Raises:
         CheckpointError, CertificateError, RuntimeUnavailableError: weights that can't be used.
         PolicyError: a policy that can't be had.
     """
-    from clients.commands.classify.local import Setup, classify_here
-    from model.exit_policy import WHOLE_PICTURE_POLICY, describe_policy, parse_policy
+    from clients.commands.classify.local import Setup
+    from model.exit_policy import WHOLE_PICTURE_POLICY, parse_policy
 
     used = Weights.load(file, variant)  # here, so that what's wrong is said once
     chosen = WHOLE_PICTURE_POLICY if policy is None else parse_policy(policy, used.certified)
-    config = used.runtime.config
+    return Setup(used.checkpoint, chosen, curve, limits)
+
+
+def local_engine(setup: "Setup", jobs: int) -> Engine:
+    """Returns a network in processes of this machine."""
+    from clients.commands.classify.local import classify_here
+    from model.exit_policy import describe_policy
+
+    config = setup.checkpoint.config
     return Engine(
-        partial(classify_here, setup=Setup(used.checkpoint, chosen, curve, limits), jobs=jobs),
+        partial(classify_here, setup=setup, jobs=jobs),
         config.name,
-        used.checkpoint.digest,
-        describe_policy(chosen),
+        setup.checkpoint.digest,
+        describe_policy(setup.policy),
         config.height,
         config.width,
         config.BURST_ROWS,

@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -46,11 +46,16 @@ class Classifier:
         self._setup = setup
         self._runtime, self._policy = load_runtime(setup.checkpoint), setup.policy
 
-    def classify(self, picture: Picture) -> Row:
-        """Reads, decodes, resizes and decides."""
+    def classify(self, picture: Picture, read: Callable[[Picture, int], bytes] = Picture.read) -> Row:
+        """Reads, decodes, resizes and decides.
+
+        Args:
+            picture: the picture.
+            read: gives the picture's bytes, at most one more than a number of them; raises `ServiceError`.
+        """
         limits = self._setup.limits
         try:
-            content = picture.read(limits.most_bytes)
+            content = read(picture, limits.most_bytes)
         except ServiceError as error:
             return {"name": picture.name, "code": error.code, "message": str(error)}
         entry = classify_picture(

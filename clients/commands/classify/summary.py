@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from clients.commands.classify.rows import Row
 from clients.commands.table import MISSING, Table, counted
@@ -35,14 +36,16 @@ class Summary:
     empties: Tally = field(default_factory=Tally)
     errors: Counter[str] = field(default_factory=Counter)
     _fresh: int = 0
+    _first: int = 0
     _began_s: float = 0.0
     _last_s: float = 0.0
 
-    def clock(self) -> None:
-        """Notes that a picture was looked at now; the first one starts the clock, so that no start-up counts."""
+    def clock(self, count: int = 1) -> None:
+        """Notes that pictures were looked at now; the first ones start the clock, so that no start-up counts."""
         self._last_s = monotonic()
         self._began_s = self._began_s or self._last_s
-        self._fresh += 1
+        self._first = self._first or count
+        self._fresh += count
 
     def add(self, row: Row) -> None:
         """Counts a row in."""
@@ -54,6 +57,10 @@ class Summary:
     @property
     def classified(self) -> int:
         return self.persons.pictures + self.empties.pictures
+
+    def in_short(self) -> dict[str, Any]:
+        """Returns the counts, for a file."""
+        return {"person": self.persons.pictures, "no_person": self.empties.pictures, "errors": dict(self.errors)}
 
     def table(self) -> Table:
         """Returns the sums, for the terminal."""
@@ -80,6 +87,7 @@ class Summary:
         seconds = self._last_s - self._began_s
         if not self._fresh:
             return "nothing new"
-        if self._fresh == 1 or not seconds:
+        if self._fresh == self._first or not seconds:
             return counted(self._fresh, "picture")
-        return f"{counted(self._fresh, 'picture')}, {(self._fresh - 1) / seconds:,.0f} pictures/s after the first"
+        rate = (self._fresh - self._first) / seconds
+        return f"{counted(self._fresh, 'picture')}, {rate:,.0f} pictures/s after the first"

@@ -1,0 +1,21 @@
+"""Environment variables that Ray reads as it is imported; so this module comes before every other that imports it."""
+
+import os
+from typing import Final
+
+USAGE: Final = "RAY_USAGE_STATS_ENABLED"
+"""Whether Ray reports how it is used."""
+CLUSTER: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Whether a node can be one of a cluster. Where it can't, as on Windows and macOS unless told so, all of Ray listens on
+the loopback address alone; Linux takes the variable too."""
+
+
+def prepare(address: str | None) -> None:
+    """Sets what the user has not set: no report of usage, and no open port for a Ray that is started on this machine.
+
+    Args:
+        address: of the cluster that is joined; None where one is started.
+    """
+    os.environ.setdefault(USAGE, "0")
+    if address is None:
+        os.environ.setdefault(CLUSTER, "0")

@@ -1,0 +1,64 @@
+import errno
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed: .venv/bin/pip install -e '.[ray]'")
+
+from ray.exceptions import RayTaskError
+
+from clients.commands.classify.cluster.addresses import PlaceError
+from clients.commands.classify.cluster.pipeline import ClusterError, fault
+
+LISTENING = """
+from clients.commands.classify.cluster.surroundings import prepare
+
+prepare(None)
+from clients.commands.classify.cluster.pipeline import SPARE_CPUS, cluster
+import psutil
+import ray
+
+with cluster(None, 1) as jobs:
+    assert jobs == 1 and ray.cluster_resources()["CPU"] == 1 + SPARE_CPUS
+    own = psutil.Process()
+    listening = [
+        connection.laddr.ip
+        for process in (own, *own.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+print(*listening)
+"""
+
+
+def _of_a_task(cause: Exception) -> BaseException:
+    """The error that Ray raises when a task raised another."""
+    return RayTaskError("task", "Traceback (most recent call last): ...", cause).as_instanceof_cause()
+
+
+def test_errors_of_tasks_are_told_as_what_they_are() -> None:
+    lost = fault(_of_a_task(PlaceError("s3://box: can't be read: forbidden")), "/out")
+    assert isinstance(lost, PlaceError)
+    assert str(lost) == "s3://box: can't be read: forbidden"
+    full = fault(_of_a_task(OSError(errno.ENOSPC, "[Errno 28] Error writing bytes to file. Detail: ...")), "/out")
+    assert isinstance(full, OSError)
+    assert (full.errno, full.filename, full.strerror) == (errno.ENOSPC, "/out", "No space left on device")
+
+
+def test_other_errors_say_how_to_go_on() -> None:
+    for error in (_of_a_task(ZeroDivisionError("division by zero")), RuntimeError("the cluster is gone\nand more")):
+        told = fault(error, "/out")
+        assert isinstance(told, ClusterError)
+        assert "--resume goes on with it" in str(told)
+        assert "\n" not in str(told)
+
+
+@pytest.mark.processes
+def test_a_ray_that_is_started_listens_on_loopback_alone() -> None:
+    pytest.importorskip("psutil", reason="psutil is not installed")
+    done = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    listening = done.stdout.split()
+    assert len(listening) >= 3
+    assert set(listening) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}

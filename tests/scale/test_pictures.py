@@ -1,0 +1,49 @@
+"""A short form of `make scale-pictures`: two nodes, the driver killed, the second node lost."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.scale.pictures import faults
+
+ROW = {"name": "a", "person": True, "elapsed_us": 3, "policy": {"name": "never"}}
+FOUND = ROW | {"index": 0, "policy": '{"name": "never"}', "elapsed_us": 4, "code": None}
+DEADLINE_S = 600
+"""Far more than the minute that it takes."""
+
+
+@pytest.mark.processes
+def test_each_picture_has_one_row_whatever_is_lost() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: .venv/bin/pip install -e '.[ray]'")
+    command = [sys.executable, "-m", "tests.scale.pictures", "--count", "600", "--part", "losses"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for event in (
+        "the driver was killed",
+        "a node was lost",
+        "the run is whole",
+        "0 rows missing, wrong or there twice",
+    ):
+        assert event in done.stdout
+
+
+def test_nothing_is_wrong_with_equal_rows() -> None:
+    assert faults([FOUND], [ROW]) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([], "a: no row"),
+        ([FOUND, FOUND], "a: two rows"),
+        ([FOUND | {"person": False}], "a: {'name': 'a', 'person': False"),
+        ([FOUND, FOUND | {"name": "b"}], "b: not one of the local command's"),
+        ([FOUND | {"code": "unreadable_image"}], "'code': 'unreadable_image'"),
+    ],
+)
+def test_each_fault_is_told(found: list[dict[str, Any]], words: str) -> None:
+    (fault,) = faults(found, [dict(ROW)])
+    assert words in fault
