@@ -25,8 +25,11 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 
 full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
 
-test: .venv/dev.stamp page-test site browser boards broker cameras fleet-programs unit ## every test
-	$(BIN)/python -m pytest -m processes
+# A file's tests stay together, and share the services and browsers that they start.
+PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+
+test: .venv/dev.stamp page-test site browser boards broker cameras fleet-programs ## every test
+	$(PYTEST)
 
 check: lint types test ## what has to pass before a change is done: all three
 
@@ -45,8 +48,8 @@ types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_m
 	cd $(PAGE) && npm run --silent types
 	cd $(BENCH) && npm run --silent types
 
-unit: .venv/dev.stamp ## the tests that start no browser and no process, on all cores
-	$(BIN)/python -m pytest -q -m "not processes" -n auto
+unit: .venv/dev.stamp ## the tests that start no browser and no process
+	$(PYTEST) -m "not processes"
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format .

@@ -5,8 +5,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,18 +13,10 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from clients.commands.ports import free_port
+from tests.waiting import LONGEST_S, until
 
 MOSQUITTO: Final = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (make broker)")
-LONGEST_S: Final = 30.0
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Returns once it holds."""
-    deadline = time.monotonic() + LONGEST_S
-    while not holds():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.01)
 
 
 class Broker:

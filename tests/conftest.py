@@ -2,8 +2,8 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -15,8 +15,10 @@ from server.app import create_app
 from server.networks import ServedNetwork
 from server.process.drain import DrainingServer
 from server.process.uvicorn_options import connection_options
+from server.process.work import usable_cores
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
+from tests.waiting import until
 
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]  # what the tests ask is on the loopback, where no proxy is asked
@@ -30,8 +32,18 @@ hypothesis_settings.load_profile("bounded")
 PROCESS_ROOMS = {"page", "faults", "bench", "firmware"}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores, since tests that start processes also wait for them."""
+    return usable_cores() + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that start browsers, services or other processes: `make unit` leaves them out."""
+    """Marks the tests that start browsers, services or other processes: `make unit` leaves them out.
+
+    Their files come first. The longest are among them; the others are short, so all workers end at about the same time.
+    """
+    starting = set[Path]()
     for item in items:
         names = vars(item.module) if isinstance(item, pytest.Function) else {}
         starts = any(
@@ -40,6 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
         if starts or PROCESS_ROOMS & set(item.path.parts):
             item.add_marker("processes")
+        if item.get_closest_marker("processes"):
+            starting.add(item.path)
+    items.sort(key=lambda item: item.path not in starting)
 
 
 def served() -> dict[str, ServedNetwork]:
@@ -75,9 +90,7 @@ def start(models: dict[str, ServedNetwork]) -> Iterator[Callable[..., str]]:
         server = DrainingServer(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 30
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: server.started, "the service did not start")
         running.append((server, thread))
         return f"http://127.0.0.1:{port}"
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from clients.commands.ports import free_port
 from sensor_sim.uplink import Backoff
 
@@ -51,3 +53,15 @@ def wait_until_it_answers(url: str, process: "subprocess.Popen[Any]") -> None:
             time.sleep(0.02)
         else:
             return
+
+
+def metric(url: str, name: str, **labels: str) -> float:
+    """Sum of a running service's samples of this name with these labels."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=20) as answer:  # noqa: S310 - loopback
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )

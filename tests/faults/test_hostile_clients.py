@@ -3,13 +3,12 @@
 Raw sockets, since no websocket library misbehaves like this.
 """
 
-import re
 import socket
 import struct
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 
 import numpy as np
 import psutil
@@ -19,7 +18,8 @@ from clients.python.client import Client
 from sensor_sim.clock import VirtualClock
 from sensor_sim.wire import SUBPROTOCOL, Decision, Error, Hello, Message, Resume, Rows, Welcome, decode, encode
 from server.process.places import RESERVE
-from tests.service_process import service_process
+from tests.service_process import metric, service_process
+from tests.waiting import until
 
 VARIANT = "105x120"
 SHAPE = (5, 120, 3)
@@ -125,15 +125,11 @@ class Victim:
         self.url, self.port = url, int(url.rpartition(":")[2])
         self.process = psutil.Process(pid)
 
-    def metric(self, name: str) -> float:
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=20) as answer:  # noqa: S310 - loopback
-            text = answer.read().decode()
-        return sum(
-            float(value) for value in re.findall(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
-        )
-
     def ended(self, reason: str) -> float:
-        return self.metric(f'rascanet_streams_ended_total{{reason="{reason}"}}')
+        return metric(self.url, "rascanet_streams_ended_total", reason=reason)
+
+    def cut(self, reason: str) -> float:
+        return metric(self.url, "rascanet_connections_cut_total", reason=reason)
 
 
 @pytest.fixture(scope="module")
@@ -146,22 +142,13 @@ def service() -> Iterator[Victim]:
 @pytest.fixture
 def victim(service: Victim) -> Iterator[Victim]:
     """Checks afterwards that nothing was kept and that the service still serves."""
-    descriptors, tasks = service.process.num_fds(), service.metric("rascanet_tasks")
+    descriptors, tasks = service.process.num_fds(), metric(service.url, "rascanet_tasks")
     yield service
-    deadline = time.monotonic() + 15
-    while service.metric("rascanet_streams") or service.process.num_fds() > descriptors:
-        assert time.monotonic() < deadline, "a session or a descriptor was kept"
-        time.sleep(0.05)
-    assert service.metric("rascanet_tasks") <= tasks
+    until(lambda: metric(service.url, "rascanet_streams") == 0, "a session was kept")
+    until(lambda: service.process.num_fds() <= descriptors, "a descriptor was kept")
+    assert metric(service.url, "rascanet_tasks") <= tasks
     with Client(service.url, policy={"name": "never"}, clock=VirtualClock()) as client:
         client.emit(np.zeros((105, 120, 3), np.uint8))
-
-
-def _wait(found: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not found():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def _opened(victim: Victim, hello: Hello | None = None, receive_buffer: int | None = None) -> Raw:
@@ -183,21 +170,21 @@ def test_a_slow_reader_is_cut_off(victim: Victim) -> None:
     with suppress(OSError):  # its own writing is stopped too: nothing more is read from it
         for number in range(20_000):
             raw.send(_burst(number, number // 21))
-    _wait(lambda: victim.ended("slow_reader") > before)
+    until(lambda: victim.ended("slow_reader") > before)
     raw.abort()
 
 
 def test_one_that_never_answers_a_ping_is_found(victim: Victim) -> None:
     before = victim.ended("no_pong")
-    raw = _opened(victim)
-    deadline = time.monotonic() + 10
-    for number in range(10_000):  # it talks, so it isn't idle
-        with suppress(OSError):
+    raw, numbers = _opened(victim), count()
+
+    def is_found() -> bool:
+        number = next(numbers)
+        with suppress(OSError):  # it talks, so it isn't idle
             raw.send(_burst(number, number // 21))
-        time.sleep(0.1)
-        if victim.ended("no_pong") > before:
-            break
-        assert time.monotonic() < deadline
+        return victim.ended("no_pong") > before
+
+    until(is_found)
     raw.close()
 
 
@@ -218,7 +205,7 @@ def test_slow_heads_are_cut_off(victim: Victim) -> None:
 
 def test_more_connections_than_are_allowed(victim: Victim) -> None:
     """How many exactly is tests/server/process/test_places.py's: here some may have left before the last ones came."""
-    before = victim.metric('rascanet_connections_cut_total{reason="max_connections"}')
+    before = victim.cut("max_connections")
     silent = [Raw(victim.port, upgrade=False) for _ in range(330)]
     reset = set[Raw]()
 
@@ -226,17 +213,17 @@ def test_more_connections_than_are_allowed(victim: Victim) -> None:
         reset.update(raw for raw in silent[-30:] if raw.is_reset)
         return bool(reset)
 
-    _wait(some_are_reset)
+    until(some_are_reset)
     for raw in silent:
         raw.close()
     assert len(reset) <= 30 - RESERVE
 
     def are_counted() -> bool:
         with suppress(ConnectionResetError):  # there may be no place yet
-            return victim.metric('rascanet_connections_cut_total{reason="max_connections"}') > before
+            return victim.cut("max_connections") > before
         return False
 
-    _wait(are_counted)
+    until(are_counted)
 
 
 def test_ten_thousand_connects(victim: Victim) -> None:

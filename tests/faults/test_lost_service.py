@@ -19,7 +19,8 @@ from sensor_sim.readout import ReadoutTiming
 from sensor_sim.wire import Decision
 from tests.faults.offline import Offline, random_frames
 from tests.faults.proxy import FaultyProxy
-from tests.service_process import QUICK, resumable_service, service_process
+from tests.service_process import QUICK, metric, resumable_service, service_process
+from tests.waiting import until
 
 FRAMES = 12
 STREAMS = 6
@@ -73,6 +74,12 @@ def _stream_while(port: int, disturb: Callable[[], None], least_resumed: int) ->
             offline.judge(decisions[first : first + FRAMES], policy)
 
 
+def _until_all_stream(port: int) -> None:
+    """Returns once a service has all streams, and has decided as many frames."""
+    url = f"http://127.0.0.1:{port}"
+    until(lambda: metric(url, "rascanet_streams") == STREAMS and metric(url, "rascanet_decisions_total") >= STREAMS)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "drain"])
 def test_decisions_survive_the_service(stop: signal.Signals) -> None:
     """Streams go on at another replica with the same key."""
@@ -81,7 +88,7 @@ def test_decisions_survive_the_service(stop: signal.Signals) -> None:
     proxy = FaultyProxy(ports[0])
 
     def replace() -> None:
-        time.sleep(0.4)  # well within the streams' second
+        _until_all_stream(ports[0])
         proxy.service_port = ports[1]
         replicas[0].send_signal(stop)
         assert replicas[0].wait(30) == (0 if stop is signal.SIGTERM else -stop)
@@ -116,7 +123,7 @@ def test_decisions_survive_a_change_of_the_key() -> None:
             proxy.service_port = port
             replicas[-2].terminate()
             assert replicas[-2].wait(30) == 0
-            time.sleep(0.3)  # streams are here, and have tokens of this replica
+            _until_all_stream(port)  # and have tokens of this replica
             refused.append(_refused_tokens(port))
 
     try:
@@ -139,7 +146,7 @@ def test_decisions_survive_a_worker() -> None:
     killed: list[psutil.Process] = []
 
     def kill() -> None:
-        time.sleep(0.4)
+        _until_all_stream(port)
         busiest = max(psutil.Process(service.pid).children(), key=_streams_of)
         assert _streams_of(busiest) >= STREAMS // 2
         busiest.kill()

@@ -25,6 +25,7 @@ from server.settings import Settings
 from server.stream.session import StreamSession
 from tests.page.scenes import scene
 from tests.page.test_scan import decided, exported
+from tests.waiting import until
 
 VARIANT, SIZE = "105x120", (105, 120)
 MOST_JPEG_DIFFERENCE = 0.02
@@ -60,10 +61,7 @@ def url(heard: Streams) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StreamSession, "receive", listening)
         thread.start()
-        deadline = time.monotonic() + 30
-        while not server.started:
-            assert time.monotonic() < deadline, "the service did not start"
-            time.sleep(0.02)
+        until(lambda: server.started, "the service did not start")
         yield f"http://127.0.0.1:{port}"
         server.should_exit = True
         thread.join(10)

@@ -4,8 +4,7 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.typing import Subprotocol
+from websockets.asyncio.server import ServerConnection
 
 from sensor_sim.clock import RealClock, VirtualClock
 from sensor_sim.emitter import open_emitter
@@ -13,7 +12,6 @@ from sensor_sim.ledger import FrameReport
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.uplink import StreamError
 from sensor_sim.wire import (
-    SUBPROTOCOL,
     Decision,
     End,
     Error,
@@ -26,6 +24,7 @@ from sensor_sim.wire import (
     decode,
     encode,
 )
+from tests.scripted_service import scripted_service
 
 WELCOME = Welcome("30x32", 30, 32, 5, 6, {"name": "never"}, 0, "digest", {"message_bytes": 1}, 1000, "token")
 FRAME = np.zeros((30, 32, 3), np.uint8)
@@ -57,9 +56,8 @@ async def _service(answer: Callable[[Rows], list[Skip | Decision | Error]], hear
                 await connection.send(encode(Summary(1, 1, 0, 6, 0, 0)))
                 await connection.close()
 
-    async with serve(converse, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)]) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        yield f"ws://127.0.0.1:{port}"
+    async with scripted_service(converse) as url:
+        yield url
 
 
 def _emit(
@@ -130,10 +128,11 @@ def test_service_that_drops_the_connection() -> None:
             await connection.recv()
             connection.transport.abort()
 
-        async with serve(drop, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)]) as server:
-            port = next(iter(server.sockets)).getsockname()[1]
-            async with open_emitter(f"ws://127.0.0.1:{port}", Hello("30x32"), clock=VirtualClock()) as emitter:
-                await emitter.emit(FRAME)
+        async with (
+            scripted_service(drop) as url,
+            open_emitter(url, Hello("30x32"), clock=VirtualClock()) as emitter,
+        ):
+            await emitter.emit(FRAME)
 
     with pytest.raises(StreamError) as caught:
         asyncio.run(main())

@@ -1,17 +1,16 @@
 """What an uplink sends again, over a service that is a list of what it heard."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import numpy as np
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.typing import Subprotocol
+from websockets.asyncio.server import ServerConnection
 
 from sensor_sim.burst import Rows
 from sensor_sim.emitter import open_emitter
 from sensor_sim.uplink import Backoff, StreamError, Uplink
 from sensor_sim.wire import (
-    SUBPROTOCOL,
     TYPE_OF,
     Abandon,
     Abandoned,
@@ -19,6 +18,7 @@ from sensor_sim.wire import (
     Decision,
     Error,
     Hello,
+    Message,
     Position,
     Resume,
     Sync,
@@ -26,8 +26,13 @@ from sensor_sim.wire import (
     decode,
     encode,
 )
+from tests.scripted_service import scripted_service
 
 AT_ONCE = Backoff(draw=lambda: 0.0)
+LONGEST_S = 30.0
+
+Told = tuple[object, ...]
+"""Type of a message, and the frame and burst that it is about."""
 
 
 def _welcome(position: Position | None = None) -> Welcome:
@@ -38,73 +43,94 @@ def _rows(frame_id: int, burst: int) -> Rows:
     return Rows(frame_id, burst, 1, 0, np.zeros((5, 32, 3), np.uint8))
 
 
-def _told(data: bytes | str) -> tuple[object, ...]:
-    message = decode(data)
+def _told(message: Message) -> Told:
     if isinstance(message, Rows):
         return "rows", message.frame_id, message.first_burst
     return TYPE_OF[type(message)], getattr(message, "frame_id", None)
 
 
-@pytest.mark.parametrize("position", [None, Position(3, 6), Position(4, 1), Position(4, 6)])
-def test_a_frame_given_up_is_given_up_again_before_a_later_one_begins(position: Position | None) -> None:
-    """The connection is lost before the answer: nothing of the frame goes out again but the message itself."""
-    heard: list[list[tuple[object, ...]]] = []
+def _heard(
+    answer: Callable[[Message, list[list[Told]]], Sequence[Message] | None],
+    talk: Callable[[Uplink, AsyncIterator[Message]], Awaitable[None]],
+) -> list[list[Told]]:
+    """All that a service heard of an uplink, connection by connection.
+
+    Args:
+        answer: the service's answers to a message, after all that was heard; None drops the connection. Syncs are
+            answered without it.
+        talk: the uplink's part, with the answers that come.
+    """
+    heard: list[list[Told]] = []
 
     async def converse(connection: ServerConnection) -> None:
         heard.append([])
         async for data in connection:
-            heard[-1].append(_told(data))
             message = decode(data)
-            if isinstance(message, Hello | Resume):
-                await connection.send(encode(_welcome(position if isinstance(message, Resume) else None)))
-            elif isinstance(message, Rows) and message.frame_id == 5 and len(heard) == 1:
+            heard[-1].append(_told(message))
+            answers = [message] if isinstance(message, Sync) else answer(message, heard)
+            if answers is None:
                 connection.transport.abort()
-            elif isinstance(message, Abandon) and len(heard) == 2:
-                await connection.send(encode(Abandoned(4, 1001, "later")))
-            elif isinstance(message, Sync):
-                await connection.send(encode(message))
+            for each in answers or ():
+                await connection.send(encode(each))
 
     async def main() -> None:
-        async with serve(converse, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)]) as server:
-            uplink = Uplink(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", Hello("30x32"), AT_ONCE)
+        async with scripted_service(converse) as url:
+            uplink = Uplink(url, Hello("30x32"), AT_ONCE)
             await uplink.open()
-            answers = aiter(uplink)
-            for message in (_rows(4, 0), _rows(4, 1), Abandon(4), _rows(5, 0), Sync(7)):
-                await uplink.send(message)
-            assert await anext(answers) == Sync(7)
-            assert uplink.resumed == 1
-            assert uplink.lost == {1006: 1}
-            await uplink.send(_rows(5, 1))
+            await talk(uplink, aiter(uplink))
             await uplink.close()
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(asyncio.wait_for(main(), LONGEST_S))
+    return heard
+
+
+async def _send(uplink: Uplink, *messages: Message) -> None:
+    for message in messages:
+        await uplink.send(message)
+
+
+@pytest.mark.parametrize("position", [None, Position(3, 6), Position(4, 1), Position(4, 6)])
+def test_a_frame_given_up_is_given_up_again_before_a_later_one_begins(position: Position | None) -> None:
+    """The connection is lost before the answer: nothing of the frame goes out again but the message itself."""
+
+    def answer(message: Message, heard: list[list[Told]]) -> Sequence[Message] | None:
+        match message:
+            case Hello():
+                return [_welcome()]
+            case Resume():
+                return [_welcome(position)]
+            case Rows(frame_id=5) if len(heard) == 1:
+                return None
+            case Abandon() if len(heard) == 2:
+                return [Abandoned(4, 1001, "later")]
+            case _:
+                return []
+
+    async def talk(uplink: Uplink, answers: AsyncIterator[Message]) -> None:
+        await _send(uplink, _rows(4, 0), _rows(4, 1), Abandon(4), _rows(5, 0), Sync(7))
+        assert await anext(answers) == Sync(7)
+        assert uplink.resumed == 1
+        assert uplink.lost == {1006: 1}
+        await _send(uplink, _rows(5, 1))
+
+    heard = _heard(answer, talk)
     assert heard[0][:4] == [("hello", None), ("rows", 4, 0), ("rows", 4, 1), ("abandon", 4)]
     assert heard[1] == [("resume", None), ("abandon", 4), ("rows", 5, 0), ("sync", None), ("rows", 5, 1)]
 
 
 def test_a_decision_that_crosses_the_giving_up_is_no_news() -> None:
-    async def converse(connection: ServerConnection) -> None:
-        async for data in connection:
-            message = decode(data)
-            if isinstance(message, Hello):
-                await connection.send(encode(_welcome()))
-            elif isinstance(message, Abandon):
-                await connection.send(encode(Decision(0, 1, 0.9, True, True, 2, 0, 4)))
-                await connection.send(encode(Abandoned(0, 1001, "later")))
-                await connection.send(encode(Credit(1002)))
-            elif isinstance(message, Sync):
-                await connection.send(encode(message))
+    def answer(message: Message, _: list[list[Told]]) -> Sequence[Message]:
+        if isinstance(message, Hello):
+            return [_welcome()]
+        if isinstance(message, Abandon):
+            return [Decision(0, 1, 0.9, True, True, 2, 0, 4), Abandoned(0, 1001, "later"), Credit(1002)]
+        return []
 
-    async def main() -> None:
-        async with serve(converse, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)]) as server:
-            uplink = Uplink(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", Hello("30x32"))
-            await uplink.open()
-            for message in (_rows(0, 0), Abandon(0), Sync(7)):
-                await uplink.send(message)
-            assert await anext(aiter(uplink)) == Sync(7)
-            await uplink.close()
+    async def talk(uplink: Uplink, answers: AsyncIterator[Message]) -> None:
+        await _send(uplink, _rows(0, 0), Abandon(0), Sync(7))
+        assert await anext(answers) == Sync(7)
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    _heard(answer, talk)
 
 
 def test_a_message_of_a_later_release_ends_the_stream_by_its_name() -> None:
@@ -116,54 +142,39 @@ def test_a_message_of_a_later_release_ends_the_stream_by_its_name() -> None:
         await connection.wait_closed()
 
     async def main() -> None:
-        async with serve(converse, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)]) as server:
-            url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
-            async with open_emitter(url, Hello("30x32")) as emitter:
-                await emitter.emit(np.zeros((30, 32, 3), np.uint8))
+        async with scripted_service(converse) as url, open_emitter(url, Hello("30x32")) as emitter:
+            await emitter.emit(np.zeros((30, 32, 3), np.uint8))
 
     with pytest.raises(StreamError, match='no message of the type "weather"'):
-        asyncio.run(asyncio.wait_for(main(), 30))
+        asyncio.run(asyncio.wait_for(main(), LONGEST_S))
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["token taken", "token refused"])
 def test_the_rest_for_an_audit_goes_on_after_a_drop_where_the_service_still_knows_the_frame(known: bool) -> None:
-    heard: list[list[tuple[object, ...]]] = []
+    def answer(message: Message, heard: list[list[Told]]) -> Sequence[Message] | None:
+        match message:
+            case Hello():
+                return [_welcome()]
+            case Resume():
+                return [_welcome(Position(4, 6, 2)) if known else Error("expired_token", "too late")]
+            case Rows(frame_id=4, first_burst=1) if len(heard) == 1:
+                return [Decision(4, 1, 0.9, True, True, 2, 0, 4, 1000, "decided", audit=True)]
+            case Rows(frame_id=4, first_burst=3) if len(heard) == 1:
+                return None
+            case _:
+                return []
 
-    async def converse(connection: ServerConnection) -> None:
-        heard.append([])
-        async for data in connection:
-            heard[-1].append(_told(data))
-            message = decode(data)
-            if isinstance(message, Resume) and not known:
-                await connection.send(encode(Error("expired_token", "too late")))
-            elif isinstance(message, Hello | Resume):
-                await connection.send(encode(_welcome(Position(4, 6, 2) if isinstance(message, Resume) else None)))
-            elif isinstance(message, Rows) and heard[-1] == [("hello", None), ("rows", 4, 0), ("rows", 4, 1)]:
-                await connection.send(encode(Decision(4, 1, 0.9, True, True, 2, 0, 4, 1000, "decided", audit=True)))
-            elif isinstance(message, Rows) and (message.frame_id, message.first_burst) == (4, 3) and len(heard) == 1:
-                connection.transport.abort()
-            elif isinstance(message, Sync):
-                await connection.send(encode(message))
+    async def talk(uplink: Uplink, answers: AsyncIterator[Message]) -> None:
+        await _send(uplink, _rows(4, 0), _rows(4, 1))
+        decision = await anext(answers)
+        assert isinstance(decision, Decision)
+        assert decision.audit
+        await _send(uplink, _rows(4, 2), _rows(4, 3), Sync(7))
+        assert await anext(answers) == Sync(7)
+        await _send(uplink, _rows(4, 4), _rows(4, 5), _rows(5, 0), Sync(8))
+        assert await anext(answers) == Sync(8)
 
-    async def main() -> None:
-        async with serve(converse, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)]) as server:
-            uplink = Uplink(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", Hello("30x32"), AT_ONCE)
-            await uplink.open()
-            answers = aiter(uplink)
-            await uplink.send(_rows(4, 0))
-            await uplink.send(_rows(4, 1))
-            decision = await anext(answers)
-            assert isinstance(decision, Decision)
-            assert decision.audit
-            for message in (_rows(4, 2), _rows(4, 3), Sync(7)):
-                await uplink.send(message)
-            assert await anext(answers) == Sync(7)
-            for message in (_rows(4, 4), _rows(4, 5), _rows(5, 0), Sync(8)):
-                await uplink.send(message)
-            assert await anext(answers) == Sync(8)
-            await uplink.close()
-
-    asyncio.run(asyncio.wait_for(main(), 30))
+    heard = _heard(answer, talk)
     begun = [("rows", 5, 0), ("sync", None)]
     if known:
         rest = [("rows", 4, burst) for burst in (2, 3)]

@@ -33,6 +33,16 @@ SHOWN_MS = 60_000
 SHOWN = r"\d+ of 21, calibrated"
 
 
+def _copy(folder: Path) -> Path:
+    """The package's sources in a copy of the repository: packing builds, and other tests read the build meanwhile."""
+    package = folder / PACKAGE.relative_to(ROOT)
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("node_modules", "dist", "weights"))
+    (package / "node_modules").symlink_to(PACKAGE / "node_modules")
+    for needed in ("model", "MODEL_CARD.md", "LICENSE"):
+        (folder / needed).symlink_to(ROOT / needed)
+    return package
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the packed package in its node_modules, as `npm install FILE.tgz` puts it there."""
@@ -41,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert npm is not None
     packed = subprocess.run(
         [npm, "pack", "--json", "--pack-destination", str(folder)],
-        cwd=PACKAGE,
+        cwd=_copy(tmp_path_factory.mktemp("repository")),
         check=True,
         capture_output=True,
         timeout=LIMIT_S,

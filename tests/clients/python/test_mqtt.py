@@ -20,9 +20,10 @@ pytest.importorskip("paho", reason="paho-mqtt (extra `events`) is not installed"
 from clients.commands.ports import free_port
 from clients.python.announcement import NAME, Announcement
 from clients.python.mqtt import HOME_ASSISTANT, MOST_WAITING, MqttError, MqttPublisher, Version, discovery
-from tests.brokers import Broker, Listener, needs_broker, until
+from tests.brokers import Broker, Listener, needs_broker
 from tests.clients.python.announcements import announcement
 from tests.faults.proxy import Fault, FaultyProxy
+from tests.waiting import until
 
 STATE, EVENT, AVAILABILITY = "rascanet/hall/state", "rascanet/hall/event", "rascanet/hall/availability"
 DOCUMENTED = {

@@ -9,14 +9,15 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 
 from clients.python.client import Client
 from clients.python.errors import StreamError
 from sensor_sim.clock import VirtualClock
 from sensor_sim.uplink import ANSWER_TIMEOUT_S
-from sensor_sim.wire import SUBPROTOCOL, Decision, Progress
+from sensor_sim.wire import Decision, Progress
 from tests.networks import SMALL
+from tests.scripted_service import scripted_service
 
 FRAME = np.zeros((SMALL.height, SMALL.width, 3), np.uint8)
 WELCOME: dict[str, Any] = {
@@ -45,9 +46,8 @@ def _service(*said: str) -> Iterator[str]:
 
     async def main() -> None:
         over = asyncio.Event()
-        server: Server
-        async with serve(talk, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL]) as server:  # type: ignore[list-item]
-            addresses.append(f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}")
+        async with scripted_service(talk) as url:
+            addresses.append(url)
             loop = asyncio.get_running_loop()
             ended.append(lambda: loop.call_soon_threadsafe(over.set))
             ready.set()

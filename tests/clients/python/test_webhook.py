@@ -12,8 +12,8 @@ import pytest
 from clients.commands.ports import free_port
 from clients.python.presence import Turn
 from clients.python.webhook import MOST_WAITING, Webhook, WebhookError, signature, webhook_key
-from tests.brokers import until
 from tests.clients.python.announcements import announcement
+from tests.waiting import until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - of the specification's example
 ANSWER_S = 0.3

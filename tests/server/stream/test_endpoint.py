@@ -1,7 +1,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -37,6 +36,7 @@ from server.settings import Settings
 from server.stream.endpoint import StreamEndpoint
 from tests.networks import SMALL
 from tests.server.stream.ways import new_streams
+from tests.waiting import until
 
 NEVER = {"name": "never"}
 
@@ -248,9 +248,7 @@ def test_another_servers_connections_carry_it(models: dict[str, ServedNetwork]) 
     serving = threading.Thread(target=server.run, daemon=True)
     serving.start()
     try:
-        deadline = time.monotonic() + 30
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: server.started, "the service did not start")
         with _connect(f"http://127.0.0.1:{config.port}") as connection:
             assert isinstance(_ask(connection, Hello(SMALL.name, NEVER)), Welcome)
             assert _stream_whole_frame(connection).processed == SMALL.bursts_per_frame

@@ -11,10 +11,11 @@ pytest.importorskip("paho", reason="paho-mqtt (extra `events`) is not installed"
 
 from clients.commands.main import app
 from clients.commands.stream import mqtt_remove
-from tests.brokers import Broker, Listener, needs_broker, until
+from tests.brokers import Broker, Listener, needs_broker
 from tests.clients.python.test_webhook import Receiver
 from tests.networks import SMALL
 from tests.picture_files import picture
+from tests.waiting import until
 
 
 def _run(*arguments: object) -> Result:
