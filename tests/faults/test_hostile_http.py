@@ -77,8 +77,11 @@ class Victim:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Victim]:
+    """With the processes that decode pictures, which take a busy machine longer to start than a request may last."""
     with service_process(*OPTIONS) as (url, process):
-        yield Victim(url, process.pid)
+        service = Victim(url, process.pid)
+        until(lambda: codes(answer(service.connect(POST + b"Content-Length: 1\r\n\r\nx"))) == [422])
+        yield service
 
 
 @pytest.fixture

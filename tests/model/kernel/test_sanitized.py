@@ -10,6 +10,8 @@ import pytest
 KERNEL = Path(__file__).parents[3] / "model" / "kernel"
 COMPILER = shutil.which(os.environ.get("CC", "cc"))
 FLAGS = ("-O0", "-g1", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+ONE_COPY = ("-DINLINE=static", "-DUNROLL(n)=")
+"""Keeps the compiler from a copy of each tile for every layer, which takes it minutes without optimisation."""
 INPUTS = os.environ.get("RASCANET_FUZZ_INPUTS", "100")
 SEED = os.environ.get("RASCANET_FUZZ_SEED", "1")
 
@@ -19,8 +21,6 @@ SOURCES = {
     # WebAssembly's form is built by `make wasm` alone.
     "fuzz_integer": sorted({*KERNEL.glob("integer_*.c")} - {KERNEL / "integer_simd128.c"}),
 }
-ONE_COPY = {"fuzz_kernel": (), "fuzz_integer": ("-DINLINE=static", "-DUNROLL(n)=")}
-"""Keeps the compiler from a copy of each tile for every layer, which takes it minutes without optimisation."""
 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler here")
@@ -29,7 +29,7 @@ def test_hostile_sizes_weights_and_rows_stay_within_their_buffers(target: str, t
     program = tmp_path / target
     sources = [Path(__file__).with_name(f"{target}.c"), *SOURCES[target]]
     subprocess.run(
-        [str(COMPILER), *FLAGS, *ONE_COPY[target], f"-I{KERNEL}", *map(str, sources), "-o", str(program)],
+        [str(COMPILER), *FLAGS, *ONE_COPY, f"-I{KERNEL}", *map(str, sources), "-o", str(program)],
         check=True,
         timeout=300,
     )
