@@ -84,7 +84,7 @@ def _heard(
     return heard
 
 
-async def _send(uplink: Uplink, *messages: Message) -> None:
+async def _send(uplink: Uplink, *messages: Rows | Abandon | Sync) -> None:
     for message in messages:
         await uplink.send(message)
 
