@@ -28,6 +28,14 @@ def random_frames(config: RaScaNetConfig, count: int, seed: int) -> npt.NDArray[
     return np.random.default_rng(seed).integers(0, 256, (count, *config.frame_shape), np.uint8)
 
 
+def half_coarse_frames(config: RaScaNetConfig, count: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Noise (count, H, W, 3); every second frame is of squares of 15 pixels."""
+    frames = random_frames(config, count, seed)
+    coarse = np.repeat(np.repeat(frames[1::2, ::15, ::15], 15, 1), 15, 2)
+    frames[1::2] = coarse[:, : config.height, : config.width]
+    return frames
+
+
 def p_person(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """P(person) of logits (..., 2), written independently of the model."""
     powers = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))

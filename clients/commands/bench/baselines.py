@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,18 @@ Step = Callable[[Rows], npt.ArrayLike]
 """Rows (B, 5, W, 3) uint8 of B streams' next bursts to logits (B, 2); the streams' states advance inside."""
 
 
+class Streams(NamedTuple):
+    """Streams on a runtime.
+
+    Attributes:
+        step: advances each of them by a burst.
+        begin: begins each of them anew.
+    """
+
+    step: Step
+    begin: Callable[[], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """A runtime's way to run the step.
@@ -28,12 +40,13 @@ class Baseline:
     Attributes:
         name: runtime and form.
         needs: packages it takes.
-        make: from weights and a number of streams, a step that begins as many fresh streams.
+        make: from weights, a number of streams and frames (N, H, W, 3) uint8, as many fresh streams. Integers take the
+            ranges of activations from the frames.
     """
 
     name: str
     needs: tuple[str, ...]
-    make: Callable[[Checkpoint, int], Step]
+    make: Callable[[Checkpoint, int, Rows], Streams]
 
     @property
     def missing(self) -> str | None:
@@ -41,7 +54,12 @@ class Baseline:
         return next((name for name in self.needs if importlib.util.find_spec(name) is None), None)
 
 
-def _torch_step(checkpoint: Checkpoint, batch: int, *, folded: bool) -> Step:
+def noise(checkpoint: Checkpoint) -> Rows:
+    """A few frames (N, H, W, 3) that serve for ranges where only speed is asked for."""
+    return np.random.default_rng(0).integers(0, 256, (NOISE_FRAMES, *checkpoint.config.frame_shape), np.uint8)
+
+
+def _torch_step(checkpoint: Checkpoint, batch: int, _frames: Rows, *, folded: bool) -> Streams:
     import torch
 
     from model.export import RowsStep, folded_network
@@ -58,18 +76,25 @@ def _torch_step(checkpoint: Checkpoint, batch: int, *, folded: bool) -> Step:
         found: npt.ArrayLike = logits.numpy()
         return found
 
-    return run
+    def begin() -> None:
+        nonlocal hidden
+        hidden = step.network.initial_hidden(batch)
+
+    return Streams(run, begin)
 
 
-def _onnxruntime_step(checkpoint: Checkpoint, batch: int, *, form: Any, integers: bool = False) -> Step:
+def _onnxruntime_step(
+    checkpoint: Checkpoint, batch: int, frames: Rows, *, form: Any, integers: bool = False
+) -> Streams:
     """Plain `run()`, which is faster here than binding inputs and outputs."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    with _exported(checkpoint, batch, form, integers=integers) as path:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    with _exported(checkpoint, batch, form) as path:
+        used = _quantised(path, Bursts(path, batch, checkpoint, frames)) if integers else path
+        session = onnxruntime.InferenceSession(used, options, providers=["CPUExecutionProvider"])
     hidden = np.zeros(session.get_inputs()[1].shape, np.float32)
 
     def run(rows: Rows) -> npt.ArrayLike:
@@ -78,10 +103,14 @@ def _onnxruntime_step(checkpoint: Checkpoint, batch: int, *, form: Any, integers
         logits, hidden = session.run(["logits", "next_hidden"], {"rows": rows, "hidden": hidden})
         return logits
 
-    return run
+    def begin() -> None:
+        nonlocal hidden
+        hidden = np.zeros_like(hidden)
+
+    return Streams(run, begin)
 
 
-def _openvino_step(checkpoint: Checkpoint, batch: int, *, form: Any, integers: bool = False) -> Step:
+def _openvino_step(checkpoint: Checkpoint, batch: int, frames: Rows, *, form: Any, integers: bool = False) -> Streams:
     """Two requests that swap their state tensors; the rows are copied into a shared one."""
     import openvino
 
@@ -92,8 +121,11 @@ def _openvino_step(checkpoint: Checkpoint, batch: int, *, form: Any, integers: b
         "INFERENCE_NUM_THREADS": 1,
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    with _exported(checkpoint, batch, form, integers=integers) as path:
-        model = core.compile_model(core.read_model(path), "CPU", settings)
+    with _exported(checkpoint, batch, form) as path:
+        read = core.read_model(path)
+        if integers:
+            read = _compressed(read, Bursts(path, batch, checkpoint, frames))
+        model = core.compile_model(read, "CPU", settings)
     shared = np.zeros(model.input("rows").shape, np.uint8)
     states = [openvino.Tensor(np.zeros(model.input("hidden").shape, np.float32), shared_memory=False) for _ in "ab"]
     requests = []
@@ -114,11 +146,14 @@ def _openvino_step(checkpoint: Checkpoint, batch: int, *, form: Any, integers: b
         found: npt.ArrayLike = logits
         return found
 
-    return run
+    def begin() -> None:
+        states[turn].data[:] = 0
+
+    return Streams(run, begin)
 
 
 @contextmanager
-def _exported(checkpoint: Checkpoint, batch: int, form: Any, *, integers: bool) -> Iterator[Path]:
+def _exported(checkpoint: Checkpoint, batch: int, form: Any) -> Iterator[Path]:
     from model.export import export_step
 
     with tempfile.TemporaryDirectory() as folder:
@@ -126,50 +161,69 @@ def _exported(checkpoint: Checkpoint, batch: int, form: Any, *, integers: bool) 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's own
             export_step(checkpoint, path, batch=batch, form=form)
-        yield _quantised(checkpoint, path, batch) if integers else path
+        yield path
 
 
-def _quantised(checkpoint: Checkpoint, path: Path, batch: int) -> Path:
-    """ONNX Runtime's static quantisation: int8 weights per channel, 8-bit activations, whose ranges come from noise."""
-    import onnxruntime
+class Bursts:
+    """Inputs of the float step, for ranges: frames side by side in streams, burst by burst, the state handed on."""
+
+    def __init__(self, path: Path, batch: int, checkpoint: Checkpoint, frames: Rows) -> None:
+        self.path, self.batch, self.config, self.frames = path, batch, checkpoint.config, frames
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yields rows (B, 5, W, 3) uint8 and hidden states float32; the last streams may have first frames again."""
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(self.path, providers=["CPUExecutionProvider"])
+        for start in range(0, len(self.frames), self.batch):
+            chosen = self.frames[np.arange(start, start + self.batch) % len(self.frames)]
+            bursts = chosen.reshape(self.batch, self.config.bursts_per_frame, *self.config.burst_shape)
+            hidden = np.zeros(session.get_inputs()[1].shape, np.float32)
+            for index in range(self.config.bursts_per_frame):
+                seen = {"rows": np.ascontiguousarray(bursts[:, index]), "hidden": hidden}
+                yield seen
+                (hidden,) = session.run(["next_hidden"], seen)
+
+
+def _quantised(path: Path, bursts: Bursts) -> Path:
+    """ONNX Runtime's static quantisation: int8 weights per channel, 8-bit activations."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    class Bursts(CalibrationDataReader):  # type: ignore[misc] # ONNX Runtime has no types
-        """A few frames' bursts, the state handed on."""
-
-        def __init__(self) -> None:
-            self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-            self.rng, self.left = np.random.default_rng(0), CALIBRATION_FRAMES * checkpoint.config.bursts_per_frame
-            self.hidden: npt.NDArray[np.float32] = np.zeros(0, np.float32)
+    class Reader(CalibrationDataReader):  # type: ignore[misc] # ONNX Runtime has no types
+        left = iter(bursts)
 
         def get_next(self) -> dict[str, Any] | None:
-            if not self.left:
-                return None
-            if self.left % checkpoint.config.bursts_per_frame == 0:
-                self.hidden = np.zeros(self.session.get_inputs()[1].shape, np.float32)
-            self.left -= 1
-            seen = {
-                "rows": self.rng.integers(0, 256, (batch, *checkpoint.config.burst_shape), np.uint8),
-                "hidden": self.hidden,
-            }
-            (self.hidden,) = self.session.run(["next_hidden"], seen)
-            return seen
+            return next(self.left, None)
 
     made = path.with_stem("integers")
-    log = logging.getLogger()
-    level = log.level
-    log.setLevel(logging.ERROR)  # it advises on how to prepare models
-    try:
+    with _quiet(logging.getLogger()):  # it advises on how to prepare models
         quantize_static(
-            path, made, Bursts(), quant_format=QuantFormat.QDQ, per_channel=True, weight_type=QuantType.QInt8,
+            path, made, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
         )  # fmt: skip
-    finally:
-        log.setLevel(level)
     return made
 
 
-CALIBRATION_FRAMES = 4
+def _compressed(model: Any, bursts: Bursts) -> Any:
+    """OpenVINO's own: NNCF's quantisation after training, with its defaults, over all bursts."""
+    with _quiet(logging.getLogger("nncf")):
+        import nncf
+
+        seen = list(bursts)
+        return nncf.quantize(model, nncf.Dataset(seen), subset_size=len(seen))
+
+
+@contextmanager
+def _quiet(log: logging.Logger) -> Iterator[None]:
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+NOISE_FRAMES = 4
 
 BASELINES = (
     Baseline("torch eager", ("torch",), partial(_torch_step, folded=False)),
@@ -187,13 +241,13 @@ BASELINES = (
 INTEGER_BASELINES = tuple(
     Baseline(
         f"{name}, int8",
-        ("torch", "onnx", "onnxscript", "onnxruntime", package),
+        ("torch", "onnx", "onnxscript", "onnxruntime", *packages),
         partial(make, form="conv", integers=True),
     )
-    for name, package, make in (
-        ("ONNX Runtime", "onnxruntime", _onnxruntime_step),
-        ("OpenVINO", "openvino", _openvino_step),
+    for name, packages, make in (
+        ("ONNX Runtime", (), _onnxruntime_step),
+        ("OpenVINO", ("openvino", "nncf"), _openvino_step),
     )
 )
-"""The step in 8 bits, quantised by ONNX Runtime, in the form that is the faster of the two in 8 bits; OpenVINO runs the
-same file. Their logits are not compared."""
+"""The step in 8 bits, each by its maker's own quantisation, in the form that is the faster of the two in 8 bits. Logits
+differ by what the accuracy shows."""

@@ -47,6 +47,10 @@ def bench(
         Path | None,
         typer.Option(metavar="FOLDER", help="checkout of another version, measured too in `stream` and `sustain`"),
     ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="photographs with an index.csv: accuracy of integers in `step`, on val"),
+    ] = None,
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Markdown page whose tables are replaced by these")
     ] = None,
@@ -71,7 +75,10 @@ def bench(
     if earlier:
         results = _loaded(earlier)
     else:
-        asked = {"variants": tuple(variant or ()), "sustain_s": sustain_s, "pictures": pictures, "beside": beside}
+        asked = {
+            "variants": tuple(variant or ()), "sustain_s": sustain_s, "pictures": pictures, "beside": beside,
+            "photos": photos,
+        }  # fmt: skip
         results = _measured(wanted, smoke, asked)
         if json_file:
             with failing_on(OSError):
@@ -104,6 +111,7 @@ def _measured(wanted: list[str], smoke: bool, asked: dict[str, Any]) -> dict[str
     from clients.commands.bench.machine import describe_machine
     from clients.commands.bench.plan import SMOKE, Plan
     from clients.commands.bench.processes import BenchError
+    from model.training.photos import PhotosError
 
     results: dict[str, Any] = {"format": FORMAT, "smoke": smoke, "machine": describe_machine(), "suites": {}}
     if "fleet" in wanted:
@@ -111,7 +119,7 @@ def _measured(wanted: list[str], smoke: bool, asked: dict[str, Any]) -> dict[str
     modules = {name: _suite(name) for name in wanted}
     plan = replace(SMOKE if smoke else Plan(), **{name: value for name, value in asked.items() if value})
     _show(results, "machine")
-    with failing_on(BenchError, ArithmeticError):
+    with failing_on(BenchError, ArithmeticError, PhotosError):
         for name, module in modules.items():
             results["suites"][name] = module.run(plan)
             _show(results, name)

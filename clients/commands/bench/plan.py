@@ -33,6 +33,7 @@ class Plan:
         simulated_s: virtual time for which each load of a replica is simulated.
         sensors: numbers of sensors whose fleets are simulated.
         beside: checkout of another version, whose service is measured in the same run; None: no other.
+        photos: folder of photographs on which the suite `step` says how right integers are; None: the suite doesn't.
     """
 
     variants: tuple[str, ...] = tuple(VARIANTS)
@@ -62,6 +63,7 @@ class Plan:
     simulated_s: float = 4.0
     sensors: tuple[int, ...] = (1000, 10_000, 100_000, 1_000_000)
     beside: Path | None = None
+    photos: Path | None = None
 
 
 SMOKE = Plan(

@@ -1,15 +1,14 @@
 """Suite `step`: one burst on the kernels, on every instruction set of this machine, beside other runtimes."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clients.commands.bench.baselines import BASELINES, INTEGER_BASELINES, Step
+from clients.commands.bench.baselines import BASELINES, INTEGER_BASELINES, Step, Streams, noise
 from clients.commands.bench.peak import Loop, macs_per_turn, register_loops
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.subjects import checkpoint_of, macs_per_burst
@@ -17,6 +16,9 @@ from clients.commands.bench.timing import Call, time_in_turns
 from clients.commands.table import MISSING, Table, number, percent, ratio
 from model.checkpoint import Checkpoint, shipped_weights
 from model.step import StepRuntime
+
+if TYPE_CHECKING:
+    from clients.commands.bench.accuracy import Pictures
 
 EAGER = "torch eager"
 OTHERS = ("ONNX Runtime", "OpenVINO")
@@ -80,7 +82,7 @@ INTEGER_BESIDE = {"vnni": "avx512", "avx2": "avx2", "plain": "plain"}
 """The float kernel's instruction set that each of the integer kernel's is compared with."""
 
 
-def _integer_steps(variant: str, batch: int) -> dict[str, Step]:
+def _integer_runtimes(variant: str) -> dict[str, StepRuntime]:
     """The shipped integer weights on each instruction set; none for a variant without them."""
     from model.integer.checkpoint import load_integer_checkpoint
     from model.kernel.native_integer import IntegerRuntime, instruction_sets
@@ -89,22 +91,21 @@ def _integer_steps(variant: str, batch: int) -> dict[str, Step]:
     if not file.is_file():
         return {}
     network = load_integer_checkpoint(file)
-    return {f"int8 {isa}": _calls(IntegerRuntime(network, isa), batch) for isa in instruction_sets()}
+    return {f"int8 {isa}": IntegerRuntime(network, isa) for isa in instruction_sets()}
 
 
 def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops: dict[str, Loop]) -> dict[str, Any]:
     rows = _rows(checkpoint, batch)
-    makers: dict[str, Callable[[], Step]] = {
-        f"native {isa}": partial(_native_step, checkpoint, isa, batch) for isa in isas
-    }
-    makers |= {
-        baseline.name: partial(baseline.make, checkpoint, batch) for baseline in BASELINES if not baseline.missing
-    }
-    steps = {name: make() for name, make in makers.items()}
+    pictures = _pictures(plan, checkpoint) if batch == 1 else None
+    seen = pictures.seen if pictures else noise(checkpoint)
+    steps = {f"native {isa}": _native_step(checkpoint, isa, batch) for isa in isas}
+    steps |= {each.name: each.make(checkpoint, batch, seen).step for each in BASELINES if not each.missing}
     differences = _differences(steps, rows)
-    # Logits of integers differ by what `rascanet evaluate` measures.
-    steps |= _integer_steps(checkpoint.config.name, batch)
-    steps |= {each.name: each.make(checkpoint, batch) for each in INTEGER_BASELINES if not each.missing}
+    integers = _integer_runtimes(checkpoint.config.name)
+    steps |= {name: _calls(runtime, batch) for name, runtime in integers.items()}
+    others = {each.name: each.make(checkpoint, batch, seen) for each in INTEGER_BASELINES if not each.missing}
+    steps |= {name: streams.step for name, streams in others.items()}
+    accuracies = _accuracies(pictures, checkpoint, integers, others) if pictures else {}
     contenders: dict[str, Call] = {name: partial(step, rows) for name, step in steps.items()}
     turns = _turns_as_long(contenders, loops)
     contenders |= {f"register loop {isa}": partial(loops[isa], turns[isa]) for isa in turns}
@@ -113,6 +114,7 @@ def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops
         "variant": checkpoint.config.name,
         "streams": batch,
         "macs_per_burst": macs_per_burst(checkpoint.config.name),
+        "pictures": {"judged": len(pictures.judged), "seen": len(pictures.seen)} if pictures else None,
         "peak_gmacs": {
             isa: turns[isa] * macs_per_turn(isa) / times[f"register loop {isa}"].median_us / 1e3 for isa in turns
         },
@@ -122,6 +124,7 @@ def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops
                 "us_per_burst": timing.median_us / batch,
                 "p99_us": timing.p99_us / batch,
                 "difference": differences.get(name),
+                "accuracy": accuracies.get(name),
                 "against": {other: asdict(timing.faster_than(times[other])) for other in times if other in steps},
             }
             for name, timing in times.items()
@@ -132,6 +135,27 @@ def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops
             if baseline.missing
         },
     }
+
+
+def _pictures(plan: Plan, checkpoint: Checkpoint) -> "Pictures | None":
+    from clients.commands.bench.accuracy import load_pictures
+
+    return load_pictures(plan.photos, checkpoint.config) if plan.photos else None
+
+
+def _accuracies(
+    pictures: "Pictures", checkpoint: Checkpoint, integers: dict[str, StepRuntime], others: dict[str, Streams]
+) -> dict[str, dict[str, float]]:
+    """How right the integers are, and the float network beside them; every instruction set gives the same bits."""
+    from clients.commands.bench.accuracy import of_runtime, of_streams
+    from model.kernel.native import NativeRuntime
+
+    best = NativeRuntime(checkpoint)
+    found = {f"native {best.isa}": of_runtime(best, pictures)}
+    if integers:
+        found |= dict.fromkeys(integers, of_runtime(next(iter(integers.values())), pictures))
+    found |= {name: of_streams(streams, pictures, checkpoint.config) for name, streams in others.items()}
+    return {name: each._asdict() for name, each in found.items()}
 
 
 def _differences(steps: dict[str, Step], rows: Rows) -> dict[str, float]:
@@ -196,9 +220,10 @@ def _table(cell: dict[str, Any]) -> Table:
                 number(rate),
                 percent(rate / peak if rate and peak else None),
                 MISSING if row["difference"] is None else f"{row['difference']:.0e}",
+                _accuracy_words(row),
             )
         )
-    lines += [(name, reason, *[MISSING] * 7) for name, reason in cell["missing"].items()]
+    lines += [(name, reason, *[MISSING] * 8) for name, reason in cell["missing"].items()]
     notes = [
         f"{best} is {ratio(rows[best], other)} times as fast as {other}."
         for other in rows
@@ -212,6 +237,11 @@ def _table(cell: dict[str, Any]) -> Table:
         for name in rows
         if name.startswith("int8") and (beside := f"native {INTEGER_BESIDE[name.split()[-1]]}") in rows
     ]
+    if counts := cell["pictures"]:
+        notes.append(
+            f"Accuracy on {counts['judged']} pictures of val, whole frames, threshold 0.5. The others' integers are by "
+            f"their makers' own quantisation, with ranges from {counts['seen']} pictures of train."
+        )
     notes += [
         f"p99 / median of {row['name']} is {_tail(row) / _tail(rows[f'register loop {isa}']):.2f} times "
         "the register loop's, which only multiplies and accumulates, for as long."
@@ -225,8 +255,15 @@ def _table(cell: dict[str, Any]) -> Table:
     headings = (
         "runtime, one thread", "median\nus", "p99\nus", "p99 /\nmedian", "times as fast\nas eager",
         "times as fast as\nthe fastest other", "GMAC/s", "of\npeak", "logits\ndiffer",
+        "balanced accuracy,\nAUROC on val",
     )  # fmt: skip
     return Table(title, headings, lines, notes)
+
+
+def _accuracy_words(row: dict[str, Any]) -> str:
+    if (found := row["accuracy"]) is not None:
+        return f"{found['balanced']:.1%}, {found['auroc']:.3f}"
+    return "no --photos" if "int8" in row["name"] else MISSING
 
 
 def _tail(row: dict[str, Any]) -> float:

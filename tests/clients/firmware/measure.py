@@ -1,10 +1,13 @@
 """`make firmware`: frames on every board, to the bit; the sizes that tests hold it to, and the table of the page."""
 
 import argparse
+import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -17,10 +20,23 @@ from model.exit_policy import Policy
 from model.integer.checkpoint import load_integer_checkpoint
 from model.integer.network import IntegerNetwork
 from tests.clients.firmware.boards import BOARDS, MISSING, Sizes, expected_lines, play
-from tests.model.random_networks import random_frames
+from tests.golden import ORACLE, golden_integers
+from tests.model.random_networks import half_coarse_frames
 
 RECORDED = FIRMWARE / "board" / "sizes.json"
+KERNEL = Path(__file__).parents[3] / "model" / "kernel"
 PAGE = Path(__file__).parents[3] / "docs" / "integer.md"
+DONE: Final = Path("build") / "firmware-played.json"
+PART: Final = 4
+"""Frames that a board plays at a time."""
+
+
+class Subject(NamedTuple):
+    """Weights in integers, with every policy that they have on a device."""
+
+    weights: str
+    network: IntegerNetwork
+    policies: dict[str, Policy]
 
 
 def shipped(variant: str) -> tuple[IntegerNetwork, dict[str, Policy]]:
@@ -37,31 +53,83 @@ def recorded(variant: str, board: str) -> Sizes:
     return Sizes(**json.loads(RECORDED.read_text())[variant][board])
 
 
+def subjects() -> list[Subject]:
+    """The shipped networks, and those of the golden random weights where these are."""
+    found = [Subject("shipped", *shipped(variant)) for variant in VARIANTS]
+    if ORACLE.is_dir():
+        found += [Subject("golden random", golden_integers(variant), device_policies()) for variant in VARIANTS]
+    return found
+
+
+class Part(NamedTuple):
+    """Some frames of a subject, on a board."""
+
+    subject: Subject
+    board: str
+    start: int
+    count: int
+
+    @property
+    def key(self) -> str:
+        """Names what is played: another program or other numbers have another."""
+        digest = hashlib.sha256(self.subject.network.digest.encode())
+        for file in sorted((*FIRMWARE.rglob("*.[ch]"), *FIRMWARE.rglob("*.ld"), *KERNEL.glob("integer*"))):
+            digest.update(file.read_bytes())
+        return f"{digest.hexdigest()[:16]} {self.board} {self.start} {self.count}"
+
+
+def parts(frames: int) -> Iterator[Part]:
+    """Every subject on every board, a few frames at a time: what is cut short has played some of each."""
+    chosen = subjects()
+    for start in range(0, frames, PART):
+        for subject in chosen:
+            for board in BOARDS:
+                yield Part(subject, board, start, min(PART, frames - start))
+
+
 def main() -> None:
-    """Plays, compares, writes."""
+    """Plays what has not been played yet, compares, writes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=4, help="of noise, for each variant and board")
+    parser.add_argument("--frames", type=int, default=4, help="of noise, half of it coarse, for each network and board")
     count = parser.parse_args().frames
     if MISSING:
         sys.exit(f"{', '.join(MISSING)}: not installed")
+    done: dict[str, dict[str, int]] = json.loads(DONE.read_text()) if DONE.is_file() else {}
+    expected: tuple[object, list[str]] = (None, [])
+    sizes: dict[tuple[str, str, str], list[Sizes]] = {}
+    for part in parts(count):
+        subject, variant = part.subject, part.subject.network.config.name
+        if part.key not in done:
+            frames = half_coarse_frames(subject.network.config, part.count, part.start)
+            if expected[0] != (subject.network.digest, part.start, part.count):
+                lines = expected_lines(subject.network, subject.policies, frames)
+                expected = (subject.network.digest, part.start, part.count), lines
+            with TemporaryDirectory() as folder:
+                played = play(BOARDS[part.board], subject.network, subject.policies, frames, Path(folder))
+            if played.lines != expected[1]:
+                sys.exit(
+                    f"{variant}, {subject.weights} weights, {part.board}: the board says otherwise than the definition"
+                )
+            done[part.key] = played.sizes._asdict()
+            DONE.parent.mkdir(exist_ok=True)
+            DONE.write_text(json.dumps(done, indent=1) + "\n")
+        sizes.setdefault((subject.weights, variant, part.board), []).append(Sizes(**done[part.key]))
+        told = f"frames {part.start + 1} to {part.start + part.count}, equal to the bit"
+        sys.stdout.write(f"{variant}, {subject.weights} weights, on {part.board}: {told}\n")
+        sys.stdout.flush()
+    _record({(variant, board): found for (weights, variant, board), found in sizes.items() if weights == "shipped"})
+
+
+def _record(sizes: dict[tuple[str, str], list[Sizes]]) -> None:
+    """Writes the sizes of the shipped networks and the page's table."""
     found: dict[str, dict[str, dict[str, int]]] = {}
     rows = []
-    for variant in VARIANTS:
-        network, policies = shipped(variant)
-        frames = random_frames(network.config, count, 1)
-        smooth = np.repeat(np.repeat(frames[:, ::15, ::15], 15, 1), 15, 2)  # half of the frames have structure
-        frames[::2] = smooth[::2, : network.config.height, : network.config.width]
-        expected = expected_lines(network, policies, frames)
-        for name, board in BOARDS.items():
-            with TemporaryDirectory() as folder:
-                played = play(board, network, policies, frames, Path(folder))
-            if played.lines != expected:
-                sys.exit(f"{variant} on {name}: the board says otherwise than the definition")
-            sizes = played.sizes
-            found.setdefault(variant, {})[name] = sizes._asdict()
-            cells = (sizes.weights, sizes.tables, sizes.arena, sizes.stack, sizes.data, sizes.code)
-            rows.append((variant, name, *(f"{each:,}" for each in (*cells, sizes.burst_instructions))))
-            sys.stdout.write(f"{variant} on {name}: {count} frames, {len(expected)} lines, equal to the bit\n")
+    for (variant, board), each in sizes.items():
+        bursts = round(float(np.mean([one.burst_instructions for one in each])))
+        most = each[0]._replace(stack=max(one.stack for one in each), burst_instructions=bursts)
+        found.setdefault(variant, {})[board] = most._asdict()
+        cells = (most.weights, most.tables, most.arena, most.stack, most.data, most.code, most.burst_instructions)
+        rows.append((variant, board, *(f"{cell:,}" for cell in cells)))
     RECORDED.write_text(json.dumps(found, indent=1) + "\n")
     head = ("network", "board", "weights", "tables", "arena", "stack", "data in all", "code", "instructions a burst")
     refresh_page(PAGE, {"firmware sizes": [Table("Bytes, and instructions, in QEMU", head, rows)]})

@@ -8,15 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from model.checkpoint import Checkpoint, import_public_checkpoint, load_checkpoint, shipped_weights
+from model.checkpoint import Checkpoint, load_checkpoint, shipped_weights
 from model.config import VARIANTS
 from model.integer.checkpoint import load_integer_checkpoint
 from model.integer.network import IntegerNetwork
-from model.integer.quantise import FoldedNetwork, activation_scales, quantise
 from tests.clients.javascript.engines import FORMS, WITHOUT_CHROMIUM, Job, Played, expected, in_chromium, in_node
-from tests.model.random_networks import random_frames
+from tests.golden import ORACLE, golden_checkpoint, golden_integers
+from tests.model.random_networks import half_coarse_frames
 
-ORACLE: Final = Path(__file__).parents[4] / "shared" / "oracle"
 SHIPPED_TOLERANCE: Final = 2e-6
 GOLDEN_TOLERANCE: Final = 2e-5
 BATCH: Final = 20
@@ -30,16 +29,12 @@ def shipped(variant: str) -> list[Checkpoint | IntegerNetwork]:
 
 def golden(variant: str) -> list[Checkpoint | IntegerNetwork]:
     """The golden random weights, and integers made of them."""
-    checkpoint = import_public_checkpoint(ORACLE / f"random_weights_{variant}.pth")
-    frames = np.load(ORACLE / f"vectors_{variant}.npz")["frames"]
-    return [checkpoint, quantise(checkpoint, activation_scales(FoldedNetwork(checkpoint), frames[:2]))]
+    return [golden_checkpoint(variant), golden_integers(variant)]
 
 
 def jobs_of(network: Checkpoint | IntegerNetwork, frames: int, forms: tuple[str, ...], seed: int) -> list[Job]:
     """A job for each form that there is of a network's arithmetic."""
-    pictures = random_frames(network.config, frames, seed)
-    coarse = np.repeat(np.repeat(pictures[1::2, ::15, ::15], 15, 1), 15, 2)  # half of the frames have structure
-    pictures[1::2] = coarse[:, : network.config.height, : network.config.width]
+    pictures = half_coarse_frames(network.config, frames, seed)
     arithmetic = "float32" if isinstance(network, Checkpoint) else "int8"
     return [Job(network, pictures, form) for form in FORMS[arithmetic] if form in forms]
 
@@ -66,18 +61,23 @@ def main() -> None:
     """Plays, compares, says so."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=200, help="of noise, half of it coarse, for each network")
-    count = parser.parse_args().frames
+    parser.add_argument("--variant", choices=VARIANTS, action="append", help="network; all if not given")
+    parser.add_argument("--arithmetic", choices=FORMS, action="append", help="of the networks; all if not given")
+    asked = parser.parse_args()
+    count = asked.frames
     if WITHOUT_CHROMIUM:
         sys.exit(WITHOUT_CHROMIUM)
     groups = [("shipped", shipped, SHIPPED_TOLERANCE)]
     if ORACLE.is_dir():
         groups.append(("golden random", golden, GOLDEN_TOLERANCE))
-    for variant in VARIANTS:
+    for variant in asked.variant or VARIANTS:
         for name, networks, relaxed in groups:
             for network in networks(variant):
+                arithmetic = "float32" if isinstance(network, Checkpoint) else "int8"
+                if arithmetic not in (asked.arithmetic or FORMS):
+                    continue
                 for start in range(0, count, BATCH):
                     _compare(name, network, start, min(BATCH, count - start), relaxed)
-                arithmetic = "float32" if isinstance(network, Checkpoint) else "int8"
                 sys.stdout.write(
                     f"{variant} {arithmetic}, {name} weights: {count} frames, in Node and Chromium, equal\n"
                 )

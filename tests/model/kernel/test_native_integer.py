@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from model.kernel._kernel import ffi, lib
 
-from model.checkpoint import import_public_checkpoint, save_checkpoint, shipped_weights
+from model.checkpoint import save_checkpoint, shipped_weights
 from model.config import VARIANTS, RaScaNetConfig
 from model.integer.arithmetic import LOGIT_BITS, SIGMOID_TABLE, UNIT_BITS, sigmoid
 from model.integer.checkpoint import load_integer_checkpoint, save_integer_checkpoint
@@ -19,9 +19,9 @@ from model.kernel.native import NativeRuntime
 from model.kernel.native_integer import IntegerRuntime, instruction_sets
 from model.runtime import load_any_checkpoint, load_runtime
 from model.step import Hidden, RuntimeUnavailableError
+from tests.golden import ORACLE, golden_frames, golden_integers
 from tests.networks import SMALL, random_checkpoint, random_integer_network
 
-ORACLE = Path(__file__).parents[4] / "shared" / "oracle"
 ISAS = instruction_sets()
 SCALES = 2.0 ** -np.array([LOGIT_BITS, LOGIT_BITS, UNIT_BITS, UNIT_BITS])
 
@@ -101,10 +101,8 @@ def test_equals_the_reference_where_values_must_be_scaled_one_by_one(name: str, 
 @pytest.mark.skipif(not ORACLE.is_dir(), reason="the golden vectors' folder is not here")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_equals_the_reference_for_the_golden_weights(variant: str) -> None:
-    checkpoint = import_public_checkpoint(ORACLE / f"random_weights_{variant}.pth")
-    frames = np.load(ORACLE / f"vectors_{variant}.npz")["frames"]
-    network = quantise(checkpoint, activation_scales(FoldedNetwork(checkpoint), frames[:2]))
-    for frame in frames[:2]:
+    network = golden_integers(variant)
+    for frame in golden_frames(variant)[:2]:
         _equals_the_reference(network, frame, None)
 
 

@@ -1,26 +1,10 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.model.training.folders import INDEX_HEADER
-
-SOURCES = ("street", "street", "garden")
+from tests.model.training.folders import write_twelve
 
 
 @pytest.fixture(scope="session")
 def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve small pictures: six to train, six to validate; those with a person are bright."""
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(1)
-    lines = [INDEX_HEADER]
-    for number in range(12):
-        split, label = ("train", "val")[number // 6], number % 2
-        pixels = rng.integers(100 * label, 100 * label + 120, (32, 30, 3), np.uint8)
-        name = f"{number}.jpg"
-        Image.fromarray(pixels).save(folder / name)
-        boxes = '"[[0.2, 0.2, 0.5, 0.6]]"' if label else "[]"
-        lines.append(f"{name},{split},{label},{SOURCES[number // 2 % 3]},{boxes}")
-    (folder / "index.csv").write_text("\n".join(lines) + "\n")
-    return folder
+    return write_twelve(tmp_path_factory.mktemp("photos"))

@@ -43,6 +43,7 @@ def test_the_network_is_the_same_on_every_runtime_measured(figures: tuple[Path, 
     text = page.read_text()
     assert "\nold\n" not in text
     assert all(name in text for name in ("torch eager", "ONNX Runtime", "OpenVINO", "native"))
+    assert text.count("no --photos") >= 3  # ours and both others' in integers
     assert missing() or all(name in text for name in ("ours, int8, SIMD", "onnxruntime-web, gemm form"))
 
 
@@ -71,6 +72,7 @@ def test_figures_of_an_earlier_run_can_be_shown_again(figures: tuple[Path, dict[
         (("walk",), "there is no suite 'walk'"),
         (("step", "--variant", "5x16"), "there is no variant '5x16'"),
         (("--from", "missing.json"), "not a file of figures"),
+        (("step", "--smoke", "--photos", "nowhere"), "expected a folder of photographs with an index"),
     ],
 )
 def test_mistakes_are_told_in_a_line(arguments: tuple[str, ...], complaint: str) -> None:
