@@ -132,7 +132,7 @@ def two_nodes(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
         cluster.shutdown()
 
 
-def disturbed(pictures: Path, out: Path, work: Path, tell: Callable[[str], None]) -> None:
+def disturbed(pictures: Path, out: Path, work: Path, jobs: int, tell: Callable[[str], None]) -> None:
     """Classifies on two nodes; kills the driver after a quarter, and takes a node away from the run that goes on.
 
     Raises:
@@ -143,7 +143,7 @@ def disturbed(pictures: Path, out: Path, work: Path, tell: Callable[[str], None]
         with two_nodes(place) as (address, take_a_node_away):
             tell(f"a cluster of two nodes at {address}")
             arguments = command(
-                pictures, "--engine", "ray", "--ray-address", address, "--jobs", NODE_CPUS, "--out", out, "--resume"
+                pictures, "--engine", "ray", "--ray-address", address, "--jobs", jobs, "--out", out, "--resume"
             )
             said = work / "first.txt"
             driver = _start(arguments, said)
@@ -257,7 +257,7 @@ def main() -> None:
                 refresh_page(options.page, {"scale pictures": [result]})
         if "losses" in parts:
             out = work / "disturbed"
-            disturbed(pictures, out, work, tell)
+            disturbed(pictures, out, work, options.jobs, tell)
             found += faults(rows_of(out), local_rows(work / "local.ndjson"))
         print(f"{len(found)} rows missing, wrong or there twice")
         raise SystemExit("\n".join(found[:20]) or None)
