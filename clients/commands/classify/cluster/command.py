@@ -55,7 +55,10 @@ class ClusterRun:
         summary = self._summary
         missing = self._add_all(run["pictures"])
         if missing:
-            raise ResultsError(f"{self._folder.place}: {missing:,} pictures have no row; --resume classifies them")
+            raise ResultsError(
+                f"{self._folder.place}: {missing:,} pictures have no row, though the run came to its end: "
+                "files of rows were lost; --overwrite begins anew"
+            )
         if success is None:
             self._folder.write(SUCCESS, self._settings | {"pictures": run["pictures"]} | summary.in_short())
         self._folder.done()
@@ -128,7 +131,8 @@ class ClusterRun:
                 index = row["index"]
                 if not 0 <= index < pictures or seen[index]:
                     raise ResultsError(
-                        f"{self._folder.place}: the picture {index} has two rows, or is none of this run"
+                        f"{self._folder.place}: the picture {index} has two rows, or is none of this run; "
+                        "--overwrite begins anew"
                     )
                 seen[index] = 1
                 self._summary.add(row)
