@@ -34,7 +34,7 @@ def read_folders(folder: Path, val_share: float = 0.1, calibration_share: float 
         raise PhotosError(
             f"{folder}: no folders person/ and no_person/; put pictures that show somebody into person/, pictures that "
             "show nobody into no_person/, and those that nobody has looked at into unknown/ (enough for `calibrate`); "
-            f"to choose splits yourself, make these folders in {', '.join(f'{split}/' for split in SPLITS)}"
+            "to choose splits yourself, make these folders in train/, val/, calibration/ and test/"
         )
     for part, split, label in parts:
         for path in _files(part, data):

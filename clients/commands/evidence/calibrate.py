@@ -103,18 +103,21 @@ def calibrate(
         )
         certificate.save(path)
     console.print(
-        f"{certificate.variant}: exit once P(person) is {certificate.person_first:.3g} (first row) to "
-        f"{certificate.person_last:.3g} (last), or 1 - P(person) {certificate.empty_first:.3g} to "
-        f"{certificate.empty_last:.3g}; processed ratio {certificate.processed_ratio:.3f}",
+        f"{certificate.variant} exits once P(person) reaches a threshold from {certificate.person_first:.3g} (first "
+        f"row) to {certificate.person_last:.3g} (last row), or 1 - P(person) one from {certificate.empty_first:.3g} to "
+        f"{certificate.empty_last:.3g}. It reads {certificate.processed_ratio:.1%} of the bursts.",
         soft_wrap=True,
     )
     for span in certificate.spans:
         where = (
             f" decided after {span.after:.0%} to {span.until:.0%} of the frame" if len(certificate.spans) > 1 else ""
         )
-        console.print(f"{span.errors} of {span.pictures} calibration pictures{where} lost")
-    console.print(f"with probability {1 - delta:g}, {loss} is at most {risk:g}; certificate in {path}", soft_wrap=True)
+        console.print(f"Of {span.pictures} calibration pictures{where}, {span.errors} are lost.")
+    lost = "change" if loss == "disagreement" else "turn from right to wrong"
+    console.print(
+        f"With probability {1 - delta:g}, early exits {lost} at most {100 * risk:g}% of the decisions. "
+        f"Certificate: {path}",
+        soft_wrap=True,
+    )
     if fitted_on(checkpoint) == "calibration":
-        console.print(
-            "P(person) of these weights was scaled on the same pictures, which the promise leaves out of account"
-        )
+        console.print("But P(person) of these weights was scaled on the same pictures, so the promise may be too good.")

@@ -135,9 +135,8 @@ def _write(read: "Callable[[], DataSet]", out: Path, *, check: bool, overwrite: 
         )
         lacking = [words for label, words in ((1, "with"), (0, "without")) if not counted[split, label]]
         if lacking:
-            console.print(
-                f"{split} has no picture {' or '.join(lacking)} a person: commands that need labels refuse it."
-            )
+            missing = f"picture {lacking[0]} a person" if len(lacking) == 1 else "labelled picture"
+            console.print(f"{split} has no {missing}: commands that need labels refuse it.")
     if summary.drawn:
         console.print(
             f"The splits of {summary.drawn} pictures were drawn by their names, so each stays where it is when others "
