@@ -306,8 +306,7 @@ class PerBurstPolicy(MemorylessPolicy):
     label: ClassVar[str] = "Less sure, later"
     sentence: ClassVar[str] = (
         "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at "
-        "the last, or once 1 - P(person) reaches one that runs from {empty_first} to {empty_last}. "
-        "Where a threshold is above 1, there is no exit."
+        "the last, or 1 - P(person) one from {empty_first} to {empty_last}. Above 1, there is no exit."
     )
 
     def leaves(self, seen: Seen[Any]) -> Any:
@@ -428,8 +427,8 @@ class CalibratedPolicy(PerBurstPolicy):
     label: ClassVar[str] = "Calibrated"
     sentence: ClassVar[str] = (
         PerBurstPolicy.sentence
-        + " Its certificate promises that early exits lose at most {risk:%} of the decisions. A decision is lost "
-        "if the whole frame would have changed it. The chance that the promise is wrong is {delta:%}."
+        + " Its certificate promises that early exits lose at most {risk:%} of the decisions: the whole frame would "
+        "change these. The chance that the promise is wrong is {delta:%}."
     )
 
     @classmethod

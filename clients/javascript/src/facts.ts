@@ -143,7 +143,7 @@ export const facts = {
     {
       "name": "per_burst",
       "label": "Less sure, later",
-      "sentence": "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at the last, or once 1 - P(person) reaches one that runs from {empty_first} to {empty_last}. Where a threshold is above 1, there is no exit.",
+      "sentence": "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at the last, or 1 - P(person) one from {empty_first} to {empty_last}. Above 1, there is no exit.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,
@@ -273,7 +273,7 @@ export const facts = {
     {
       "name": "calibrated",
       "label": "Calibrated",
-      "sentence": "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at the last, or once 1 - P(person) reaches one that runs from {empty_first} to {empty_last}. Where a threshold is above 1, there is no exit. Its certificate promises that early exits lose at most {risk:%} of the decisions. A decision is lost if the whole frame would have changed it. The chance that the promise is wrong is {delta:%}.",
+      "sentence": "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at the last, or 1 - P(person) one from {empty_first} to {empty_last}. Above 1, there is no exit. Its certificate promises that early exits lose at most {risk:%} of the decisions: the whole frame would change these. The chance that the promise is wrong is {delta:%}.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,
