@@ -94,14 +94,14 @@ broker: ## Debian's mosquitto, for the tests of MQTT
 		echo "mosquitto: not installed; the tests of MQTT will be skipped (apt-get install mosquitto)"
 
 .PHONY: boards firmware
-BOARDS := gcc-arm-none-eabi qemu-system-arm
-boards: ## Debian's compiler for Cortex-M and QEMU, for the firmware's tests
-	@command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null || { \
+BOARDS := gcc-arm-none-eabi qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+boards: ## Debian's compilers for Cortex-M and 64-bit ARM, and QEMU, for the firmware's tests
+	@command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null && command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BOARDS) >/dev/null; } || \
 		echo "$(BOARDS): not installed; the firmware's tests will be skipped (apt-get install $(BOARDS))"
 
-firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each variant, to the bit; table and sizes of docs/integer.md
+firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each network, to the bit, going on where it was stopped; table and sizes of docs/integer.md
 	$(BIN)/python -m tests.clients.firmware.measure --frames $(or $(FRAMES),4)
 
 .PHONY: wasm wasm-evidence clang browser-bench site-bench
