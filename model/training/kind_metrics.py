@@ -64,7 +64,7 @@ KINDS: Final[Mapping[str, Callable[[int, int], Show]]] = {
     "indoor, mono8": _sensed(PRESETS["indoor"], PixelFormat.MONO8),
     "indoor, bayer_rggb8": _sensed(PRESETS["indoor"], PixelFormat.BAYER_RGGB8),
     "upper third covered": _covered(1 / 3),
-    "upper half covered": _covered(1 / 2),
+    "upper three fifths covered": _covered(3 / 5),
 }
 """Kinds by name: each makes, for frames of a height and width in px, what shows a frame of that kind."""
 

@@ -191,17 +191,51 @@ def test_fingers_draw_on_a_phone(new_page: NewPage, service: Service) -> None:
     assert dialog["x"] + dialog["width"] <= 360
 
 
-@pytest.mark.parametrize("mode", ["live", "wall"])
-def test_it_is_drawn_on_what_the_other_desks_show(page: Page, service: Service, mode: str) -> None:
-    page.goto(f"{service.url}/?mode={mode}&tiles=2")
-    if mode == "live":
-        page.click("#go")
-        expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=SCAN_MS)
-    _open_dialog(page)
+def _shown(page: Page) -> None:
+    """Waits until there is a picture to draw on."""
     page.wait_for_function("() => document.querySelector('#sketch-picture').dataset.ground === 'shown'")
     assert _brightest(page, "#sketch-picture", 50, 50) > 0
+
+
+def _streams(page: Page, service: Service, count: int) -> None:
+    """Waits until the service has so many streams."""
+    while page.request.get(f"{service.url}/healthz").json()["streams"] != count:
+        page.wait_for_timeout(50)
+
+
+def test_on_the_wall_it_is_drawn_on_the_first_picture(page: Page, service: Service) -> None:
+    page.goto(f"{service.url}/?mode=wall&tiles=2")
+    _open_dialog(page)
+    _shown(page)
     _drag(page, (-1, -1), (101, 50))
     assert _masks(page, 1) == [pytest.approx([0, 0, 100, 50], abs=SLACK)]
+
+
+def test_nothing_of_a_camera_is_sent_while_somebody_draws_on_it(page: Page, service: Service) -> None:
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = (ask => async (...all) => window.camera = await ask(...all))"
+        "(navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices))"
+    )
+    page.goto(f"{service.url}/?mode=live")
+    _open_dialog(page)
+    _shown(page)
+    _drag(page, (-1, -1), (101, 50))
+    assert _masks(page, 1) == [pytest.approx([0, 0, 100, 50], abs=SLACK)]
+    page.click("#drawing-done")
+    page.wait_for_function("() => window.camera.getTracks().every(track => track.readyState === 'ended')")
+    expect(page.locator("#totals")).to_have_text("Nothing streamed yet.")
+    page.click("#go")
+    expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=SCAN_MS)
+    _open_dialog(page)
+    _shown(page)
+    _streams(page, service, 0)
+    page.click("[aria-label='Remove area 1']")
+    assert _masks(page, 0) == []
+    _streams(page, service, 0)
+    read = page.locator("#rate").get_attribute("data-read") or ""
+    page.click("#drawing-done")
+    expect(page.locator("#rate")).not_to_have_attribute("data-read", read, timeout=SCAN_MS)
+    _streams(page, service, 1)
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: npm ci in clients/browser")

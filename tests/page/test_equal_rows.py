@@ -17,7 +17,7 @@ from clients.python.client import Client
 from model.picture import read_picture
 from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import sample_photos
-from sensor_sim.window import Rectangle, Window
+from sensor_sim.window import Polygon, Rectangle, Shape, Window
 from sensor_sim.wire import Message, Progress, Rows
 from server.app import create_app
 from server.networks import load_networks
@@ -130,9 +130,10 @@ def test_what_is_shown_behind_masks_is_sent_as_the_commands_send_it(
     path = folder / "masked.png"
     _pictures()["street"].save(path)
     picture = np.asarray(read_picture(path))
-    masks, region = (Rectangle(0, 0, 30, 100), Rectangle(60.5, 50, 39.5, 50)), Rectangle(10, 0, 80, 90)
+    masks: tuple[Shape, ...] = Rectangle(0, 0, 30, 100), Polygon(((60.5, 50), (100, 35.2), (80, 95)))
+    region = Rectangle(10, 0, 80, 90)
     page = browser.new_page()
-    page.goto(f"{url}/?slow=1&policy=never&masks=0,0,30,100;60.5,50,39.5,50")
+    page.goto(f"{url}/?slow=1&policy=never&masks=0,0,30,100;60.5,50,100,35.2,80,95")
     page.wait_for_selector("#drop")
     rows, _ = _by_page(page, path, heard)
     assert rows == [Window(masks=masks).frame(picture, *SIZE).tobytes()] * 2

@@ -44,7 +44,7 @@ def test_each_kind_looks_as_it_is_called() -> None:
     assert np.ptp(shown["indoor, mono8"], axis=3).max() == 0
     assert (shown["overexposed, thirty times daylight"] == 255).mean() > 0.5
     assert shown["underexposed, a tenth of daylight"].mean() < frames.mean() / 2
-    half = shown["upper half covered"]
-    rows = SMALL.height // 2
-    assert (half[:, :rows] == COVER_GREY).all()
-    assert np.array_equal(half[:, rows:], frames[:, rows:])
+    covered = shown["upper three fifths covered"]
+    rows = SMALL.height * 3 // 5
+    assert (covered[:, :rows] == COVER_GREY).all()
+    assert np.array_equal(covered[:, rows:], frames[:, rows:])

@@ -47,10 +47,11 @@ export class AreaDesk {
   /** The cross is shown once keys have moved it. */
   private crossed = false;
 
-  /** `picture`: what is drawn on; asked for whenever the dialog opens. */
+  /** `picture`: what is drawn on, asked for whenever the dialog opens; `released`: it is no longer needed. */
   constructor(
     private readonly controls: Controls,
     private readonly picture: () => Promise<Ground>,
+    private readonly released: () => void,
   ) {
     byId("draw").onclick = () => void this.open();
     byId("drawing-done").onclick = () => this.dialog.close();
@@ -95,6 +96,7 @@ export class AreaDesk {
     this.ground = null;
     this.sketch.drop();
     this.crossed = false;
+    this.released();
   }
 
   private drawn(tool: Tool, shape: Shape): void {

@@ -40,6 +40,8 @@ export class LiveDesk {
   /** The page takes the pictures itself, which it can't in the background. */
   private takesPictures = false;
   private rested = false;
+  /** Somebody draws on the source; nothing of it is sent meanwhile. */
+  private held = false;
   /** The desk was left with its source running, which has not begun again since. */
   private left = false;
 
@@ -64,9 +66,32 @@ export class LiveDesk {
     return this.running !== null;
   }
 
-  /** The camera or film as it comes; null where there is none. */
-  get shown(): HTMLVideoElement | null {
+  /**
+   * The camera or film, to be drawn on; a camera is asked for where none is open. Nothing of it is sent until `release`.
+   * Null where there is none.
+   */
+  async hold(): Promise<HTMLVideoElement | null> {
+    this.held = true;
+    if (this.running !== null) {
+      this.running.stop();
+      this.finder.rest();
+    } else {
+      const devices = navigator.mediaDevices as MediaDevices | undefined;
+      try {
+        if (devices !== undefined)
+          await this.finder.openCamera(devices, this.cameras.wanted, () => this.finder.close());
+      } catch {
+        this.finder.close(); // whoever begins with the camera hears why there is none
+      }
+    }
     return this.finder.shown;
+  }
+
+  /** Goes on with what was held; a camera that was opened to be drawn on is let go. */
+  release(): void {
+    this.held = false;
+    if (this.running !== null) this.begin(this.name, this.recording);
+    else this.finder.close();
   }
 
   clear(): void {
@@ -127,7 +152,7 @@ export class LiveDesk {
 
   /** The settings changed: a new stream, the same source. */
   restream(): void {
-    if (this.running === null) return;
+    if (this.running === null || this.held) return;
     this.running.stop();
     this.begin(this.name, this.recording);
   }

@@ -52,7 +52,11 @@ export class Page {
     this.wallDesk = new WallDesk(engine, this.controls, buttons);
     this.exports = new Exports(this.scanDesk, this.controls, () => this.remember());
     this.promise = new PromiseWatch(this.controls, offer);
-    new AreaDesk(this.controls, () => this.ground());
+    new AreaDesk(
+      this.controls,
+      () => this.ground(),
+      () => this.controls.settings.mode === "live" && this.liveDesk.release(),
+    );
     this.mode = this.controls.settings.mode;
     this.pictures.addSamples(offer.samples);
     // Only who comes by the bare address has chosen nothing; people are what there is to see, so theirs come first.
@@ -125,7 +129,7 @@ export class Page {
 
   /** What private areas are drawn on: the camera or film, or the picture at hand. */
   private async ground(): Promise<Ground> {
-    if (this.controls.settings.mode === "live") return this.liveDesk.shown;
+    if (this.controls.settings.mode === "live") return this.liveDesk.hold();
     const picture = this.scanDesk.picture ?? this.pictures.all[0];
     return picture === undefined ? null : uprightPicture(picture);
   }

@@ -98,7 +98,12 @@ export class ViewFinder {
     return new MediaStreamTrackProcessor({ track, maxBufferSize: 1 }).readable;
   }
 
-  /** Hands on each picture as it is shown, until the source is closed or watched anew. */
+  /** Hands on no picture any more, and goes on showing the source. */
+  rest(): void {
+    this.watching = null;
+  }
+
+  /** Hands on each picture as it is shown, until the source is closed, rests or is watched anew. */
   watch(taken: (picture: ImageBitmap) => void): void {
     const watching = {};
     this.watching = watching;
