@@ -89,6 +89,7 @@ export class LiveDesk {
 
   /** Goes on with what was held; a camera that was opened to be drawn on is let go. */
   release(): void {
+    if (!this.held) return;
     this.held = false;
     if (this.running !== null) this.begin(this.name, this.recording);
     else this.finder.close();

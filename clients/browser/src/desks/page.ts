@@ -55,7 +55,7 @@ export class Page {
     new AreaDesk(
       this.controls,
       () => this.ground(),
-      () => this.controls.settings.mode === "live" && this.liveDesk.release(),
+      () => this.liveDesk.release(),
     );
     this.mode = this.controls.settings.mode;
     this.pictures.addSamples(offer.samples);
