@@ -1,6 +1,7 @@
 """Private areas and the region, drawn on the picture: by pointer, by touch, by keyboard."""
 
 import re
+import time
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -199,7 +200,9 @@ def _shown(page: Page) -> None:
 
 def _streams(page: Page, service: Service, count: int) -> None:
     """Waits until the service has so many streams."""
+    deadline = time.monotonic() + SCAN_MS / 1000
     while page.request.get(f"{service.url}/healthz").json()["streams"] != count:
+        assert time.monotonic() < deadline, f"there are not {count} streams"
         page.wait_for_timeout(50)
 
 

@@ -17,17 +17,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from clients.python.client import Client
 from model.certificate import certificate_beside
 from model.checkpoint import load_checkpoint, save_checkpoint
-from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PerBurstPolicy, Seen
+from model.exit_policy import NeverExitPolicy, PerBurstPolicy
 from model.risk_monitor import log_evidence
 from model.runtime import load_runtime
 from model.scan import scan_frame
-from model.training.kind_metrics import frames_of_kind
+from model.training.kind_metrics import COVER_GREY, frames_of_kind
 from model.training.outcomes import losses, read_curves, replay
 from model.training.photos import load_frames, read_photos
 from sensor_sim.burst import Frame
 from sensor_sim.clock import VirtualClock
 from sensor_sim.wire import Decision
-from server.networks import load_networks
+from server.networks import ServedNetwork, load_networks
 from server.process.audits_file import read_counts
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
@@ -39,8 +39,6 @@ PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 VARIANT = "105x120"
 PICTURES = {"ideal": 150, "night": 60, "covered": 150}
 """Number of pictures of each kind that is streamed."""
-BEYOND = 0.05
-"""Share of the rows for which a cover goes on, so that the first decision comes under it."""
 ALPHA = Settings.model_fields["audit_alpha"].default
 
 
@@ -121,13 +119,13 @@ def test_workers_watch_together_and_an_alarm_outlives_a_restart(tmp_path: Path) 
     assert read_counts(kept)[digest] == before._replace(lost=before.lost + 1), "one process keeps its counts too"
 
 
-def _covered(frames: npt.NDArray[np.uint8], policy: CalibratedPolicy) -> npt.NDArray[np.uint8]:
-    """Covers the rows until soon after the first one at which a frame without anybody may be decided."""
-    height = frames.shape[1]
-    share = np.arange(1, height + 1) / height
-    leaves = policy.leaves(Seen(share, np.zeros(height), np.zeros(height)))
+def _covered(frames: npt.NDArray[np.uint8], served: ServedNetwork) -> npt.NDArray[np.uint8]:
+    """Covers the rows until the certified policy lets a frame go that shows nothing but cover."""
+    assert served.certified is not None
+    blank = scan_frame(served.runtime, np.full_like(frames[0], COVER_GREY), served.certified)
+    assert blank.exited
     shown = frames.copy()
-    shown[:, : round((share[leaves.argmax()] + BEYOND) * height)] = 127
+    shown[:, : (blank.last_burst + 1) * served.runtime.config.BURST_ROWS] = COVER_GREY
     return shown
 
 
@@ -141,7 +139,7 @@ def test_the_alarm_is_raised_exactly_where_the_pictures_refute_the_promise(start
     frames = load_frames(photos, served.runtime.config.height, served.runtime.config.width)
     alarms = {}
     for kind, most in PICTURES.items():
-        shown = _covered(frames[:most], policy) if kind == "covered" else frames_of_kind(kind, frames[:most])
+        shown = _covered(frames[:most], served) if kind == "covered" else frames_of_kind(kind, frames[:most])
         curves = read_curves(served.runtime, shown, photos)
         lost = losses(replay(policy, curves), curves, "disagreement")
         evidence = log_evidence(np.arange(1, len(lost) + 1), lost.cumsum(), policy.risk)
