@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/videodev2.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 enum { WIDTH = 64, HEIGHT = 48, BYTES = WIDTH * HEIGHT * 2, BUFFERS = 4, SLOT = 8192, PERIOD_MS = 50 };
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* a buffer is given back by the thread that lets go of it */
 static int device = -1, queue[BUFFERS], queued, pictures, is_blocking;
 static unsigned char *memory;
 static long long due_ms;
@@ -28,12 +30,15 @@ static long long now_ms(void) {
 }
 
 static int start(int flags) {
-    device = memfd_create("video", 0);
-    if (device < 0 || ftruncate(device, BUFFERS * SLOT)) return -1;
-    memory = mmap(NULL, BUFFERS * SLOT, PROT_READ | PROT_WRITE, MAP_SHARED, device, 0);
+    int made = memfd_create("video", 0);
+    if (made < 0 || ftruncate(made, BUFFERS * SLOT)) return -1;
+    pthread_mutex_lock(&lock);
+    memory = mmap(NULL, BUFFERS * SLOT, PROT_READ | PROT_WRITE, MAP_SHARED, made, 0);
     queued = pictures = 0;
     is_blocking = !(flags & O_NONBLOCK);
-    return device;
+    device = made;
+    pthread_mutex_unlock(&lock);
+    return made;
 }
 
 int open(const char *path, int flags, ...) {
@@ -61,11 +66,7 @@ static int refused(int error) {
 
 static int dequeue(struct v4l2_buffer *buffer) {
     const char *hangs = getenv("VIDEO_DEVICE_HANGS");
-    for (;;) {
-        if (queued && now_ms() >= due_ms && !(hangs && pictures >= atoi(hangs))) break;
-        if (!is_blocking) return refused(EAGAIN);
-        usleep(1000);
-    }
+    if (!queued || now_ms() < due_ms || (hangs && pictures >= atoi(hangs))) return refused(EAGAIN);
     int index = queue[0];
     memmove(queue, queue + 1, --queued * sizeof *queue);
     for (int at = 0; at < BYTES; at += 2) {
@@ -79,6 +80,12 @@ static int dequeue(struct v4l2_buffer *buffer) {
     buffer->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
     buffer->timestamp.tv_sec = now_ms() / 1000;
     buffer->timestamp.tv_usec = now_ms() % 1000 * 1000;
+    return 0;
+}
+
+static int enqueue(const struct v4l2_buffer *buffer) {
+    if (queued == BUFFERS || buffer->index >= BUFFERS) return refused(EINVAL);
+    queue[queued++] = (int)buffer->index;
     return 0;
 }
 
@@ -133,8 +140,7 @@ static int answer(unsigned long request, void *argument) {
         return 0;
     }
     case VIDIOC_QBUF:
-        queue[queued++] = ((struct v4l2_buffer *)argument)->index;
-        return 0;
+        return enqueue(argument);
     case VIDIOC_DQBUF:
         return dequeue(argument);
     default:
@@ -147,6 +153,14 @@ int ioctl(int descriptor, unsigned long request, ...) {
     va_start(rest, request);
     void *argument = va_arg(rest, void *);
     va_end(rest);
-    if (descriptor == device && device >= 0) return answer(request & 0xffffffffUL, argument);
+    for (;;) {
+        pthread_mutex_lock(&lock);
+        int is_ours = descriptor == device && device >= 0, blocks = is_blocking;
+        int said = is_ours ? answer(request & 0xffffffffUL, argument) : 0;
+        pthread_mutex_unlock(&lock);
+        if (!is_ours) break;
+        if (!said || errno != EAGAIN || !blocks) return said;
+        usleep(1000);
+    }
     return ((int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl"))(descriptor, request, argument);
 }

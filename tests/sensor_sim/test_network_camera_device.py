@@ -33,7 +33,7 @@ print(json.dumps(said))
 @pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="needs Linux and a C compiler")
 def test_a_device_is_read_and_found_when_it_hangs(tmp_path: Path) -> None:
     device = tmp_path / "video_device.so"
-    command = ["cc", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", str(device)]
+    command = ["cc", "-shared", "-fPIC", "-pthread", "-Wall", "-Wextra", "-Werror", "-o", str(device)]
     subprocess.run([*command, str(ROOT / "tests" / "video_device.c"), "-ldl"], check=True)
     env = os.environ | {"LD_PRELOAD": str(device), "VIDEO_DEVICE_HANGS": "6", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", READ], env=env, check=True, capture_output=True, timeout=60)
