@@ -33,7 +33,7 @@ def test_a_scan_under_a_certificate(new_page: NewPage, certified: tuple[Service,
     page = new_page()
     page.goto(f"{service.url}/?slow=1")
     expect(page.locator("#policy")).to_have_value("calibrated")  # where nobody chooses
-    expect(page.locator("#policy-hint")).to_contain_text("at most 5\N{NO-BREAK SPACE}% of the decisions are lost")
+    expect(page.locator("#policy-hint")).to_contain_text("lose at most 5\N{NO-BREAK SPACE}% of the decisions")
     expect(page.locator("#policy-hint")).to_contain_text("from 0.5 at the first row to 0.5 at the last")
     page.click("[data-sample=street]")
     expect(page.locator("#decision")).to_contain_text("decided after 5 of 105 rows", timeout=20_000)

@@ -58,9 +58,9 @@ describe("policies", () => {
 
   it("say what a certificate promises", () => {
     const words = policyWords("calibrated", {}, { ...model, calibrated });
-    expect(words).toContain("a line from 0.95 at the first row to 0.55 at the last");
-    expect(words).toContain("at most 5\u00a0% of the decisions are lost");
-    expect(words).toContain("the chance that it errs is 10\u00a0%");
+    expect(words).toContain("from 0.95 at the first row to 0.55 at the last");
+    expect(words).toContain("lose at most 5\u00a0% of the decisions");
+    expect(words).toContain("The chance that the promise is wrong is 10\u00a0%");
   });
 
   it("say how a certificate's promise fares", () => {
