@@ -243,10 +243,8 @@ export class Network {
   }
 
   private result(burst: number): StepResult {
-    const [none, person, confidence, pPerson] = this.outputs.subarray(
-      burst * OUTPUTS,
-      (burst + 1) * OUTPUTS,
-    ) as unknown as [number, number, number, number];
+    const output = (place: number) => this.outputs[burst * OUTPUTS + place] as number;
+    const [none, person, confidence, pPerson] = [output(0), output(1), output(2), output(3)];
     if (this.arithmetic === "float32") return { logits: [none, person], confidence, pPerson };
     return {
       logits: [none * LOGIT_UNIT, person * LOGIT_UNIT],
