@@ -1,7 +1,7 @@
 """Catalogue of the service's refusals: code, condition, and form on each kind of connection.
 
-The tables of PROTOCOL.md, docs/http.md and docs/reliability.md, the OpenAPI document and the AsyncAPI document are made
-from this catalogue (`make vectors`).
+The tables of PROTOCOL.md and docs/http.md, the OpenAPI document and the AsyncAPI document are made from this catalogue
+(`make vectors`).
 """
 
 from collections.abc import Sequence
