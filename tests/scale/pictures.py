@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from clients.commands.classify.cluster.surroundings import prepare
 from clients.commands.console import SOME_FAILED
 from clients.commands.table import Table, refresh_page
 from server.process.work import usable_cores
@@ -72,7 +73,7 @@ def command(folder: Path, *options: object) -> list[str]:
 
 
 def _start(arguments: list[str], said: Path) -> "subprocess.Popen[bytes]":
-    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "COLUMNS": "200"}
+    environment = os.environ | {"COLUMNS": "200"}
     with said.open("wb") as file:
         return subprocess.Popen(arguments, stdout=file, stderr=file, env=environment, start_new_session=True)
 
@@ -117,7 +118,7 @@ def _share(out: Path) -> float:
 @contextmanager
 def two_nodes(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """Starts a cluster on 127.0.0.1; gives its address and what takes the second node away."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    prepare(None)  # for the nodes and, through this process, for the commands that join them
     from ray.cluster_utils import Cluster
 
     node: dict[str, Any] = {
