@@ -14,7 +14,6 @@ DEADLINE_S = 600
 """Far more than the minute that it takes."""
 
 
-@pytest.mark.processes
 def test_each_picture_has_one_row_whatever_is_lost() -> None:
     pytest.importorskip("ray", reason="Ray is not installed: .venv/bin/pip install -e '.[ray]'")
     command = [sys.executable, "-m", "tests.scale.pictures", "--count", "600", "--part", "losses"]

@@ -10,7 +10,7 @@ CLUSTER: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Whether a node can be one of a cluster. Where it can't, as on Windows and macOS unless told so, all of Ray listens on
 the loopback address alone; Linux takes the variable too."""
 AUTHENTICATION: Final = "RAY_AUTH_MODE"
-TOKEN: Final = "RAY_AUTH_TOKEN"
+TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105 - a name
 """What every process of a cluster must know; without the variable Ray would keep one in the home folder."""
 
 

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -311,3 +312,16 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path, weights: Path) -> None:
     assert "Traceback" not in said
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert 0 < len(rows) < 3000
+
+
+def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    commands = [
+        ["classify", str(tmp_path / "a.png"), "--engine", "ray", "--out", str(tmp_path / "out")],
+        ["classify", str(tmp_path / "a.png")],
+    ]
+    program = [sys.executable, "-m", "tests.clients.commands.without_extras"]
+    done = subprocess.run(program, input=json.dumps(commands), capture_output=True, text=True, timeout=300, check=True)
+    (status, _, said, _), (other_status, *_) = json.loads(done.stdout)
+    assert (status, other_status) == (2, 0)
+    assert re.fullmatch(r"rascanet: this needs ray, .* -e '\.\[ray\]'\n", said)

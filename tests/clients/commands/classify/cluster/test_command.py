@@ -1,9 +1,6 @@
 import errno
 import json
 import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -305,20 +302,6 @@ def test_what_can_not_be_is_said(
     result = _run(*arguments)
     assert result.exit_code == 2, result.output
     assert words in result.stderr
-
-
-@pytest.mark.processes
-def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture())
-    commands = [
-        ["classify", str(tmp_path / "a.png"), "--engine", "ray", "--out", str(tmp_path / "out")],
-        ["classify", str(tmp_path / "a.png")],
-    ]
-    program = [sys.executable, "-m", "tests.clients.commands.without_extras"]
-    done = subprocess.run(program, input=json.dumps(commands), capture_output=True, text=True, timeout=300, check=True)
-    (status, _, said, _), (other_status, *_) = json.loads(done.stdout)
-    assert (status, other_status) == (2, 0)
-    assert re.fullmatch(r"rascanet: this needs ray, .* -e '\.\[ray\]'\n", said)
 
 
 @pytest.mark.usefixtures("engine")

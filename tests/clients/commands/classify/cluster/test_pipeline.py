@@ -54,7 +54,6 @@ def test_other_errors_say_how_to_go_on() -> None:
         assert "\n" not in str(told)
 
 
-@pytest.mark.processes
 def test_a_ray_that_is_started_listens_on_loopback_alone() -> None:
     pytest.importorskip("psutil", reason="psutil is not installed")
     done = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, timeout=300, check=False)
