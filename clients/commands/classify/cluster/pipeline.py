@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -216,6 +217,7 @@ def cluster(address: str | None, jobs: int | None) -> Iterator[int]:
 def _hush() -> None:
     """Leaves Ray's words to its log files: errors are told once, in a sentence."""
     logging.getLogger("ray").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"ray\.data\.")  # of short runs, that they are short
     data = logging.getLogger("ray.data")
     for handler in list(data.handlers):
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):

@@ -12,6 +12,8 @@ the loopback address alone; Linux takes the variable too."""
 AUTHENTICATION: Final = "RAY_AUTH_MODE"
 TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105 - a name
 """What every process of a cluster must know; without the variable Ray would keep one in the home folder."""
+LOG_LEVEL: Final = "RAY_BACKEND_LOG_LEVEL"
+"""What Ray's processes say on standard error, where the command tells errors itself; their log files have the rest."""
 
 
 def prepare(address: str | None) -> None:
@@ -21,6 +23,7 @@ def prepare(address: str | None) -> None:
         address: of the cluster that is joined; None where one is started.
     """
     os.environ.setdefault(USAGE, "0")
+    os.environ.setdefault(LOG_LEVEL, "fatal")
     if address is None:
         os.environ.setdefault(CLUSTER, "0")
         if AUTHENTICATION not in os.environ:

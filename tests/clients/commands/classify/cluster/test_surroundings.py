@@ -2,13 +2,13 @@ import os
 
 import pytest
 
-from clients.commands.classify.cluster.surroundings import AUTHENTICATION, CLUSTER, TOKEN, USAGE, prepare
+from clients.commands.classify.cluster.surroundings import AUTHENTICATION, CLUSTER, LOG_LEVEL, TOKEN, USAGE, prepare
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """None of the variables, now; all as before when the test is over."""
-    for name in (AUTHENTICATION, CLUSTER, TOKEN, USAGE):
+    for name in (AUTHENTICATION, CLUSTER, LOG_LEVEL, TOKEN, USAGE):
         monkeypatch.setenv(name, "as before")
         monkeypatch.delenv(name)
     return monkeypatch
