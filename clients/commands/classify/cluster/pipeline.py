@@ -32,7 +32,7 @@ from clients.commands.classify.cluster.columns import (
     written,
 )
 from clients.commands.classify.cluster.results import CHECKPOINT, FILES, PARQUET, RUN, ResultFolder
-from clients.commands.classify.cluster.work_list import counted_in
+from clients.commands.classify.cluster.work_list import LEAST, counted_in
 from clients.commands.classify.local import Classifier, Setup
 from clients.commands.classify.rows import RowWriter
 from clients.commands.sources import Picture
@@ -40,8 +40,8 @@ from server.process.work import usable_cores
 
 SPARE_CPUS: Final = 2
 """Logical CPUs beside those of the classifying processes; Ray Data's filter of a run that goes on takes one of them."""
-BATCH: Final = 128
-"""Pictures that a process classifies before it says so."""
+BATCH: Final = LEAST
+"""Pictures that a process classifies before it says so; Ray Data joins pieces of fewer."""
 AHEAD: Final = 2
 """Pieces of the list that wait at a process."""
 IO_TASKS: Final = 4
