@@ -118,16 +118,18 @@ def _share(out: Path) -> float:
 @contextmanager
 def two_nodes(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """Starts a cluster on 127.0.0.1; gives its address and what takes the second node away."""
+    os.environ["RAY_TMPDIR"] = str(folder)
+    (folder / "ray").mkdir()
     prepare(None)  # for the nodes and, through this process, for the commands that join them
     from ray.cluster_utils import Cluster
 
     node: dict[str, Any] = {
         "num_cpus": NODE_CPUS, "object_store_memory": 100_000_000, "node_ip_address": "127.0.0.1",
-        "include_dashboard": False, "temp_dir": str(folder),
+        "include_dashboard": False,
     }  # fmt: skip
     cluster = Cluster(initialize_head=True, head_node_args=node)
     try:
-        second = cluster.add_node(**{key: value for key, value in node.items() if key != "temp_dir"})
+        second = cluster.add_node(**node)
         yield cluster.address, lambda: cluster.remove_node(second, allow_graceful=False)
     finally:
         cluster.shutdown()
