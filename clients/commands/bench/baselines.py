@@ -1,11 +1,12 @@
 """The step on other runtimes: one thread, the same uint8 rows, the state handed on from call to call."""
 
 import importlib.util
+import io
 import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -206,7 +207,7 @@ def _quantised(path: Path, bursts: Bursts) -> Path:
 
 def _compressed(model: Any, bursts: Bursts) -> Any:
     """OpenVINO's own: NNCF's quantisation after training, with its defaults, over all bursts."""
-    with _quiet(logging.getLogger("nncf")):
+    with _quiet(logging.getLogger("nncf")), redirect_stdout(io.StringIO()):  # it draws bars
         import nncf
 
         seen = list(bursts)
