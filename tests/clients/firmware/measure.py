@@ -69,7 +69,7 @@ class Part(NamedTuple):
     subject: Subject
     board: str
     start: int
-    count: int
+    frames: int
 
     @property
     def key(self) -> str:
@@ -77,7 +77,7 @@ class Part(NamedTuple):
         digest = hashlib.sha256(self.subject.network.digest.encode())
         for file in sorted((*FIRMWARE.rglob("*.[ch]"), *FIRMWARE.rglob("*.ld"), *KERNEL.glob("integer*"))):
             digest.update(file.read_bytes())
-        return f"{digest.hexdigest()[:16]} {self.board} {self.start} {self.count}"
+        return f"{digest.hexdigest()[:16]} {self.board} {self.start} {self.frames}"
 
 
 def parts(frames: int) -> Iterator[Part]:
@@ -102,10 +102,10 @@ def main() -> None:
     for part in parts(count):
         subject, variant = part.subject, part.subject.network.config.name
         if part.key not in done:
-            frames = half_coarse_frames(subject.network.config, part.count, part.start)
-            if expected[0] != (subject.network.digest, part.start, part.count):
+            frames = half_coarse_frames(subject.network.config, part.frames, part.start)
+            if expected[0] != (subject.network.digest, part.start, part.frames):
                 lines = expected_lines(subject.network, subject.policies, frames)
-                expected = (subject.network.digest, part.start, part.count), lines
+                expected = (subject.network.digest, part.start, part.frames), lines
             with TemporaryDirectory() as folder:
                 played = play(BOARDS[part.board], subject.network, subject.policies, frames, Path(folder))
             if played.lines != expected[1]:
@@ -116,7 +116,7 @@ def main() -> None:
             DONE.parent.mkdir(exist_ok=True)
             DONE.write_text(json.dumps(done, indent=1) + "\n")
         sizes.setdefault((subject.weights, variant, part.board), []).append(Sizes(**done[part.key]))
-        told = f"frames {part.start + 1} to {part.start + part.count}, equal to the bit"
+        told = f"frames {part.start + 1} to {part.start + part.frames}, equal to the bit"
         sys.stdout.write(f"{variant}, {subject.weights} weights, on {part.board}: {told}\n")
         sys.stdout.flush()
     _record({(variant, board): found for (weights, variant, board), found in sizes.items() if weights == "shipped"})
