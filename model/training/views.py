@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.training.augment import Composition, Sample, paste_patch, random_sample
-from model.training.photos import UNKNOWN, Photos, PhotosError
+from model.training.dataset import UNKNOWN
+from model.training.photos import Photos, PhotosError
 from model.training.picture_store import Pictures
 from model.training.swaps import Swaps
 

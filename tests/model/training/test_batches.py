@@ -16,8 +16,8 @@ from model.training.batches import (
     load_training_data,
     load_views,
 )
+from model.training.dataset import UNKNOWN
 from model.training.light import Dice, Light
-from model.training.photos import UNKNOWN
 from model.training.recipe import Recipe
 from tests.model.training.folders import INDEX_HEADER
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.training.photos import UNKNOWN, Photo, PhotosError, load_frames, read_photos
+from model.training.dataset import UNKNOWN
+from model.training.photos import Photo, PhotosError, load_frames, read_photos
 from tests.model.training.folders import write_index
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.training.augment import Composition
-from model.training.photos import UNKNOWN, Photo, Photos, PhotosError, load_frames, read_photos
+from model.training.dataset import UNKNOWN
+from model.training.photos import Photo, Photos, PhotosError, load_frames, read_photos
 from model.training.views import (
     LEAST_LIKENESS,
     STORED,
