@@ -1,15 +1,19 @@
 """A short form of `make scale-pictures`: two nodes, the driver killed, the second node lost."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.scale.pictures import faults
+from clients.commands.table import refresh_page
+from tests.scale.pictures import Run, faults, table
 
 ROW = {"name": "a", "person": True, "elapsed_us": 3, "policy": {"name": "never"}}
 FOUND = ROW | {"index": 0, "policy": '{"name": "never"}', "elapsed_us": 4, "code": None}
+ROOT = Path(__file__).parents[2]
 DEADLINE_S = 600
 """Far more than the minute that it takes."""
 
@@ -27,6 +31,15 @@ def test_each_picture_has_one_row_whatever_is_lost() -> None:
         "0 rows missing, wrong or there twice",
     ):
         assert event in done.stdout
+
+
+def test_the_page_has_room_for_the_table(tmp_path: Path) -> None:
+    page = tmp_path / "scaling.md"
+    shutil.copy(ROOT / "docs" / "scaling.md", page)
+    runs = {"local": Run(4, 50, 10**6), "ray": Run(5, 40, 10**6)}
+    refresh_page(page, {"scale pictures": [table(100, runs)]})
+    assert "**100 generated pictures**" in page.read_text()
+    assert "| ray | 5 | 20 | 40 | 80% | 2 | 1 |" in page.read_text()
 
 
 def test_nothing_is_wrong_with_equal_rows() -> None:
