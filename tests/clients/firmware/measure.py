@@ -4,7 +4,8 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -63,6 +64,15 @@ def subjects() -> list[Subject]:
     return found
 
 
+@cache
+def _digest_of_sources() -> str:
+    """Of what the program is built of, weights apart."""
+    digest = hashlib.sha256()
+    for file in sorted((*FIRMWARE.rglob("*.[ch]"), *FIRMWARE.rglob("*.ld"), *KERNEL.glob("integer*"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 class Part(NamedTuple):
     """Some frames of a subject, on a board."""
 
@@ -74,15 +84,12 @@ class Part(NamedTuple):
     @property
     def key(self) -> str:
         """Names what is played: another program or other numbers have another."""
-        digest = hashlib.sha256(self.subject.network.digest.encode())
-        for file in sorted((*FIRMWARE.rglob("*.[ch]"), *FIRMWARE.rglob("*.ld"), *KERNEL.glob("integer*"))):
-            digest.update(file.read_bytes())
-        return f"{digest.hexdigest()[:16]} {self.board} {self.start} {self.frames}"
+        digests = f"{_digest_of_sources()[:16]} {self.subject.network.digest[:16]}"
+        return f"{digests} {self.board} {self.start} {self.frames}"
 
 
-def parts(frames: int) -> Iterator[Part]:
+def parts(frames: int, chosen: Sequence[Subject]) -> Iterator[Part]:
     """Every subject on every board, a few frames at a time: what is cut short has played some of each."""
-    chosen = subjects()
     for start in range(0, frames, PART):
         for subject in chosen:
             for board in BOARDS:
@@ -99,7 +106,7 @@ def main() -> None:
     done: dict[str, dict[str, int]] = json.loads(DONE.read_text()) if DONE.is_file() else {}
     expected: tuple[object, list[str]] = (None, [])
     sizes: dict[tuple[str, str, str], list[Sizes]] = {}
-    for part in parts(count):
+    for part in parts(count, subjects()):
         subject, variant = part.subject, part.subject.network.config.name
         if part.key not in done:
             frames = half_coarse_frames(subject.network.config, part.frames, part.start)
