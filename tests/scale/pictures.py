@@ -80,6 +80,17 @@ def _start(arguments: list[str], said: Path) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(arguments, stdout=file, stderr=file, env=environment, start_new_session=True)
 
 
+@contextmanager
+def _started(arguments: list[str], said: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Runs a command, and kills it at the end of the block if it still runs."""
+    process = _start(arguments, said)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 def timed(arguments: list[str], said: Path) -> Run:
     """Runs a command to its end.
 
@@ -159,17 +170,15 @@ def disturbed(pictures: Path, out: Path, work: Path, jobs: int, tell: Callable[[
                 pictures, "--engine", "ray", "--ray-address", address, "--jobs", jobs, "--out", out, "--resume"
             )
             said = work / "first.txt"
-            driver = _start(arguments, said)
-            _until(lambda: _share(out) >= 0.25, driver, said)
-            driver.kill()
-            driver.wait()
+            with _started(arguments, said) as driver:
+                _until(lambda: _share(out) >= 0.25, driver, said)
             tell(f"the driver was killed at {_share(out):.0%}")
             said = work / "second.txt"
-            driver = _start(arguments, said)
-            _until(lambda: _share(out) >= 0.5, driver, said)
-            take_a_node_away()
-            tell(f"a node was lost at {_share(out):.0%}")
-            status = driver.wait(DEADLINE_S)
+            with _started(arguments, said) as driver:
+                _until(lambda: _share(out) >= 0.5, driver, said)
+                take_a_node_away()
+                tell(f"a node was lost at {_share(out):.0%}")
+                status = driver.wait(DEADLINE_S)
             if status != SOME_FAILED:
                 raise RuntimeError(f"the run that went on ended with {status}:\n{said.read_text()[-3000:]}")
             tell("the run is whole")
