@@ -154,6 +154,7 @@ class AddressReader:
         filesystem, inside = filesystem_of(address)
         try:
             with filesystem.open_input_stream(inside) as file:
-                return file.read(most_bytes)
+                content: bytes = file.read(most_bytes)
         except FileNotFoundError:
             raise GoneError from None
+        return content

@@ -60,7 +60,7 @@ class ClusterRun:
                 "files of rows were lost; --overwrite begins anew"
             )
         if success is None:
-            self._folder.write(SUCCESS, self._settings | {"pictures": run["pictures"]} | summary.in_short())
+            self._folder.write(SUCCESS, {**self._settings, "pictures": run["pictures"], **summary.in_short()})
         self._folder.done()
         if run["pictures"] and not self._told.quiet:
             summary.table().show(self._told)

@@ -86,7 +86,7 @@ class _Pieces(Datasource):
     """The list of pictures, a block for each of its pieces."""
 
     def __init__(self, place: str, pieces: list[str]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # Ray's has no types
         self._place, self._pieces = place, pieces
 
     def estimate_inmemory_data_size(self) -> int:
@@ -224,9 +224,6 @@ def _hush() -> None:
             data.removeHandler(handler)
 
 
-QUIET: Final = {"log_to_driver": False, "configure_logging": False}
-
-
 def _start(cpus: int, place: str) -> None:
     """Starts Ray on this machine; Ray gives a node half a minute to start, which a busy machine may exceed."""
     for attempt in range(STARTS):
@@ -237,7 +234,8 @@ def _start(cpus: int, place: str) -> None:
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _temp_dir=place,
-                **QUIET,
+                log_to_driver=False,
+                configure_logging=False,
             )
         except Exception as error:  # Ray has no class of its own for it
             ray.shutdown()
@@ -249,7 +247,7 @@ def _start(cpus: int, place: str) -> None:
 
 def _join(address: str) -> None:
     try:
-        ray.init(address, **QUIET)
+        ray.init(address, log_to_driver=False, configure_logging=False)
     except Exception as error:  # Ray has no class of its own for it
         raise ClusterError(f"the Ray cluster at {address} can't be joined: {reason_of(error)}") from error
 
@@ -284,10 +282,11 @@ def classify_on_cluster(task: Task, folder: ResultFolder, jobs: int, saw: Callab
     found = ray.data.read_datasource(
         _Pieces(task.place, pieces), num_cpus=0, concurrency=at_a_time, override_num_blocks=len(pieces)
     )
+    stored = task.setup if isinstance(task.setup, ray.ObjectRef) else ray.put(task.setup)
     pool = ActorPoolStrategy(min_size=1, max_size=jobs, initial_size=jobs, max_tasks_in_flight_per_actor=AHEAD)
     rows = found.map_batches(
         Classifying,
-        fn_constructor_args=(replace(task, setup=ray.put(task.setup)), counter),
+        fn_constructor_args=(replace(task, setup=stored), counter),
         compute=pool,
         batch_format="pyarrow",
         batch_size=BATCH,

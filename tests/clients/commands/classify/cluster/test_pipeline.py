@@ -34,7 +34,8 @@ print(*listening)
 
 def _of_a_task(cause: Exception) -> BaseException:
     """The error that Ray raises when a task raised another."""
-    return RayTaskError("task", "Traceback (most recent call last): ...", cause).as_instanceof_cause()
+    error: BaseException = RayTaskError("task", "Traceback (most recent call last): ...", cause).as_instanceof_cause()
+    return error
 
 
 def test_errors_of_tasks_are_told_as_what_they_are() -> None:
