@@ -211,13 +211,13 @@ model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HE
 VARIANTS := 105x120 210x240
 SHIPPED := $(foreach variant,$(VARIANTS),--weights model/weights/rascanet_$(variant).safetensors)
 weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights (integers too): PHOTOS=folder; HELD_OUT=1 looks at the held-out split, once
-	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --overwrite &&) true
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --finetune 1000 --overwrite &&) true
 	$(foreach file,$(wildcard model/weights/*.safetensors),$(BIN)/rascanet calibrate --photos $(PHOTOS) --weights $(file) --risk 0.05 --overwrite &&) true
 	$(BIN)/python -m clients.commands.bench.exit_times --photos $(PHOTOS)
 	$(BIN)/rascanet model-card --photos $(PHOTOS) --card docs/figures/model-card.md
 	$(BIN)/rascanet evaluate --photos $(PHOTOS) $(SHIPPED) --degrade --page docs/figures/model-card.md
-	$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --page docs/figures/early-exit.md --plot docs/early-exit/$(variant).svg &&) true
-	$(foreach variant,$(VARIANTS),$(BIN)/rascanet training-curves docs/training/logs/$(variant)*.csv --plot docs/training/$(variant).svg &&) true
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --page docs/figures/early-exit.md --plot docs/early-exit/$(variant).svg --overwrite &&) true
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet training-curves docs/training/logs/$(variant)*.csv --plot docs/training/$(variant).svg --overwrite &&) true
 	$(BIN)/rascanet sensor-sheet --page docs/sensor.md --photos $(PHOTOS)
 	$(if $(HELD_OUT),$(BIN)/rascanet model-card --photos $(PHOTOS) --card docs/figures/model-card.md --held-out)
 	$(if $(HELD_OUT),$(foreach variant,$(VARIANTS),$(BIN)/rascanet exits --photos $(PHOTOS) --variant $(variant) --split test --source coco --page docs/figures/early-exit.md &&) true)

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from model import float16
 from model.config import VARIANTS, RaScaNetConfig
@@ -191,7 +191,8 @@ def write_described(path: Path, file_format: str, tensors: Mapping[str, npt.NDAr
         "digest": of.digest,
     }
     partial = path.with_name(path.name + ".partial")
-    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, partial, metadata)
+    # Not `save_file`: a file of its making is readable for its owner alone, whatever the umask.
+    partial.write_bytes(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, metadata))
     partial.replace(path)
 
 

@@ -125,6 +125,12 @@ def test_an_infinite_number_of_float16_is_refused(saved: Path) -> None:
         load_checkpoint(saved)
 
 
+def test_whoever_may_read_new_files_may_read_weights(saved: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.touch()
+    assert saved.stat().st_mode == other.stat().st_mode
+
+
 def test_the_digest_names_config_and_weights_alone() -> None:
     checkpoint = random_checkpoint(SMALL, 1)
     backwards = {name: checkpoint.tensors[name] for name in sorted(checkpoint.tensors, reverse=True)}
