@@ -209,9 +209,11 @@ model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HE
 
 .PHONY: weights-docs
 VARIANTS := 105x120 210x240
+STEPS_105x120 := 1000
+STEPS_210x240 := 500
 SHIPPED := $(foreach variant,$(VARIANTS),--weights model/weights/rascanet_$(variant).safetensors)
 weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights (integers too): PHOTOS=folder; HELD_OUT=1 looks at the held-out split, once
-	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --finetune 1000 --overwrite &&) true
+	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --finetune $(STEPS_$(variant)) --overwrite &&) true
 	$(foreach file,$(wildcard model/weights/*.safetensors),$(BIN)/rascanet calibrate --photos $(PHOTOS) --weights $(file) --risk 0.05 --overwrite &&) true
 	$(BIN)/python -m clients.commands.bench.exit_times --photos $(PHOTOS)
 	$(BIN)/rascanet model-card --photos $(PHOTOS) --card docs/figures/model-card.md
