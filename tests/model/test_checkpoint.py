@@ -269,8 +269,6 @@ def test_shipped_weights_are_of_their_variant(variant: str) -> None:
 @pytest.mark.parametrize(("variant", "most_bytes"), [("105x120", 65_000), ("210x240", 95_000)])
 def test_shipped_weights_are_small_enough_for_a_page(variant: str, most_bytes: int, arithmetic: Arithmetic) -> None:
     path = shipped_weights(variant, arithmetic)
-    if set(types_in(path).values()) == {"F32"}:
-        pytest.skip("these weights were trained before runs ended with rounding to float16")
     assert len(gzip.compress(path.read_bytes())) < most_bytes
 
 
