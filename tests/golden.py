@@ -1,4 +1,4 @@
-"""The golden random weights in integers; their folder is not everywhere."""
+"""The golden random weights, in floats and in integers; their folder is not everywhere."""
 
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from model.integer.network import IntegerNetwork
 from model.integer.quantise import FoldedNetwork, activation_scales, quantise
 
 ORACLE: Final = Path(__file__).resolve().parents[2] / "shared" / "oracle"
+"""Outputs of the published network; they lie beside the repository, not in it."""
 
 
 def golden_checkpoint(variant: str) -> Checkpoint:

@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,9 +6,7 @@ import pytest
 
 from model.checkpoint import Checkpoint, import_public_checkpoint
 from model.config import VARIANTS
-
-ORACLE = Path(__file__).resolve().parents[3] / "shared" / "oracle"
-"""Outputs of the published network; they lie beside the repository, not in it."""
+from tests.golden import ORACLE
 
 
 class Oracle:

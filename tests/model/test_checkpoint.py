@@ -33,7 +33,7 @@ from model.checkpoint import (
 from model.config import VARIANTS, RaScaNetConfig
 from model.rascanet import RaScaNet
 from model.runtime import load_any_checkpoint
-from tests.model.conftest import ORACLE
+from tests.golden import ORACLE
 from tests.model.random_networks import configs, seeds
 from tests.networks import SMALL, float16_checkpoint, random_checkpoint
 

@@ -13,9 +13,8 @@ from clients.commands.main import app
 from clients.commands.stream.sending import MOST_IN_TABLE
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.config import VARIANTS
+from tests.golden import ORACLE
 from tests.networks import SMALL, random_checkpoint
-
-ORACLE = Path(__file__).parents[4] / "shared" / "oracle"
 
 
 def _run(*arguments: object) -> Result:

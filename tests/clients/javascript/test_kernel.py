@@ -26,13 +26,13 @@ from tests.clients.javascript.engines import (
 )
 from tests.clients.javascript.evidence import (
     GOLDEN_TOLERANCE,
-    ORACLE,
     SHIPPED_TOLERANCE,
     differences,
     golden,
     jobs_of,
     shipped,
 )
+from tests.golden import ORACLE
 from tests.networks import SMALL, random_checkpoint, random_integer_network
 
 MOST_GZIPPED_BYTES = 25_000

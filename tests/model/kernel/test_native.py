@@ -1,6 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,9 @@ from model.preprocess import pixel_table
 from model.runtime import load_runtime
 from model.step import Hidden, RuntimeUnavailableError
 from model.torch_runtime import TorchRuntime
+from tests.golden import ORACLE
 from tests.networks import SMALL, random_checkpoint
 
-ORACLE = Path(__file__).parents[4] / "shared" / "oracle"
 ISAS = instruction_sets()
 
 configs = st.builds(

@@ -13,8 +13,8 @@ from clients.commands.main import app
 from model.training.dataset import DataSet
 from model.training.photos import PhotosError
 from model.training.vww import read_vww, vww_label
+from tests.golden import ORACLE
 
-ORACLE = Path(__file__).parents[4] / "shared" / "oracle"
 SIZE = (100, 80)  # 8,000 px: a person has to exceed 40
 PERSON, DOG = 1, 18
 
