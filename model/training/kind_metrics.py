@@ -57,12 +57,24 @@ def _covered(share: float) -> Callable[[int, int], Show]:
     return of_size
 
 
+def _lit_late(share: float) -> Callable[[int, int], Show]:
+    """Reads the upper `share` of the rows in a tenth of a night's light; then a lamp is switched on."""
+
+    def of_size(height: int, width: int) -> Show:
+        rows = round(height * share)
+        dark, lit = (_sensed(config)(height, width) for config in (_exposed("night", 0.1), PRESETS["indoor"]))
+        return lambda frame, number: np.concatenate([dark(frame, number)[:rows], lit(frame, number)[rows:]])
+
+    return of_size
+
+
 KINDS: Final[Mapping[str, Callable[[int, int], Show]]] = {
     **{name: _sensed(config) for name, config in PRESETS.items()},
     "underexposed, a tenth of daylight": _sensed(_exposed("daylight", 0.1)),
     "overexposed, thirty times daylight": _sensed(_exposed("daylight", 30)),
     "indoor, mono8": _sensed(PRESETS["indoor"], PixelFormat.MONO8),
     "indoor, bayer_rggb8": _sensed(PRESETS["indoor"], PixelFormat.BAYER_RGGB8),
+    "a tenth of night, lamp on after three fifths": _lit_late(3 / 5),
     "upper third covered": _covered(1 / 3),
     "upper three fifths covered": _covered(3 / 5),
 }
