@@ -120,7 +120,7 @@ def test_the_token_may_come_from_a_file(tmp_path: Any) -> None:
     for wrong in ({"bearer_token_file": path}, {"bearer_token_file": tmp_path / "none"}):
         with pytest.raises(ValidationError):
             Settings(**wrong)
-    with pytest.raises(ValidationError, match="two ways"):
+    with pytest.raises(ValidationError, match="both hold the token"):
         Settings(bearer_token_file=path, bearer_token=TOKEN)
 
 
