@@ -31,7 +31,7 @@ PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reor
 test: .venv/dev.stamp page-test site browser boards broker cameras fleet-programs ## every test
 	$(PYTEST)
 
-check: lint types test ## what has to pass before a change is done: all three
+check: lint types test ## what has to pass before a change is done: lint, types and test
 
 .PHONY: lint types unit
 lint: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json $(BENCH)/node_modules/.package-lock.json ## format, style and import contracts, Python and TypeScript

@@ -125,9 +125,13 @@ def certify(
     strictest = delta / len(candidates) if procedure == "holm" else delta
     needed = least_trials(risk, strictest)
     if pictures < needed:
+        least = math.ceil(1e4 * (1 - strictest ** (1 / pictures))) / 1e4  # rounded up, so that the offer can be kept
         raise CertificateError(
-            f"a risk of {risk:g} at delta {delta:g} needs {needed} calibration pictures or more, there are {pictures}; "
-            f"with these a risk of {1 - strictest ** (1 / pictures):.4f} can be promised"
+            f"a risk of {risk:g} at delta {delta:g} needs {needed} calibration pictures or more, there are {pictures}"
+            + (
+                f"; with these a risk of {least:.4f} can be promised" if least <= 0.5 else ""
+            )  # no command takes a weaker promise
+            + "; `rascanet data folder --calibration-share` draws more of a folder"
         )
     spans: list[tuple[PerBurstPolicy, Edges]]
     if condition == "marginal":

@@ -60,7 +60,7 @@ def calibrate(
 
     Examples:
         rascanet calibrate --photos folder --weights my.safetensors
-        rascanet calibrate --photos folder --risk 0.08 --out certificate.json
+        rascanet calibrate --photos folder --weights my.safetensors --risk 0.08
     """
     from model.certificate import CertificateError, certificate_beside
     from model.checkpoint import CheckpointError, shipped_weights

@@ -174,7 +174,7 @@ def test_a_promise_by_halt_time_keeps_every_span() -> None:
 @pytest.mark.parametrize(
     ("pictures", "change", "message"),
     [
-        (20, {}, "needs 22 calibration pictures or more, there are 20; with these a risk of 0.1087"),
+        (20, {}, "needs 22 calibration pictures or more, there are 20; with these a risk of 0.1088 can be"),
         (60, {"procedure": "holm"}, "needs 61 calibration pictures or more"),
         (40, {"condition": "halt-time"}, r"needs 44 calibration pictures that are left early.*4\d pictures could do"),
         (40, {"loss": "money"}, "the loss 'money' is not one of disagreement, accuracy"),
