@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from model.certificate import Certificate, certificate_of
 from model.checkpoint import shipped_weights
 from model.config import VARIANTS
-from model.exit_policy import CalibratedPolicy
+from model.exit_policy import CalibratedPolicy, PublishedPolicy
 from model.runtime import AnyCheckpoint, load_any_checkpoint, load_runtime
 from model.step import StepRuntime
 from server.errors import ServiceError
@@ -75,8 +75,11 @@ def read_weights(settings: Settings) -> list[Weights]:
     found = []
     for path in settings.weights or [path for path in shipped if path.is_file()]:
         checkpoint = load_any_checkpoint(path)
-        found.append(Weights(checkpoint, certificate_of(path, checkpoint.digest)))
+        certificate = certificate_of(path, checkpoint.digest)
+        found.append(Weights(checkpoint, certificate))
         log.info("serving %s from %s", checkpoint.config.name, path)
+        if certificate is None:
+            log.info("no certificate beside %s: its streams use the policy %s", path.name, PublishedPolicy.name)
     return found
 
 

@@ -48,6 +48,18 @@ def test_networks_are_those_of_the_settings(tmp_path: Path, make: Callable[[RaSc
         load_networks(Settings(weights=[path]))
 
 
+def test_weights_without_a_certificate_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    checkpoint, path = random_checkpoint(SMALL, 3), tmp_path / "small.safetensors"
+    save_checkpoint(checkpoint, path)
+    with caplog.at_level("INFO", "server.networks"):
+        load_networks(Settings(weights=[path]))
+        assert "no certificate beside small.safetensors: its streams use the policy published" in caplog.text
+        caplog.clear()
+        certificate_of(checkpoint).save(certificate_beside(path))
+        load_networks(Settings(weights=[path]))
+    assert "no certificate" not in caplog.text
+
+
 def test_int8_serves_the_shipped_integers() -> None:
     found = load_networks(Settings(arithmetic="int8"))
     assert list(found) == list(VARIANTS)
