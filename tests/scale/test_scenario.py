@@ -39,7 +39,7 @@ def test_nothing_is_wrong_with_a_run_in_which_nothing_is() -> None:
         _outcome(missing=1),
         _outcome(missing=-1),
         _outcome(lost=Counter({GOES_ON: 22, 1011: 1})),
-        _outcome(lost=Counter({GOES_ON: 20, CUT: 14}), moves=34),
+        _outcome(lost=Counter({GOES_ON: 20, CUT: 27}), moves=47),
         _outcome(lost=Counter({GOES_ON: 9}), moves=9),
         _outcome(moves=24),
         _outcome(ended="bad_token"),
