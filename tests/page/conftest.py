@@ -14,6 +14,8 @@ from tests.networks import random_checkpoint
 from tests.page.scenes import write_camera, write_scenes
 from tests.page.serving import CHROMIUM, DIST, Service, chromium, listed
 
+expect.set_options(timeout=30_000)  # tests run beside each other; five seconds are too few on a busy machine
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = (
