@@ -61,13 +61,18 @@ BAD = {
 }
 
 
+def write_pictures(place: Path) -> None:
+    """Writes the good files and the broken ones."""
+    for name, content in (GOOD | BAD).items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(content)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Good pictures and every kind of broken file."""
     place = tmp_path / "pictures"
-    for name, content in (GOOD | BAD).items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(content)
+    write_pictures(place)
     (place / "dangling.png").symlink_to("nowhere")
     (place / "loop").symlink_to(place)
     os.mkfifo(place / "pipe.png")

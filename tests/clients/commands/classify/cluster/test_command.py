@@ -21,7 +21,7 @@ from clients.commands.classify.cluster.results import ResultFolder
 from clients.commands.main import app
 from model.checkpoint import save_checkpoint
 from tests.clients.commands.classify.cluster.object_store import object_store
-from tests.clients.commands.classify.test_command import BAD, GOOD
+from tests.clients.commands.classify.test_command import write_pictures
 from tests.networks import SMALL, random_checkpoint
 from tests.picture_files import picture
 
@@ -89,9 +89,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     place = tmp_path / "pictures"
-    for name, content in (GOOD | BAD).items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(content)
+    write_pictures(place)
     (place / os.fsdecode(b"bad\xff.png")).write_bytes(picture())
     (place / "dangling.png").symlink_to("nowhere")
     for index in range(40):
