@@ -252,14 +252,3 @@ PROFILES: dict[str, Profile] = {
         Profile("mt9v012", "vga", 640, 480, 884, 509, 13.5e6, _MT9V012_SOURCE),
     )
 }
-
-
-def find_profile(name: str) -> Profile:
-    """The profile of a name, `sensor-mode`.
-
-    Raises:
-        ProfileError: no such profile.
-    """
-    if name not in PROFILES:
-        raise ProfileError(f"there is no profile {name!r}; there is {', '.join(PROFILES)}")
-    return PROFILES[name]

@@ -1,10 +1,13 @@
 """The options that choose network and exit policy."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import typer
+
+from clients.commands.suggestions import no_such
 
 PANEL: Final = "When to stop"
 
@@ -42,7 +45,7 @@ class PolicyChoice:
         """Returns the policy as `hello` wants it; None if no option says anything.
 
         Raises:
-            ValueError: JSON that is no policy.
+            ValueError: JSON that is no policy, or a name that no policy has.
         """
         return policy_of(self.policy, self.exit_threshold, self.skip_threshold)
 
@@ -51,7 +54,7 @@ def policy_of(name: str | None, exit_threshold: float | None, skip_threshold: fl
     """Returns the policy as `hello` wants it; None if nothing is given. Thresholds alone are the published policy's.
 
     Raises:
-        ValueError: JSON that is no policy.
+        ValueError: JSON that is no policy, or a name that no policy has.
     """
     thresholds = {"exit_threshold": exit_threshold, "skip_threshold": skip_threshold}
     given = {key: value for key, value in thresholds.items() if value is not None}
@@ -60,9 +63,25 @@ def policy_of(name: str | None, exit_threshold: float | None, skip_threshold: fl
     return _described(name) | given
 
 
+def note_on(thresholds: Iterable[float]) -> str:
+    """Returns the sentence that explains thresholds above 1; nothing if there are none."""
+    above = any(threshold > 1 for threshold in thresholds)
+    return "As long as a threshold is above 1, no frame exits by it." if above else ""
+
+
 def _described(name: str) -> dict[str, Any]:
+    from model.exit_policy import NAMES
+
     if not name.lstrip().startswith(("{", "[")):
-        return {"name": name}
+        described: Any = {"name": name}
+    else:
+        described = _parsed(name)
+    if described["name"] not in NAMES:
+        raise ValueError(no_such("policy", described["name"], NAMES))
+    return described
+
+
+def _parsed(name: str) -> dict[str, Any]:
     try:
         described = json.loads(name)
     except (ValueError, RecursionError) as error:

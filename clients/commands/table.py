@@ -52,9 +52,9 @@ class Table:
 
     def _widths(self, most: int | None) -> list[int] | None:
         """Cells of each column within a width, folded at spaces alone; None if they don't fit so."""
-        columns = list(zip(self.headings, *self.rows, strict=True))
-        widths = [max(cell_len(line) for cell in column for line in shown_lines(cell)) for column in columns]
+        columns = zip(self.headings, *self.rows, strict=True)
         least = [max(cell_len(word) for cell in column for word in shown(cell).split() or [""]) for column in columns]
+        widths = self.widest()
         if most is None:
             return widths
         while sum(widths) + GAP * (len(widths) - 1) > most:
@@ -74,6 +74,18 @@ class Table:
             for index, (heading, cell) in enumerate(zip(headings, row, strict=True)):
                 line = Text.assemble(f"  {heading:<{room}}", (shown(cell), "" if index else "bold"))
                 console.print(line)
+
+    def narrow(self) -> "Table":
+        """The table, or the same with a column for each of its rows, whichever takes fewer columns of a terminal."""
+        cells = [[heading.replace("\n", " ") for heading in self.headings], *self.rows]
+        first, *others = zip(*cells, strict=True)
+        turned = Table(self.title, first, others, self.notes)
+        return min(self, turned, key=lambda table: sum(table.widest()))
+
+    def widest(self) -> list[int]:
+        """Cells of the terminal that the widest line of each column takes."""
+        columns = zip(self.headings, *self.rows, strict=True)
+        return [max(cell_len(line) for cell in column for line in shown_lines(cell)) for column in columns]
 
     def pick(self, columns: Sequence[str], rows: Callable[[Sequence[str]], bool] = lambda _row: True) -> "Table":
         """The same table with some of its columns and rows, without notes.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
+from clients.commands.suggestions import no_such
+
 if TYPE_CHECKING:
     from model.exit_policy import CalibratedPolicy
     from model.runtime import AnyCheckpoint
@@ -49,9 +51,7 @@ class Weights:
         from model.runtime import load_any_checkpoint, load_runtime
 
         if file is None and variant not in VARIANTS:
-            raise CheckpointError(
-                f"the network {variant[:40]!r} does not come with the project; there is {', '.join(VARIANTS)}"
-            )
+            raise CheckpointError(no_such("shipped network", variant, VARIANTS))
         file = file or shipped_weights(variant)
         checkpoint = load_any_checkpoint(file)
         return cls(file, checkpoint, load_runtime(checkpoint), certified_policy(file, checkpoint.digest))

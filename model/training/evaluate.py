@@ -31,9 +31,14 @@ class Evaluation:
 
     @cached_property
     def sources(self) -> dict[str, Flags]:
-        """Masks (N,) bool of the pictures of each source, `all` first; sources that lack a class are left out."""
+        """Masks (N,) bool of the pictures of each source; of several, `all` comes first.
+
+        Sources that lack a class are left out.
+        """
         names = np.array([photo.source for photo in self.photos.photos])
-        chosen = {"all": np.full(len(names), True)} | {name: names == name for name in sorted(set(names.tolist()))}
+        sources = sorted(set(names.tolist()))
+        chosen = {"all": np.full(len(names), True)} if len(sources) > 1 else {}
+        chosen |= {name: names == name for name in sources}
         labels = self.curves.labels
         return {name: which for name, which in chosen.items() if len(set(labels[which].tolist())) == 2}
 

@@ -30,7 +30,7 @@ def _found(paths: Sequence[Path], name: str, kind: str) -> Path:
             if not is_readable(path):
                 raise ServiceError(f"unknown_{kind}", f"the {kind} {name[:80]!r} is not there any more")
             return path
-    raise ServiceError(f"unknown_{kind}", f"there is no {kind} {name[:80]!r}")
+    raise ServiceError(f"unknown_{kind}", f"there is no {kind} {name[:80]!r}; GET /v1/{kind}s lists them")
 
 
 def router(pictures: Sequence[Path], recordings: Sequence[Path]) -> APIRouter:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from clients.commands.console import console, fail, failing_on, need
+from clients.commands.suggestions import no_such
 from clients.commands.table import PageError, refresh_page
 
 SUITES = ("step", "stream", "sustain", "frames", "pictures", "sensor", "browser", "start")
@@ -69,7 +70,7 @@ def bench(
     wanted = _wanted(suites or [ALL])
     for name in variant or []:
         if name not in VARIANTS:
-            fail(f"there is no variant {name!r}; there is {' and '.join(VARIANTS)}")
+            fail(no_such("variant", name, VARIANTS))
     if beside and not (beside / ".venv").is_dir():
         fail(f"{beside} has no .venv; `make .venv` in that checkout makes one")
     if earlier:
@@ -98,7 +99,7 @@ def bench(
 def _wanted(named: list[str]) -> list[str]:
     for name in named:
         if name not in (*SUITES, *APART, ALL):
-            fail(f"there is no suite {name!r}; there is {', '.join((*SUITES, *APART))} and {ALL}")
+            fail(no_such("suite", name, (*SUITES, *APART, ALL)))
     return [name for name in (*SUITES, *APART) if (ALL in named and name in SUITES) or name in named]
 
 

@@ -15,6 +15,7 @@ from clients.commands.outputs import check_outputs, naming, whole_text
 from clients.commands.policy import PolicyChoice, Variant
 from clients.commands.service import PANEL as SERVICE
 from clients.commands.service import BearerToken
+from clients.commands.suggestions import no_such
 from clients.commands.takes import takes
 from clients.commands.weights import WeightsFile
 from model.config import DEFAULT_VARIANT
@@ -95,7 +96,7 @@ class ResultChoice:
         out = self.file
         kind = self.kind or (BY_SUFFIX.get(out.suffix.lower(), "text") if out else "text")
         if kind not in FORMATS:
-            fail(f"there is no format {kind!r}; there is {', '.join(FORMATS)}")
+            fail(no_such("format", kind, FORMATS))
         if self.resume and (not out or kind not in RESUMABLE):
             fail(f"--resume needs --out and one of the formats {' and '.join(RESUMABLE)}")
         self._check_either()
@@ -110,7 +111,7 @@ class ResultChoice:
 
         kind = self.kind or KINDS[0]
         if kind not in KINDS:
-            fail(f"with --engine ray there is no format {kind!r}; there is {', '.join(KINDS)}")
+            fail(f"with --engine ray {no_such('format', kind, KINDS)}")
         if not self.out:
             fail("--engine ray needs --out, a folder that all machines of the cluster see")
         if self.report:
@@ -192,7 +193,7 @@ def classify(
 ) -> None:
     """See `HELP`."""
     if engine.engine not in (LOCAL, RAY):
-        fail(f"there is no engine {engine.engine!r}; there is {LOCAL} and {RAY}")
+        fail(no_such("engine", engine.engine, (LOCAL, RAY)))
     if engine.manifest and engine.engine != RAY:
         fail(f"--manifest needs --engine {RAY}")
     if not (paths or engine.manifest):

@@ -8,7 +8,7 @@ import typer
 from clients.commands.console import console, failing_on
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.photos import PhotosFolder
-from clients.commands.policy import Variant
+from clients.commands.policy import Variant, note_on
 from clients.commands.weights import WeightsFile
 from model.config import DEFAULT_VARIANT
 
@@ -102,12 +102,16 @@ def calibrate(
             ),
         )
         certificate.save(path)
+    person = (certificate.person_first, certificate.person_last)
+    empty = (certificate.empty_first, certificate.empty_last)
     console.print(
-        f"{certificate.variant} exits once P(person) reaches a threshold from {certificate.person_first:.3g} (first "
-        f"row) to {certificate.person_last:.3g} (last row), or 1 - P(person) one from {certificate.empty_first:.3g} to "
-        f"{certificate.empty_last:.3g}. It reads {certificate.processed_ratio:.1%} of the bursts.",
+        f"{certificate.variant} exits as person once P(person) reaches a threshold, which runs from {person[0]:.3g} "
+        f"at the first row to {person[1]:.3g} at the last. It exits as no person once 1 - P(person) reaches another, "
+        f"from {empty[0]:.3g} to {empty[1]:.3g}. It reads {certificate.processed_ratio:.1%} of the bursts.",
         soft_wrap=True,
     )
+    if note := note_on((*person, *empty)):
+        console.print(note, soft_wrap=True)
     for span in certificate.spans:
         where = (
             f" decided after {span.after:.0%} to {span.until:.0%} of the frame" if len(certificate.spans) > 1 else ""

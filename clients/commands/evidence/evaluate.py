@@ -132,4 +132,4 @@ def evaluate(
             if page:
                 refresh_page(page, {f"degraded {split}": [worse]})
     for table in tables:
-        table.show(console)
+        table.narrow().show(console)

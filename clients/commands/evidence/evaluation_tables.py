@@ -1,9 +1,10 @@
 """The tables of an evaluation, for the terminal, pages and reports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clients.commands.policy import note_on
 from clients.commands.table import MISSING, Table
 
 if TYPE_CHECKING:
@@ -103,7 +104,20 @@ def policy_table(evaluation: "Evaluation", policy: "Policy", title: str) -> Tabl
         "mean multiply-accumulates",
         "exits",
     )
-    return Table(title, headings, rows)
+    return Table(title, headings, rows, _notes_on(policy))
+
+
+def _notes_on(*policies: "Policy") -> tuple[str, ...]:
+    """Explanation of the policies' thresholds, where they need one."""
+    from model.exit_policy import PerBurstPolicy
+
+    lines = [each for each in policies if isinstance(each, PerBurstPolicy)]
+    note = note_on(
+        threshold
+        for each in lines
+        for threshold in (each.person_first, each.person_last, each.empty_first, each.empty_last)
+    )
+    return (note,) if note else ()
 
 
 def degraded_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
@@ -199,9 +213,9 @@ def weights_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
     headings = (
         "weights",
         "AUROC",
-        "balanced accuracy",
-        "decide otherwise than the first",
-        "P(person): mean / largest difference",
+        "balanced\naccuracy",
+        "decide otherwise\nthan the first",
+        "P(person): mean /\nlargest difference",
     )
     return Table(title, headings, rows, (f"{len(first)} pictures, threshold {PERSON_FROM:g}.",))
 
@@ -222,6 +236,7 @@ def compare_table(contenders: Sequence[Contender], title: str) -> Table:
     first = contenders[0]
     labels = first.evaluation.curves.labels
     rights = [each.evaluation.outcome(each.policy).right(labels) for each in contenders]
+    called = _names_of(each.policy for each in contenders)
     rows = []
     for each, right in zip(contenders, rights, strict=True):
         figures = each.evaluation.figures(each.policy)
@@ -229,8 +244,7 @@ def compare_table(contenders: Sequence[Contender], title: str) -> Table:
         rows.append(
             (
                 each.name,
-                each.policy.name,
-                policy_words(each.policy),
+                called[each.policy],
                 interval(figures.accuracy, *figures.accuracy_interval),
                 interval(1 - figures.disagreement, 1 - figures.interval[1], 1 - figures.interval[0]),
                 " / ".join(f"{ratio:.3f}" for ratio in figures.ratios),
@@ -241,7 +255,6 @@ def compare_table(contenders: Sequence[Contender], title: str) -> Table:
     headings = (
         "weights",
         "policy",
-        "setting",
         "balanced accuracy",
         "agreement with its full frame",
         "processed: all / person / no",
@@ -249,5 +262,17 @@ def compare_table(contenders: Sequence[Contender], title: str) -> Table:
         "right alone: first / this",
         "McNemar's p",
     )
-    note = f"{len(labels)} pictures; the p-values (exact, two-sided) test each row against the first."
-    return Table(title, headings, rows, (note,))
+    note = f"{len(labels)} pictures; the p-values (exact, two-sided) test each contender against the first."
+    words = {name: policy_words(policy) for policy, name in called.items()}
+    settings = [f"{name}: {setting}." for name, setting in words.items() if setting != MISSING]
+    return Table(title, headings, rows, (note, *settings, *_notes_on(*called)))
+
+
+def _names_of(policies: "Iterable[Policy]") -> "dict[Policy, str]":
+    """Names of the policies that differ, in order; of one name, the second gets a 2."""
+    names: dict[Policy, str] = {}
+    for policy in policies:
+        if policy not in names:
+            alike = sum(other.name == policy.name for other in names)
+            names[policy] = f"{policy.name} {alike + 1}" if alike else policy.name
+    return names

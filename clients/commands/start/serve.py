@@ -26,15 +26,16 @@ def serve(
         typer.Option("--recording", metavar="FILE", help="recording (`rascanet record`) that the page offers"),
     ] = None,
 ) -> None:
-    """Runs the service until interrupted, and prints where it is and what to try.
+    """Runs the service until it is interrupted. Prints its address and what to try there.
 
-    Settings beside these come from the environment: `python -m server --help` lists them. On a terminal, the log is a
-    few lines for people; elsewhere it is JSON. Exit status: 2 impossible settings; 3 unusable weights; 4 an address
-    that it can't listen on.
+    The environment holds all other settings: `python -m server --help` lists them, docs/settings.md explains them. On a
+    terminal, the log is a few lines for people; elsewhere it is JSON. Exit status: 2 impossible settings; 3 unusable
+    weights; 4 an address that the service can't listen on.
 
     Examples:
         rascanet serve
         rascanet serve --port 9000
+        RASCANET_WEIGHTS='["mine/w.safetensors"]' rascanet serve
     """
     from sensor_sim.scene import sample_photos
     from server.__main__ import MENDABLE, in_one_sentence, loaded

@@ -14,6 +14,7 @@ from clients.commands.console import need, say
 from clients.commands.sources import Picture, check_paths, matches, pictures
 from clients.commands.stream.cameras import WEBCAM, is_camera, live_camera, live_input
 from clients.commands.stream.sensor_options import SCENES, SceneChoice, SensorChoice
+from clients.commands.suggestions import no_such
 from model.picture import USUAL_LIMITS, PictureError, decode_picture
 from sensor_sim.burst import Frame, Rows, SensorGeometry
 from sensor_sim.camera import Camera
@@ -73,24 +74,36 @@ class _Playing:
 
     Attributes:
         film: the video.
-        ahead_us: how far ahead it is seen: half a picture lets an exposure at the film's own rate lie within one
-            picture, not across two.
+        name: name of the film, behind that of its region.
+        period_us: time from one frame of the sensor to the next; 0: frames have no times of their own.
         begun_us: start of the first frame, us since the stream began; None before.
+        newest_us: start of the newest frame, likewise.
+        shown: number of frames that show the film.
+        passed_over: number of frames that the sensor should have begun, and could not.
     """
 
     film: VideoScene
-    ahead_us: float
+    name: str
+    period_us: float
     begun_us: float | None = None
+    newest_us: float = 0.0
+    shown: int = 0
+    passed_over: int = 0
 
     def rows(self, first_row: int, times_us: Times) -> Frame:
-        return self.film.rows(first_row, times_us - (self.begun_us or 0.0) + self.ahead_us)
+        # Half a picture ahead, an exposure at the film's own rate lies within one picture, not across two.
+        return self.film.rows(first_row, times_us - (self.begun_us or 0.0) + self.period_us / 2)
 
     def reader(self, camera: Camera) -> Reader:
-        """Returns the camera as a reader that begins the film."""
+        """Returns the camera as a reader that begins the film, and counts its frames."""
 
         def read(frame_id: int, start_us: float) -> Iterator[Rows]:
             if self.begun_us is None:
                 self.begun_us = start_us
+            elif self.period_us:
+                self.passed_over += max(0, round((start_us - self.newest_us) / self.period_us) - 1)
+            self.newest_us = start_us
+            self.shown += 1
             return camera(frame_id, start_us)
 
         return read
@@ -146,7 +159,7 @@ class Filming:
         in_order: bool = False,
     ) -> None:
         if scene.scene not in (None, *SCENES):
-            raise SceneError(f"there is no scene {scene.scene!r}; there is {', '.join(SCENES)}")
+            raise SceneError(no_such("scene", scene.scene or "", SCENES))
         sources = [*(scene.sources or []), *(map(str, sample_photos()) if scene.samples else [])]
         check_paths(source for source in sources if not is_camera(source))
         self._scene, self._geometry, self._repeat = scene, geometry, repeat
@@ -155,7 +168,9 @@ class Filming:
             raise SceneError("name photographs, videos or a camera, or --samples (needs the extra 'samples')")
         if any(part.kind in LIVE for part in self._parts[:-1]):
             raise SceneError("a camera has no end: nothing can come after it")
+        self._in_order = in_order
         self._films: list[VideoScene] = []
+        self._playing: list[_Playing] = []
         self._first_film: VideoScene | None = None
         self._camera: Camera | None = None
         self._readers = 0
@@ -193,6 +208,8 @@ class Filming:
     ) -> None:
         if self._live:
             self._live.close()
+        for playing in list(self._playing):  # cut off by a number of frames or an interruption
+            self._finish(playing)
         for film in self._films:
             film.close()
 
@@ -276,15 +293,34 @@ class Filming:
         except SceneError as error:
             yield Shot(name, None, fault=str(error))
             return
-        playing = _Playing(film, (self.timing.frame_period_us or 0.0) / 2)
+        place = f"{window.name}: {name}" if window.name else name
+        playing = _Playing(film, place, self.timing.frame_period_us or 0.0)
+        self._playing.append(playing)
         reader = playing.reader(self._facing(playing))
         for number in itertools.count():
             yield Shot(f"{name} {number}", reader)
             if film.ended:
                 break
-        self._closed(film)
-        if film.damaged_packets:
-            say(f"{name}: {film.damaged_packets} damaged parts of the film were skipped")
+        self._finish(playing)
+
+    def _finish(self, playing: _Playing) -> None:
+        """Lets go of a film and tells what of it was not shown."""
+        self._playing.remove(playing)
+        self._closed(playing.film)
+        if playing.film.damaged_packets:
+            say(f"{playing.name}: {playing.film.damaged_packets} damaged parts of the film were skipped")
+        if playing.passed_over:
+            frames = playing.shown + playing.passed_over
+            say(f"{playing.name}: {playing.passed_over:,} of {frames:,} frames were passed over: {self._why_late()}")
+
+    def _why_late(self) -> str:
+        """Says why the sensor could not begin a frame in time, and what helps."""
+        timing = self.timing
+        if timing.row_read_us(0.0, self._geometry.height - 1) > (timing.frame_period_us or 0.0):
+            return "reading one takes longer than --frame-rate allows; lower --line-time-us or --frame-rate"
+        if self._in_order:
+            return "the link and the service, as the options have them, answer more than a frame late"
+        return "decisions came more than a frame late; --virtual-time shows every picture, however busy the machine is"
 
     def _opened(self, part: _Part, window: Window) -> VideoScene:
         film = VideoScene(part.sources[0], self._geometry, window)

@@ -6,11 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
+from clients.commands.suggestions import no_such
 from sensor_sim.burst import PixelFormat, SensorGeometry
 from sensor_sim.camera import Camera, Shutter
 from sensor_sim.charts import CHARTS
 from sensor_sim.link import LinkConditions
-from sensor_sim.profiles import PROFILES, Profile, ProfileError, Registers, find_profile
+from sensor_sim.profiles import PROFILES, Profile, ProfileError, Registers
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.scene import Scene
 from sensor_sim.sensor import PRESETS, SensorConfig
@@ -235,7 +236,7 @@ class SensorChoice:
             return ReadoutTiming(line_time_us, period_us, self.restart_on_exit)
         if self.line_time_us is not None or self.frame_rate is not None:
             raise ProfileError("--line-time-us and --frame-rate come from the profile; leave them or it out")
-        profile = find_profile(self.profile)
+        profile = _found(self.profile)
         return profile.timing(geometry, self._registers(profile), restart_on_exit=self.restart_on_exit)
 
     def config(self, geometry: SensorGeometry) -> SensorConfig:
@@ -245,11 +246,11 @@ class SensorChoice:
             ProfileError: an unknown preset, or an exposure that is longer than the frame.
         """
         if self.preset not in PRESETS:
-            raise ProfileError(f"there is no preset {self.preset!r}; there is {', '.join(PRESETS)}")
+            raise ProfileError(no_such("preset", self.preset, PRESETS))
         config = PRESETS[self.preset]
         period_us = self.timing(geometry).frame_period_us
         if self.profile:
-            profile = find_profile(self.profile)
+            profile = _found(self.profile)
             registers = self._registers(profile)
             if registers:
                 config = profile.exposed(config, registers)
@@ -281,6 +282,17 @@ class SensorChoice:
         registers = replace(automatic, exposure_lines=self.exposure_lines)
         profile.check(registers)
         return registers
+
+
+def _found(profile: str) -> Profile:
+    """Returns the profile of a name.
+
+    Raises:
+        ProfileError: no profile has it.
+    """
+    if profile not in PROFILES:
+        raise ProfileError(no_such("profile", profile, PROFILES))
+    return PROFILES[profile]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Help of every command, as a reader with a terminal of 80 columns sees it."""
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,8 +14,11 @@ from typer.testing import CliRunner
 
 from clients.commands.command_line import examples_of
 from clients.commands.main import COMMANDS, FIRST_DAY, FIRST_PANEL, PANELS, app
+from server.settings import Settings
 
 COLUMNS = 80
+SETTING = re.compile(r"RASCANET_\w+=.*")
+"""A setting before the command, as a shell takes it."""
 
 
 def _every() -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -60,7 +64,10 @@ def test_help_begins_with_an_example_that_can_be_parsed(names: tuple[str, ...]) 
     text = _help(names)
     assert text.index("Examples:") < text.index("\n\n  ")
     for line in examples:
-        program, *arguments = shlex.split(line)
+        words = shlex.split(line)
+        program, *arguments = itertools.dropwhile(SETTING.fullmatch, words)
+        settings = dict(word.split("=", 1) for word in words if SETTING.fullmatch(word))
+        assert settings.keys() <= {f"RASCANET_{name}".upper() for name in Settings.model_fields}
         assert program == "rascanet"
         if "COMMAND" in arguments or "--help" in arguments:
             continue
@@ -85,3 +92,6 @@ def test_version_and_suggestions() -> None:
     mistyped = CliRunner().invoke(app, ["stram"])
     assert mistyped.exit_code == 2
     assert "Did you mean 'stream'" in mistyped.stderr
+    option = CliRunner().invoke(app, ["stream", "photo.jpg", "--polcy", "never"])
+    assert option.exit_code == 2
+    assert "--policy" in option.stderr

@@ -91,7 +91,7 @@ def test_classify_agrees_with_stream(service_url: str, photo: Path, tmp_path: Pa
         (("stream",), "name photographs"),
         (("classify", "PHOTO", "--weights", "missing"), "missing: no such file"),
         (("classify", "PHOTO", "--weights", "PHOTO"), "not a safetensors file"),
-        (("classify", "PHOTO", "--policy", "other"), "'other' is not one of"),
+        (("classify", "PHOTO", "--policy", "other"), "there is no policy 'other'; there is published"),
         (("import-checkpoint", "PHOTO"), "not a torch file"),
         (("evaluate", "--photos", "missing"), "no such file"),
         (("train", "missing.toml", "--photos", "missing", "--out", "missing"), "no such file"),

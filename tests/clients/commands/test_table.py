@@ -45,6 +45,18 @@ def test_in_a_file_a_row_is_a_line(table: Table) -> None:
         assert any(line.split() == " ".join(row).split() for line in lines)
 
 
+@settings(max_examples=30)
+@given(tables())
+def test_the_narrower_way_round_says_the_same_in_no_more_columns(table: Table) -> None:
+    narrow = table.narrow()
+    assert sum(narrow.widest()) <= sum(table.widest())
+    assert narrow.narrow() == narrow
+    grid = [tuple(table.headings), *map(tuple, table.rows)]
+    other = [tuple(narrow.headings), *map(tuple, narrow.rows)]
+    assert other in (grid, list(zip(*grid, strict=True)))
+    assert (narrow.title, narrow.notes) == (table.title, table.notes)
+
+
 def test_what_a_cell_says_moves_no_cursor() -> None:
     text = _printed(Table("a", ("b", "c"), [("\x1b[2J", "[red]x[/red]")]), 80, terminal=True)
     assert r"\x1b[2J" in text

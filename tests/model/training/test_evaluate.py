@@ -8,6 +8,7 @@ from model.runtime import load_runtime
 from model.scan import scan_frame
 from model.training.evaluate import Evaluation
 from model.training.photos import load_frames, read_photos
+from tests.model.training.folders import write_twelve
 from tests.networks import random_checkpoint
 
 
@@ -32,6 +33,13 @@ def test_all_pictures_come_first_then_each_source_that_has_both_classes(photo_fo
     assert sum(whole.halts) == 6
     macs = evaluation.mean_macs(whole)
     assert macs == pytest.approx(sum(scan.processed for scan in scans) / 6 * config.macs_per_burst)
+
+
+def test_pictures_of_one_source_are_judged_once_under_its_name(tmp_path: Path) -> None:
+    index = write_twelve(tmp_path) / "index.csv"
+    index.write_text(index.read_text().replace(",garden,", ",street,"))
+    evaluation = Evaluation(load_runtime(random_checkpoint(VARIANTS["105x120"], 1)), read_photos(tmp_path, "val"))
+    assert [(name, int(which.sum())) for name, which in evaluation.sources.items()] == [("street", 6)]
 
 
 def test_a_policy_that_never_acts_reads_everything(photo_folder: Path) -> None:

@@ -280,7 +280,7 @@ def test_large_pictures_go_alone(tmp_path: Path) -> None:
         (("FOLDER", "--url", "nonsense"), 2, "not the address of a service"),
         (("FOLDER", "--url", "SERVICE", "--variant", "5x16"), 2, "'5x16' is not served"),
         (("FOLDER", "--url", "SERVICE", "--weights", "x"), 2, "not both"),
-        (("FOLDER", "--policy", "other"), 2, "'other' is not one of"),
+        (("FOLDER", "--policy", "other"), 2, "there is no policy 'other'; there is published"),
     ],
 )
 def test_mistakes_are_told_in_a_line(

@@ -71,6 +71,24 @@ def test_it_says_which_part_of_the_index_is_judged(folder: Path, tmp_path: Path)
     assert said in result.output
 
 
+def test_what_is_judged_fits_a_narrow_screen_and_explains_its_thresholds(folder: Path, tmp_path: Path) -> None:
+    """Pictures of one source, no terminal: each figure once, thresholds above 1 explained."""
+    (tmp_path / "index.csv").write_text((folder / "index.csv").read_text().replace(",voc,", ",coco,"))
+    for picture in folder.glob("*.png"):
+        (tmp_path / picture.name).symlink_to(picture)
+    policy = '{"name": "per_burst", "person_first": 1.2}'
+    weights = ("--weights", folder / "first.safetensors")
+    result = _run(
+        "evaluate", "--photos", tmp_path, *weights, "--policy", policy, "--compare", "never", "--compare", "per_burst"
+    )
+    assert result.exit_code == 0, result.output
+    assert max(len(line.rstrip()) for line in result.output.splitlines() if not line.startswith("  ")) < 100  # no notes
+    assert len(re.findall(r"^ ?balanced accuracy ", result.output, flags=re.M)) == 3  # whole, policy, side by side
+    assert result.output.count("no frame exits by it") == 2
+    assert re.search(r"^ *policy +per_burst +never +per_burst 2", result.output, flags=re.M)
+    assert "per_burst 2: person_first 1, person_last 0.7" in result.output
+
+
 def test_a_page_without_the_table_is_refused(folder: Path) -> None:
     result = _run("evaluate", "--photos", folder, "--page", folder / "page.md")
     assert result.exit_code == 2

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from clients.commands.html import Page
 from clients.commands.main import app
-from clients.commands.table import Table
+from clients.commands.table import MISSING, Table
 from model.certificate import certificate_beside
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.config import VARIANTS
@@ -122,14 +122,18 @@ def test_weights_and_policies_beside_each_other(folder: Path) -> None:
         '{"name": "fixed_row", "share": 0.5}',
     )
     assert result.exit_code == 0, result.output
-    rows = [line for line in result.output.splitlines() if re.match(r" ?(first|second) ", line)]
-    assert len(rows) == 6
-    frames, rows = rows[:2], rows[2:]
-    assert [row.split()[0] for row in frames] == ["first", "second"], "whole frames first"
-    assert [row.split()[:2] for row in rows[:2]] == [["first", "never"], ["second", "never"]]
-    assert "calibrated" in rows[2]
-    assert "0.524 / 0.524 / 0.524" in rows[3]
-    assert all(re.search(r"\d+ / \d+ +[\d.e-]+ *$", row) for row in rows[1:])
+    frames, beside = result.output.split("one beside the other")[1:]
+    assert re.search(r"first +second", frames), "whole frames first"
+
+    def row(of: str) -> list[str]:
+        (line,) = [line.strip() for line in beside.splitlines() if line.strip().startswith(f"{of} ")]
+        return re.split(r"   +", line.removeprefix(of).strip())
+
+    assert row("weights") == ["first", "second", "first", "first"]
+    assert row("policy") == ["never", "never", "calibrated", "fixed_row"]
+    assert row("processed: all / person / no")[3] == "0.524 / 0.524 / 0.524"
+    assert row("McNemar's p")[0] == MISSING
+    assert all(re.fullmatch(r"[\d.e-]+", value) for value in row("McNemar's p")[1:])
     assert "average precision" in result.output
 
 
@@ -146,9 +150,9 @@ def test_weights_of_the_same_name_are_told_apart_by_their_folders(folder: Path, 
 
 def test_what_cannot_be_compared_is_told_in_a_line(folder: Path) -> None:
     for option, other, words in (
-        ("--compare", "sometimes", "is not one of"),
+        ("--compare", "sometimes", "there is no policy 'sometimes'"),
         ("--compare", "{", "Expecting property name"),
-        ("--compare", "none.safetensors", "is not one of"),
+        ("--compare", "none.safetensors", "there is no policy 'none.safetensors'"),
         ("--weights", "none.safetensors", "none.safetensors: no such file"),
     ):
         result = _run("evaluate", "--photos", folder, "--weights", folder / "first.safetensors", option, other)

@@ -72,8 +72,9 @@ def test_float_and_integer_weights_are_evaluated_and_classified_with_alike(folde
     integers = folder / "weights_int8.safetensors"
     result = _run("evaluate", "--photos", folder, "--weights", weights, "--weights", integers)
     assert result.exit_code == 0, result.output
-    row = r"^weights_int8 +0\.\d{4} +\d+\.\d\d% +\d+\.\d% +0\.\d{4} / 0\.\d{4}"
-    assert re.search(row, result.output, re.M)
+    assert re.search(r"^ *weights +weights +weights_int8$", result.output, re.M)
+    assert re.search(r"^ *decide otherwise than the first +- +\d+\.\d%", result.output, re.M)
+    assert re.search(r"^ *P\(person\): mean / largest difference +- +0\.\d{4} / 0\.\d{4}", result.output, re.M)
     result = _run("classify", folder / "1.png", "--weights", integers, "--policy", "never")
     assert result.exit_code == 0, result.output
 

@@ -280,7 +280,7 @@ def test_pictures_of_a_bucket(tmp_path: Path, weights: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--engine", "rya", "a"), "there is no engine 'rya'; there is local and ray"),
+        (("--engine", "rya", "a"), "there is no engine 'rya'; did you mean 'ray'? There is local, ray"),
         (("--engine", "ray", "--out", "out"), "give a PATH or --manifest"),
         (("--manifest", "list.csv"), "--manifest needs --engine ray"),
         (("--engine", "ray", "a"), "needs --out, a folder"),
