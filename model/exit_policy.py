@@ -305,8 +305,9 @@ class PerBurstPolicy(MemorylessPolicy):
     name: ClassVar[str] = "per_burst"
     label: ClassVar[str] = "Less sure, later"
     sentence: ClassVar[str] = (
-        "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at "
-        "the last, or 1 - P(person) one from {empty_first} to {empty_last}. Above 1, there is no exit."
+        "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The "
+        "first threshold runs from {person_first} at the first row to {person_last} at the last, the second from "
+        "{empty_first} to {empty_last}. As long as a threshold is above 1, no frame exits by it."
     )
 
     def leaves(self, seen: Seen[Any]) -> Any:
@@ -332,8 +333,8 @@ class PatiencePolicy(ExitPolicy):
     name: ClassVar[str] = "patience"
     label: ClassVar[str] = "Patience"
     sentence: ClassVar[str] = (
-        "Exits once the decision was the same after {bursts} bursts in a row, but not before {from_share:%} of the "
-        "frame is read."
+        "Exits once {bursts} bursts in a row gave the same decision, but not before {from_share:%} of the frame is "
+        "read."
     )
 
     def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:
@@ -355,7 +356,10 @@ class ConfidencePolicy(MemorylessPolicy):
 
     name: ClassVar[str] = "confidence"
     label: ClassVar[str] = "Own confidence"
-    sentence: ClassVar[str] = "Exits once the network's confidence that its decision is final is {threshold} or more."
+    sentence: ClassVar[str] = (
+        "Exits once the network's confidence is {threshold} or more. The confidence estimates how likely the decision "
+        "stays the same."
+    )
 
     def leaves(self, seen: Seen[Any]) -> Any:
         return seen.confidence >= self.threshold
@@ -427,8 +431,8 @@ class CalibratedPolicy(PerBurstPolicy):
     label: ClassVar[str] = "Calibrated"
     sentence: ClassVar[str] = (
         PerBurstPolicy.sentence
-        + " Its certificate promises that early exits lose at most {risk:%} of the decisions: the whole frame would "
-        "change these. The chance that the promise is wrong is {delta:%}."
+        + " The thresholds come from a certificate. It promises that at most {risk:%} of the decisions differ from "
+        "those after the whole frame. The chance that the promise is wrong is {delta:%}."
     )
 
     @classmethod

@@ -113,22 +113,22 @@ class Hello(ClientMessage, frozen=True):
 
 
 class Resume(ClientMessage, frozen=True):
-    """First message of a client that goes on where another connection ended.
+    """First message of a client that continues a stream after another connection ended.
 
     Attributes:
-        token: the last token that the client got.
+        token: the last token that the client received.
     """
 
     token: Token
 
 
 class Position(Struct, frozen=True):
-    """Where a resumed stream goes on.
+    """The place from which a resumed stream continues.
 
     Attributes:
-        frame_id: the last frame that the token knows of.
-        next_burst: the first burst of it that is still wanted; `bursts_per_frame` if it is over.
-        audit_burst: the first burst wanted of a frame that is over and under audit; null where there is no audit.
+        frame_id: the last frame of which the token knows.
+        next_burst: the first burst of this frame that the server still needs; `bursts_per_frame` if the frame is over.
+        audit_burst: the first burst that the audit of this frame still needs; null if there is no audit.
     """
 
     frame_id: Count
@@ -152,8 +152,8 @@ class Welcome(ServerMessage, frozen=True):
         credits: bursts that the client may send on this connection, until a message gives a larger number.
         token: resume token for this place.
         pixel_format: as in `hello`.
-        position: the place at which a resumed stream goes on: `frame_id`, `next_burst` (the first burst still wanted),
-            `audit_burst` (the same in an audit); null for a new stream.
+        position: the place from which a resumed stream continues: `frame_id`, `next_burst` (the first burst that the
+            server still needs), `audit_burst` (the first burst that an audit still needs); null for a new stream.
     """
 
     variant: Name
@@ -181,8 +181,8 @@ class Progress(ServerMessage, frozen=True):
     Attributes:
         frame_id: the frame.
         burst_index: the burst just processed.
-        p_person: P(person) after it.
-        confidence: the network's estimate of how likely the decision now is the final one.
+        p_person: P(person) after this burst.
+        confidence: the network's estimate of how likely the current decision is the final one.
     """
 
     frame_id: Count
@@ -192,7 +192,7 @@ class Progress(ServerMessage, frozen=True):
 
 
 class Skip(ServerMessage, frozen=True):
-    """Names a burst that the server will not look at; it need not be sent.
+    """Names a burst that the server will not process. The client need not send the burst.
 
     Attributes:
         frame_id: the frame.
@@ -208,18 +208,18 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
 
     Attributes:
         frame_id: the frame.
-        burst_index: the last burst processed, on which the decision rests.
-        p_person: P(person) after it.
+        burst_index: the last burst processed; the decision was made after it.
+        p_person: P(person) after this burst.
         person: whether `p_person` is at least 0.5.
         exited: true if the policy ended the frame early; false if the frame was read to its end.
-        processed: bursts that the network saw.
+        processed: bursts that the network processed.
         skipped: bursts that the policy skipped.
-        unread: bursts that an exit saved; the sum of the three is `bursts_per_frame`.
+        unread: bursts that an exit saved. The sum of `processed`, `skipped` and `unread` is `bursts_per_frame`.
         credits: as in `welcome`, now.
         token: resume token for the place after this frame.
-        compute_us: time that the network took for the frame's bursts, as the server measured it.
-        certificate: SHA-256 of the certificate that promises something about this decision; empty without one.
-        audit: true if the server still wants the rest of the frame, to check the exit, see *Audits*.
+        compute_us: time that the network needed for the frame's bursts, as measured by the server.
+        certificate: SHA-256 of the certificate whose promise covers this decision; empty if there is none.
+        audit: true if the server still needs the rest of the frame, to check the exit, see *Audits*.
     """
 
     frame_id: Count
@@ -251,7 +251,7 @@ class Abandoned(ServerMessage, frozen=True):
     """Answer to `abandon`: the frame is over.
 
     Attributes:
-        frame_id: the frame; if its decision came before this message, the decision holds.
+        frame_id: the frame; if its decision came before this message, the decision is valid.
         credits: as in `welcome`, now.
         token: resume token for the place after this frame.
     """
@@ -262,7 +262,7 @@ class Abandoned(ServerMessage, frozen=True):
 
 
 class Shed(ServerMessage, frozen=True):
-    """Says that the server is behind and will not look at a frame: no decision comes, its bursts need not be sent.
+    """Says that the server is late and ignores a frame. The frame gets no decision, and the client need not send it.
 
     Attributes:
         frame_id: the frame.
@@ -272,7 +272,7 @@ class Shed(ServerMessage, frozen=True):
 
 
 class Credit(ServerMessage, frozen=True):
-    """Lets the client send more.
+    """Allows the client to send more bursts.
 
     Attributes:
         credits: as in `welcome`, now.
@@ -298,12 +298,12 @@ class Checkpoint(ServerMessage, frozen=True):
 
 
 class GoingAway(ServerMessage, frozen=True, tag="going_away"):
-    """Says that the server ends the stream soon, with close code 1001: after this frame, or when the time is up.
+    """Says that the server will soon close the connection, with code 1001: after this frame, or after `seconds`.
 
     Attributes:
         reason: the limit that was reached: `drain`, `stream_s` or `stream_frames`.
         seconds: time left for the frame in progress.
-        token: resume token, good for any replica; a `checkpoint` or `decision` that comes later has a newer one.
+        token: resume token, valid at any replica; a `checkpoint` or `decision` that comes later has a newer token.
     """
 
     reason: Name
@@ -312,7 +312,7 @@ class GoingAway(ServerMessage, frozen=True, tag="going_away"):
 
 
 class Sync(ClientMessage, frozen=True):
-    """Comes back as it was sent, after the answers to everything that came before it.
+    """Is sent back unchanged, after the answers to all earlier messages.
 
     Attributes:
         token: a number that the sender chooses.
@@ -332,10 +332,10 @@ class Summary(ServerMessage, frozen=True):
         frames: decided frames.
         persons: decided frames with a person.
         exited: decided frames that the policy ended early.
-        processed: bursts of the decided frames that the network saw.
+        processed: bursts of the decided frames that the network processed.
         skipped: bursts of the decided frames that the policy skipped.
         unread: bursts of the decided frames that exits saved.
-        audited: unread bursts that the server still wanted, for audits.
+        audited: unread bursts that the server still needed, for audits.
     """
 
     frames: Count

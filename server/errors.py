@@ -75,7 +75,7 @@ _ALL: Final = (
     Refusal("idle", "nothing came for `idle_s`", 1008),
     Refusal(
         "slow_reader",
-        "the client took no answers for `send_s`; the connection is cut without a close frame, which nobody would read",
+        "the client read no answers for `send_s`; the connection is closed without a close frame",
         1008,
     ),
     Refusal("internal", "a fault of the server, not of the client", 1011, 500),
@@ -104,11 +104,13 @@ _ALL: Final = (
         421,
         asked=EITHER,
     ),
-    Refusal("bad_request", "a request that is not HTTP in the form that the service takes", None, 400, asked=EITHER),
+    Refusal("bad_request", "a request that is not HTTP in a form that the service accepts", None, 400, asked=EITHER),
     Refusal("not_found", "there is nothing at this path", None, 404, asked=EITHER),
     Refusal("server_full", "`max_streams` are open", None, 503, asked=Asked.UPGRADE),
     Refusal("address_full", "`max_streams_per_address` are open", None, 503, asked=Asked.UPGRADE),
-    Refusal("server_busy", "the process works more than `busy_limit` of the time", None, 503, asked=Asked.UPGRADE),
+    Refusal(
+        "server_busy", "the process is busy for more than `busy_limit` of the time", None, 503, asked=Asked.UPGRADE
+    ),
     Refusal("draining", "the service is stopping", None, 503, asked=EITHER),
     Refusal(
         "head_too_large",
@@ -144,13 +146,13 @@ _ALL: Final = (
     Refusal("too_many_images", "a request of more than `max_images` pictures", None, 413),
     Refusal("image_too_large", "a picture file of more than `image_bytes`", None, 413),
     Refusal("image_too_many_pixels", "a picture of more than `image_pixels` pixels", None, 413),
-    Refusal("unsupported_media_type", "a body whose type or packing the service does not take", None, 415),
+    Refusal("unsupported_media_type", "a body whose type or compression the service does not accept", None, 415),
     Refusal("bad_option", "an option that does not exist, or an impossible value", None, 422),
     Refusal("no_images", "no picture in the request", None, 422),
     Refusal("unreadable_image", "a file that is no picture, or a damaged one", None, 422),
     Refusal("upgrade_required", "a request to the path of the stream without the upgrade to a websocket", None, 426),
-    Refusal("too_many_requests", "`max_requests` are under way, or their bodies fill `bodies_bytes`", None, 429),
-    Refusal("too_many_sequences", "`max_sequences` are under way", None, 429),
+    Refusal("too_many_requests", "`max_requests` are in progress, or their bodies fill `bodies_bytes`", None, 429),
+    Refusal("too_many_sequences", "`max_sequences` are open", None, 429),
     Refusal("out_of_time", "no core was free within `request_s`", None, 503),
 )
 
@@ -163,8 +165,8 @@ UNNAMED_CLOSES: Final = {
     1001: "after `going_away`",
     1002: "a websocket frame that breaks RFC 6455; the websocket layer closes at once",
     1009: "a message over `message_bytes`; the websocket layer closes at once",
-    1011: 'no answer to a ping within `ping_s`; the reason is "keepalive ping timeout", where it can still be sent',
-    1012: "the service ends, and the stream did not leave in time",
+    1011: 'no answer to a ping within `ping_s`; the reason, if it can still be sent, is "keepalive ping timeout"',
+    1012: "the service stops, and the client did not leave in time",
 }
 """Close codes of streams that end without an `error`."""
 

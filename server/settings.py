@@ -74,95 +74,104 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
-    workers: int = Field(1, ge=1, le=256, description="processes on the port; each has limits of its own")
-    weights: list[Path] = Field([], description="weights to serve; none given: those that come with the project")
+    workers: int = Field(1, ge=1, le=256, description="processes that share the port; each has its own limits")
+    weights: list[Path] = Field([], description="weights to serve; if not given, those that come with the project")
     arithmetic: Arithmetic = Field(
-        "float32", description="arithmetic of the weights that come with the project; other weights say it themselves"
+        "float32",
+        description="arithmetic of the weights that come with the project; the files of other weights name theirs",
     )
     page_folder: Path = Field(PAGE_FOLDER, description="the built demo page")
     runtime: Literal["native", "torch"] | None = Field(
-        None, description="program that runs the network; if not given, native where it is built"
+        None, description="program that runs the network; if not given, native if it is built"
     )
     samples: list[Path] = Field([], description="picture files that the demo page offers")
     recordings: list[Path] = Field([], description="recordings (`rascanet record`) that the demo page offers")
-    max_streams: int = Field(200, ge=1, description="open websocket streams at a time")
+    max_streams: int = Field(200, ge=1, description="open websocket streams at the same time")
     max_streams_per_address: int = Field(150, ge=1, description="open streams from one client address")
     busy_limit: float = Field(
-        0.6, gt=0, description="share of the time in which the process is busy; above it, no new stream is admitted"
+        0.6, gt=0, description="share of the time in which the process is busy; above it, new streams are refused"
     )
     message_bytes: int = Field(262_144, ge=4096, description="bytes of the largest websocket message")
     message_bursts: int = Field(64, ge=1, description="most bursts in one message")
     credit_bursts: int = Field(128, ge=1, description="bursts that a client may send before it gets more credits")
-    stream_frames: int = Field(1_000_000, ge=1, description="frames after which a stream is asked to go on elsewhere")
+    stream_frames: int = Field(
+        1_000_000, ge=1, description="frames after which a stream is asked to move to another replica"
+    )
     stream_s: float = Field(
         86_400.0,
         gt=0,
-        description="seconds after which a stream is asked to go on elsewhere; up to a tenth fewer, by chance",
+        description="seconds after which a stream is asked to move to another replica; up to a tenth less, by chance",
     )
     max_connections: int = Field(1000, ge=1, description="connections of any kind; more are closed at once")
     max_connections_per_address: int = Field(
-        500, ge=1, description="connections from one client address (IPv6: one /64) that is no trusted proxy"
+        500, ge=1, description="connections from one client address (IPv6: one /64), unless it is a trusted proxy"
     )
     keep_alive_s: float = Field(75.0, gt=0, description="a connection without a request for this long is closed")
     min_bytes_per_s: int = Field(
         500,
         ge=0,
-        description="least pace of a body that comes or an answer that is taken; a slower one is given up after send_s",
+        description="least speed at which a body must arrive, or an answer must be read; slower ones are "
+        "ended after send_s",
     )
     handshake_s: float = Field(10.0, gt=0, description="seconds for a request's head, and for a stream's first message")
-    ping_s: float = Field(20.0, gt=0, description="seconds between pings, and for the answer to one")
-    idle_s: float = Field(30.0, gt=0, description="a stream from which nothing comes for this long is closed")
-    send_s: float = Field(10.0, gt=0, description="a client that takes no answers for this long is cut off")
+    ping_s: float = Field(20.0, gt=0, description="seconds between pings, and within which each must be answered")
+    idle_s: float = Field(30.0, gt=0, description="a stream that sends nothing for this long is closed")
+    send_s: float = Field(10.0, gt=0, description="a client that reads no answers for this long is disconnected")
     shed_s: float = Field(
         1.0, gt=0, description="seconds that the event loop may be late; above it, new frames are shed"
     )
     drain_s: float = Field(10.0, ge=0, description="seconds for frames in progress when the service stops")
-    resume_s: float = Field(300.0, gt=0, description="seconds for which a resume token is good")
+    resume_s: float = Field(300.0, gt=0, description="seconds for which a resume token is valid")
     resume_key: SecretStr | None = Field(
         None,
-        description="key that signs resume tokens, of 32 characters or more, the same for all replicas; made up if not "
-        "given. Of several keys, with spaces between them, the first signs, and tokens of all are taken",
+        description="key of 32 characters or more that signs resume tokens, the same for all replicas; if not given, a "
+        "random one. With several keys, separated by spaces, the first signs, and tokens of all are accepted",
     )
     audit_share: float = Field(
-        0.02, ge=0, le=1, description="share of the frames under a certificate whose exits are checked; 0: none"
+        0.02, ge=0, le=1, description="share of the exits under a certificate that are audited; 0: none"
     )
     audit_alpha: float = Field(
-        0.01, gt=0, lt=1, description="chance that audits ever refute a certificate whose promise holds"
+        0.01, gt=0, lt=1, description="chance that audits ever refute a certificate whose promise is true"
     )
     certificate_alarm: AlarmAction = Field(
         "warn",
-        description="once a certificate is refuted: warn in the log, drop it from decisions, or never exit under it",
+        description="effect of a refuted certificate. warn: an error in the log; drop: decisions no "
+        "longer name it; never: no exits",
     )
     audits_file: Path | None = Field(
-        None, description="keeps the counts of audits over restarts; without it the watch begins anew"
+        None, description="file that keeps the counts of audits over restarts; without it they begin again at 0"
     )
     bearer_token: SecretStr | None = Field(
         None,
-        description="token that every client must send, but for page and health; as an option, every user can see it",
+        description="token that clients must send, except for page and health; other users of the machine "
+        "can see an option",
     )
     bearer_token_file: Path | None = Field(None, description="file that holds the bearer token")
-    allowed_origins: list[str] = Field([], description="origins of pages that may use the service, beside its own")
+    allowed_origins: list[str] = Field(
+        [], description="origins of pages that may use the service, in addition to its own"
+    )
     allowed_hosts: list[str] = Field(
         [],
-        description="names of the service, beside loopback names and the address it listens on; "
-        "`*`: any name, which lets pages of strangers in by DNS rebinding",
+        description="names of the service, in addition to loopback names and the address on which it listens; `*`: any "
+        "name, which allows DNS rebinding by pages of strangers",
     )
     trusted_proxies: list[str] = Field([], description="addresses of proxies whose X-Forwarded-For is believed")
-    tls_certificate: Path | None = Field(None, description="certificate file, PEM; with tls_key the service speaks TLS")
+    tls_certificate: Path | None = Field(None, description="certificate file, PEM; with tls_key, the service uses TLS")
     tls_key: Path | None = Field(None, description="key file of the certificate, PEM")
     max_images: int = Field(64, ge=1, description="pictures in one classify request")
     request_bytes: int = Field(67_108_864, ge=1, description="bytes of the largest classify request")
-    bodies_bytes: int = Field(268_435_456, ge=1, description="bytes of all requests' bodies at a time")
+    bodies_bytes: int = Field(268_435_456, ge=1, description="bytes of the bodies of all requests together")
     image_bytes: int = Field(20_971_520, ge=1, description="bytes of the largest picture file")
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")
-    max_requests: int = Field(64, ge=1, description="classify and infer requests at a time")
+    max_requests: int = Field(64, ge=1, description="classify and infer requests at the same time")
     request_s: float = Field(
         60.0,
         gt=0,
-        description="seconds for a classify or infer request to come, its work to begin and each picture to be decoded",
+        description="seconds within which a classify or infer request must arrive, its work begin, and "
+        "each picture be decoded",
     )
-    max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at a time")
-    sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is dropped")
+    max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at the same time")
+    sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is ended")
 
     @model_validator(mode="after")
     def _speaks_tls_or_not(self) -> Self:

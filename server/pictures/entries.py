@@ -40,14 +40,16 @@ class ImageDecision(BaseModel):
     logits: list[float] = Field(
         min_length=2, max_length=2, description="of no person and person, after the last burst processed"
     )
-    exited: bool = Field(description="whether the policy stopped before the end of the frame")
-    burst_index: Count = Field(description="the last burst processed, on which the decision rests")
+    exited: bool = Field(description="whether the policy exited before the end of the frame")
+    burst_index: Count = Field(description="the last burst processed; the decision was made after it")
     processed: Count = Field(description="bursts; with `skipped` and `unread` a whole frame")
     skipped: Count
     unread: Count
     processed_ratio: Share
     macs: Count = Field(description="multiply-accumulates spent")
-    elapsed_us: Count = Field(description="microseconds for decoding, resizing and the network")
+    elapsed_us: Count = Field(
+        description="microseconds for decoding, resizing and the network, from the moment when decoding begins"
+    )
     curve: list[Share | None] | None = Field(
         None, description="P(person) after each burst up to the last one processed; null where one was skipped"
     )

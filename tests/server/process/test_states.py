@@ -74,12 +74,12 @@ def test_the_states_are_documented_with_what_ends_them() -> None:
 def test_the_pace_of_a_turn_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text()
     for sentence in (
-        f"lasts {TURN_S * 1e3:g} ms",
+        f"lasts at most {TURN_S * 1e3:g} ms",
         f"has at most {HEAD_BYTES // 1024} KiB and {HEAD_LINES} lines",
-        f"there are {RESERVE} more places",
+        f"{RESERVE} more are accepted",
         f"pauses that double up to {LONGEST_S:g} s",
-        f"has not turned for {HANGS_S:g} s",
-        f"{QUEUED_LINES:,} wait",
-        f"{BURST_LINES} are written at once and {LINES_A_SECOND:g} a second",
+        f"has not run for {HANGS_S:g} s",
+        f"up to {QUEUED_LINES:,} lines wait",
+        f"up to {BURST_LINES} lines of one kind at once, and {LINES_A_SECOND:g} per second",
     ):
         assert sentence in page, sentence
