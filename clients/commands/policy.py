@@ -18,7 +18,7 @@ Policy = Annotated[
         metavar="NAME|JSON",
         rich_help_panel=PANEL,
         help="exit policy: a name (calibrated, published, never, two_sided, ...; docs/early-exit.md), or JSON with its "
-        "parameters; if not given: as told above",
+        "parameters; if not given: see above",
     ),
 ]
 ExitThreshold = Annotated[

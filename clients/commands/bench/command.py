@@ -59,7 +59,7 @@ def bench(
         Path | None, typer.Option(metavar="FILE", help="Markdown page whose short tables are replaced by these")
     ] = None,
 ) -> None:
-    """Measures network and service beside their alternatives; all figures take 20 minutes on a quiet machine.
+    """Measures the network and the service, compared with alternatives; all suites need 20 quiet minutes.
 
     Examples:
         rascanet bench

@@ -24,31 +24,31 @@ def calibrate(
     weights: WeightsFile = None,
     risk: Annotated[
         float,
-        typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="share of the decisions that may be lost at most"),
+        typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="largest share of the decisions that may be lost"),
     ] = 0.05,
     delta: Annotated[
-        float, typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="chance that the promise fails, at most")
+        float, typer.Option(min=0.0001, max=0.5, metavar="SHARE", help="largest chance that the promise is wrong")
     ] = 0.05,
     loss: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="lost decisions: those that differ from the full frame's (disagreement; needs no labels), or of these "
-            "only those that were right at the full frame (accuracy)",
+            help="decisions that count as lost. disagreement: all that differ from the whole frame's (needs no "
+            "labels); accuracy: of these, only those where the whole frame's decision is right",
         ),
     ] = "disagreement",
     procedure: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="way to test the candidates: one after the other (fixed-sequence), or all at once (holm)",
+            help="how the candidates are tested: one after the other (fixed-sequence), or all at once (holm)",
         ),
     ] = "fixed-sequence",
     condition: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="the promise holds over all pictures (marginal), or for early and late exits each (halt-time)",
+            help="the promise is about all pictures (marginal), or separately about early and late exits (halt-time)",
         ),
     ] = "marginal",
     out: Annotated[
@@ -56,7 +56,9 @@ def calibrate(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Writes a certificate: early exits that lose at most --risk of the decisions, with probability 1 - --delta.
+    """Writes a certificate: thresholds, and the promise that exits lose at most the share --risk of the decisions.
+
+    The chance that the promise is wrong is at most --delta. A lost decision differs from the one after the whole frame.
 
     Examples:
         rascanet calibrate --photos folder --weights my.safetensors
@@ -116,12 +118,12 @@ def calibrate(
         where = (
             f" decided after {span.after:.0%} to {span.until:.0%} of the frame" if len(certificate.spans) > 1 else ""
         )
-        console.print(f"Of {span.pictures} calibration pictures{where}, {span.errors} are lost.")
+        console.print(f"Of {span.pictures} calibration pictures{where}, {span.errors} have a lost decision.")
     lost = "change" if loss == "disagreement" else "turn from right to wrong"
     console.print(
-        f"With probability {1 - delta:g}, early exits {lost} at most {100 * risk:g}% of the decisions. "
+        f"Exits {lost} at most {100 * risk:g}% of the decisions; the chance that this promise is wrong is {delta:g}. "
         f"Certificate: {path}",
         soft_wrap=True,
     )
     if fitted_on(checkpoint) == "calibration":
-        console.print("But P(person) of these weights was scaled on the same pictures, so the promise may be too good.")
+        console.print("But P(person) of these weights was scaled on the same pictures, so the promise is not valid.")

@@ -55,9 +55,9 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="Markdown page whose table of --degrade is replaced")
     ] = None,
 ) -> None:
-    """Prints accuracy, calibration and, under a policy, the share of bursts processed and the exits; with intervals.
+    """Prints the accuracy of weights and, under a policy, the share of bursts processed and the exits.
 
-    Without a policy, it takes that of streams: `calibrated` where all weights have a certificate, else `published`.
+    Without --policy, the policy is `calibrated` if all weights have a certificate, else `published`.
 
     Examples:
         rascanet evaluate --photos folder

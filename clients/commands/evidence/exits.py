@@ -51,7 +51,9 @@ def exits(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Prints every policy at equal losses of accuracy: settings chosen on `val`, figures measured on --split.
+    """Prints how many bursts each policy processes at the same loss of accuracy.
+
+    Settings are chosen on `val`; the figures are measured on --split.
 
     Examples:
         rascanet exits --photos folder

@@ -40,7 +40,8 @@ def register(app: typer.Typer) -> None:
 def model_card(
     photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
     held_out: Annotated[
-        bool, typer.Option("--held-out", help="measure on the split test; allowed once for each weights file")
+        bool,
+        typer.Option("--held-out", help="measure on held-out pictures (split test); once for each file of weights"),
     ] = False,
     weights: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="other weights than the shipped ones")

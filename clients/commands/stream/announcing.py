@@ -28,7 +28,7 @@ Mqtt = Annotated[
     typer.Option(
         metavar="URL",
         rich_help_panel=PANEL,
-        help="broker that is told who appeared and left: mqtt:// or mqtts://; name and password from "
+        help="broker that gets the announcements: mqtt:// or mqtts://; user name and password come from "
         f"{USER} and {PASSWORD}",
     ),
 ]
@@ -41,7 +41,7 @@ MqttCa = Annotated[
         "--mqtt-ca",
         metavar="FILE",
         rich_help_panel=PANEL,
-        help="authorities that the broker's certificate is trusted by, PEM; if not given: the system's",
+        help="authorities that may sign the broker's certificate, PEM; if not given: the system's",
     ),
 ]
 DiscoveryPrefix = Annotated[
@@ -49,7 +49,7 @@ DiscoveryPrefix = Annotated[
     typer.Option(
         metavar="TOPIC",
         rich_help_panel=PANEL,
-        help="prefix under which Home Assistant looks for devices; `none`: it is not told",
+        help="topic under which Home Assistant looks for devices; `none`: Home Assistant is not informed",
     ),
 ]
 SensorName = Annotated[

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from model.training.dataset import Remark
 
 Enter = Annotated[
-    float, typer.Option(min=0, max=1, metavar="P", help="least P(person) of a frame that counts for a person")
+    float, typer.Option(min=0, max=1, metavar="P", help="a frame counts as *person* if its P(person) is this or more")
 ]
 Leave = Annotated[
-    float, typer.Option(min=0, max=1, metavar="P", help="largest P(person) of a frame that counts against a person")
+    float,
+    typer.Option(min=0, max=1, metavar="P", help="a frame counts as *no person* if its P(person) is this or less"),
 ]
 AppearFrames = Annotated[int, typer.Option(min=1, metavar="N", help="frames in a row until a person appeared")]
 LeaveFrames = Annotated[int, typer.Option(min=1, metavar="N", help="frames in a row until the person left")]
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
 def events(
     ledger: Annotated[Path, typer.Argument(metavar="LEDGER", help="file that `rascanet stream --ledger` wrote")],
     truth: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV with start_s,end_s: when a person is there; gives a score")
+        Path | None, typer.Option(metavar="FILE", help="CSV with start_s,end_s: the times in which a person is there")
     ] = None,
     enter: Enter = DEFAULT.enter,
     leave: Leave = DEFAULT.leave,
@@ -49,7 +50,7 @@ def events(
     leave_frames: LeaveFrames = DEFAULT.leave_frames,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
 ) -> None:
-    """Prints when a person appeared and left in a recorded stream; with --truth, scores that against the truth.
+    """Prints when a person appeared and left in a recorded stream; with --truth, compares this with the truth.
 
     Examples:
         rascanet events ledger.jsonl

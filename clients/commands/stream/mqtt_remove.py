@@ -21,7 +21,7 @@ def mqtt_remove(
         list[str] | None, typer.Option(metavar="NAME", help="region of the sensor, as --crop named it; repeatable")
     ] = None,
 ) -> None:
-    """Removes what `rascanet stream --mqtt` left in a broker: state, attributes and the device of Home Assistant.
+    """Removes a sensor of `rascanet stream --mqtt` from a broker: its state, attributes and Home Assistant device.
 
     Examples:
         rascanet mqtt-remove --mqtt mqtt://broker.local --name hall

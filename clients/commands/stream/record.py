@@ -31,7 +31,7 @@ def record(
     variant: Variant = DEFAULT_VARIANT,
     overwrite: Overwrite = False,
 ) -> None:
-    """Records whole frames: rows, time stamps and configuration, without a service; `rascanet replay` sends them.
+    """Records whole frames (rows, time stamps, configuration) into a file. `rascanet replay` sends them to a service.
 
     Examples:
         rascanet record photo.jpg --out photo.rscn

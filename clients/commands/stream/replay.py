@@ -27,7 +27,7 @@ def replay(
     output: OutputChoice,
     seed: Annotated[int, typer.Option(min=0, metavar="N", rich_help_panel=LINK, help="seed of the link's losses")] = 0,
 ) -> None:
-    """Sends a recording to a service, bit for bit and at its own times; obeys the service's exits and skips.
+    """Sends a recording to a service, bit for bit and at the recorded times; obeys the service's exits and skips.
 
     A service must be running: `rascanet serve`. Without a policy the service takes its default: `calibrated` where the
     weights have a certificate, else `published`.

@@ -48,7 +48,7 @@ class OutputChoice:
     events: Annotated[
         bool,
         typer.Option(
-            "--events", rich_help_panel=PANEL, help="tell when a person appeared and left (see `rascanet events`)"
+            "--events", rich_help_panel=PANEL, help="print when a person appeared or left (see `rascanet events`)"
         ),
     ] = False
     ledger: Annotated[

@@ -46,8 +46,8 @@ class SceneChoice:
             "--scene",
             metavar="NAME",
             rich_help_panel=SCENE,
-            help=f"how sources are shown: {', '.join(SCENES)}; found out from each source if not given. A sprite takes "
-            "a background picture, and may take a second picture that moves over it",
+            help=f"how sources are shown: {', '.join(SCENES)}; if not given, each source is recognised. A sprite has a "
+            "background picture, and may have a second picture that moves over it",
         ),
     ] = None
     stdin: Annotated[
@@ -70,7 +70,7 @@ class SceneChoice:
             min=0.1,
             metavar="S",
             rich_help_panel=SCENE,
-            help="a camera that sends nothing for this long is connected to again",
+            help="seconds without data after which a camera counts as lost, and is connected again",
         ),
     ] = 10.0
     camera_ca: Annotated[
@@ -109,8 +109,8 @@ class SceneChoice:
             metavar="AREA",
             rich_help_panel=SCENE,
             show_default=False,
-            help="area that no stream shows: x,y,width,height or a polygon's x1,y1,x2,y2,x3,y3,... in percent of the "
-            "picture, or a picture file whose black parts cover the view; repeatable",
+            help="area that is never sent: x,y,width,height or a polygon's x1,y1,x2,y2,x3,y3,... in percent of the "
+            "picture, or a picture file whose black parts are the area; repeatable",
         ),
     ] = None
     crop: Annotated[
@@ -120,7 +120,7 @@ class SceneChoice:
             metavar="NAME=X,Y,W,H",
             rich_help_panel=SCENE,
             show_default=False,
-            help="region with a stream and a presence of its own, in percent of the picture; repeatable",
+            help="region with its own stream and its own events, in percent of the picture; repeatable",
         ),
     ] = None
 
@@ -163,7 +163,7 @@ class SensorChoice:
             "--pixel-format",
             metavar="FORMAT",
             rich_help_panel=SENSOR,
-            help=f"format that the sensor sends, and the service turns into RGB: {', '.join(PixelFormat)}",
+            help=f"format of the pixels that the sensor sends: {', '.join(PixelFormat)}",
         ),
     ] = PixelFormat.RGB8
     shutter: Annotated[
@@ -172,7 +172,7 @@ class SensorChoice:
             "--shutter",
             metavar="NAME",
             rich_help_panel=SENSOR,
-            help="rows expose one by one (rolling) or all at once (global)",
+            help="rows are exposed one after the other (rolling) or all at the same time (global)",
         ),
     ] = Shutter.ROLLING
     exposure_lines: Annotated[
@@ -193,7 +193,7 @@ class SensorChoice:
             max=64,
             metavar="N",
             rich_help_panel=SENSOR,
-            help="moments averaged over the exposure, for motion blur: 1 to 64",
+            help="number of moments of the exposure that are averaged, for motion blur: 1 to 64",
         ),
     ] = 1
     seed: Annotated[
@@ -219,7 +219,7 @@ class SensorChoice:
     ] = None
     restart_on_exit: Annotated[
         bool,
-        typer.Option("--restart-on-exit", rich_help_panel=SENSOR, help="begin the next frame as soon as one exits"),
+        typer.Option("--restart-on-exit", rich_help_panel=SENSOR, help="begin the next frame at once after an exit"),
     ] = False
 
     def timing(self, geometry: SensorGeometry) -> ReadoutTiming:

@@ -60,7 +60,7 @@ def vww(
     check: Check = True,
     overwrite: Overwrite = False,
 ) -> None:
-    """Visual Wake Words from MS COCO: maxitrain (`train`) and minival (`val`), labels by mask area above 0.5 %.
+    """Makes an index of Visual Wake Words from MS COCO: maxitrain (`train`), minival (`val`), labels by mask area.
 
     Examples:
         rascanet data vww --coco coco
@@ -83,7 +83,7 @@ def voc(
     val_share: ValShare = 0.1,
     calibration_share: CalibrationShare = 0.1,
 ) -> None:
-    """Pascal VOC: VOCdevkit/VOC2007 or VOC2012, person or no person by the boxes in its XML.
+    """Makes an index of Pascal VOC (VOCdevkit/VOC2007 or VOC2012); the boxes in the XML files give the labels.
 
     Examples:
         rascanet data voc VOCdevkit/VOC2012
@@ -102,7 +102,7 @@ def plain_folder(
     val_share: ValShare = 0.1,
     calibration_share: CalibrationShare = 0.1,
 ) -> None:
-    """Your own pictures in person/, no_person/ and unknown/, or in train/person/, val/person/ and so on.
+    """Makes an index of your own pictures in person/, no_person/ and unknown/, or in train/person/, val/person/, ...
 
     Examples:
         rascanet data folder pictures

@@ -70,7 +70,7 @@ def teach(
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
     processes: Annotated[int, typer.Option(min=1, metavar="N", help="processes that render the views, once")] = 2,
 ) -> None:
-    """Lets a teacher answer the views of a recipe, writes its answers, and prints how good it is on `val`.
+    """Computes a teacher's answers to the views of a recipe, writes them, and prints the teacher's accuracy on `val`.
 
     Examples:
         rascanet teach recipe.toml --photos folder --out taught

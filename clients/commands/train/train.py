@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def train(
     photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="folder of the run or the chain; interrupted work in it goes on")
+        Path, typer.Option(metavar="FOLDER", help="folder of the run or the chain; an interrupted run in it continues")
     ],
     recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="recipe file, TOML")] = None,
     chain: Annotated[
@@ -48,7 +48,7 @@ def train(
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
     processes: Annotated[int, typer.Option(min=1, metavar="N", help="processes that render answered views, once")] = 2,
 ) -> None:
-    """Trains, shows how it goes, and writes the weights to `weights.safetensors` in the run's folder.
+    """Trains a network, shows the progress, and writes `weights.safetensors` into the folder of the run.
 
     Examples:
         rascanet train recipe.toml --photos folder --out run
