@@ -143,7 +143,7 @@ export const facts = {
     {
       "name": "per_burst",
       "label": "Less sure, later",
-      "sentence": "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at the last, or 1 - P(person) one from {empty_first} to {empty_last}. Above 1, there is no exit.",
+      "sentence": "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The first threshold runs from {person_first} at the first row to {person_last} at the last, the second from {empty_first} to {empty_last}. As long as a threshold is above 1, no frame exits by it.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,
@@ -185,7 +185,7 @@ export const facts = {
     {
       "name": "patience",
       "label": "Patience",
-      "sentence": "Exits once the decision was the same after {bursts} bursts in a row, but not before {from_share:%} of the frame is read.",
+      "sentence": "Exits once {bursts} bursts in a row gave the same decision, but not before {from_share:%} of the frame is read.",
       "parameters": {
         "bursts": 6,
         "from_share": 0.3
@@ -211,7 +211,7 @@ export const facts = {
     {
       "name": "confidence",
       "label": "Own confidence",
-      "sentence": "Exits once the network's confidence that its decision is final is {threshold} or more.",
+      "sentence": "Exits once the network's confidence is {threshold} or more. The confidence estimates how likely the decision stays the same.",
       "parameters": {
         "threshold": 0.95
       },
@@ -273,7 +273,7 @@ export const facts = {
     {
       "name": "calibrated",
       "label": "Calibrated",
-      "sentence": "Exits once P(person) reaches a threshold that runs from {person_first} at the first row to {person_last} at the last, or 1 - P(person) one from {empty_first} to {empty_last}. Above 1, there is no exit. Its certificate promises that early exits lose at most {risk:%} of the decisions: the whole frame would change these. The chance that the promise is wrong is {delta:%}.",
+      "sentence": "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The first threshold runs from {person_first} at the first row to {person_last} at the last, the second from {empty_first} to {empty_last}. As long as a threshold is above 1, no frame exits by it. The thresholds come from a certificate. It promises that at most {risk:%} of the decisions differ from those after the whole frame. The chance that the promise is wrong is {delta:%}.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,
