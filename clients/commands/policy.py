@@ -72,10 +72,7 @@ def note_on(thresholds: Iterable[float]) -> str:
 def _described(name: str) -> dict[str, Any]:
     from model.exit_policy import NAMES
 
-    if not name.lstrip().startswith(("{", "[")):
-        described: Any = {"name": name}
-    else:
-        described = _parsed(name)
+    described: dict[str, Any] = _parsed(name) if name.lstrip().startswith(("{", "[")) else {"name": name}
     if described["name"] not in NAMES:
         raise ValueError(no_such("policy", described["name"], NAMES))
     return described
@@ -83,7 +80,7 @@ def _described(name: str) -> dict[str, Any]:
 
 def _parsed(name: str) -> dict[str, Any]:
     try:
-        described = json.loads(name)
+        described: Any = json.loads(name)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"--policy {name[:60]!r} is not JSON ({error})") from None
     if not isinstance(described, dict) or not isinstance(described.get("name"), str):
@@ -91,4 +88,4 @@ def _parsed(name: str) -> dict[str, Any]:
             f"--policy {name[:60]!r} does not name a policy; expected something like "
             '\'{"name": "two_sided", "exit_above": 0.9}\''
         )
-    return described
+    return dict(described)

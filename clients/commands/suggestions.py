@@ -5,6 +5,8 @@ from difflib import get_close_matches
 from typing import Final
 
 QUOTED_CHARACTERS: Final = 40
+LEAST_SIMILARITY: Final = 0.65
+"""Share of the letters that agree (`difflib.SequenceMatcher.ratio`); with less, another word is meant."""
 
 
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:
@@ -16,7 +18,7 @@ def no_such(kind: str, name: str, known: Iterable[str]) -> str:
         known: the names that there are.
     """
     names = list(known)
-    nearest = get_close_matches(name[:QUOTED_CHARACTERS], names, 1)
+    nearest = get_close_matches(name[:QUOTED_CHARACTERS], names, 1, LEAST_SIMILARITY)
     said = f"there is no {kind} {name[:QUOTED_CHARACTERS]!r}"
     if nearest:
         return f"{said}; did you mean {nearest[0]!r}? There is {', '.join(names)}"

@@ -42,7 +42,8 @@ def test_the_default_of_a_certified_network(start: Callable[..., str], models: d
 def test_unknown_sample(service_url: str) -> None:
     answer = httpx2.get(f"{service_url}/v1/samples/..%2f..%2fetc%2fpasswd")
     assert answer.status_code == 404
-    assert "GET /v1/samples lists them" in answer.json()["detail"]
+    unknown = httpx2.get(f"{service_url}/v1/samples/astronout.png")
+    assert unknown.json()["detail"] == "there is no sample 'astronout.png'; GET /v1/samples lists them"
     assert httpx2.get(f"{service_url}/v1/samples").json() == []
 
 

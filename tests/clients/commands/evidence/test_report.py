@@ -123,7 +123,7 @@ def test_weights_and_policies_beside_each_other(folder: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     frames, beside = result.output.split("one beside the other")[1:]
-    assert re.search(r"first +second", frames), "whole frames first"
+    assert re.search(r"^first +0.*\nsecond +0", frames, re.M), "whole frames first"
 
     def row(of: str) -> list[str]:
         (line,) = [line.strip() for line in beside.splitlines() if line.strip().startswith(f"{of} ")]

@@ -127,7 +127,7 @@ def test_frames_of_a_film_that_could_not_be_begun_are_counted_and_told(
 
 def test_why_frames_are_passed_over_is_told_with_what_helps(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for sensor, in_order, help_ in (
-        (SensorChoice(line_time_us=1e6), False, "lower --line-time-us or --frame-rate"),
+        (SensorChoice(line_time_us=6000), False, "lower --line-time-us or --frame-rate"),
         (SensorChoice(), True, "the link and the service, as the options have them"),
     ):
         choice = SceneChoice([str(video)])
