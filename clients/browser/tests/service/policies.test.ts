@@ -59,7 +59,7 @@ describe("policies", () => {
   it("say what a certificate promises", () => {
     const words = policyWords("calibrated", {}, { ...model, calibrated });
     expect(words).toContain("from 0.95 at the first row to 0.55 at the last");
-    expect(words).toContain("lose at most 5\u00a0% of the decisions");
+    expect(words).toContain("at most 5\u00a0% of the decisions differ");
     expect(words).toContain("The chance that the promise is wrong is 10\u00a0%");
   });
 
