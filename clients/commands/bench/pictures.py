@@ -22,10 +22,11 @@ from PIL import Image
 
 from clients.commands.bench.machine import cores
 from clients.commands.bench.plan import Plan
-from clients.commands.bench.processes import BenchError, as_installed, wait_for_port, weights_file
+from clients.commands.bench.processes import BenchError, as_installed, wait_for_port
 from clients.commands.bench.subjects import checkpoint_of
 from clients.commands.ports import free_port
 from clients.commands.table import MISSING, Table, number, percent
+from model.checkpoint import shipped_weights
 from model.exit_policy import PublishedPolicy
 
 SIZE_PX: Final = (640, 480)
@@ -46,7 +47,7 @@ def run(plan: Plan) -> dict[str, Any]:
         place = Path(folder)
         files = _generate(place / "pictures", plan.pictures, plan.distinct_pictures)
         bytes_each = statistics.mean(file.stat().st_size for file in files[: plan.distinct_pictures])
-        weights = weights_file(variant, place)
+        weights = shipped_weights(variant)
         share = max(1, plan.pictures // 4)
         alone = [_alone(variant, files, share)]
         here = _classify(place, plan.pictures, ["--weights", str(weights)])

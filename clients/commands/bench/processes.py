@@ -18,12 +18,12 @@ from typing import Any
 
 from clients.commands.bench.load import Idle, Load, Measured
 from clients.commands.bench.machine import cores
-from clients.commands.bench.subjects import checkpoint_of
 from clients.commands.ports import free_port
-from model.checkpoint import save_checkpoint, shipped_weights
+from model.checkpoint import Arithmetic, shipped_weights
 
 START_TIMEOUT_S = 60.0
 MAX_STREAMS = 4096
+PROJECT = Path(__file__).parents[3]
 
 
 class BenchError(Exception):
@@ -52,26 +52,29 @@ class Server:
 
 
 @contextmanager
-def service(variants: Sequence[str], checkout: Path | None = None) -> Iterator[Server]:
+def service(
+    variants: Sequence[str], checkout: Path | None = None, arithmetic: Arithmetic = "float32"
+) -> Iterator[Server]:
     """The real service with the variants' weights, with room for many streams.
 
     Args:
         variants: names of the networks.
-        checkout: folder of another version, with its `.venv`; None: this version.
+        checkout: folder of another version, with its `.venv`, that serves its own weights; None: this version.
+        arithmetic: of the weights.
 
     Raises:
         BenchError: the service did not start.
     """
-    with TemporaryDirectory() as folder:
-        weights = [option for variant in variants for option in ("--weights", str(weights_file(variant, Path(folder))))]
-        many = str(MAX_STREAMS)
-        limits = ["--max-streams", many, "--max-streams-per-address", many, "--max-connections", str(2 * MAX_STREAMS)]
-        if checkout is None:  # other versions may not know it
-            limits += ["--max-connections-per-address", str(2 * MAX_STREAMS)]
-        limits += ["--idle-s", "600", "--busy-limit", "1", "--shed-s", "3600"]  # it is measured at its limit
-        port = free_port()
-        with running(["-m", "server", "--port", str(port), *weights, *limits], port, checkout) as process:
-            yield Server(port, process.pid, echo=False)
+    files = [weights_file(variant, checkout, arithmetic) for variant in variants]
+    weights = [option for file in files for option in ("--weights", str(file))]
+    many = str(MAX_STREAMS)
+    limits = ["--max-streams", many, "--max-streams-per-address", many, "--max-connections", str(2 * MAX_STREAMS)]
+    if checkout is None:  # other versions may not know it
+        limits += ["--max-connections-per-address", str(2 * MAX_STREAMS)]
+    limits += ["--idle-s", "600", "--busy-limit", "1", "--shed-s", "3600"]  # it is measured at its limit
+    port = free_port()
+    with running(["-m", "server", "--port", str(port), *weights, *limits], port, checkout) as process:
+        yield Server(port, process.pid, echo=False)
 
 
 @contextmanager
@@ -82,14 +85,10 @@ def echo(stack: str) -> Iterator[Server]:
         yield Server(port, process.pid, echo=True)
 
 
-def weights_file(variant: str, folder: Path) -> Path:
-    """The shipped weights of a variant; where none are shipped, random ones written to the folder."""
-    shipped = shipped_weights(variant)
-    if shipped.is_file():
-        return shipped
-    path = folder / shipped.name
-    save_checkpoint(checkpoint_of(variant), path)
-    return path
+def weights_file(variant: str, checkout: Path | None, arithmetic: Arithmetic) -> Path:
+    """The weights of a variant that come with a checkout; None: with this version."""
+    shipped = shipped_weights(variant, arithmetic)
+    return checkout / shipped.relative_to(PROJECT) if checkout else shipped
 
 
 @contextmanager

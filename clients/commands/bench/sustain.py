@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from clients.commands.bench.load import SLACK, Load, Measured
@@ -13,6 +14,7 @@ from clients.commands.bench.processes import Generator, service
 from clients.commands.bench.subjects import macs_per_burst
 from clients.commands.bench.timing import time_in_turns
 from clients.commands.table import MISSING, Table, number, percent
+from model.checkpoint import Arithmetic
 from model.config import VARIANTS
 
 FRAME_RATE = 30.0
@@ -28,9 +30,11 @@ for a minute."""
 def run(plan: Plan) -> dict[str, Any]:
     """Searches with short loads, then confirms with a long one."""
     rows = []
-    checkouts = [None, plan.beside] if plan.beside else [None]
-    for variant, chunk, checkout in product(plan.variants, plan.chunks, checkouts):
-        with Generator() as generator, service([variant], checkout) as serving:
+    contenders: list[tuple[str, Path | None, Arithmetic]] = [("this", None, "float32"), ("this, int8", None, "int8")]
+    if plan.beside:
+        contenders.append((version_of(plan.beside), plan.beside, "float32"))
+    for variant, chunk, (version, checkout, arithmetic) in product(plan.variants, plan.chunks, contenders):
+        with Generator() as generator, service([variant], checkout, arithmetic) as serving:
             load = Load(
                 port=serving.port,
                 pid=serving.pid,
@@ -42,7 +46,6 @@ def run(plan: Plan) -> dict[str, Any]:
                 warmup_s=plan.warmup_s + 1 / FRAME_RATE,
                 seconds=plan.probe_s,
             )
-            version = version_of(checkout) if checkout else None
             found = {"variant": variant, "bursts_per_message": chunk, "version": version}
             rows.append({**found, **_search(plan, generator, load)})
     return {"rows": rows, "sustain_s": plan.sustain_s, "peak_gmacs": _peak_gmacs(plan)}
@@ -121,7 +124,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         rows.append(
             (
                 row["variant"],
-                row["version"] or "this",
+                row["version"],
                 str(row["bursts_per_message"]),
                 _streams(row),
                 *(
