@@ -20,8 +20,6 @@ ECHOES = (
     " former."
 )
 NETWORK = "Network: what a burst's step took inside the service, where other work comes between two steps."
-BESIDE = "beside"
-"""Name of the other version's service."""
 
 PACED_RATE = 1.0
 """Frames a second."""
@@ -35,7 +33,7 @@ def run(plan: Plan) -> dict[str, Any]:
         generator, serving = stack.enter_context(Generator()), stack.enter_context(service(plan.variants))
         contenders = {"service": serving}
         if plan.beside:
-            contenders[BESIDE] = stack.enter_context(service(plan.variants, plan.beside))
+            contenders[version_of(plan.beside)] = stack.enter_context(service(plan.variants, plan.beside))
         contenders["echo"] = stack.enter_context(echo("uvicorn"))
         contenders["own echo"] = stack.enter_context(echo("own"))
         for variant, streams, chunk in product(plan.variants, plan.closed_streams, plan.chunks):
@@ -75,7 +73,7 @@ def run(plan: Plan) -> dict[str, Any]:
                 "bytes_per_stream": (high - low) / (most - fewest),
             }
         )
-    return {"kernel_us": kernel, "rows": rows, "memory": memory, "beside": plan.beside and version_of(plan.beside)}
+    return {"kernel_us": kernel, "rows": rows, "memory": memory}
 
 
 def _ratios(ours: list[Measured], theirs: list[Measured]) -> Spread:
@@ -121,7 +119,7 @@ def _row(
         "latencies_us": [statistics.median(each) for each in zip(*(one.latencies_us for one in rounds), strict=True)],
         "cpu_us_per_burst": cpu_us,
         "kernel_share": kernel_us / cpu_us
-        if name in ("service", BESIDE) and cpu_us
+        if not name.endswith("echo") and cpu_us
         else None,  # a short load may cost less than a clock tick
         "of_echo": None,
         "network_us": None,
@@ -139,7 +137,6 @@ def tables(result: dict[str, Any]) -> list[Table]:
     kernel = ", ".join(f"{number(value)} us ({variant})" for variant, value in result["kernel_us"].items())
     pinned = "The service runs on one core, the generator on another; policy `never`, `progress` for every burst."
     void = f"void: the generator was busy for {BUSY_LIMIT:.0%} of the time or more, so it may be what limits."
-    beside = [f"{BESIDE}: the service of {result['beside']}."] if result["beside"] else []
     memory = Table(
         "Memory of idle streams (each has had one burst)",
         ("variant", "streams", "resident MB", "kB a stream"),
@@ -164,7 +161,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
                 "generator\nbusy",
             ),
             [(*_cells(row), _of_echo(row), *_beside_network(row), _busy(row)) for row in closed],
-            (pinned, ECHOES, f"Kernel: {kernel} a burst in a loop of its own. {NETWORK} {void}", *beside),
+            (pinned, ECHOES, f"Kernel: {kernel} a burst in a loop of its own. {NETWORK} {void}"),
         ),
         Table(
             "Paced: every stream sends a frame a second, its bursts evenly over it",
@@ -179,7 +176,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
 def brief(result: dict[str, Any]) -> list[Table]:
     """Many streams, a burst a message; and the memory of idle streams."""
     closed, _, memory = tables(result)
-    most = max(row["streams"] for row in result["rows"])
+    most = max(row["streams"] for row in result["rows"] if row["frame_rate"] is None)
     columns = (
         "what",
         "variant",

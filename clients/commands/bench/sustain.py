@@ -143,7 +143,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         )
     headings = (
         "variant", "version", "bursts a\nmessage", "streams", "bursts/s", "p50\nms", "p95\nms", "p99\nms",
-        "service\nbusy", "generator\nbusy", "streams at the\ncore's peak", "of\nthat",
+        "service\nbusy", "generator\nbusy", "streams at the\ncore's peak", "of the\npeak",
     )  # fmt: skip
     notes = [
         f"Streams of {FRAME_RATE:g} frames a second on one core, held for {result['sustain_s']:g} s with p99 "
@@ -165,4 +165,4 @@ def _streams(row: dict[str, Any]) -> str:
 def brief(result: dict[str, Any]) -> list[Table]:
     """Streams that hold."""
     (whole,) = tables(result)
-    return [whole.pick(("variant", "version", "bursts a message", "streams", "p99 ms", "of that"))]
+    return [whole.pick(("variant", "version", "bursts a message", "streams", "p99 ms", "of the peak"))]
