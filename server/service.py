@@ -65,7 +65,7 @@ def run(
         kept.take_over()
         kept.save()
     elif certificates and settings.audit_share:
-        logger.info("the watch over certificates begins anew; audits_file keeps it over restarts")
+        logger.info("the counts of audits begin at 0; the setting audits_file keeps them over restarts")
     sockets = listening_sockets(settings.host, settings.port)
     with ExitStack() as held:
         if kept:

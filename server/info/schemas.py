@@ -40,7 +40,7 @@ class Model(BaseModel):
         description="the policy `calibrated` for these weights, with its promise; none without a certificate"
     )
     watch: CertificateWatch | None = Field(
-        None, description="state of the watch over that promise; none where no exits are checked"
+        None, description="results of the audits of this promise; none if no exits are audited"
     )
     stream_policy: str = Field(
         description=f"the policy of streams and sequences that name none: {DEFAULT_POLICY}", examples=["calibrated"]

@@ -9,6 +9,7 @@ from clients.commands.console import console, failing_on
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.photos import PhotosFolder
 from clients.commands.policy import Variant, note_on
+from clients.commands.table import counted
 from clients.commands.weights import WeightsFile
 from model.config import DEFAULT_VARIANT
 
@@ -109,7 +110,7 @@ def calibrate(
     console.print(
         f"{certificate.variant} exits as person once P(person) reaches a threshold, which runs from {person[0]:.3g} "
         f"at the first row to {person[1]:.3g} at the last. It exits as no person once 1 - P(person) reaches another, "
-        f"from {empty[0]:.3g} to {empty[1]:.3g}. It reads {certificate.processed_ratio:.1%} of the bursts.",
+        f"from {empty[0]:.3g} to {empty[1]:.3g}. It processes {certificate.processed_ratio:.1%} of the bursts.",
         soft_wrap=True,
     )
     if note := note_on((*person, *empty)):
@@ -118,11 +119,11 @@ def calibrate(
         where = (
             f" decided after {span.after:.0%} to {span.until:.0%} of the frame" if len(certificate.spans) > 1 else ""
         )
-        console.print(f"Of {span.pictures} calibration pictures{where}, {span.errors} have a lost decision.")
+        console.print(f"{counted(span.errors, 'lost decision')} on {span.pictures} calibration pictures{where}.")
     lost = "change" if loss == "disagreement" else "turn from right to wrong"
     console.print(
-        f"Exits {lost} at most {100 * risk:g}% of the decisions; the chance that this promise is wrong is {delta:g}. "
-        f"Certificate: {path}",
+        f"Exits {lost} at most {100 * risk:g}% of the decisions; the chance that this promise is wrong is "
+        f"{100 * delta:g}%. Certificate: {path}",
         soft_wrap=True,
     )
     if fitted_on(checkpoint) == "calibration":

@@ -114,7 +114,7 @@ def evaluate(
     if chosen != NeverExitPolicy():
         tables += [
             policy_table(evaluation, chosen, f"{where}, policy {chosen.name} ({policy_words(chosen)})"),
-            halt_table(evaluation, chosen, f"{where}, where frames halt under it"),
+            halt_table(evaluation, chosen, f"{where}, bursts processed under {chosen.name}"),
         ]
     names = names_of(evaluations)
     judged = {names[file]: each for file, each in evaluations.items()}

@@ -161,9 +161,9 @@ def _weights_section(page: "Page", used: Weights, evaluation: "Evaluation", on_v
         page.heading("The certificate")
         page.facts(_certificate(used))
     page.table(policy_table(evaluation, policy, f"Under {policy.name} ({policy_words(policy)})"))
-    page.heading("Where frames halt")
+    page.heading("Where frames end")
     page.figure(_halt_figure(evaluation, policy), "histogram of the share of bursts processed")
-    page.table(halt_table(evaluation, policy, f"Halts under {policy.name}"))
+    page.table(halt_table(evaluation, policy, f"Bursts processed under {policy.name}"))
     for title, photos in (
         ("Taken for a person, most certain first", mistakes(evaluation, 0)),
         ("Persons missed, most certain first", mistakes(evaluation, 1)),
@@ -242,8 +242,8 @@ def _certificate(used: Weights) -> list[tuple[str, str]]:
     return [
         (
             "promise",
-            f"with probability {1 - certificate.delta:g} over the calibration pictures, {certificate.loss} is at most "
-            f"{certificate.risk:g} ({certificate.condition}, {certificate.procedure})",
+            f"{certificate.loss} is at most {100 * certificate.risk:g}%; the chance that this promise is wrong is "
+            f"{100 * certificate.delta:g}% ({certificate.condition}, {certificate.procedure})",
         ),
         ("calibration pictures", f"{certificate.pictures}; {', '.join(counts)}"),
         ("candidates", f"{certificate.candidates}, of which {certificate.tested} were tested"),

@@ -83,8 +83,8 @@ def _about(address: str) -> str:
     with HttpClient(address) as client:
         promise = client.model(DEFAULT_VARIANT).calibrated
     rule = (
-        f"policy `calibrated`: with probability {1 - promise['delta']:g}, early exits change at most "
-        f"{promise['risk']:.0%} of the decisions"
+        f"policy `calibrated`: exits change at most {100 * promise['risk']:g}% of the decisions; the chance that "
+        f"this promise is wrong is {100 * promise['delta']:g}%"
         if promise
         else "policy `published`"
     )

@@ -73,7 +73,7 @@ def test_a_promise_of_disagreement_needs_no_labels_and_one_of_accuracy_does(fold
     assert "no labelled picture in the split 'val'" in refused.output
     result = _run(*calibrate)
     assert result.exit_code == 0, result.output
-    assert "Exits change at most 10% of the decisions; the chance that this promise is wrong is 0.05." in result.output
+    assert "Exits change at most 10% of the decisions; the chance that this promise is wrong is 5%." in result.output
     with_labels = tmp_path / "labelled.json"
     assert _run("calibrate", "--photos", folder, *calibrate[3:], "--out", with_labels).exit_code == 0
     digest = load_checkpoint(weights).digest
