@@ -14,7 +14,7 @@ help: ## prints this list
 
 NPM := $(shell command -v npm)
 
-demo: .venv/demo.stamp ## the main job; ONCE=1 stops after the table
+demo: .venv/demo.stamp ## starts the service, streams six photographs and serves the page; ONCE=1 stops after the table
 	@$(if $(NPM),$(MAKE) -s --no-print-directory $(PAGE)/dist/index.html || echo "The page could not be built; the demo goes on in the terminal.",echo "There is no npm, so no page is built; the demo goes on in the terminal.")
 	@$(BIN)/rascanet demo $(if $(ONCE),--once)
 
@@ -23,18 +23,18 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 	while kill -0 $$pid 2>/dev/null; do sleep 1; printf .; done; \
 	if wait $$pid; then echo " done"; rm -f $$log; else echo; cat $$log; rm -f $$log; exit 1; fi
 
-full: .venv/dev.stamp ## what every command needs: torch, PyAV, matplotlib and the tools
+full: .venv/dev.stamp ## installs everything that any command needs: torch, PyAV, matplotlib and the tools
 
 # A file's tests stay together, and share the services and browsers that they start.
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
-test: .venv/dev.stamp page-test site browser boards broker cameras fleet-programs ## every test
+test: .venv/dev.stamp page-test site browser boards broker cameras fleet-programs ## runs every test
 	$(PYTEST)
 
-check: lint types test ## what has to pass before a change is done: lint, types and test
+check: lint types test ## runs lint, types and test; they must pass before a change is done
 
 .PHONY: lint types unit
-lint: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json $(BENCH)/node_modules/.package-lock.json ## format, style and import contracts, Python and TypeScript
+lint: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json $(BENCH)/node_modules/.package-lock.json ## checks format, style and import contracts, Python and TypeScript
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -42,20 +42,20 @@ lint: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_mo
 	cd $(PAGE) && npm run --silent lint
 	cd $(BENCH) && npm run --silent lint
 
-types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json $(BENCH)/node_modules/.package-lock.json ## types of Python and TypeScript
+types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json $(BENCH)/node_modules/.package-lock.json ## checks types of Python and TypeScript
 	$(BIN)/mypy
 	cd $(PACKAGE) && npm run --silent types
 	cd $(PAGE) && npm run --silent types
 	cd $(BENCH) && npm run --silent types
 
-unit: .venv/dev.stamp ## the tests that start no browser and no process
+unit: .venv/dev.stamp ## runs the tests that start no browser and no other process
 	$(PYTEST) -m "not processes"
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-page: wasm ## the demo page
+page: wasm ## builds the demo page
 	@$(MAKE) -s --no-print-directory $(PAGE)/dist/index.html
 
 .PHONY: page-test
@@ -65,12 +65,12 @@ page-test: page $(PACKAGE)/dist/index.js browser-bench
 
 .PHONY: site
 SITE := build/site
-site: .venv/dev.stamp wasm $(PAGE)/node_modules/.package-lock.json ## the page as static files, without a service, for any host: build/site
+site: .venv/dev.stamp wasm $(PAGE)/node_modules/.package-lock.json ## builds the page as static files, without a service, for any host: build/site
 	rm -rf build/samples $(SITE)
 	$(BIN)/python -m tests.page.site build/samples
 	cd $(PAGE) && SITE_SAMPLES=$(CURDIR)/build/samples npm run --silent site -- --outDir $(CURDIR)/$(SITE)
 
-browser: ## Debian's chromium, for the page's tests
+browser: ## installs Debian's chromium, for the page's tests
 	@command -v chromium >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
@@ -80,14 +80,14 @@ browser: ## Debian's chromium, for the page's tests
 
 .PHONY: cameras
 VIDEO_PROGRAMS := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base
-cameras: ## Debian's programs that send raw frames, for the cameras' tests
+cameras: ## installs Debian's programs that send raw frames, for the cameras' tests
 	@command -v ffmpeg >/dev/null && command -v gst-launch-1.0 >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(VIDEO_PROGRAMS) >/dev/null; } || \
 		echo "$(VIDEO_PROGRAMS): not installed; their tests will be skipped (apt-get install $(VIDEO_PROGRAMS))"
 
 .PHONY: broker
-broker: ## Debian's mosquitto, for the tests of MQTT
+broker: ## installs Debian's mosquitto, for the tests of MQTT
 	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; } || \
@@ -95,42 +95,42 @@ broker: ## Debian's mosquitto, for the tests of MQTT
 
 .PHONY: boards firmware
 BOARDS := gcc-arm-none-eabi qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-boards: ## Debian's compilers for Cortex-M and 64-bit ARM, and QEMU, for the firmware's tests
+boards: ## installs Debian's compilers for Cortex-M and 64-bit ARM, and QEMU, for the firmware's tests
 	@command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null && command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BOARDS) >/dev/null; } || \
 		echo "$(BOARDS): not installed; the firmware's tests will be skipped (apt-get install $(BOARDS))"
 
-firmware: .venv/dev.stamp boards ## the network on three boards in QEMU: FRAMES=4 of each network, to the bit, going on where it was stopped; table and sizes of docs/integer.md
+firmware: .venv/dev.stamp boards ## runs the network on three boards in QEMU and compares every bit: FRAMES=4 of each network; continues after an interruption; writes tables and sizes of docs/integer.md
 	$(BIN)/python -m tests.clients.firmware.measure --frames $(or $(FRAMES),4)
 
 .PHONY: wasm wasm-evidence clang browser-bench site-bench
 CLANG := clang-19
 CLANG_PACKAGES := clang-19 lld-19
-clang: ## Debian's compiler for WebAssembly
+clang: ## installs Debian's compiler for WebAssembly
 	@command -v $(CLANG) >/dev/null && command -v wasm-ld-19 >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLANG_PACKAGES) >/dev/null; } || \
 		echo "$(CLANG_PACKAGES): not installed; no network runs in the page (apt-get install $(CLANG_PACKAGES))"
 
-wasm: clang ## the kernel in WebAssembly, for browsers and Node: clients/javascript/wasm
+wasm: clang ## builds the kernel in WebAssembly, for browsers and Node: clients/javascript/wasm
 	@! command -v $(CLANG) >/dev/null || $(MAKE) -s --no-print-directory $(WASM)
 
-browser-bench: wasm ## a page that measures the kernel beside onnxruntime-web in any browser: clients/browser-bench/dist
+browser-bench: wasm ## builds a page that compares the kernel with onnxruntime-web in any browser: clients/browser-bench/dist
 	@if [ -f $(PACKAGE)/wasm/int8-simd128.wasm ]; then $(MAKE) -s --no-print-directory $(BENCH)/dist/index.html; fi
 
-site-bench: site browser-bench ## the same with the page that measures the kernel, in build/site/bench (with onnxruntime-web 15 MB more)
+site-bench: site browser-bench ## builds the site with that page in build/site/bench (with onnxruntime-web, 15 MB more)
 	cp -r $(BENCH)/dist $(SITE)/bench
 	mkdir -p $(SITE)/bench/onnx
 	$(foreach variant,$(VARIANTS),$(foreach form,conv gemm,$(BIN)/rascanet export onnx --variant $(variant) --form $(form) --out $(SITE)/bench/onnx/$(variant)-$(form).onnx &&)) true
 
-wasm-evidence: .venv/dev.stamp wasm $(PACKAGE)/dist/index.js browser ## the kernel in Node and Chromium against the definition: FRAMES=200 of each network
+wasm-evidence: .venv/dev.stamp wasm $(PACKAGE)/dist/index.js browser ## compares the kernel in Node and Chromium with the definition: FRAMES=200 of each network
 	$(BIN)/python -m tests.clients.javascript.evidence --frames $(or $(FRAMES),200)
 
 .PHONY: fleet-programs scale
 FLEET_PROGRAMS := haproxy caddy prometheus
 NO_SERVICES := /usr/sbin/policy-rc.d
-fleet-programs: ## Debian's proxies and Prometheus, for the tests of a fleet; none is started as a service of the machine
+fleet-programs: ## installs Debian's proxies and Prometheus, for the tests of a fleet; starts none as a service of the machine
 	@PATH="$$PATH:/usr/sbin"; for program in $(FLEET_PROGRAMS); do command -v $$program >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && { \
@@ -138,24 +138,24 @@ fleet-programs: ## Debian's proxies and Prometheus, for the tests of a fleet; no
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(FLEET_PROGRAMS) >/dev/null; }; } || \
 		echo "$(FLEET_PROGRAMS): not installed; the tests of a fleet will be skipped (apt-get install $(FLEET_PROGRAMS))"
 
-scale: .venv/dev.stamp fleet-programs ## 100 streams while replicas are added, killed, drained and replaced behind HAProxy and Caddy; four minutes
+scale: .venv/dev.stamp fleet-programs ## streams 100 sensors through HAProxy and Caddy, while replicas are added, killed, drained and replaced; four minutes
 	$(BIN)/python -m tests.scale.run --page docs/scaling.md
 
 .PHONY: scale-pictures
-scale-pictures: .venv/dev.stamp ## COUNT=20000 generated pictures by the local command and on Ray, whose driver is killed and whose node is lost; minutes
+scale-pictures: .venv/dev.stamp ## classifies COUNT=20000 generated pictures with the local command and on Ray, while the driver is killed and a node is lost; minutes
 	$(BIN)/python -m tests.scale.pictures --count $(or $(COUNT),20000) --page docs/scaling.md
 
 .PHONY: screenshots page-soak cold-load
-screenshots: .venv/dev.stamp $(PAGE)/dist/index.html site browser ## the page in its states, to runs/screenshots
+screenshots: .venv/dev.stamp $(PAGE)/dist/index.html site browser ## writes pictures of the page to runs/screenshots
 	$(BIN)/python -m tests.page.screenshots
 
-cold-load: .venv/dev.stamp site browser ## from an empty cache to the site's first decision
+cold-load: .venv/dev.stamp site browser ## measures the time from an empty cache to the site's first decision
 	$(BIN)/python -m tests.page.cold_load
 
-page-soak: .venv/dev.stamp $(PAGE)/dist/index.html browser ## a minute of webcam through the large network
+page-soak: .venv/dev.stamp $(PAGE)/dist/index.html browser ## sends a minute of webcam through the large network
 	$(BIN)/python -m tests.page.soak
 
-vectors: .venv/dev.stamp ## test vectors, from our own code
+vectors: .venv/dev.stamp ## writes the test vectors, tables and documents that are made from the code
 	$(BIN)/python -m tests.vectors.make_wire
 	$(BIN)/python -m tests.vectors.make_asyncapi
 	$(BIN)/python -m tests.vectors.make_refusals
@@ -171,40 +171,40 @@ vectors: .venv/dev.stamp ## test vectors, from our own code
 	$(BIN)/python -m tests.vectors.make_weight_files
 
 .PHONY: fuzz
-fuzz: .venv/dev.stamp ## a million damaged messages and tokens, 10,000 random conversations, 30,000 random requests
+fuzz: .venv/dev.stamp ## sends a million damaged messages and tokens, 10,000 random conversations, 30,000 random requests
 	$(BIN)/python -m tests.fuzz.run
 
 .PHONY: schemathesis
 SERVICE ?= http://127.0.0.1:8000
-schemathesis: .venv/dev.stamp ## five minutes of requests made up from the OpenAPI document, to the service at SERVICE
+schemathesis: .venv/dev.stamp ## sends five minutes of requests made from the OpenAPI document to the service at SERVICE
 	SCHEMATHESIS_HOOKS=tests/fuzz/openapi_hooks.py $(BIN)/schemathesis run $(SERVICE)/openapi.json --phases examples,coverage,fuzzing --max-time 300
 
 .PHONY: camera-soak
 camera-soak: MINUTES := 10
-camera-soak: .venv/dev.stamp ## a camera that is killed, frozen and restarted for MINUTES, and the service once
+camera-soak: .venv/dev.stamp ## streams a camera for MINUTES, while the camera is killed, frozen and restarted, and the service killed once
 	$(BIN)/python -m tests.soak.cameras --minutes $(MINUTES)
 
 .PHONY: soak overload
 MINUTES ?= 30
-soak: .venv/dev.stamp ## streams with churn, cuts, kills and drains, for MINUTES; then beside hostile neighbours
+soak: .venv/dev.stamp ## streams for MINUTES, with cuts, kills and drains; then with hostile neighbours
 	$(BIN)/python -m tests.soak.run --minutes $(MINUTES)
 	$(BIN)/python -m tests.soak.neighbours
 
-overload: .venv/dev.stamp ## twice the admission limit offered
+overload: .venv/dev.stamp ## offers twice as many streams as the service admits
 	$(BIN)/python -m tests.soak.overload
 
-bench: .venv/dev.stamp ## every figure of docs/performance.md, 20 minutes on a quiet machine
+bench: .venv/dev.stamp ## measures every figure of docs/performance.md; 20 minutes on a quiet machine
 	$(BIN)/rascanet bench --page docs/figures/performance.md --brief docs/performance.md
 
 .PHONY: monitor-laws
-monitor-laws: .venv/dev.stamp ## the watch over certificates in 10,000 simulated runs of 10,000 audits, seconds
+monitor-laws: .venv/dev.stamp ## simulates 10,000 runs of 10,000 audits; seconds
 	$(BIN)/python -m tests.model.monitor_laws
 
-sanitize: .venv/dev.stamp ## the kernel with hostile sizes and bytes under ASan and UBSan
+sanitize: .venv/dev.stamp ## runs the kernel with hostile sizes and bytes under ASan and UBSan
 	RASCANET_FUZZ_INPUTS=$(or $(INPUTS),20000) RASCANET_FUZZ_SEED=$(or $(SEED),7) $(BIN)/python -m pytest -q tests/model/kernel/test_sanitized.py
 
 .PHONY: model-card
-model-card: .venv/dev.stamp ## every figure of the model card: PHOTOS=folder; HELD_OUT=1 judges new weights on the held-out split, once
+model-card: .venv/dev.stamp ## prints every figure of the model card: PHOTOS=folder; HELD_OUT=1 evaluates new weights on held-out pictures, once
 	$(BIN)/rascanet model-card --photos $(PHOTOS) --card docs/figures/model-card.md $(if $(HELD_OUT),--held-out)
 
 .PHONY: weights-docs
@@ -212,7 +212,7 @@ VARIANTS := 105x120 210x240
 STEPS_105x120 := 1000
 STEPS_210x240 := 500
 SHIPPED := $(foreach variant,$(VARIANTS),--weights model/weights/rascanet_$(variant).safetensors)
-weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights (integers too): PHOTOS=folder; HELD_OUT=1 looks at the held-out split, once
+weights-docs: .venv/dev.stamp screenshots ## writes everything that depends on new weights (integers too): PHOTOS=folder; HELD_OUT=1 uses held-out pictures, once
 	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --finetune $(STEPS_$(variant)) --overwrite &&) true
 	$(foreach file,$(wildcard model/weights/*.safetensors),$(BIN)/rascanet calibrate --photos $(PHOTOS) --weights $(file) --risk 0.05 --overwrite &&) true
 	$(BIN)/python -m clients.commands.bench.exit_times --photos $(PHOTOS)
@@ -228,13 +228,13 @@ weights-docs: .venv/dev.stamp screenshots ## all that follows from new weights (
 
 .PHONY: docs
 DOCS := docs/site
-docs: .venv/docs.stamp $(DOCS)/node_modules/.package-lock.json $(PACKAGE)/node_modules/.package-lock.json site ## the documentation site, with the page as its demo, in build/docs
+docs: .venv/docs.stamp $(DOCS)/node_modules/.package-lock.json $(PACKAGE)/node_modules/.package-lock.json site ## builds the documentation site, with the page as its demo, in build/docs
 	PYTHONPATH=. $(BIN)/python $(DOCS)/pages.py build/docs-pages
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f $(DOCS)/mkdocs.yml
 	@echo "$(CURDIR)/build/docs: the site; look at it with python3 -m http.server -d build/docs"
 
 .PHONY: sensor-sheet
-sensor-sheet: .venv/dev.stamp ## pictures and tables of docs/sensor.md; with PHOTOS=folder, the accuracy in each light
+sensor-sheet: .venv/dev.stamp ## writes pictures and tables of docs/sensor.md; with PHOTOS=folder, also the accuracy in each light
 	$(BIN)/rascanet sensor-sheet --page docs/sensor.md $(if $(PHOTOS),--photos $(PHOTOS))
 
 lock: .venv/dev.stamp ## records the versions installed

@@ -59,7 +59,7 @@ class Limits(BaseModel):
 class Settings(BaseSettings):
     """Settings of `python -m server`; each is also an environment variable with the prefix RASCANET_.
 
-    Lists are JSON, such as ["a.jpg", "b.jpg"].
+    Lists are JSON, such as RASCANET_WEIGHTS='["mine/w.safetensors"]'.
     """
 
     model_config = SettingsConfigDict(
