@@ -143,7 +143,7 @@ scale: .venv/dev.stamp fleet-programs ## streams 100 sensors through HAProxy and
 
 .PHONY: scale-pictures
 scale-pictures: .venv/dev.stamp ## classifies COUNT=20000 generated pictures with the local command and on Ray, while the driver is killed and a node is lost; minutes
-	$(BIN)/python -m tests.scale.pictures --count $(or $(COUNT),20000) --page docs/scaling.md
+	$(BIN)/python -m tests.scale.pictures --count $(or $(COUNT),20000) --rounds $(or $(ROUNDS),3) --page docs/scaling.md
 
 .PHONY: screenshots page-soak cold-load
 screenshots: .venv/dev.stamp $(PAGE)/dist/index.html site browser ## writes pictures of the page to runs/screenshots

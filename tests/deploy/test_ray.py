@@ -22,7 +22,7 @@ CLUSTER = JOB["spec"]["rayClusterSpec"]
 GROUPS = [CLUSTER["headGroupSpec"], *CLUSTER["workerGroupSpecs"]]
 STAGE = (ROOT / "Dockerfile").read_text().split(" AS ray\n")[1].split("\nFROM")[0]
 LEAST_MEMORY_GI = 2
-"""Of a node: Ray Data's filter of a run that goes on reserves one, a node's own processes take another."""
+"""Of a node: the processes with the network take one, Ray's own another."""
 
 
 def _check(job: dict[str, Any]) -> None:

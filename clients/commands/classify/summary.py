@@ -36,15 +36,21 @@ class Summary:
     empties: Tally = field(default_factory=Tally)
     errors: Counter[str] = field(default_factory=Counter)
     _fresh: int = 0
-    _first: int = 0
+    _uncounted: int = 0
     _began_s: float = 0.0
     _last_s: float = 0.0
 
-    def clock(self, count: int = 1) -> None:
-        """Notes that pictures were looked at now; the first ones start the clock, so that no start-up counts."""
+    def clock(self, count: int = 1, took_s: float | None = None) -> None:
+        """Notes that pictures were looked at now; the first ones start the clock, so that no start-up counts.
+
+        Args:
+            count: number of the pictures.
+            took_s: time that they took (s), where it is known: then the clock starts before the first ones.
+        """
         self._last_s = monotonic()
-        self._began_s = self._began_s or self._last_s
-        self._first = self._first or count
+        if not self._fresh:
+            self._began_s = self._last_s - (took_s or 0)
+            self._uncounted = count if took_s is None else 0
         self._fresh += count
 
     def add(self, row: Row) -> None:
@@ -87,7 +93,7 @@ class Summary:
         seconds = self._last_s - self._began_s
         if not self._fresh:
             return "nothing new"
-        if self._fresh == self._first or not seconds:
+        if self._fresh == self._uncounted or not seconds:
             return counted(self._fresh, "picture")
-        rate = (self._fresh - self._first) / seconds
-        return f"{counted(self._fresh, 'picture')}, {rate:,.0f} pictures/s after the first"
+        rate = (self._fresh - self._uncounted) / seconds
+        return f"{counted(self._fresh, 'picture')}, {rate:,.0f} pictures/s without the start"

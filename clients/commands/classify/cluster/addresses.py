@@ -85,8 +85,10 @@ def _arrow_filesystem(place: str) -> FileSystem:
 
 
 def reason_of(error: BaseException) -> str:
-    """Returns the first line of an error of a library, in a sentence's length."""
-    text = (getattr(error, "strerror", None) or str(error)).strip()
+    """Returns the system's words for an error, or the first line of a library's in a sentence's length."""
+    if isinstance(error, OSError) and (error.errno or 0) > 0:
+        return os.strerror(error.errno)
+    text = str(error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__
 
 

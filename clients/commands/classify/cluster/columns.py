@@ -1,4 +1,4 @@
-"""Columns of the list of pictures and of the results, and the way from rows to columns and back."""
+"""Columns of the list of pictures and of the results, and the way to them."""
 
 import json
 import os
@@ -48,14 +48,6 @@ _SAME: Final = pa.dictionary(pa.int32(), pa.string())
 ROWS: Final = pa.schema(
     [
         pa.field(INDEX, pa.int64(), nullable=False),
-        pa.field("name", pa.binary(), nullable=False),
-        *(pa.field(name, kind) for name, kind in _FOUND),
-    ]
-)
-"""Rows on their way to the file."""
-WRITTEN: Final = pa.schema(
-    [
-        pa.field(INDEX, pa.int64(), nullable=False),
         pa.field("name", pa.string(), nullable=False),
         *(pa.field(name, kind) for name, kind in _FOUND),
         *(pa.field(name, _SAME) for name in SETTINGS),
@@ -87,24 +79,16 @@ def pictures_of_table(table: pa.Table) -> Iterator[tuple[int, Picture]]:
         yield row[INDEX], Picture(name, path, row["member"], row["code"] or "", row["message"] or "")
 
 
-def table_of_rows(indexed: Iterable[tuple[int, Row]]) -> pa.Table:
-    """Returns rows as columns."""
-    rows = [row | {INDEX: index, "name": row["name"].encode(ENCODING, ERRORS)} for index, row in indexed]
-    return pa.Table.from_pylist(rows, ROWS)
+def table_of_rows(indexed: Iterable[tuple[int, Row]], settings: Mapping[str, Any]) -> pa.Table:
+    """Returns rows as the columns of a Parquet file.
 
-
-def rows_of_table(table: pa.Table) -> Iterator[Row]:
-    """Yields rows as the local command has them, and their index."""
-    for row in table.to_pylist():
-        found = {key: value for key, value in row.items() if value is not None and key not in (INDEX, "name")}
-        yield {"name": row["name"].decode(ENCODING, ERRORS)} | found | {INDEX: row[INDEX]}
-
-
-def written(table: pa.Table, settings: Mapping[str, Any]) -> pa.Table:
-    """Returns the columns of a Parquet file: names as text, and the values that all rows have in common."""
-    names = [name.decode(ENCODING, "backslashreplace") for name in table.column("name").to_pylist()]
+    Args:
+        indexed: index and row of each picture.
+        settings: values that all rows have in common.
+    """
     same = {key: value if isinstance(value := settings[key], str) else json.dumps(value) for key in SETTINGS}
-    zeros = pa.array([0] * table.num_rows, pa.int32())
-    columns = [table.column(INDEX), pa.array(names, pa.string()), *(table.column(name) for name, _ in _FOUND)]
-    columns += [pa.DictionaryArray.from_arrays(zeros, pa.array([same[key]], pa.string())) for key in SETTINGS]
-    return pa.Table.from_arrays(columns, schema=WRITTEN)
+    rows = [
+        row | same | {INDEX: index, "name": row["name"].encode(ENCODING, ERRORS).decode(ENCODING, "backslashreplace")}
+        for index, row in indexed
+    ]
+    return pa.Table.from_pylist(rows, ROWS)

@@ -9,7 +9,7 @@ import typer
 
 from clients.commands.classify.cluster.pipeline import Task, classify_on_cluster, cluster
 from clients.commands.classify.cluster.results import LIST, RUN, SUCCESS, ResultFolder, ResultsError
-from clients.commands.classify.cluster.work_list import listed, write_list
+from clients.commands.classify.cluster.work_list import counted_in, listed, write_list
 from clients.commands.classify.local import Setup
 from clients.commands.classify.progress import progress
 from clients.commands.classify.summary import Summary
@@ -79,15 +79,14 @@ class ClusterRun:
             run["run"],
             tuple(os.path.abspath(path) for path in paths if os.path.lexists(path)),  # noqa: PTH100
         )
+        waiting = self._folder.waiting()
+        done = run["pictures"] - sum(map(counted_in, waiting))
         try:
             with cluster(address, jobs) as processes, progress(self._told, True, lambda: run["pictures"]) as advance:
-
-                def saw(count: int) -> None:
-                    if count:
-                        self._summary.clock(count)
-                        advance(count)
-
-                classify_on_cluster(task, self._folder, processes, saw)
+                advance(done)
+                for count, took_s in classify_on_cluster(task, waiting, processes):
+                    self._summary.clock(count, took_s)
+                    advance(count)
         except KeyboardInterrupt:
             say(f"{self._folder.place}: what is done stays done; --resume goes on with it")
             raise typer.Exit(INTERRUPTED) from None

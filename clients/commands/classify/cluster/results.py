@@ -2,28 +2,32 @@
 
 _run.json      what the run is: network, weights, policy, options, number of pictures; `--resume` must ask the same
 _pictures/     the list of pictures, fixed as the run begins
-_checkpoint/   what is done, kept by Ray Data
-rows/          the results, one file for each piece of the list
+_unfinished/   files that are being written; each is moved to its place when it is whole
+rows/          the results, one file for each piece of the list: a piece whose file is there is done
 _SUCCESS       written last: the sums and the digest of the weights. Without it, rows are missing
 """
 
+import io
 import json
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from pyarrow import parquet
 from pyarrow.fs import FileSelector, FileType
 
 from clients.commands.classify.cluster.addresses import FAILURES, PlaceError, filesystem_of, is_address, reason_of
-from clients.commands.classify.cluster.columns import INDEX
-from clients.commands.classify.rows import Row
+from clients.commands.classify.cluster.columns import INDEX, PICTURES, pictures_of_table, table_of_rows
+from clients.commands.classify.rows import Row, RowWriter
+from clients.commands.sources import Picture
 
 PARQUET, NDJSON = "parquet", "ndjson"
 KINDS: Final = (PARQUET, NDJSON)
 RUN, SUCCESS = "_run.json", "_SUCCESS"
-LIST, CHECKPOINT, FILES = "_pictures", "_checkpoint", "rows"
-OURS: Final = frozenset({RUN, SUCCESS, LIST, CHECKPOINT, FILES})
+LIST, UNFINISHED, FILES = "_pictures", "_unfinished", "rows"
+OURS: Final = frozenset({RUN, SUCCESS, LIST, UNFINISHED, FILES})
 SUMMED: Final = (INDEX, "person", "p_person", "exited", "processed_ratio", "macs", "code")
 
 
@@ -83,10 +87,10 @@ class ResultFolder:
                     f"{self.place}: holds an earlier run; --resume goes on with it, --overwrite replaces it"
                 )
             # What says that the run is whole goes first, what says that it is a run last.
-            for name in (SUCCESS, FILES, CHECKPOINT, LIST, RUN):
+            for name in (SUCCESS, FILES, UNFINISHED, LIST, RUN):
                 self._remove(name)
             if not is_address(self.place):  # object stores have no folders
-                for folder in (self.root, self.inside(LIST), self.inside(FILES)):
+                for folder in (self.root, *map(self.inside, (LIST, UNFINISHED, FILES))):
                     self.filesystem.create_dir(folder, recursive=False)
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
@@ -95,11 +99,7 @@ class ResultFolder:
         Raises:
             PlaceError: it can't be written.
         """
-        with failing(self.place, "can't be written"):
-            unfinished = self.inside(f"{name}.part")
-            with self.filesystem.open_output_stream(unfinished) as file:
-                file.write(json.dumps(value, indent=2).encode() + b"\n")
-            self.filesystem.move(unfinished, self.inside(name))
+        self._put(name, json.dumps(value, indent=2).encode() + b"\n")
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Returns a file of JSON; None if there is none.
@@ -120,10 +120,50 @@ class ResultFolder:
                 raise ResultsError(f"{self.inside(name)}: not a file that this command wrote")
             return value
 
-    def pieces(self) -> list[str]:
-        """Returns the paths of the pieces of the list, in order."""
+    def write_rows(self, piece: str, rows: Iterable[tuple[int, Row]], settings: Mapping[str, Any]) -> None:
+        """Writes the rows of a piece, whole or not at all; a file that is there already is replaced.
+
+        Args:
+            piece: path of the piece.
+            rows: index and row of each of its pictures.
+            settings: values that all rows have in common.
+
+        Raises:
+            PlaceError: they can't be written.
+        """
+        if self.kind == PARQUET:
+            file = io.BytesIO()
+            parquet.write_table(table_of_rows(rows, settings), file)
+            content = file.getvalue()
+        else:
+            text = io.StringIO()
+            writer = RowWriter(text, self.kind, settings)
+            for index, row in rows:
+                writer.add(row | {INDEX: index})
+            content = text.getvalue().encode()
+        self._put(f"{FILES}/{_stem(piece)}.{self.kind}", content)
+
+    def waiting(self) -> list[str]:
+        """Returns the paths of the pieces of the list that have no rows yet.
+
+        The largest come first, so that no process works alone at the end.
+
+        Raises:
+            PlaceError: they can't be read.
+        """
         with failing(self.place, "can't be read"):
-            return sorted(found.path for found in self._files(LIST) if found.path.endswith(".parquet"))
+            done = {_stem(found.path) for found in self._files(FILES)}
+            return [found.path for found in reversed(self._files(LIST)) if _stem(found.path) not in done]
+
+    def pictures(self, piece: str) -> Iterator[tuple[int, Picture]]:
+        """Yields index and picture of a piece of the list.
+
+        Raises:
+            PlaceError: it can't be read.
+        """
+        with failing(piece, "can't be read"):
+            table = parquet.read_table(piece, filesystem=self.filesystem, schema=PICTURES)
+        yield from pictures_of_table(table)
 
     def rows(self) -> Iterator[list[Row]]:
         """Yields what the sums need of all rows, some at a time.
@@ -145,15 +185,23 @@ class ResultFolder:
     def done(self) -> None:
         """Removes what only a run that goes on needs."""
         with failing(self.place, "can't be written"):
-            for name in (CHECKPOINT, LIST):
+            for name in (UNFINISHED, LIST):
                 self._remove(name)
+
+    def _put(self, name: str, content: bytes) -> None:
+        """Writes a file, whole or not at all; two processes may write the same one."""
+        with failing(self.place, "can't be written"):
+            unfinished = self.inside(f"{UNFINISHED}/{uuid.uuid4().hex}")
+            with self.filesystem.open_output_stream(unfinished) as file:
+                file.write(content)
+            self.filesystem.move(unfinished, self.inside(name))
 
     def _names(self) -> set[str]:
         found = self.filesystem.get_file_info(self.root)
         if found.type == FileType.File:
             raise ResultsError(f"{self.place}: is a file; --out names a folder")
         inside = self.filesystem.get_file_info(FileSelector(self.root, allow_not_found=True))
-        return {each.base_name.removesuffix(".part") for each in inside}
+        return {each.base_name for each in inside}
 
     def _files(self, name: str) -> list[Any]:
         inside = self.filesystem.get_file_info(FileSelector(self.inside(name), allow_not_found=True))
@@ -165,3 +213,7 @@ class ResultFolder:
             self.filesystem.delete_dir(self.inside(name))
         elif found == FileType.File:
             self.filesystem.delete_file(self.inside(name))
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem

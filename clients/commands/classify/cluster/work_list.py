@@ -25,7 +25,7 @@ COLUMN: Final = "path"
 """Column of a manifest that says where the pictures are."""
 LEAST: Final = 32
 MOST: Final = 4096
-SHARE: Final = 32
+SHARE: Final = 64
 """A piece of the list has between `LEAST` and `MOST` pictures, and at most a `SHARE`th of those before it.
 
 A piece is what one task classifies and what one file of results holds. So a short run still has enough pieces for all

@@ -1,4 +1,3 @@
-import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -11,13 +10,11 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("ray", reason="Ray is not installed: .venv/bin/pip install -e '.[ray]'")
 
-import pyarrow as pa
 from pyarrow import parquet
-from ray.data.block import BlockAccessor
 
 from clients.commands.classify.cluster import command, pipeline
-from clients.commands.classify.cluster.pipeline import Classifying, Task, read_piece
-from clients.commands.classify.cluster.results import ResultFolder
+from clients.commands.classify.cluster.addresses import PlaceError
+from clients.commands.classify.cluster.pipeline import Task, classify_piece
 from clients.commands.main import app
 from model.checkpoint import save_checkpoint
 from tests.clients.commands.classify.cluster.object_store import object_store
@@ -34,14 +31,6 @@ def _run(*arguments: object, **environment: str) -> Result:
     return result
 
 
-class _Counting:
-    """Stands for the counter's actor."""
-
-    def __init__(self, saw: Callable[[int], None]) -> None:
-        self.add = self
-        self.remote = saw
-
-
 class InOneProcess:
     """Does what the cluster does, piece by piece, in this process.
 
@@ -52,18 +41,11 @@ class InOneProcess:
     def __init__(self) -> None:
         self.stops: Callable[[int], None] = lambda _: None
 
-    def __call__(self, task: Task, folder: ResultFolder, jobs: int, saw: Callable[[int], None]) -> None:
-        classifying = Classifying(task, _Counting(saw))
-        sink = pipeline.Rows(task, folder)
-        done = {Path(path).stem for path in map(str, Path(folder.inside("rows")).iterdir())}
-        for number, piece in enumerate(folder.pieces()):
-            if Path(piece).stem in done:
-                continue
+    def __call__(self, task: Task, pieces: list[str], jobs: int) -> Iterator[tuple[int, float]]:
+        for number, piece in enumerate(pieces):
             self.stops(number)
-            (table,) = read_piece(task.place, piece)
-            rows = classifying(table)
-            with pa.OSFile(f"{folder.inside('rows')}/{Path(piece).stem}.{task.kind}", "wb") as file:
-                sink.write_block_to_file(BlockAccessor.for_block(rows), file)
+            done = classify_piece({"piece": piece}, task)
+            yield int(done["pictures"]), done["took_s"]
 
 
 @contextmanager
@@ -159,7 +141,7 @@ def _ends(error: BaseException) -> Callable[[int], None]:
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "out"), 2, "out: no space left on device"),
+        (PlaceError("out: can't be written: No space left on device"), 2, "can't be written: No space left on device"),
         (pipeline.ClusterError("the run was lost, --resume goes on with it: why"), 2, "the run was lost"),
         (KeyboardInterrupt(), 130, "what is done stays done; --resume goes on with it"),
     ],

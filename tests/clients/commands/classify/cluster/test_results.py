@@ -1,4 +1,5 @@
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -8,17 +9,22 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed: .venv/bin/pip i
 from clients.commands.classify.cluster import addresses
 from clients.commands.classify.cluster.addresses import PlaceError
 from clients.commands.classify.cluster.results import (
-    CHECKPOINT,
     FILES,
     LIST,
     NDJSON,
     PARQUET,
     RUN,
     SUCCESS,
+    UNFINISHED,
     ResultFolder,
     ResultsError,
 )
+from clients.commands.classify.cluster.work_list import LEAST, write_list
+from clients.commands.sources import Picture
 from tests.clients.commands.classify.cluster.object_store import object_store
+
+ROW = {"name": "a", "person": True, "p_person": 0.75, "exited": False, "processed_ratio": 1.0, "macs": 5}
+SETTINGS = {"variant": "small", "weights": "0" * 64, "policy": {"name": "never"}}
 
 
 def _names(folder: Path) -> list[str]:
@@ -33,7 +39,7 @@ def test_a_folder_is_begun_and_replaced_only_where_asked(tmp_path: Path) -> None
     with pytest.raises(ResultsError, match="holds an earlier run; --resume goes on with it, --overwrite replaces it"):
         folder.begin(overwrite=False)
     folder.begin(overwrite=True)
-    assert _names(tmp_path / "out") == [LIST, FILES]
+    assert _names(tmp_path / "out") == [LIST, UNFINISHED, FILES]
     assert not _names(tmp_path / "out" / FILES)
 
 
@@ -63,6 +69,41 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
             folder.read(SUCCESS)
 
 
+@pytest.mark.parametrize("kind", [PARQUET, NDJSON])
+@pytest.mark.parametrize("place", ["{folder}/out", "memory://{folder}/out"])
+def test_a_piece_is_done_when_its_rows_are_there(tmp_path: Path, kind: str, place: str) -> None:
+    folder = ResultFolder(place.format(folder=tmp_path), kind)
+    folder.begin(overwrite=False)
+    count = 2 * LEAST + 1
+    write_list(folder.filesystem, folder.inside(LIST), (Picture(str(index), "path") for index in range(count)))
+    last, second, first = folder.waiting()
+    assert [index for index, _ in folder.pictures(last)] == [count - 1]
+    folder.write_rows(second, [(LEAST, ROW | {"name": "old"})], SETTINGS)
+    folder.write_rows(second, [(LEAST, ROW)], SETTINGS)
+    assert folder.waiting() == [last, first]
+    folder.write_rows(last, [(count - 1, ROW)], SETTINGS)
+    assert [[row["index"] for row in rows] for rows in folder.rows()] == [[LEAST], [count - 1]]
+    assert [[row["person"] for row in rows] for rows in folder.rows()] == [[True], [True]]
+    folder.begin(overwrite=True)
+    assert folder.waiting() == []
+
+
+def test_rows_are_whole_or_not_there(tmp_path: Path) -> None:
+    folder = ResultFolder(str(tmp_path / "out"), NDJSON)
+    folder.begin(overwrite=False)
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    rows = [(index, ROW) for index in range(1000)]
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # as a full disk, it ends a file in the middle
+        with pytest.raises(PlaceError, match=r"out: can't be written: File too large$"):
+            folder.write_rows("0-1000.parquet", rows, SETTINGS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert not _names(tmp_path / "out" / FILES)
+    folder.write_rows("0-1000.parquet", rows, SETTINGS)
+    assert _names(tmp_path / "out" / FILES) == ["0-1000.ndjson"]
+
+
 def test_damaged_rows_are_named(tmp_path: Path) -> None:
     for kind in (PARQUET, NDJSON):
         folder = ResultFolder(str(tmp_path / kind), kind)
@@ -75,7 +116,7 @@ def test_damaged_rows_are_named(tmp_path: Path) -> None:
 def test_what_goes_on_no_more_is_removed(tmp_path: Path) -> None:
     folder = ResultFolder(str(tmp_path / "out"), NDJSON)
     folder.begin(overwrite=False)
-    (tmp_path / "out" / CHECKPOINT).mkdir()
+    (tmp_path / "out" / UNFINISHED / "cut-off").write_bytes(b"{")
     (tmp_path / "out" / FILES / "a.ndjson").write_text(json.dumps({"index": 0}) + "\n")
     folder.done()
     folder.done()
