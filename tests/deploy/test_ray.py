@@ -73,8 +73,8 @@ def test_it_tries_again_unless_pictures_alone_were_at_fault() -> None:
 def test_versions_and_names_agree() -> None:
     pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
     assert CLUSTER["rayVersion"] == pinned["ray"]
-    assert re.findall(r"KubeRay ([\d.]+)", FILE.read_text().splitlines()[0]) == re.findall(
-        r"KubeRay ([\d.]+)", (ROOT / "docs" / "scaling.md").read_text()
+    assert re.findall(r"KubeRay (\d+(?:\.\d+)+)", FILE.read_text().splitlines()[0]) == re.findall(
+        r"KubeRay (\d+(?:\.\d+)+)", (ROOT / "docs" / "scaling.md").read_text()
     )
     for group in GROUPS:
         (container,) = group["template"]["spec"]["containers"]

@@ -86,7 +86,7 @@ def _arrow_filesystem(place: str) -> FileSystem:
 
 def reason_of(error: BaseException) -> str:
     """Returns the system's words for an error, or the first line of a library's in a sentence's length."""
-    if isinstance(error, OSError) and (error.errno or 0) > 0:
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
         return os.strerror(error.errno)
     text = str(error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__

@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,10 +22,8 @@ from server.process.work import usable_cores
 
 STARTS: Final = 3
 """Times that Ray's start on this machine is tried."""
-TRIES: Final = 10
-"""Times that a piece is begun once more because its process or machine was lost."""
 NO_PROGRESS_S: Final = 3600
-"""Time (s) without a piece after which the run ends with an error."""
+"""Time (s) without a piece after which the run ends; Ray Data begins a piece anew as often as its process is lost."""
 OBJECT_STORE_BYTES: Final = 100_000_000
 """Shared memory of a cluster on this machine; only the names of pieces pass through it."""
 
@@ -107,7 +105,7 @@ _ready: dict[str, Classifying] = {}
 """The network of the run that this process works for. Ray gives one process many tasks, all of one run."""
 
 
-def classify_piece(row: dict[str, str], task: Task) -> dict[str, float]:
+def classify_piece(row: dict[str, Any], task: Task) -> dict[str, Any]:
     """Classifies a piece in a process of the cluster; returns the number of pictures and the time that it took (s)."""
     if task.run not in _ready:
         _ready[task.run] = Classifying(task)
@@ -201,15 +199,14 @@ def classify_on_cluster(task: Task, pieces: list[str], jobs: int) -> Iterator[tu
     stored = task.setup if isinstance(task.setup, ray.ObjectRef) else ray.put(task.setup)
     rows = [{"piece": piece} for piece in pieces]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-        classify_piece,
-        fn_args=(replace(task, setup=stored),),
+        partial(classify_piece, task=replace(task, setup=stored)),
         compute=TaskPoolStrategy(size=jobs),
         num_cpus=1,
-        max_retries=TRIES,
     )
     try:
-        for found in done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            for row in found.to_pylist():
+        found: Iterable[Any] = done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+        for table in found:
+            for row in table.to_pylist():
                 yield row["pictures"], row["took_s"]
     except Exception as error:  # Ray raises errors of tasks as classes that it makes on the fly
         raise fault(error) from error

@@ -45,7 +45,7 @@ class InOneProcess:
         for number, piece in enumerate(pieces):
             self.stops(number)
             done = classify_piece({"piece": piece}, task)
-            yield int(done["pictures"]), done["took_s"]
+            yield done["pictures"], done["took_s"]
 
 
 @contextmanager
