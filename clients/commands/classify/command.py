@@ -31,7 +31,7 @@ HELP = """Classifies pictures: files, folders, globs, ZIP archives, or - for sta
 
 Pictures are read whole (policy `never`) unless a policy is named. Exit status: 0 every picture was classified; 1 some
 could not be read, each is named; 2 the command can't be run as asked, or the service is lost; 3 there were no pictures;
-130 interrupted. With --out, --resume goes on where a run ended.
+130 interrupted. With --out, --resume continues a run that was interrupted.
 
 Examples:
     rascanet classify photo.jpg
@@ -75,7 +75,7 @@ class ResultChoice:
     ] = None
     resume: Annotated[
         bool,
-        typer.Option("--resume", rich_help_panel=RESULTS, help="go on with the file of an earlier run (csv, ndjson)"),
+        typer.Option("--resume", rich_help_panel=RESULTS, help="continue the file of an earlier run (csv, ndjson)"),
     ] = False
     overwrite: Annotated[
         bool, typer.Option("--overwrite", rich_help_panel=RESULTS, help="replace files that are there already")

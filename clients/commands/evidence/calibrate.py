@@ -59,7 +59,7 @@ def calibrate(
 ) -> None:
     """Writes a certificate: thresholds, and the promise that exits lose at most the share --risk of the decisions.
 
-    The chance that the promise is wrong is at most --delta. A lost decision differs from the one after the whole frame.
+    A lost decision differs from the decision after the whole frame. The chance that the promise is wrong is --delta.
 
     Examples:
         rascanet calibrate --photos folder --weights my.safetensors

@@ -33,7 +33,7 @@ class SceneChoice:
         typer.Argument(
             metavar="SOURCE",
             show_default=False,
-            help="photographs, folders, globs, videos, or a camera: rtsp://, http://, `webcam` or a device such as "
+            help="photographs, folders, globs, films, or a camera: rtsp://, http://, `webcam` or a device such as "
             "/dev/video0",
         ),
     ] = None
@@ -90,7 +90,7 @@ class SceneChoice:
             min=1,
             metavar="N",
             rich_help_panel=SCENE,
-            help="number of frames; if not given: one of each photograph, all of a video or camera, else 1",
+            help="number of frames; if not given: one of each photograph, all of a film or camera, else 1",
         ),
     ] = None
     speed_px_s: Annotated[
@@ -99,7 +99,7 @@ class SceneChoice:
             "--speed-px-s",
             metavar="PX_S",
             rich_help_panel=SCENE,
-            help="speed of a panning photograph or a sprite, columns a second",
+            help="speed of a panning photograph or a sprite, in columns per second",
         ),
     ] = 200.0
     mask: Annotated[
@@ -214,7 +214,7 @@ class SensorChoice:
             min=0.001,
             metavar="HZ",
             rich_help_panel=SENSOR,
-            help="frames a second; if not given: a video's or camera's own, or as fast as rows are read",
+            help="frames per second; if not given: a film's or camera's own, or as fast as rows are read",
         ),
     ] = None
     restart_on_exit: Annotated[

@@ -57,7 +57,7 @@ def teach(
     photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
     out: Annotated[
         Path,
-        typer.Option(metavar="FOLDER", help="folder for the answers (answers.npz); interrupted work in it goes on"),
+        typer.Option(metavar="FOLDER", help="folder for the answers (answers.npz); an interrupted run in it continues"),
     ],
     models: Models = None,
     detector: Detectors = None,
