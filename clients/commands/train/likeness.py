@@ -11,7 +11,8 @@ from clients.commands.console import console, fail, failing_on, need
 def likeness(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder of photographs with an index.csv")],
     store: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="folder for the pictures' features; an interrupted run in it continues")
+        Path,
+        typer.Option(metavar="FOLDER", help="folder for the pictures' features; an interrupted run in it continues"),
     ],
     source: Annotated[str, typer.Option(metavar="NAME", help="the source whose likeness counts")] = "coco",
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
