@@ -14,7 +14,7 @@ SOURCES = (
     *("integer_isa.c", "integer_table.c", "integer_plain.c", "integer_avx2.c", "integer_vnni.c"),
 )
 INTEGER_STEP = ("integer_step.inc", *(f"integer_{part}.inc" for part in ("pack", "lanes", "heads", "layers")))
-INCLUDED = ("step.inc", "layers.inc", "integer_math.h", "integer_table.inc", *INTEGER_STEP)
+INCLUDED = ("step.inc", "layers.inc", "quads.inc", "integer_math.h", "integer_table.inc", *INTEGER_STEP)
 HEADERS = ("rascanet_kernel.h", "norm_pool.h", "integer.h")
 NAMES = "\n".join(
     line
