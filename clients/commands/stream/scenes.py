@@ -13,10 +13,11 @@ import numpy as np
 from clients.commands.console import need, say
 from clients.commands.sources import Picture, check_paths, matches, pictures
 from clients.commands.stream.cameras import WEBCAM, is_camera, live_camera, live_input
+from clients.commands.stream.playing import Playing
 from clients.commands.stream.sensor_options import SCENES, SceneChoice, SensorChoice
 from clients.commands.suggestions import no_such
 from model.picture import USUAL_LIMITS, PictureError, decode_picture
-from sensor_sim.burst import Frame, Rows, SensorGeometry
+from sensor_sim.burst import SensorGeometry
 from sensor_sim.camera import Camera
 from sensor_sim.charts import CHARTS, chart
 from sensor_sim.live import LiveChange, LivePicture, LiveRate, LiveReader, LiveSource
@@ -26,7 +27,6 @@ from sensor_sim.scene import (
     Scene,
     SceneError,
     StillScene,
-    Times,
     panning_photo,
     sample_photos,
     sprite_over,
@@ -66,47 +66,6 @@ class Shot:
 
 News = Shot | LiveChange | None
 """What comes next: a frame, a live source that was lost or is back, or nothing yet."""
-
-
-@dataclass(slots=True)
-class _Playing:
-    """A film that begins with the first frame that shows it.
-
-    Attributes:
-        film: the video.
-        name: name of the film, behind that of its region.
-        period_us: time from one frame of the sensor to the next; 0: frames have no times of their own.
-        begun_us: start of the first frame, us since the stream began; None before.
-        newest_us: start of the newest frame, likewise.
-        shown: number of frames that show the film.
-        passed_over: number of frames that the sensor should have begun, and could not.
-    """
-
-    film: VideoScene
-    name: str
-    period_us: float
-    begun_us: float | None = None
-    newest_us: float = 0.0
-    shown: int = 0
-    passed_over: int = 0
-
-    def rows(self, first_row: int, times_us: Times) -> Frame:
-        # Half a picture ahead, an exposure at the film's own rate lies within one picture, not across two.
-        return self.film.rows(first_row, times_us - (self.begun_us or 0.0) + self.period_us / 2)
-
-    def reader(self, camera: Camera) -> Reader:
-        """Returns the camera as a reader that begins the film, and counts its frames."""
-
-        def read(frame_id: int, start_us: float) -> Iterator[Rows]:
-            if self.begun_us is None:
-                self.begun_us = start_us
-            elif self.period_us:
-                self.passed_over += max(0, round((start_us - self.newest_us) / self.period_us) - 1)
-            self.newest_us = start_us
-            self.shown += 1
-            return camera(frame_id, start_us)
-
-        return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +128,7 @@ class Filming:
         if any(part.kind in LIVE for part in self._parts[:-1]):
             raise SceneError("a camera has no end: nothing can come after it")
         self._in_order = in_order
-        self._films: list[VideoScene] = []
-        self._playing: list[_Playing] = []
+        self._films: dict[VideoScene, Playing | None] = {}
         self._first_film: VideoScene | None = None
         self._camera: Camera | None = None
         self._readers = 0
@@ -208,10 +166,8 @@ class Filming:
     ) -> None:
         if self._live:
             self._live.close()
-        for playing in list(self._playing):  # cut off by a number of frames or an interruption
-            self._finish(playing)
-        for film in self._films:
-            film.close()
+        for film in list(self._films):
+            self._closed(film)
 
     @property
     def names(self) -> list[str]:
@@ -294,42 +250,28 @@ class Filming:
             yield Shot(name, None, fault=str(error))
             return
         place = f"{window.name}: {name}" if window.name else name
-        playing = _Playing(film, place, self.timing.frame_period_us or 0.0)
-        self._playing.append(playing)
+        timing = self.timing
+        readout_us = timing.row_read_us(0.0, self._geometry.height - 1)
+        playing = Playing(film, place, timing.frame_period_us or 0.0, readout_us, self._in_order)
+        self._films[film] = playing
         reader = playing.reader(self._facing(playing))
         for number in itertools.count():
             yield Shot(f"{name} {number}", reader)
             if film.ended:
                 break
-        self._finish(playing)
-
-    def _finish(self, playing: _Playing) -> None:
-        """Lets go of a film and tells what of it was not shown."""
-        self._playing.remove(playing)
-        self._closed(playing.film)
-        if playing.film.damaged_packets:
-            say(f"{playing.name}: {playing.film.damaged_packets} damaged parts of the film were skipped")
-        if playing.passed_over:
-            frames = playing.shown + playing.passed_over
-            say(f"{playing.name}: {playing.passed_over:,} of {frames:,} frames were passed over: {self._why_late()}")
-
-    def _why_late(self) -> str:
-        """Says why the sensor could not begin a frame in time, and what helps."""
-        timing = self.timing
-        if timing.row_read_us(0.0, self._geometry.height - 1) > (timing.frame_period_us or 0.0):
-            return "reading one takes longer than --frame-rate allows; lower --line-time-us or --frame-rate"
-        if self._in_order:
-            return "the link and the service, as the options have them, answer more than a frame late"
-        return "decisions came more than a frame late; --virtual-time shows every picture, however busy the machine is"
+        self._closed(film)
 
     def _opened(self, part: _Part, window: Window) -> VideoScene:
         film = VideoScene(part.sources[0], self._geometry, window)
-        self._films.append(film)
+        self._films[film] = None
         return film
 
     def _closed(self, film: VideoScene) -> None:
-        self._films.remove(film)
+        """Lets go of a film, and tells which of its pictures were not shown."""
+        playing = self._films.pop(film)
         film.close()
+        for remark in playing.remarks() if playing else ():
+            say(remark)
 
     def _live_shots(self, reader: LiveReader, window: Window) -> Iterator[News]:
         """Yields a shot for each picture, at most as many a second as the options say, or None after each tick."""
