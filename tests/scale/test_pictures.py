@@ -36,10 +36,11 @@ def test_each_picture_has_one_row_whatever_is_lost() -> None:
 def test_the_page_has_room_for_the_table(tmp_path: Path) -> None:
     page = tmp_path / "scaling.md"
     shutil.copy(ROOT / "docs" / "scaling.md", page)
-    runs = {"local": [Run(4, 50, 10**6), Run(9, 20, 10**6)], "ray": [Run(9, 20, 10**6), Run(5, 40, 10**6)]}
+    worse = Run(9, 20, 10**6, 9)
+    runs = {"local": [Run(4, 50, 10**6, 6.4), worse], "ray": [worse, Run(5, 40, 10**6, 8)]}
     refresh_page(page, {"scale pictures": [table(100, runs)]})
     assert "**100 generated pictures**" in page.read_text()
-    assert "| ray | 5 | 20 | 40 | 80% | 2 | 1 |" in page.read_text()
+    assert "| ray | 5 | 20 | 40 | 80% | 2 | 80.00 | 1 |" in page.read_text()
     assert "Best of 2 rounds" in page.read_text()
 
 
