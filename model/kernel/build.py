@@ -13,8 +13,11 @@ SOURCES = (
     *("step_isa.c", "step_plain.c", "step_avx2.c", "step_avx512.c", "norm_pool.c"),
     *("integer_isa.c", "integer_table.c", "integer_plain.c", "integer_avx2.c", "integer_vnni.c"),
 )
-INTEGER_STEP = ("integer_step.inc", *(f"integer_{part}.inc" for part in ("pack", "lanes", "heads", "layers")))
-INCLUDED = ("step.inc", "layers.inc", "quads.inc", "integer_math.h", "integer_table.inc", *INTEGER_STEP)
+INTEGER_PARTS = ("step", "plan", "pack", "lanes", "heads", "layers", "dense")
+INCLUDED = (
+    *("step.inc", "layers.inc", "quads.inc", "integer_math.h", "integer_table.inc"),
+    *(f"integer_{part}.inc" for part in INTEGER_PARTS),
+)
 HEADERS = ("rascanet_kernel.h", "norm_pool.h", "integer.h")
 NAMES = "\n".join(
     line

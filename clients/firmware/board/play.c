@@ -1,15 +1,14 @@
 /* Plays frames through the network on a board of QEMU's, and prints all that the network says, over semihosting.
 
-   The frames are in `frames.bin`, pixel after pixel. Of each frame every burst is printed under the policy `never`,
+   Of each frame of `frames.bin`, pixel after pixel, every burst is printed, and the decision at its end:
 
        burst FRAME BURST LOGIT LOGIT CONFIDENCE P_PERSON HASH_OF_STATE TICKS
-
-   where ticks are those of the rows of that burst, and then the decision of every policy:
-
        decision FRAME POLICY PERSON P_PERSON BURST PROCESSED SKIPPED EXITED
 
+   where ticks are those of the rows of that burst. Then of each frame of `policies.bin` the decision of every policy.
    At the end come the sizes: `memory ARENA STACK`, the stack as far as a call of the library wrote to it. */
 #include "rascanet.h"
+#include "state_hash.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -90,7 +89,10 @@ static void say_number(int32_t value) {
 
 /* ---- the frames ---- */
 
-static int file_of(const char *name, uint32_t length) {
+static int file_of(const char *name) {
+    uint32_t length = 0;
+    while (name[length])
+        length++;
     const uint32_t with[] = {(uint32_t)name, 1, length};
     return host(OPEN, with);
 }
@@ -122,15 +124,6 @@ static __attribute__((noinline)) rascanet_status take_row(rascanet *network) {
     const uint32_t stack = 4 * (PAINTED_WORDS - untouched);
     most_stack = stack > most_stack ? stack : most_stack;
     return status;
-}
-
-static uint32_t hash_of_state(const rascanet *network) {
-    size_t count;
-    const int16_t *state = rascanet_state(network, &count);
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < 2 * count; i++)
-        hash = (hash ^ ((const uint8_t *)state)[i]) * 16777619u;
-    return hash;
 }
 
 static uint32_t arena[4096];
@@ -170,13 +163,13 @@ static int play(int file, uint32_t frame, const char *name, const rascanet_polic
 }
 
 int main(void) {
-    static const char frames[] = "frames.bin";
-    const int file = file_of(frames, sizeof frames - 1);
-    for (uint32_t frame = 0; play(file, frame, "never", &NAMED(_never), 1); frame++) {
-        play(file, frame, "published", &NAMED(_published), 0);
-        play(file, frame, "two_sided", &NAMED(_two_sided), 0);
-        play(file, frame, "per_burst", &NAMED(_per_burst), 0);
-        play(file, frame, "calibrated", &NAMED(_calibrated), 0);
+    const int frames = file_of("frames.bin"), decided = file_of("policies.bin");
+    for (uint32_t frame = 0; play(frames, frame, "never", &NAMED(_never), 1); frame++)
+        ;
+    for (uint32_t frame = 0; play(decided, frame, "published", &NAMED(_published), 0); frame++) {
+        play(decided, frame, "two_sided", &NAMED(_two_sided), 0);
+        play(decided, frame, "per_burst", &NAMED(_per_burst), 0);
+        play(decided, frame, "calibrated", &NAMED(_calibrated), 0);
     }
     say("memory"), say_number((int32_t)rascanet_arena_bytes(&MODEL)), say_number((int32_t)most_stack), say("\n");
     return 0;

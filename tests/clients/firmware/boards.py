@@ -89,6 +89,20 @@ class Sizes(NamedTuple):
         return self.weights + self.tables + self.arena + self.stack
 
 
+class Program(NamedTuple):
+    """The firmware with a network and policies, built for a board.
+
+    Attributes:
+        weights, tables, code: of `Sizes`.
+    """
+
+    board: Board
+    path: Path
+    weights: int
+    tables: int
+    code: int
+
+
 class Played(NamedTuple):
     """What a board printed: lines without their ticks, and its sizes."""
 
@@ -96,17 +110,11 @@ class Played(NamedTuple):
     sizes: Sizes
 
 
-def play(
-    board: Board,
-    network: IntegerNetwork,
-    policies: Mapping[str, Policy],
-    frames: npt.NDArray[np.uint8],
-    folder: Path,
-) -> Played:
-    """Frames (N, H, W, 3) on a board, under policies by their names in C.
+def build(board: Board, network: IntegerNetwork, policies: Mapping[str, Policy], folder: Path) -> Program:
+    """The firmware, with policies by their names in C; in an empty folder.
 
     Raises:
-        CalledProcessError: the firmware can't be built, or doesn't end.
+        CalledProcessError: it can't be built.
     """
     library, program = folder / "library", folder / "play.elf"
     write_library(library, network, policies)
@@ -120,17 +128,33 @@ def play(
         check=True,
         timeout=LIMIT_S,
     )  # fmt: skip
+    return Program(board, program, *_linked(program, config.name))
+
+
+def play(program: Program, frames: npt.NDArray[np.uint8], decided: int, *, counted: bool = True) -> Played:
+    """Frames (N, H, W, 3) on a board to their ends, the first `decided` of them under every policy too.
+
+    Args:
+        program, frames, decided: what is played.
+        counted: whether instructions are counted; without, QEMU is faster, and `burst_instructions` is 0.
+
+    Raises:
+        CalledProcessError: the firmware doesn't end.
+    """
+    board, folder = program.board, program.path.parent
     frames.tofile(folder / "frames.bin")
+    frames[:decided].tofile(folder / "policies.bin")
+    clock = ("-icount", f"shift={board.shift}") if counted else ()
     done = subprocess.run(
-        [EMULATOR, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "none", "-semihosting", "-icount",
-         f"shift={board.shift}", "-kernel", str(program)],
+        [EMULATOR, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "none", "-semihosting", *clock,
+         "-kernel", str(program.path)],
         cwd=folder, capture_output=True, text=True, check=True, timeout=LIMIT_S,
     )  # fmt: skip
     *lines, memory = (done.stdout + done.stderr).splitlines()
-    bursts = [line.split() for line in lines if line.startswith("burst")]
-    instructions = np.mean([int(words[-1]) for words in bursts]) / board.ticks_per_instruction
+    ticks = [int(line.rpartition(" ")[-1]) for line in lines if line.startswith("burst")]
+    instructions = round(float(np.mean(ticks)) / board.ticks_per_instruction) if counted else 0
     arena, stack = map(int, memory.removeprefix("memory").split())
-    sizes = Sizes(*_linked(program, config.name), arena, stack, round(float(instructions)))
+    sizes = Sizes(program.weights, program.tables, program.code, arena, stack, instructions)
     return Played([line.rpartition(" ")[0] if line.startswith("burst") else line for line in lines], sizes)
 
 
@@ -152,24 +176,38 @@ def _linked(program: Path, name: str) -> tuple[int, int, int]:
     return weights, tables, code
 
 
-def expected_lines(network: IntegerNetwork, policies: Mapping[str, Policy], frames: npt.NDArray[np.uint8]) -> list[str]:
-    """The lines by the definition of the network and the policies on floats."""
+def expected_lines(
+    network: IntegerNetwork, policies: Mapping[str, Policy], frames: npt.NDArray[np.uint8], decided: int
+) -> list[str]:
+    """The lines of `play` by the definition of the network and policies on floats; no decisions without policies."""
+    hidden: npt.NDArray[np.int64] = np.zeros((len(frames), *network.hidden_shape), np.int64)
+    bursts: list[list[str]] = [[] for _ in frames]
+    for index in range(network.config.bursts_per_frame):
+        first = index * network.config.BURST_ROWS
+        made = network.step(frames[:, first : first + network.config.BURST_ROWS], hidden)
+        hidden = made.hidden
+        for number, said in enumerate(bursts):
+            values = (*made.logits[number], made.confidence[number], made.p_person[number], _hash(hidden[number]))
+            said.append(f"burst {number} {index} {' '.join(str(int(value)) for value in values)}")
     lines = []
     for number, frame in enumerate(frames):
-        hidden = np.zeros((1, *network.hidden_shape), np.int16)
-        for index, burst in enumerate(frame.reshape(-1, *network.config.burst_shape)):
-            made = network.step(burst[None], hidden)
-            hidden = made.hidden
-            values = (*made.logits[0], made.confidence[0], made.p_person[0], _hash(hidden))
-            lines.append(f"burst {number} {index} {' '.join(str(int(value)) for value in values)}")
-        for name, policy in policies.items():
-            scan = scan_frame(IntegerRuntime(network), frame, policy)
-            p_person = round(scan.p_person * 2**15)
-            lines.append(
-                f"decision {number} {name} {scan.person:d} {p_person} {scan.last_burst} {scan.processed} "
-                f"{scan.skipped} {scan.exited:d}"
-            )
+        lines += bursts[number]
+        if "never" in policies:
+            lines.append(_decision(network, number, frame, "never", policies["never"]))
+    for number, frame in enumerate(frames[:decided]):
+        lines += [
+            _decision(network, number, frame, name, policy) for name, policy in policies.items() if name != "never"
+        ]
     return lines
+
+
+def _decision(network: IntegerNetwork, number: int, frame: npt.NDArray[np.uint8], name: str, policy: Policy) -> str:
+    scan = scan_frame(IntegerRuntime(network), frame, policy)
+    p_person = round(scan.p_person * 2**15)
+    return (
+        f"decision {number} {name} {scan.person:d} {p_person} {scan.last_burst} {scan.processed} "
+        f"{scan.skipped} {scan.exited:d}"
+    )
 
 
 def _hash(state: npt.NDArray[np.int16]) -> int:

@@ -10,17 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from clients.commands.table import Table, refresh_page
-from clients.commands.train.export import FIRMWARE, device_policies
+from clients.commands.train.export import FIRMWARE, KERNEL_FILES, device_policies
 from model.certificate import certified_policy
 from model.checkpoint import shipped_weights
 from model.config import VARIANTS
 from model.exit_policy import CalibratedPolicy, Policy
 from model.integer.checkpoint import load_integer_checkpoint
 from model.integer.network import IntegerNetwork
-from tests.clients.firmware.boards import BOARDS, MISSING, Sizes, expected_lines, play
+from tests.clients.firmware.boards import BOARDS, FLAGS, MISSING, Program, Sizes, build, expected_lines, play
 from tests.golden import ORACLE, golden_integers
 from tests.model.random_networks import half_coarse_frames
 
@@ -28,8 +26,10 @@ RECORDED = FIRMWARE / "board" / "sizes.json"
 KERNEL = Path(__file__).parents[3] / "model" / "kernel"
 PAGE = Path(__file__).parents[3] / "docs" / "integer.md"
 DONE: Final = Path("build") / "firmware-played.json"
-PART: Final = 4
-"""Frames that a board plays at a time."""
+COUNTED: Final = 4
+"""Frames that a board plays first, under every policy, its instructions counted; others are played to their ends."""
+PART: Final = 28
+"""Frames that a board plays at a time after these."""
 
 
 class Subject(NamedTuple):
@@ -66,9 +66,10 @@ def subjects() -> list[Subject]:
 
 @cache
 def _digest_of_sources() -> str:
-    """Of what the program is built of, weights apart."""
-    digest = hashlib.sha256()
-    for file in sorted((*FIRMWARE.rglob("*.[ch]"), *FIRMWARE.rglob("*.ld"), *KERNEL.glob("integer*"))):
+    """Of what the program is built of, and how, weights apart."""
+    digest = hashlib.sha256(repr((FLAGS, BOARDS)).encode())
+    library = (*FIRMWARE.rglob("*.[ch]"), *FIRMWARE.rglob("*.ld"), *(KERNEL / name for name in KERNEL_FILES))
+    for file in sorted(library):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -82,6 +83,11 @@ class Part(NamedTuple):
     frames: int
 
     @property
+    def decided(self) -> int:
+        """Frames that are played under every policy."""
+        return 0 if self.start else self.frames
+
+    @property
     def key(self) -> str:
         """Names what is played: another program or other numbers have another."""
         digests = f"{_digest_of_sources()[:16]} {self.subject.network.digest[:16]}"
@@ -89,55 +95,85 @@ class Part(NamedTuple):
 
 
 def parts(frames: int, chosen: Sequence[Subject]) -> Iterator[Part]:
-    """Every subject on every board, a few frames at a time: what is cut short has played some of each."""
-    for start in range(0, frames, PART):
+    """Every subject on every board, some frames at a time: what is cut short has played some of each."""
+    starts = [0, *range(COUNTED, frames, PART)]
+    for start, end in zip(starts, [*starts[1:], frames], strict=True):
         for subject in chosen:
             for board in BOARDS:
-                yield Part(subject, board, start, min(PART, frames - start))
+                yield Part(subject, board, start, end - start)
 
 
 def main() -> None:
     """Plays what has not been played yet, compares, writes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=4, help="of noise, half of it coarse, for each network and board")
+    parser.add_argument(
+        "--frames", type=int, default=COUNTED, help="of noise, half of it coarse, for each network and board"
+    )
     count = parser.parse_args().frames
     if MISSING:
         sys.exit(f"{', '.join(MISSING)}: not installed")
     done: dict[str, dict[str, int]] = json.loads(DONE.read_text()) if DONE.is_file() else {}
-    expected: tuple[object, list[str]] = (None, [])
-    sizes: dict[tuple[str, str, str], list[Sizes]] = {}
-    for part in parts(count, subjects()):
-        subject, variant = part.subject, part.subject.network.config.name
-        if part.key not in done:
-            frames = half_coarse_frames(subject.network.config, part.frames, part.start)
-            if expected[0] != (subject.network.digest, part.start, part.frames):
-                lines = expected_lines(subject.network, subject.policies, frames)
-                expected = (subject.network.digest, part.start, part.frames), lines
-            with TemporaryDirectory() as folder:
-                played = play(BOARDS[part.board], subject.network, subject.policies, frames, Path(folder))
-            if played.lines != expected[1]:
-                sys.exit(
-                    f"{variant}, {subject.weights} weights, {part.board}: the board says otherwise than the definition"
-                )
-            done[part.key] = played.sizes._asdict()
-            DONE.parent.mkdir(exist_ok=True)
-            DONE.write_text(json.dumps(done, indent=1) + "\n")
-        sizes.setdefault((subject.weights, variant, part.board), []).append(Sizes(**done[part.key]))
-        told = f"frames {part.start + 1} to {part.start + part.frames}, equal to the bit"
-        sys.stdout.write(f"{variant}, {subject.weights} weights, on {part.board}: {told}\n")
-        sys.stdout.flush()
-    _record({(variant, board): found for (weights, variant, board), found in sizes.items() if weights == "shipped"})
+    measured: dict[tuple[str, str], Sizes] = {}
+    with TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        for part in parts(count, subjects()):
+            variant = part.subject.network.config.name
+            if part.key not in done:
+                done[part.key] = bench.sizes(part)._asdict()
+                DONE.parent.mkdir(exist_ok=True)
+                DONE.write_text(json.dumps(done, indent=1) + "\n")
+            if part.subject.weights == "shipped":
+                sizes = Sizes(**done[part.key])
+                first = measured.setdefault((variant, part.board), sizes)
+                measured[variant, part.board] = first._replace(stack=max(first.stack, sizes.stack))
+            told = f"frames {part.start + 1} to {part.start + part.frames}, equal to the bit"
+            sys.stdout.write(f"{variant}, {part.subject.weights} weights, on {part.board}: {told}\n")
+            sys.stdout.flush()
+    _record(measured)
 
 
-def _record(sizes: dict[tuple[str, str], list[Sizes]]) -> None:
+class Bench:
+    """Plays parts; remembers programs, and what the definition says to the last frames, which every board plays."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._programs: dict[tuple[str, str], Program] = {}
+        self._expected: tuple[object, list[str]] = (None, [])
+
+    def sizes(self, part: Part) -> Sizes:
+        """The sizes of a part.
+
+        Raises:
+            SystemExit: the board says otherwise than the definition.
+        """
+        network, policies = part.subject.network, part.subject.policies
+        frames = half_coarse_frames(network.config, part.frames, part.start)
+        asked = (network.digest, part.start, part.frames)
+        if self._expected[0] != asked:
+            self._expected = asked, expected_lines(network, policies, frames, part.decided)
+        played = play(self._program(part), frames, part.decided, counted=not part.start)
+        if played.lines != self._expected[1]:
+            sys.exit(
+                f"{network.config.name}, {part.subject.weights} weights, {part.board}: "
+                "the board says otherwise than the definition"
+            )
+        return played.sizes
+
+    def _program(self, part: Part) -> Program:
+        subject, place = part.subject, (part.subject.network.digest, part.board)
+        if place not in self._programs:
+            folder = self._folder / str(len(self._programs))
+            self._programs[place] = build(BOARDS[part.board], subject.network, subject.policies, folder)
+        return self._programs[place]
+
+
+def _record(sizes: dict[tuple[str, str], Sizes]) -> None:
     """Writes the sizes of the shipped networks and the page's table."""
     found: dict[str, dict[str, dict[str, int]]] = {}
     rows = []
-    for (variant, board), each in sizes.items():
-        bursts = round(float(np.mean([one.burst_instructions for one in each])))
-        most = each[0]._replace(stack=max(one.stack for one in each), burst_instructions=bursts)
-        found.setdefault(variant, {})[board] = most._asdict()
-        cells = (most.weights, most.tables, most.arena, most.stack, most.data, most.code, most.burst_instructions)
+    for (variant, board), one in sizes.items():
+        found.setdefault(variant, {})[board] = one._asdict()
+        cells = (one.weights, one.tables, one.arena, one.stack, one.data, one.code, one.burst_instructions)
         rows.append((variant, board, *(f"{cell:,}" for cell in cells)))
     RECORDED.write_text(json.dumps(found, indent=1) + "\n")
     head = ("network", "board", "weights", "tables", "arena", "stack", "data in all", "code", "instructions a burst")

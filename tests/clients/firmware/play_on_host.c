@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "rascanet.h"
+#include "state_hash.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -12,15 +13,6 @@
 #include TEXT(MODEL.h)
 
 enum { BURST_ROWS = 5 };
-
-static uint32_t hash_of_state(const rascanet *network) {
-    size_t count;
-    const int16_t *state = rascanet_state(network, &count);
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < 2 * count; i++)
-        hash = (hash ^ ((const uint8_t *)state)[i]) * 16777619u;
-    return hash;
-}
 
 int main(void) {
     static uint32_t arena[1 << 14];

@@ -8,7 +8,7 @@ import pytest
 
 from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PerBurstPolicy, Policy, PublishedPolicy, TwoSidedPolicy
 from model.kernel.native_integer import IntegerRuntime
-from tests.clients.firmware.boards import BOARDS, MISSING, expected_lines, play
+from tests.clients.firmware.boards import BOARDS, MISSING, build, expected_lines, play
 from tests.clients.firmware.measure import recorded, shipped
 from tests.model.random_networks import random_frames
 from tests.networks import SMALL, person_curve, random_integer_network
@@ -32,11 +32,13 @@ def test_any_numbers_and_policies_are_the_definitions(board: str, tmp_path: Path
         "per_burst": PerBurstPolicy(1.2, 0.5, 0.9, 0.6),
         "calibrated": CalibratedPolicy(0.9, 0.6, 1.1, 0.5, risk=0.05, delta=0.05, certificate="0" * 64),
     }
-    expected = expected_lines(network, policies, frames)
+    expected = expected_lines(network, policies, frames, len(frames))
     decisions = [line.split() for line in expected if line.startswith("decision")]
     assert {words[-1] for words in decisions} == {"0", "1"}  # some exit, some don't
     assert any(int(words[-2]) for words in decisions)  # and some skip
-    assert play(BOARDS[board], network, policies, frames, tmp_path).lines == expected
+    program = build(BOARDS[board], network, policies, tmp_path)
+    assert play(program, frames, len(frames)).lines == expected
+    assert play(program, frames[1:], 0, counted=False).lines == expected_lines(network, policies, frames[1:], 0)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +48,8 @@ def test_any_numbers_and_policies_are_the_definitions(board: str, tmp_path: Path
 def test_the_shipped_weights_are_the_definitions_and_fit(variant: str, board: str, tmp_path: Path) -> None:
     network, policies = shipped(variant)
     frames = random_frames(network.config, 1, 7)
-    played = play(BOARDS[board], network, policies, frames, tmp_path)
-    assert played.lines == expected_lines(network, policies, frames)
+    played = play(build(BOARDS[board], network, policies, tmp_path), frames, len(frames))
+    assert played.lines == expected_lines(network, policies, frames, len(frames))
     assert played.sizes.data <= MOST_DATA_BYTES[variant]
     for name, before in recorded(variant, board)._asdict().items():
         assert getattr(played.sizes, name) <= GROWTH * before, name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.commands.train.export import write_library
+from clients.commands.train.export import FIRMWARE, write_library
 from model.config import VARIANTS
 from model.exit_policy import NeverExitPolicy
 from tests.clients.firmware.boards import expected_lines
@@ -35,11 +35,11 @@ def test_the_library_says_what_the_definition_says(host: str, variant: str, tmp_
     sources = [Path(__file__).with_name("play_on_host.c"), *sorted((library / "src").glob("*.c"))]
     subprocess.run(
         [compiler, "-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Werror", f"-DMODEL=rascanet_{variant}",
-         f"-I{library / 'src'}", *map(str, sources), "-o", str(program)],
+         f"-I{library / 'src'}", f"-I{FIRMWARE / 'board'}", *map(str, sources), "-o", str(program)],
         check=True,
         timeout=120,
     )  # fmt: skip
     played = subprocess.run(
         [*emulator, str(program)], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
     )
-    assert played.stdout.splitlines() == expected_lines(network, {}, frames)
+    assert played.stdout.splitlines() == expected_lines(network, {}, frames, 0)
