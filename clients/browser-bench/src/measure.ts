@@ -4,7 +4,7 @@ import { CONTENDERS, type Contender, nameOf, type Reply, type Request, type Vari
 
 export interface Plan {
   variants: readonly Variant[];
-  /** Each contender is loaded so often, each time in a new worker. */
+  /** Each contender is loaded so often, each time in a new worker that is alone. */
   loads: number;
   /** A turn of each contender in each round, after one turn that doesn't count. */
   rounds: number;
@@ -58,11 +58,22 @@ interface Running {
   runner: Runner;
 }
 
-async function load(contender: Contender, variant: Variant, into: Measured): Promise<Runner> {
-  const runner = new Runner();
+function load(runner: Runner, contender: Contender, variant: Variant): Promise<Reply> {
   const form = contender.runtime === "ours" ? "" : contender.form;
   const onnx = new URL(`onnx/${variant}-${form}.onnx`, document.baseURI).href;
-  const reply = await runner.ask({ type: "load", contender, variant, onnx });
+  return runner.ask({ type: "load", contender, variant, onnx });
+}
+
+/**
+ * After a worker's end: what it held is given back by then, so it takes no time from the next load, and a module that it
+ * compiled is not found again by another contender on the same runtime.
+ */
+const PAUSE_MS = 300;
+
+async function measureLoad(contender: Contender, variant: Variant, into: Measured): Promise<void> {
+  const runner = new Runner();
+  const reply = await load(runner, contender, variant);
+  runner.end();
   if (reply.type === "loaded") {
     into.loadMs.push(reply.ms);
     into.bytes = reply.bytes;
@@ -70,7 +81,7 @@ async function load(contender: Contender, variant: Variant, into: Measured): Pro
   } else if (reply.type === "missing") {
     into.missing = reply.reason;
   }
-  return runner;
+  await new Promise((done) => setTimeout(done, PAUSE_MS));
 }
 
 async function measureVariant(plan: Plan, variant: Variant, say: (words: string) => void): Promise<Measured[]> {
@@ -85,20 +96,24 @@ async function measureVariant(plan: Plan, variant: Variant, say: (words: string)
       logits: [],
     } as Measured,
   }));
-  let running: Running[] = [];
   for (let round = 0; round < plan.loads; round++) {
-    for (const { runner } of running) runner.end();
-    running = [];
-    for (const { contender, measured } of all) {
+    // Each round begins with another contender.
+    for (const { contender, measured } of [...all.slice(round % all.length), ...all.slice(0, round % all.length)]) {
       if (measured.missing !== undefined) continue;
       say(`${variant}: loading ${measured.name}, ${round + 1} of ${plan.loads}`);
-      running.push({ measured, runner: await load(contender, variant, measured) });
+      await measureLoad(contender, variant, measured);
     }
+  }
+  const running: Running[] = [];
+  for (const { contender, measured } of all) {
+    if (measured.missing !== undefined) continue;
+    const runner = new Runner();
+    await load(runner, contender, variant);
+    running.push({ measured, runner });
   }
   for (let round = 0; round <= plan.rounds; round++) {
     say(`${variant}: round ${round} of ${plan.rounds}`);
     for (const { measured, runner } of running) {
-      if (measured.missing !== undefined) continue;
       const reply = await runner.ask({ type: "turn", ms: plan.turnMs });
       if (reply.type === "turned" && round > 0) measured.usPerBurst.push(reply.usPerBurst);
     }

@@ -161,7 +161,8 @@ def _table(measured: dict[str, Any], browser: str) -> Table:
         "share of the\nother's load", "kB\nfetched", "logits\ndiffer",
     )  # fmt: skip
     note = (
-        f"Chromium {browser}; a load is fetch over loopback, compilation, weights and the first step, without caches."
+        f"Chromium {browser}; a load is fetch over loopback, compilation, weights and the first step, "
+        "in a new worker that is alone, without caches."
     )
     return Table(f"Step of {measured['variant']} in a browser, one stream", headings, lines, [note])
 

@@ -74,8 +74,8 @@ class Taker {
       throw new WeightsError(`tensor ${name} is ${values.constructor.name}, expected ${type.name}`);
     if (values.length !== size)
       throw new WeightsError(`tensor ${name} has the shape ${shape.join("x")}, expected ${size} values`);
-    if (values.some((value) => !Number.isFinite(value))) {
-      throw new WeightsError(`tensor ${name} holds values that are not finite`);
+    for (let i = 0; i < size; i++) {
+      if (!Number.isFinite(values[i])) throw new WeightsError(`tensor ${name} holds values that are not finite`);
     }
     return values;
   }
@@ -126,11 +126,13 @@ function folded(taker: Taker, { layer, norm, bias }: Named, { outputs, inputs, k
   const [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map((part) =>
     taker.take(`${norm}.${part}`, outputs, Float32Array),
   ) as [Float32Array, Float32Array, Float32Array, Float32Array];
-  const scale = Array.from(gamma, (value, i) => value / Math.sqrt((variance[i] as number) + BATCH_NORM_EPSILON));
-  return [
-    weights.map((value, i) => value * (scale[Math.floor(i / each)] as number)),
-    biases.map((value, i) => (value - (mean[i] as number)) * (scale[i] as number) + (beta[i] as number)),
-  ];
+  const [scaled, moved] = [new Float32Array(weights.length), new Float32Array(outputs)];
+  for (let output = 0, i = 0; output < outputs; output++) {
+    const scale = (gamma[output] as number) / Math.sqrt((variance[output] as number) + BATCH_NORM_EPSILON);
+    moved[output] = ((biases[output] as number) - (mean[output] as number)) * scale + (beta[output] as number);
+    for (const end = i + each; i < end; i++) scaled[i] = (weights[i] as number) * scale;
+  }
+  return [scaled, moved];
 }
 
 /** Layers of floats, in the order of `LAYERS`: weight, bias. */

@@ -59,19 +59,28 @@ const FORMATS: Readonly<Record<string, Arithmetic>> = {
 const MOST_FILE_BYTES = 256 * 2 ** 20;
 const MOST_HEADER_BYTES = 2 ** 20;
 
-/** From float16's bits; exact. */
-function fromFloat16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
+/**
+ * float16 as float32; exact. Exponent and fraction are moved to their place, and a product makes up for the exponents'
+ * other origin. One plain loop: weights are read once, before an engine has made anything of calls for each value fast.
+ */
+function fromFloat16(content: ArrayBuffer): Float32Array<ArrayBuffer> {
+  const from = new Uint16Array(content);
+  const values = new Float32Array(from.length);
+  const places = new Uint32Array(values.buffer);
+  for (let i = 0; i < from.length; i++) {
+    const bits = from[i] as number;
+    places[i] = ((bits & 0x8000) << 16) | ((bits & 0x7fff) << 13);
+    const finite = (bits & 0x7c00) !== 0x7c00;
+    if (finite) values[i] = (values[i] as number) * 2 ** 112;
+    else places[i] = (places[i] as number) | 0x7f800000;
+  }
+  return values;
 }
 
 /** How tensors lie in a file, by safetensors' names of types; float16 becomes float32. */
 const TYPES: Readonly<Record<string, { bytes: number; read: (content: ArrayBuffer) => Values }>> = {
   F32: { bytes: 4, read: (content) => new Float32Array(content) },
-  F16: { bytes: 2, read: (content) => Float32Array.from(new Uint16Array(content), fromFloat16) },
+  F16: { bytes: 2, read: fromFloat16 },
   I32: { bytes: 4, read: (content) => new Int32Array(content) },
   I8: { bytes: 1, read: (content) => new Int8Array(content) },
 };

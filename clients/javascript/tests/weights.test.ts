@@ -33,6 +33,12 @@ test("float16 stands for every value exactly", () => {
     65504,
     -2,
   ]);
+  bits.forEach((value) => {
+    const [sign, exponent, fraction] = [value >> 15, (value >> 10) & 31, value & 1023];
+    if (exponent === 31) return;
+    const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+    if (!Object.is(read[value], sign ? -size : size)) throw new Error(`${value} became ${read[value]}, not ${size}`);
+  });
   expect(Object.is(read[0x8000], -0)).toBe(true);
   expect([read[0x7c00], read[0xfc00], read[0x7e00]]).toEqual([Infinity, -Infinity, NaN]);
 });

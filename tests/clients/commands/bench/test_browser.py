@@ -62,6 +62,24 @@ def test_a_link_shows_its_figures_and_others_are_refused(page: Page) -> None:
         assert page.locator("tbody").count() == 0
 
 
+@pytest.mark.processes
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.skipif(not PAGE.is_dir(), reason="the page is not built: `make browser-bench`")
+def test_each_load_is_alone_and_turns_are_beside_each_other(page: Page) -> None:
+    alive: list[int] = []
+    page.on("worker", lambda _: alive.append(len(page.workers)))
+    page.goto(f"{page.url}?variant=105x120&loads=1&rounds=1&turn=1")
+    page.click("#start")
+    page.wait_for_selector("#tables[data-report]", state="attached")
+    reported = json.loads(page.locator("#tables").get_attribute("data-report") or "")
+    contenders = reported["variants"][0]["contenders"]
+    measured = [row for row in contenders if "missing" not in row]
+    # The other runtime's step is not exported here: it is loaded, and takes no turn.
+    assert [row["ours"] for row in contenders if "missing" in row] == [False, False]
+    assert alive == [1] * len(contenders) + list(range(1, 1 + len(measured)))
+    assert all(len(row["loadMs"]) == len(row["usPerBurst"]) == 1 for row in measured)
+
+
 def test_a_machine_without_a_browser_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "BROWSERS", ("no-such-browser",))
     assert "no-such-browser is not installed" in tables({"missing": browser.missing()})[0].markdown()
