@@ -6,7 +6,11 @@ Topics of a sensor `hall`; those of a region `door` of it have `hall/door` in pl
     rascanet/hall/state          ON, OFF               retained
     rascanet/hall/attributes     JSON                  retained: the last announcement
     rascanet/hall/event          JSON                  each announcement, in order, at least once
-    homeassistant/binary_sensor/rascanet_hall/config   retained: the discovery document
+    homeassistant/binary_sensor/rascanet_hall/config        retained: the discovery document of the whole picture
+    homeassistant/binary_sensor/rascanet_hall/door/config   retained: that of a region
+
+Retained topics of the sensor that are there from before and are no longer its own, such as those of a region that is
+given up, are cleared: Home Assistant would show them as living, since `availability` is the sensor's.
 
 All with QoS 1. Retained topics hold the newest content: one that was not delivered gives way to its successor, and all
 are published anew after a connection. Announcements wait in a bounded queue, the oldest gives way.
@@ -29,6 +33,7 @@ from urllib.parse import urlsplit
 import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from clients.python.announcement import Announcement, check_name
 from clients.python.presence import Turn
@@ -43,6 +48,8 @@ MOST_WAITING: Final = 1000
 """Most announcements that wait for the broker."""
 KEEP_ALIVE_S: Final = 20
 """Silence after which the broker sends the last will is one and a half times this."""
+WRONG_LOGIN: Final = (134, 135)
+"""Reasons of a refusal: bad user name or password, not authorized (MQTT 5, 3.2.2.2)."""
 ONLINE, OFFLINE = "online", "offline"
 STATES: Final = {Turn.APPEARED: "ON", Turn.LEFT: "OFF"}
 
@@ -59,9 +66,11 @@ def topic(sensor: str, region: str, leaf: str) -> str:
 def discovery(sensor: str, region: str, prefix: str = HOME_ASSISTANT) -> tuple[str, dict[str, Any]]:
     """Topic and content of the document by which Home Assistant makes an occupancy sensor.
 
-    Its ids follow from the names alone, so the same device comes back after any restart.
+    Its ids follow from the names alone, so the same device comes back after any restart. No name has a `/` in it, so
+    no two sensors or regions share an id.
     """
-    identity = "_".join(part for part in (PREFIX, sensor, region) if part)
+    device = f"{PREFIX}_{sensor}"
+    identity = f"{device}/{region}" if region else device
     document = {
         "name": region or "Person",
         "unique_id": identity,
@@ -74,7 +83,7 @@ def discovery(sensor: str, region: str, prefix: str = HOME_ASSISTANT) -> tuple[s
         "payload_available": ONLINE,
         "payload_not_available": OFFLINE,
         "qos": 1,
-        "device": {"identifiers": [f"{PREFIX}_{sensor}"], "name": sensor, "manufacturer": "rascanet-stream"},
+        "device": {"identifiers": [device], "name": sensor, "manufacturer": "rascanet-stream"},
         "origin": {"name": "rascanet-stream", "sw_version": _version()},
     }
     return f"{prefix}/binary_sensor/{identity}/config", document
@@ -92,9 +101,11 @@ class MqttPublisher:
         ca_file: PEM file of the authorities to trust, for mqtts://; None: those of the system.
         prefix: prefix of the discovery documents; None: none are published.
         told: called from another thread with a sentence when the broker is lost, and when it is there again.
+        remove: announces nothing, and clears every retained topic of the sensor and of all its regions.
 
     Attributes:
         dropped: number of announcements that gave way to newer ones.
+        cleared: number of retained topics from before that were cleared.
 
     Raises:
         MqttError: an address or a file that can't be used.
@@ -113,38 +124,49 @@ class MqttPublisher:
         ca_file: Path | None = None,
         prefix: str | None = HOME_ASSISTANT,
         told: Callable[[str], None] = lambda _: None,
+        remove: bool = False,
     ) -> None:
         self._host, self._port, secure = _address(url)
         self._sensor = check_name(sensor)
         self._told, self._lost = told, False
-        self.dropped = 0
+        self.dropped = self.cleared = 0
         # Newest content of each retained topic; those to publish; those under way, by message id.
         self._newest: dict[str, str] = {}
         self._due: dict[str, None] = {}
         self._under_way: dict[int, str] = {}
         self._events: deque[Announcement] = deque()
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._connected = self._stopping = self._removed = False
+        self._connected = self._stopping = False
         self._running = True
         self._idle = threading.Event()
-        self._regions, self._prefix = tuple(check_name(region) if region else "" for region in regions), prefix
+        self._remove = remove
+        self._availability = topic(sensor, "", "availability")
+        self._own = {self._availability}
+        # Where retained topics of this sensor may be.
+        self._places = [topic(sensor, "", "#")]
         if prefix is not None:
-            for region in self._regions:
+            self._places += [discovery(sensor, region, prefix)[0] for region in ("", "+")]
+        for region in () if remove else regions:
+            self._own |= {topic(sensor, check_name(region) if region else "", leaf) for leaf in ("state", "attributes")}
+            if prefix is not None:
                 address, document = discovery(sensor, region, prefix)
                 self._newest[address] = msgspec.json.encode(document).decode()
-        self._availability = topic(sensor, "", "availability")
-        self._newest[self._availability] = ONLINE
+        self._own |= self._newest.keys()
+        self._newest[self._availability] = "" if remove else ONLINE
+        self._due |= dict.fromkeys(self._newest)
         protocol = MQTTProtocolVersion.MQTTv5 if version == "5" else MQTTProtocolVersion.MQTTv311
         client = self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=protocol)
         client.on_connect = lambda _client, _data, _flags, reason, _properties: self._orders.put(
-            lambda: self._came(None if not reason.is_failure else str(reason))
+            lambda: self._came(_refusal(reason) if reason.is_failure else None)
         )
         client.on_disconnect = lambda *_: self._orders.put(self._went)
         client.on_publish = lambda _client, _data, number, _reason, _properties: self._orders.put(
             lambda: self._acknowledged(number)
         )
         client.on_connect_fail = lambda *_: self._orders.put(self._went)
-        client.will_set(self._availability, OFFLINE, qos=1, retain=True)
+        client.on_message = self._hear
+        if not remove:
+            client.will_set(self._availability, OFFLINE, qos=1, retain=True)
         if user is not None:
             client.username_pw_set(user, password)
         if secure:
@@ -166,10 +188,6 @@ class MqttPublisher:
         """Takes that nobody is in a region, before anything turned there; waits for nothing."""
         self._orders.put(lambda: self._set(topic(self._sensor, region, "state"), STATES[Turn.LEFT]))
 
-    def remove(self) -> None:
-        """Takes sensor and regions out of the broker: every retained topic, and so the device in Home Assistant."""
-        self._orders.put(self._remove)
-
     @property
     def settled(self) -> bool:
         """True once everything is delivered after `close`."""
@@ -190,6 +208,12 @@ class MqttPublisher:
         self._thread.join(max(1.0, deadline - time.monotonic()))
         return len(self._events) + self.dropped
 
+    def _hear(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        """Takes a topic of the sensor; those that are published while the connection lasts are not retained ones."""
+        if message.retain and message.payload:
+            address = message.topic
+            self._orders.put(lambda: self._found(address))
+
     # What follows runs in the thread of this object alone.
 
     def _run(self) -> None:
@@ -199,21 +223,12 @@ class MqttPublisher:
             if self._stopping and not (self._due or self._under_way or self._events):
                 self._idle.set()
 
-    def _remove(self) -> None:
-        self._removed = True
-        for region in self._regions:
-            if self._prefix is not None:
-                self._set(discovery(self._sensor, region, self._prefix)[0], "")
-            for leaf in ("state", "attributes"):
-                self._set(topic(self._sensor, region, leaf), "")
-        self._set(self._availability, "")
-
     def _end(self) -> None:
         self._running = False
 
     def _stop(self) -> None:
         self._stopping = True
-        if not self._removed:
+        if not self._remove:
             self._set(self._availability, OFFLINE)
 
     def _came(self, refusal: str | None) -> None:
@@ -224,7 +239,15 @@ class MqttPublisher:
         if self._lost:
             self._lost = False
             self._told(f"the broker {self._host} is there again")
+        # The broker tells the retained topics before it acknowledges anything that is published after this.
+        for place in self._places:
+            self._client.subscribe(place)
         self._due |= dict.fromkeys(self._newest)
+
+    def _found(self, address: str) -> None:
+        """Clears a retained topic from before, unless it is still the sensor's own."""
+        if (self._remove or address not in self._own) and len(self._under_way) < MOST_WAITING:
+            self.cleared += self._send(address, address, "", retain=True)
 
     def _went(self) -> None:
         self._connected = False
@@ -293,6 +316,12 @@ def _address(url: str) -> tuple[str, int, bool]:
             "RASCANET_MQTT_USER and RASCANET_MQTT_PASSWORD"
         )
     return host, port or PORTS[parts.scheme], parts.scheme == "mqtts"
+
+
+def _refusal(reason: ReasonCode) -> str:
+    """Why a broker refuses a connection, and how to mend it where the answer is known."""
+    mend = "; set RASCANET_MQTT_USER and RASCANET_MQTT_PASSWORD" if reason.value in WRONG_LOGIN else ""
+    return f"{str(reason).lower()}{mend}"
 
 
 def _version() -> str:

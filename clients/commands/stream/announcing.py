@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clients.commands.console import failing_on, need, say
+from clients.commands.table import counted
 from clients.python.announcement import Sink, check_name
 from clients.python.webhook import Webhook
 
@@ -138,11 +139,13 @@ def announcing(broker: BrokerChoice, choice: AnnounceChoice, regions: Sequence[s
         for receiver, sink in sinks:
             left = sink.close(LAST_S)
             if left:
-                say(f"the {receiver} did not take {left} announcements")
+                say(f"the {receiver} did not take {counted(left, 'announcement')}")
 
 
-def publisher(broker: BrokerChoice, sensor: str, regions: Sequence[str]) -> "MqttPublisher":
-    """Opens the connection to the broker.
+def publisher(
+    broker: BrokerChoice, sensor: str, regions: Sequence[str] = (), *, remove: bool = False
+) -> "MqttPublisher":
+    """Opens the connection to the broker; see `MqttPublisher`.
 
     Raises:
         ValueError: an address, a version or a file that can't be used.
@@ -162,4 +165,5 @@ def publisher(broker: BrokerChoice, sensor: str, regions: Sequence[str]) -> "Mqt
         ca_file=broker.mqtt_ca,
         prefix=None if broker.discovery_prefix == "none" else broker.discovery_prefix,
         told=say,
+        remove=remove,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 pytest.importorskip("paho", reason="paho-mqtt (extra `events`) is not installed")
@@ -90,9 +90,19 @@ def test_discovery_documents_have_documented_keys_and_ids_that_stay(sensor: str,
     assert set(document["device"]) <= OF_DEVICE
     assert set(document["origin"]) <= OF_ORIGIN
     assert (document["device_class"], document["unique_id"]) == ("occupancy", discovery(sensor, region)[1]["unique_id"])
-    prefix, component, node, leaf = topic.split("/")
-    assert (prefix, component, node, leaf) == (HOME_ASSISTANT, "binary_sensor", document["unique_id"], "config")
+    assert topic == f"{HOME_ASSISTANT}/binary_sensor/{document['unique_id']}/config"
     assert not set("+#") & set(document["state_topic"] + document["availability_topic"])
+
+
+_NAMES = st.from_regex(r"[ab_-]{1,3}", fullmatch=True)
+_SENSORS = st.tuples(_NAMES, st.just("") | _NAMES)
+
+
+@given(one=_SENSORS, other=_SENSORS)
+@example(one=("hall_door", ""), other=("hall", "door"))
+def test_no_two_sensors_or_regions_share_an_id(one: tuple[str, str], other: tuple[str, str]) -> None:
+    (topic, document), (other_topic, other_document) = discovery(*one), discovery(*other)
+    assert (topic == other_topic) == (document["unique_id"] == other_document["unique_id"]) == (one == other)
 
 
 @needs_broker
@@ -146,18 +156,54 @@ def test_the_last_will_is_heard_when_the_sensor_dies(broker: Broker) -> None:
 @needs_broker
 def test_a_sensor_that_is_removed_leaves_nothing(broker: Broker) -> None:
     broker.start()
-    publisher = MqttPublisher(_url(broker), "hall", ("door",))
-    publisher.tell(announcement(0, region="door"))
-    assert publisher.close(20) == 0
-    publisher = MqttPublisher(_url(broker), "hall", ("door",))
-    publisher.remove()
+    _announce_once(broker, "door")
+    publisher = MqttPublisher(_url(broker), "hall", remove=True)
     publisher.close(20)
     assert publisher.settled
+    assert publisher.cleared == 4
+    assert _retained(broker) == {}
+    publisher = MqttPublisher(_url(broker), "hall", remove=True)
+    publisher.close(20)
+    assert (publisher.settled, publisher.cleared) == (True, 0)
+
+
+@needs_broker
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+@pytest.mark.parametrize(("before", "after"), [("", "door"), ("door", ""), ("door", "desk"), ("door", "door")])
+def test_what_a_sensor_gives_up_is_cleared_and_nothing_else(
+    broker: Broker, before: str, after: str, version: Version
+) -> None:
+    broker.start()
+    for neighbour in ("hall_door", "hal"):
+        _announce_once(broker, "", sensor=neighbour)
+        _announce_once(broker, "desk", sensor=neighbour)
+    kept = _retained(broker)
+    _announce_once(broker, before)
+    publisher = MqttPublisher(_url(broker), "hall", (after,), version=version)
+    assert publisher.close(20) == 0
+    assert publisher.cleared == (0 if before == after else 3)
+    place = f"rascanet/hall/{after}".rstrip("/")
+    mine = {discovery("hall", after)[0], AVAILABILITY}
+    mine |= {f"{place}/state", f"{place}/attributes"} if before == after else set()
+    found = _retained(broker)
+    assert found.keys() - kept.keys() == mine
+    assert {topic: found[topic] for topic in kept} == kept
+
+
+def _announce_once(broker: Broker, region: str, sensor: str = "hall") -> None:
+    """Lets a sensor of one region, or of the whole picture, announce once and end."""
+    publisher = MqttPublisher(_url(broker), sensor, (region,))
+    publisher.tell(msgspec.structs.replace(announcement(0, region=region), sensor=sensor))
+    assert publisher.close(20) == 0
+
+
+def _retained(broker: Broker) -> dict[str, str]:
+    """Retained topics of a broker, and what they hold."""
     with Listener(broker) as listener:
         # Retained messages come before the answer to a subscription, or never: a message of our own is the last.
-        MqttPublisher(_url(broker), "other", prefix=None).close(20)
-        until(lambda: listener.of("rascanet/other/availability")[-1:] == ["offline"])
-        assert {topic for topic, _, _ in listener.heard} == {"rascanet/other/availability"}
+        MqttPublisher(_url(broker), "last", prefix=None).close(20)
+        until(lambda: listener.of("rascanet/last/availability")[-1:] == ["offline"])
+        return {topic: content for topic, content, _ in listener.heard if not topic.startswith("rascanet/last/")}
 
 
 def test_a_broker_that_is_never_there_holds_nothing_up_and_fills_no_memory(tmp_path: Path) -> None:
@@ -187,7 +233,7 @@ def test_a_broker_that_refuses_is_told_by_its_reason(tmp_path: Path) -> None:
         publisher.close(0.2)
     finally:
         broker.kill()
-    assert any("ot authori" in sentence for sentence in said)
+    assert any("not authori" in sentence and "set RASCANET_MQTT_USER" in sentence for sentence in said)
 
 
 @needs_broker

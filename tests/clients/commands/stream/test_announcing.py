@@ -53,10 +53,12 @@ def test_each_region_is_announced_to_a_broker_and_a_webhook_and_removed(
             assert (each["row"], each["saved_share"]) == (SMALL.height, 0.0)
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", each["time"])
             assert each["since"] < each["time"]
-        done = _run("mqtt-remove", *told[:4], "--region", "door", "--region", "desk")
-        assert done.exit_code == 0, done.output
+        done = _run("mqtt-remove", *told[:4])
+        assert (done.exit_code, done.stdout) == (0, "hall is removed (7 topics)\n"), done.output
         with Listener(broker) as listener:
             assert not [topic for topic, _, kept in listener.heard if kept]
+        done = _run("mqtt-remove", *told[:2], "--name", "hal")
+        assert (done.exit_code, "has no topics of a sensor 'hal'" in done.stderr) == (2, True)
     finally:
         receiver.close()
         broker.kill()
