@@ -29,6 +29,8 @@ MOST_POINTS: Final = 1000
 BLACK: Final = (0, 0, 0)
 BLACK_BELOW: Final = 128
 """Grey value, 0 to 255, below which a pixel of a mask's picture counts as black."""
+MOST_PERCENT: Final = 100 + 1e-9
+"""Largest place; decimal fractions that add up to 100 may be a little more."""
 EXACT: Final = 1e6
 """Parts of a pixel to which places are rounded: a border on a pixel's edge doesn't reach into the next pixel."""
 
@@ -63,7 +65,10 @@ class Rectangle:
     height: float
 
     def __post_init__(self) -> None:
-        _check_percent((self.x, self.y, self.x + self.width, self.y + self.height))
+        _check_percent((self.x, self.y))
+        for sides, end in (("x + width", self.x + self.width), ("y + height", self.y + self.height)):
+            if not end <= MOST_PERCENT:
+                raise WindowError(f"{sides} is {end:g} percent of the picture, more than 100")
         if self.width <= 0 or self.height <= 0:
             raise WindowError(f"width and height must be above 0 percent, not {self.width:g} and {self.height:g}")
 
@@ -257,7 +262,7 @@ def _numbers(text: str) -> list[float] | None:
 
 def _check_percent(places: Iterable[float]) -> None:
     for place in places:
-        if not 0 <= place <= 100 + 1e-9:
+        if not 0 <= place <= MOST_PERCENT:
             raise WindowError(f"places are percent of the picture, 0 to 100, not {place:g}")
 
 

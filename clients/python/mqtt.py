@@ -126,8 +126,9 @@ class MqttPublisher:
         told: Callable[[str], None] = lambda _: None,
         remove: bool = False,
     ) -> None:
-        self._host, self._port, secure = _address(url)
+        self._host, self._port, scheme = _address(url)
         self._sensor = check_name(sensor)
+        secure = _trusting(ca_file) if scheme == "mqtts" else None
         self._told, self._lost = told, False
         self.dropped = self.cleared = 0
         # Newest content of each retained topic; those to publish; those under way, by message id.
@@ -169,11 +170,8 @@ class MqttPublisher:
             client.will_set(self._availability, OFFLINE, qos=1, retain=True)
         if user is not None:
             client.username_pw_set(user, password)
-        if secure:
-            try:
-                client.tls_set_context(ssl.create_default_context(cafile=ca_file))
-            except (OSError, ssl.SSLError) as error:
-                raise MqttError(f"{ca_file}: no certificates to trust a broker by ({error})") from None
+        if secure is not None:
+            client.tls_set_context(secure)
         client.reconnect_delay_set(1, 30)
         client.connect_async(self._host, self._port, KEEP_ALIVE_S)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
@@ -297,8 +295,20 @@ class MqttPublisher:
         return True
 
 
-def _address(url: str) -> tuple[str, int, bool]:
-    """Host, port and whether TLS is spoken.
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """TLS that trusts the authorities of a file; None: those of the system.
+
+    Raises:
+        MqttError: a file that can't be used.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise MqttError(f"{ca_file}: no certificates to trust a broker by ({error})") from None
+
+
+def _address(url: str) -> tuple[str, int, str]:
+    """Host, port and scheme.
 
     Raises:
         MqttError: another kind of address.
@@ -315,7 +325,7 @@ def _address(url: str) -> tuple[str, int, bool]:
             "a broker's address must not hold a name or password, since others would see them; they go into "
             "RASCANET_MQTT_USER and RASCANET_MQTT_PASSWORD"
         )
-    return host, port or PORTS[parts.scheme], parts.scheme == "mqtts"
+    return host, port or PORTS[parts.scheme], parts.scheme
 
 
 def _refusal(reason: ReasonCode) -> str:

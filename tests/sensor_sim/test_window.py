@@ -225,10 +225,11 @@ def test_places_are_read() -> None:
     [
         ("0,0,10", "expected x,y,width,height"),
         ("0,0,10,10,20", "expected x,y,width,height"),
-        ("0,0,10,101", "places are percent of the picture, 0 to 100, not 101"),
+        ("0,0,10,101", "y \\+ height is 101 percent of the picture, more than 100"),
         ("-1,0,10,10", "not -1"),
         ("nan,0,10,10", "not nan"),
-        ("90,0,20,10", "not 110"),
+        ("90,0,20,10", "x \\+ width is 110 percent"),
+        ("101,0,101,5,9,9", "places are percent of the picture, 0 to 100, not 101"),
         ("0,0,0,10", "must be above 0 percent"),
         (",".join(["1"] * 2002), "3 to 1000 corners, not 1001"),
         ("missing.png", "mask missing.png: no such file"),

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -128,6 +128,7 @@ def announcing(broker: BrokerChoice, choice: AnnounceChoice, regions: Sequence[s
     sinks: list[tuple[str, Sink]] = []
     try:
         with failing_on(ValueError):
+            _check_receivers(broker, choice)
             sensor = sensor_name(choice.name)
             for region in filter(None, regions if broker.mqtt or choice.webhook else ()):
                 check_name(region)
@@ -140,6 +141,19 @@ def announcing(broker: BrokerChoice, choice: AnnounceChoice, regions: Sequence[s
             left = sink.close(LAST_S)
             if left:
                 say(f"the {receiver} did not take {counted(left, 'announcement')}")
+
+
+def _check_receivers(broker: BrokerChoice, choice: AnnounceChoice) -> None:
+    """Checks that options about announcements come with somebody who gets them.
+
+    Raises:
+        ValueError: an option that would have no effect.
+    """
+    if choice.name and not (broker.mqtt or choice.webhook):
+        raise ValueError("--name names the sensor in announcements; say with --mqtt or --webhook who gets them")
+    for each in fields(broker):
+        if getattr(broker, each.name) != each.default and not broker.mqtt:
+            raise ValueError(f"--{each.name.replace('_', '-')} has no effect without --mqtt, the broker's address")
 
 
 def publisher(

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +14,9 @@ import typer
 
 from clients.commands.console import SOME_FAILED, console, fail, failing_on
 from clients.commands.remarks import tell_remarks
-from clients.commands.stream.view import event_words
-from clients.python.presence import Hysteresis, Turn, presence_events
+from clients.commands.stream.view import event_words, place_words, wall_clock
+from clients.commands.suggestions import no_such
+from clients.python.presence import Hysteresis, PresenceEvent, Turn, presence_events
 
 if TYPE_CHECKING:
     from model.training.dataset import Remark
@@ -44,6 +47,9 @@ def events(
     truth: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV with start_s,end_s: the times in which a person is there")
     ] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="NAME", help="region whose events are printed; if not given: all of them")
+    ] = None,
     enter: Enter = DEFAULT.enter,
     leave: Leave = DEFAULT.leave,
     appear_frames: AppearFrames = DEFAULT.appear_frames,
@@ -59,24 +65,38 @@ def events(
     from model.training.event_score import streaming_score
 
     with failing_on(ValueError, OSError):
-        frames, remarks = read_frames(ledger)
+        hysteresis = Hysteresis(enter, leave, appear_frames, leave_frames)
+        streams, remarks = read_streams(ledger)
         tell_remarks(remarks)
-        if not frames:
+        if not streams:
             fail(f"{ledger}: there is no decided frame in it", SOME_FAILED)
-        found = list(presence_events(frames, Hysteresis(enter, leave, appear_frames, leave_frames)))
+        if region is not None:
+            if region not in streams:
+                fail(f"{ledger}: {no_such('region', region, filter(None, streams))}")
+            streams = {region: streams[region]}
+        if truth and len(streams) > 1:
+            fail(f"the truth is that of one region; choose one with --region: {', '.join(streams)}")
+        found = [
+            (place, event, taken_s)
+            for place, frames in streams.items()
+            for event, taken_s in _events(frames, hysteresis)
+        ]
         score = None
         if truth:
-            appeared = [event.time_s for event in found if event.turn is Turn.APPEARED]
+            appeared = [event.time_s for _, event, _ in found if event.turn is Turn.APPEARED]
             windows, remarks = read_windows(truth)
             tell_remarks(remarks)
             if not windows:
                 fail(f"{truth}: there is no usable window in it", SOME_FAILED)
-            score = streaming_score(appeared, windows, frames[-1][0])
-    for event in found:
+            (frames,) = streams.values()
+            score = streaming_score(appeared, windows, frames[-1].time_s)
+    for place, event, taken_s in sorted(found, key=lambda each: each[1].time_s):
         if as_json:
-            print(json.dumps({"type": "event"} | asdict(event)))
+            where = {"region": place} if place else {}
+            at = {} if taken_s is None else {"taken_at": wall_clock(taken_s)}
+            print(json.dumps({"type": "event"} | where | at | asdict(event)))
         else:
-            console.print(event_words(event))
+            console.print(place_words(place) + event_words(event, taken_s), highlight=False, markup=False)
     if score and as_json:
         print(json.dumps({"type": "score"} | asdict(score) | {"false_per_hour": score.false_per_hour}))
     elif score:
@@ -90,11 +110,33 @@ def events(
         )
 
 
-def read_frames(ledger: Path) -> tuple[list[tuple[float, float]], "list[Remark]"]:
-    """Reads time in seconds and P(person) of every decided frame; frames lost on the link say nothing.
+@dataclass(frozen=True, slots=True)
+class DecidedFrame:
+    """A frame of a ledger.
+
+    Attributes:
+        time_s: start of the readout, seconds since the stream began.
+        p_person: P(person), 0 to 1.
+        taken_s: time at which a camera's picture arrived, seconds since 1970; None if there was no camera.
+    """
+
+    time_s: float
+    p_person: float
+    taken_s: float | None
+
+
+def _events(frames: list[DecidedFrame], hysteresis: Hysteresis) -> Iterator[tuple[PresenceEvent, float | None]]:
+    """Yields the events of a stream, each with the time at which the picture of its last frame arrived."""
+    taken = {frame.time_s: frame.taken_s for frame in frames}
+    for event in presence_events([(frame.time_s, frame.p_person) for frame in frames], hysteresis):
+        yield event, taken[event.time_s]
+
+
+def read_streams(ledger: Path) -> tuple[dict[str, list[DecidedFrame]], "list[Remark]"]:
+    """Reads the decided frames of a ledger; frames lost on the link say nothing.
 
     Returns:
-        The frames, and the lines that are no entries of a ledger.
+        The frames of each region (the whole picture has an empty name), and the lines that are no entries of a ledger.
 
     Raises:
         OSError: the file can't be read.
@@ -102,7 +144,8 @@ def read_frames(ledger: Path) -> tuple[list[tuple[float, float]], "list[Remark]"
     from model.training.dataset import Remark
     from model.training.text_file import read_text
 
-    frames, left_out = [], []
+    streams: dict[str, list[DecidedFrame]] = {}
+    left_out: list[Remark] = []
     for number, line in enumerate(read_text(ledger).split("\n"), start=1):
         if not line.strip():
             continue
@@ -113,10 +156,12 @@ def read_frames(ledger: Path) -> tuple[list[tuple[float, float]], "list[Remark]"
             time_s, p_person = float(entry["start_us"]) / 1e6, float(entry["decision"]["p_person"])
             if not (math.isfinite(time_s) and 0 <= p_person <= 1):
                 raise ValueError(f"the time {time_s} s or P(person) {p_person} can't be")
-            frames.append((time_s, p_person))
+            taken_at = entry.get("taken_at")
+            taken_s = None if taken_at is None else datetime.fromisoformat(taken_at).timestamp()
+            streams.setdefault(str(entry.get("region", "")), []).append(DecidedFrame(time_s, p_person, taken_s))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             left_out.append(Remark(f"{ledger}, line {number}", "left out", f"not an entry of a ledger ({error!r})"))
-    return frames, left_out
+    return streams, left_out
 
 
 def read_windows(truth: Path) -> tuple[list[tuple[float, float]], "list[Remark]"]:

@@ -21,6 +21,8 @@ DEFAULT_LINE_TIME_US: Final = ReadoutTiming().line_time_us
 SCENES: Final = ("photo", "pan", "sprite", "video", "webcam", *CHARTS)
 MOST_REGIONS: Final = 16
 """Most regions, each with a connection of its own, that one command streams."""
+FINE_PX: Final = 1000
+"""Width and height of a picture whose pixels are small enough to say whether masks leave anything of a region."""
 SCENE, SENSOR, LINK = "Scene", "Sensor", "Link between sensor and service"
 
 
@@ -128,7 +130,7 @@ class SceneChoice:
         """Returns the window of each stream: one for each region, or one of the whole picture.
 
         Raises:
-            WindowError: a mask or a region that can't be, or two regions of one name.
+            WindowError: a mask or a region that can't be, two regions of one name, or one that is masked altogether.
         """
         masks = tuple(parse_mask(text) for text in self.mask or ())
         regions = [parse_region(text) for text in self.crop or ()]
@@ -138,7 +140,15 @@ class SceneChoice:
                 raise WindowError(f"crop {name}: two regions have this name")
         if len(regions) > MOST_REGIONS:
             raise WindowError(f"{len(regions)} regions are more than the {MOST_REGIONS} that one command streams")
-        return [Window(name, region, masks) for name, region in regions] or [Window(masks=masks)]
+        windows = [Window(name, region, masks) for name, region in regions] or [Window(masks=masks)]
+        for window in windows:
+            if masks and window.masked_share(FINE_PX, FINE_PX) == 1:
+                place = f"crop {window.name}" if window.name else "picture"
+                raise WindowError(
+                    f"{place}: all of it is masked, so nobody can be found "
+                    "(of a mask's picture, the black parts are masked)"
+                )
+        return windows
 
 
 @dataclass(frozen=True, slots=True)

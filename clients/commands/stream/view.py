@@ -46,7 +46,7 @@ class PlainView:
 
     def __init__(self, region: str = "", *, bursts: bool = False) -> None:
         self.region = region
-        self._place = f"{shown(region)}: " if region else ""
+        self._place = place_words(region)
         self.name = ""
         self.geometry = SensorGeometry(5, 16)
         self.taken_s: float | None = None
@@ -228,6 +228,11 @@ def in_words(decision: Decision, geometry: SensorGeometry) -> str:
     said = "person" if decision.person else "no person"
     row = (decision.burst_index + 1) * geometry.burst_rows
     return f"{said} at row {row}" if decision.exited else f"{said}, whole frame"
+
+
+def place_words(region: str) -> str:
+    """Returns the words with which every line of a region begins; none for the whole picture."""
+    return f"{shown(region)}: " if region else ""
 
 
 def event_words(event: PresenceEvent, taken_s: float | None = None) -> str:

@@ -73,6 +73,10 @@ def test_each_region_is_announced_to_a_broker_and_a_webhook_and_removed(
         (("--webhook", "example.org"), "no address like https://"),
         (("--webhook", "http://a", "--name", "a/b"), "can't be announced"),
         (("--webhook", "http://a", "--crop", "a b=0,0,50,50"), "a b"),
+        (("--name", "hall"), "say with --mqtt or --webhook"),
+        (("--webhook", "http://a", "--mqtt-version", "5"), "--mqtt-version has no effect without --mqtt"),
+        (("--mqtt-ca", "tests/brokers.py"), "--mqtt-ca has no effect without --mqtt"),
+        (("--discovery-prefix", "none"), "--discovery-prefix has no effect without --mqtt"),
     ],
 )
 def test_what_can_t_be_announced_is_told_before_anything_is_sent(

@@ -1,6 +1,8 @@
 """`events` on a ledger, and `stream --events` against a service."""
 
+import itertools
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,36 @@ def test_events_and_score(ledger: Path, tmp_path: Path) -> None:
     assert said[0] == {"type": "event", "turn": "appeared", "since_s": 5.0, "time_s": 7.0}
     assert (said[-1]["type"], said[-1]["found"], said[-1]["false_alarms"]) == ("score", 1, 0)
     assert "person" not in _run("events", ledger, "--appear-frames", 6).output
+
+
+def test_each_region_of_a_ledger_has_its_own_events(ledger: Path, tmp_path: Path) -> None:
+    """A region's events are those of a ledger of this region alone, with the clock's time if a camera was streamed."""
+    frames = [json.loads(line) for line in ledger.read_text().splitlines()]
+    regions = {"door": frames, "desk": [frame for frame in frames if frame.get("start_us", 0) <= 9e6]}
+    both = [
+        frame | {"region": name, "taken_at": f"2026-01-01T00:00:{second:02}.250Z"}
+        for second, name in itertools.product(range(20), regions)
+        for frame in regions[name]
+        if frame.get("start_us") == 1e6 * second
+    ]
+    ledger.write_text("".join(json.dumps(line) + "\n" for line in both))
+    said = [json.loads(line) for line in _run("events", ledger, "--json").output.splitlines()]
+    assert [(line["region"], line["turn"], line["time_s"]) for line in said] == [
+        ("door", "appeared", 7.0), ("desk", "appeared", 7.0), ("door", "left", 12.0)
+    ]  # fmt: skip
+    assert [line["taken_at"] for line in said] == [f"2026-01-01T00:00:{second}.250Z" for second in ("07", "07", "12")]
+    lines = _run("events", ledger, "--region", "desk").output.splitlines()
+    local = datetime.fromisoformat(said[1]["taken_at"]).astimezone()
+    assert lines == [f"desk:      7.00 s  person appeared (since 5.00 s), {local:%Y-%m-%d %H:%M:%S}"]
+    truth = tmp_path / "truth.csv"
+    truth.write_text("start_s,end_s\n5,10\n")
+    assert "1 of 1 found" in _run("events", ledger, "--region", "door", "--truth", truth).output
+    for arguments, words in (
+        (("--truth", truth), "choose one with --region: door, desk"),
+        (("--region", "dor"), "no region 'dor'; did you mean 'door'?"),
+    ):
+        result = _run("events", ledger, *arguments)
+        assert (result.exit_code, words in result.output) == (2, True), result.output
 
 
 def test_files_that_cannot_be_used_are_told_in_a_line(ledger: Path, tmp_path: Path) -> None:
@@ -83,6 +115,7 @@ def test_files_are_read_however_they_were_saved(ledger: Path, tmp_path: Path, en
         '{"type": "frame", "lost": false, "start_us": null, "decision": null}',
         '{"type": "frame", "lost": false, "start_us": NaN, "decision": {"p_person": 0.5}}',
         '{"type": "frame", "lost": false, "start_us": 1, "decision": {"p_person": 7}}',
+        '{"type": "frame", "lost": false, "start_us": 1, "decision": {"p_person": 0.5}, "taken_at": "noon"}',
         "null",
         "[" * 100_000,
         "\0",
