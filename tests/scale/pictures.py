@@ -273,7 +273,9 @@ def table(count: int, runs: dict[str, list[Run]]) -> Table:
         "processor ms\na picture", "its own process,\nat most MB",
     )  # fmt: skip
     rounds = len(next(iter(runs.values())))
-    return Table(f"{count:,} generated pictures", headings, rows, [f"Best of {rounds} rounds, the commands in turns."])
+    return Table(
+        f"{count:,} generated pictures", headings, rows, [f"Rounds of both commands: {rounds}. The best is shown."]
+    )
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def test_the_page_has_room_for_the_table(tmp_path: Path) -> None:
     refresh_page(page, {"scale pictures": [table(100, runs)]})
     assert "**100 generated pictures**" in page.read_text()
     assert "| ray | 5 | 20 | 40 | 80% | 2 | 80.00 | 1 |" in page.read_text()
-    assert "Best of 2 rounds" in page.read_text()
+    assert "Rounds of both commands: 2." in page.read_text()
 
 
 def test_nothing_is_wrong_with_equal_rows() -> None:
