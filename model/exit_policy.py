@@ -280,6 +280,9 @@ class TwoSidedPolicy(MemorylessPolicy):
         return [cls(float(value), float(1 - value)) for value in _SURE]
 
 
+ABOVE_ONE: Final = "As long as a threshold is above 1, no frame exits by it."
+
+
 def line(first: float, last: float, share: Any) -> Any:
     """The threshold once `share` of the frame (0..1, or an array) lies behind: a line from `first` to `last`."""
     return first + (last - first) * share
@@ -307,7 +310,7 @@ class PerBurstPolicy(MemorylessPolicy):
     sentence: ClassVar[str] = (
         "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The "
         "first threshold runs from {person_first} at the first row to {person_last} at the last, the second from "
-        "{empty_first} to {empty_last}. As long as a threshold is above 1, no frame exits by it."
+        "{empty_first} to {empty_last}. " + ABOVE_ONE
     )
 
     def leaves(self, seen: Seen[Any]) -> Any:

@@ -65,8 +65,9 @@ def policy_of(name: str | None, exit_threshold: float | None, skip_threshold: fl
 
 def note_on(thresholds: Iterable[float]) -> str:
     """Returns the sentence that explains thresholds above 1; nothing if there are none."""
-    above = any(threshold > 1 for threshold in thresholds)
-    return "As long as a threshold is above 1, no frame exits by it." if above else ""
+    from model.exit_policy import ABOVE_ONE
+
+    return ABOVE_ONE if any(threshold > 1 for threshold in thresholds) else ""
 
 
 def _described(name: str) -> dict[str, Any]:

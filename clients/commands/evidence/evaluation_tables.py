@@ -214,7 +214,7 @@ def weights_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
         "weights",
         "AUROC",
         "balanced\naccuracy",
-        "decide otherwise\nthan the first",
+        "decide differently\nthan the first",
         "P(person): mean /\nlargest difference",
     )
     return Table(title, headings, rows, (f"{len(first)} pictures, threshold {PERSON_FROM:g}.",))

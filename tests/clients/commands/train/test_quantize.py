@@ -73,7 +73,7 @@ def test_float_and_integer_weights_are_evaluated_and_classified_with_alike(folde
     result = _run("evaluate", "--photos", folder, "--weights", weights, "--weights", integers)
     assert result.exit_code == 0, result.output
     assert re.search(r"^ *weights +weights +weights_int8$", result.output, re.M)
-    assert re.search(r"^ *decide otherwise than the first +- +\d+\.\d%", result.output, re.M)
+    assert re.search(r"^ *decide differently than the first +- +\d+\.\d%", result.output, re.M)
     assert re.search(r"^ *P\(person\): mean / largest difference +- +0\.\d{4} / 0\.\d{4}", result.output, re.M)
     result = _run("classify", folder / "1.png", "--weights", integers, "--policy", "never")
     assert result.exit_code == 0, result.output
