@@ -7,7 +7,7 @@ from tests.clients.firmware.boards import BOARDS
 from tests.clients.firmware.measure import Subject, parts, shipped
 
 
-@pytest.mark.parametrize("frames", [1, 4, 9])
+@pytest.mark.parametrize("frames", [1, 4, 9, 40])
 def test_parts_hold_every_frame_of_every_network_and_board_once(frames: int) -> None:
     chosen = [Subject("shipped", *shipped(variant)) for variant in VARIANTS]
     found = list(parts(frames, chosen))

@@ -69,6 +69,8 @@ def _equals_the_reference(network: IntegerNetwork, frame: npt.NDArray[np.uint8],
 @given(config=configs, seed=st.integers(0, 999))
 @example(config=RaScaNetConfig(15, 128, (1, 1, 1, 1), 4), seed=0)
 @example(config=RaScaNetConfig(15, 16, (8, 8, 8, 8), 8), seed=1)
+@example(config=RaScaNetConfig(15, 240, (6, 10, 17, 42), 52), seed=2)  # 15 columns; one or two channels left over
+@example(config=RaScaNetConfig(15, 260, (7, 13, 22, 33), 12), seed=3)
 def test_equals_the_reference_for_any_numbers(config: RaScaNetConfig, seed: int) -> None:
     _equals_the_reference(random_integer_network(config, seed), _frame(config, seed), seed)
 
