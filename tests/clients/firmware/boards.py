@@ -164,9 +164,15 @@ def _linked(program: Path, name: str) -> tuple[int, int, int]:
         ["arm-none-eabi-readelf", "-sW", str(program)], capture_output=True, text=True, check=True, timeout=LIMIT_S
     ).stdout
     weights = tables = code = 0
-    for size, kind, symbol in re.findall(r"^ *\d+: \w+ +(\d+) (OBJECT|FUNC) .* (\S+)$", listed, re.M):
-        if kind == "FUNC":
-            code += int(size) if symbol not in ("main", "play", "start", "take_row", "host", "say", "say_number") else 0
+    file = ""
+    for size, kind, binding, symbol in re.findall(
+        r"^ *\d+: \w+ +(\d+) (OBJECT|FUNC|FILE) +(\w+) .* (\S+)$", listed, re.M
+    ):
+        if kind == "FILE":
+            file = symbol  # local symbols come after their file
+        elif kind == "FUNC":
+            of_player = symbol in ("main", "start") if binding == "GLOBAL" else file == "play.c"
+            code += 0 if of_player else int(size)
         elif re.search(r"_(weight|bias|multiplier|shift)$", symbol):
             weights += int(size)
         elif symbol in (f"rascanet_{name}", f"rascanet_{name}_network", "rascanet_sigmoid_table") or re.fullmatch(
