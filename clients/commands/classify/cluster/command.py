@@ -50,8 +50,9 @@ class ClusterRun:
         """
         run = self._begun(paths, manifests, resume=resume, overwrite=overwrite)
         success = self._folder.read(SUCCESS)
-        if success is None and run["pictures"]:
-            self._work(run, paths, address, jobs)
+        waiting = [] if success else self._folder.waiting()
+        if waiting:
+            self._work(run, waiting, paths, address, jobs)
         summary = self._summary
         missing = self._add_all(run["pictures"])
         if missing:
@@ -70,7 +71,9 @@ class ClusterRun:
         if summary.errors:
             raise typer.Exit(SOME_FAILED)
 
-    def _work(self, run: Mapping[str, Any], paths: list[str], address: str | None, jobs: int | None) -> None:
+    def _work(
+        self, run: Mapping[str, Any], waiting: list[str], paths: list[str], address: str | None, jobs: int | None
+    ) -> None:
         task = Task(
             self._folder.place,
             self._folder.kind,
@@ -79,7 +82,6 @@ class ClusterRun:
             run["run"],
             tuple(os.path.abspath(path) for path in paths if os.path.lexists(path)),  # noqa: PTH100
         )
-        waiting = self._folder.waiting()
         done = run["pictures"] - sum(map(counted_in, waiting))
         try:
             with cluster(address, jobs) as processes, progress(self._told, True, lambda: run["pictures"]) as advance:

@@ -218,6 +218,6 @@ def fault(error: BaseException) -> Exception:
     while link is not None:
         cause = getattr(link, "cause", None) or link
         if isinstance(cause, PlaceError):
-            return PlaceError(str(cause))
+            return PlaceError(str(cause).partition("\n")[0])  # Ray Data adds lines of advice
         link = link.__cause__
     return ClusterError(f"the run was lost, --resume goes on with it: {reason_of(error)}")

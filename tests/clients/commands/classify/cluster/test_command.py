@@ -15,6 +15,7 @@ from pyarrow import parquet
 from clients.commands.classify.cluster import command, pipeline
 from clients.commands.classify.cluster.addresses import PlaceError
 from clients.commands.classify.cluster.pipeline import Task, classify_piece
+from clients.commands.classify.cluster.results import ResultFolder
 from clients.commands.main import app
 from model.checkpoint import save_checkpoint
 from tests.clients.commands.classify.cluster.object_store import object_store
@@ -36,12 +37,15 @@ class InOneProcess:
 
     Attributes:
         stops: called with the number of pieces done; may raise what ends the run.
+        starts: times that it was asked.
     """
 
     def __init__(self) -> None:
         self.stops: Callable[[int], None] = lambda _: None
+        self.starts = 0
 
     def __call__(self, task: Task, pieces: list[str], jobs: int) -> Iterator[tuple[int, float]]:
+        self.starts += 1
         for number, piece in enumerate(pieces):
             self.stops(number)
             done = classify_piece({"piece": piece}, task)
@@ -171,6 +175,23 @@ def test_what_is_done_stays_done(
     engine.stops = lambda _: None
     assert _run(*shared, "--overwrite").exit_code == 1
     assert any(row["name"].endswith("later.png") for row in _rows(out))
+
+
+def test_a_run_whose_rows_are_all_there_needs_no_cluster(
+    engine: InOneProcess, folder: Path, tmp_path: Path, weights: Path
+) -> None:
+    out = tmp_path / "out"
+    shared = (folder, "--weights", weights, "--engine", "ray", "--out", out)
+
+    def lost_at_the_end(_: ResultFolder) -> None:
+        raise PlaceError("rows can't be read")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ResultFolder, "rows", lost_at_the_end)
+        assert _run(*shared).exit_code == 2
+    assert _run(*shared, "--resume").exit_code == 1
+    assert (out / "_SUCCESS").exists()
+    assert engine.starts == 1
 
 
 @pytest.mark.usefixtures("engine")

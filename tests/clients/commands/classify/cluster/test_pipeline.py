@@ -38,7 +38,7 @@ def _of_a_task(cause: Exception) -> BaseException:
 
 
 def test_errors_of_tasks_are_told_as_what_they_are() -> None:
-    lost = fault(_of_a_task(PlaceError("s3://box: can't be read: forbidden")))
+    lost = fault(_of_a_task(PlaceError("s3://box: can't be read: forbidden\nFailed to apply UDF transform ...")))
     assert isinstance(lost, PlaceError)
     assert str(lost) == "s3://box: can't be read: forbidden"
 
