@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,12 +20,13 @@ pytest.importorskip("paho", reason="paho-mqtt (extra `events`) is not installed"
 
 from clients.commands.ports import free_port
 from clients.python.announcement import NAME, Announcement
-from clients.python.mqtt import HOME_ASSISTANT, MOST_WAITING, MqttError, MqttPublisher, Version, discovery
+from clients.python.mqtt import HOME_ASSISTANT, MOST_WAITING, PORTS, MqttError, MqttPublisher, Version, discovery
 from tests.brokers import Broker, Listener, needs_broker
 from tests.clients.python.announcements import announcement
 from tests.faults.proxy import Fault, FaultyProxy
 from tests.waiting import until
 
+ROOT = Path(__file__).parents[3]
 STATE, EVENT, AVAILABILITY = "rascanet/hall/state", "rascanet/hall/event", "rascanet/hall/availability"
 DOCUMENTED = {
     "availability_topic", "device", "device_class", "json_attributes_topic", "name", "origin", "payload_available",
@@ -234,6 +236,31 @@ def test_a_broker_that_refuses_is_told_by_its_reason(tmp_path: Path) -> None:
     finally:
         broker.kill()
     assert any("not authori" in sentence and "set RASCANET_MQTT_USER" in sentence for sentence in said)
+
+
+@needs_broker
+def test_the_broker_that_the_documentation_sets_up_takes_the_user_and_nobody_else(tmp_path: Path) -> None:
+    """The steps are run in a folder instead of /etc/mosquitto, but for those that need root and systemd."""
+    page = (ROOT / "docs" / "cameras.md").read_text()
+    configure, set_password, *of_root = re.findall(r"^(?:printf|mosquitto_passwd|chgrp|systemctl) .*", page, flags=re.M)
+    assert [line.split()[0] for line in of_root] == ["chgrp", "systemctl"]
+    steps = f"{configure}\n{set_password} secret".replace("mosquitto_passwd -c", "mosquitto_passwd -b -c")
+    (tmp_path / "conf.d").mkdir()
+    subprocess.run(["bash", "-ec", steps.replace("/etc/mosquitto", str(tmp_path))], check=True)
+    listener, *lines = (tmp_path / "conf.d" / "local.conf").read_text().splitlines()
+    assert listener == f"listener {PORTS['mqtt']}"
+    broker = Broker(tmp_path, *lines)
+    broker.start()
+    said: list[str] = []
+    try:
+        user = MqttPublisher(_url(broker), "hall", user="hall", password="secret")  # noqa: S106 - made up
+        assert (user.close(20), user.settled) == (0, True)
+        stranger = MqttPublisher(_url(broker), "hall", told=said.append)
+        until(lambda: bool(said))
+        stranger.close(0.2)
+    finally:
+        broker.kill()
+    assert "refuses the connection" in said[0]
 
 
 @needs_broker
