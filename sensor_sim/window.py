@@ -235,6 +235,17 @@ def parse_mask(text: str) -> Shape:
         raise WindowError(f"mask {text}: {error}") from None
 
 
+def parse_masks(text: str) -> list[Shape]:
+    """Reads a mask, or several with semicolons between them, as the demo page shows them; a file stands alone.
+
+    Raises:
+        WindowError: see `parse_mask`.
+    """
+    parts = text.split(";")
+    several = all(_numbers(part) for part in parts)
+    return [parse_mask(part.strip()) for part in parts] if several else [parse_mask(text)]
+
+
 def parse_region(text: str) -> tuple[str, Rectangle]:
     """Reads a named region, `NAME=x,y,width,height`.
 

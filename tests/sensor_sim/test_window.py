@@ -14,7 +14,17 @@ from sensor_sim.camera import Camera
 from sensor_sim.charts import CHARTS, chart
 from sensor_sim.scene import MaskedScene, PanningScene, Scene, SpriteScene, StillScene, Times
 from sensor_sim.sensor import PRESETS
-from sensor_sim.window import MaskPicture, Polygon, Rectangle, Shape, Window, WindowError, parse_mask, parse_region
+from sensor_sim.window import (
+    MaskPicture,
+    Polygon,
+    Rectangle,
+    Shape,
+    Window,
+    WindowError,
+    parse_mask,
+    parse_masks,
+    parse_region,
+)
 from sensor_sim.wire import encode
 
 HEIGHT, WIDTH = 20, 24
@@ -218,6 +228,18 @@ def test_places_are_read() -> None:
     assert parse_mask("0,10,20,30.5") == Rectangle(0, 10, 20, 30.5)
     assert parse_mask("0,0,100,0,50,100") == Polygon(((0, 0), (100, 0), (50, 100)))
     assert parse_region("door=1,2,3,4") == ("door", Rectangle(1, 2, 3, 4))
+
+
+def test_several_masks_of_numbers_stand_in_one_text_and_a_file_stands_alone(tmp_path: Path) -> None:
+    texts = ["0,0,30,100", "60,0,40,20", "10,50,40,90,5,95"]
+    assert parse_masks("; ".join(texts)) == [parse_mask(text) for text in texts]
+    assert parse_masks(texts[0]) == [parse_mask(texts[0])]
+    path = tmp_path / "0,0,30,100; hall.png"
+    Image.new("L", (4, 4), 0).save(path)
+    (picture,) = parse_masks(str(path))
+    assert isinstance(picture, MaskPicture)
+    with pytest.raises(WindowError, match="mask 0,0,30: expected"):
+        parse_masks("0,0,30,100; 0,0,30")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sensor_sim.profiles import PROFILES, Profile, ProfileError, Registers
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.scene import Scene
 from sensor_sim.sensor import PRESETS, SensorConfig
-from sensor_sim.window import Window, WindowError, parse_mask, parse_region
+from sensor_sim.window import Window, WindowError, parse_masks, parse_region
 
 DEFAULT_LINE_TIME_US: Final = ReadoutTiming().line_time_us
 SCENES: Final = ("photo", "pan", "sprite", "video", "webcam", *CHARTS)
@@ -132,7 +132,7 @@ class SceneChoice:
         Raises:
             WindowError: a mask or a region that can't be, two regions of one name, or one that is masked altogether.
         """
-        masks = tuple(parse_mask(text) for text in self.mask or ())
+        masks = tuple(shape for text in self.mask or () for shape in parse_masks(text))
         regions = [parse_region(text) for text in self.crop or ()]
         names = [name for name, _ in regions]
         for name in names:
