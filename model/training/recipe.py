@@ -39,6 +39,8 @@ class Recipe:
         burst_loss_share: weight of all bursts' losses (each by the square of the rows seen) beside the final burst's.
         confidence_loss: weight of the confidence head's loss.
         ema_decay: decay of the averaged weights, which are evaluated and shipped.
+        start_share: share of the weights that the run began with in those that are shipped, 0..1; the averaged weights
+            have the rest. Between the two, a fine-tuned network keeps more of both (Wortsman et al. 2022).
         label_smoothing: the targets of P(person) lie half of this from 0 and 1.
         teacher_share: weight of a teacher's P(person) in the target, 0..1; the label has the rest.
         label_doubt: a label that differs from the teacher's P(person) by more than this is not believed, 0..1.
@@ -65,6 +67,7 @@ class Recipe:
     burst_loss_share: float = 0.4
     confidence_loss: float = 0.05
     ema_decay: float = 0.998
+    start_share: float = 0.0
     label_smoothing: float = 0.0
     teacher_share: float = 0.0
     label_doubt: float = 1.0
@@ -82,8 +85,9 @@ class Recipe:
             raise RecipeError("epochs must be at least 1 and batch at least 2")
         if self.epoch_views is not None and self.epoch_views < self.batch:
             raise RecipeError(f"epoch_views must be at least a batch, {self.batch}")
-        if not 0 <= self.views.swap_share <= 1:
-            raise RecipeError("swap_share must be from 0 to 1")
+        for name, share in (("swap_share", self.views.swap_share), ("start_share", self.start_share)):
+            if not 0 <= share <= 1:
+                raise RecipeError(f"{name} must be from 0 to 1")
 
     @property
     def config(self) -> RaScaNetConfig:

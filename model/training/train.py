@@ -181,11 +181,14 @@ def train(
         stop_after: number of steps after which the call returns, as an interruption would; None: run to the end.
 
     Returns:
-        The averaged weights, scaled on `val` and rounded to float16, and their figures on `val`, full frames.
+        The averaged weights, with the start's share in them, scaled on `val` and rounded to float16; their figures on
+        `val`, full frames.
 
     Raises:
-        RunError: the folder holds another run, or `start` has other channels.
+        RunError: the folder holds another run, `start` has other channels, or it is missing and has a share.
     """
+    if recipe.start_share and start is None:
+        raise RunError("start_share is a share of the weights that the run begins with; name them with --start")
     torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(recipe, folder, training_device(), start, data.source.hints if recipe.hint_loss else 1)
@@ -226,6 +229,8 @@ def train(
             saved = time.monotonic()
     if pending:
         tell(run.step)
+    if start is not None:
+        _move_towards(run.average, network_from(start), recipe.start_share)
     checkpoint, metrics = finish(run.average, data.val_frames, data.val.labels)
     provenance = {
         "recipe": recipe.to_dict(),
@@ -239,6 +244,15 @@ def train(
     checkpoint = replace(checkpoint, provenance=provenance)
     save_checkpoint(checkpoint, folder / "weights.safetensors")
     return checkpoint, metrics
+
+
+@torch.no_grad()
+def _move_towards(network: nn.Module, start: nn.Module, share: float) -> None:
+    """Moves each weight and each of batch norm's statistics this share of the way to those of `start`."""
+    towards = start.state_dict()
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(towards[name].to(value), share)
 
 
 def _log(folder: Path, **row: float) -> None:

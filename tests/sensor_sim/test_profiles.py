@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor_sim.burst import SensorGeometry
-from sensor_sim.profiles import PROFILES, Profile, ProfileError, Registers, find_profile
+from sensor_sim.profiles import PROFILES, Profile, ProfileError, Registers
 from sensor_sim.sensor import PRESETS
 
 LARGE, SMALL = SensorGeometry(210, 240), SensorGeometry(105, 120)
@@ -53,13 +53,13 @@ def test_the_window_lies_on_the_sensor_and_the_frame_in_its_period(profile: Prof
 
 def test_a_bound_burst_of_the_hm01b0() -> None:
     """Five rows of 210x240 take 626.7 us; a row of 105x120 is two lines."""
-    assert find_profile("hm01b0-qvga").burst_period_us(LARGE) == pytest.approx(626.7, abs=0.1)
-    assert find_profile("hm01b0-qvga").burst_period_us(SMALL) == pytest.approx(1253.3, abs=0.1)
+    assert PROFILES["hm01b0-qvga"].burst_period_us(LARGE) == pytest.approx(626.7, abs=0.1)
+    assert PROFILES["hm01b0-qvga"].burst_period_us(SMALL) == pytest.approx(1253.3, abs=0.1)
 
 
 def test_blanking_is_what_pixels_leave() -> None:
     """MT9V012: 47.41 us active and 18.07 us blank of a line, 1.9 ms of vertical blanking (data sheet, p. 12)."""
-    profile = find_profile("mt9v012-vga")
+    profile = PROFILES["mt9v012-vga"]
     assert profile.horizontal_blanking_us == pytest.approx(18.07, abs=0.01)
     assert profile.line_time_us - profile.horizontal_blanking_us == pytest.approx(47.41, abs=0.01)
     assert profile.vertical_blanking_us == pytest.approx(1.9e3, abs=10)
@@ -111,6 +111,4 @@ def test_illegal_registers_are_named(profile: Profile) -> None:
 
 def test_what_is_not_known_is_said() -> None:
     with pytest.raises(ProfileError, match="only the timing"):
-        find_profile("ov7670-vga").registers()
-    with pytest.raises(ProfileError, match="hm01b0-qvga"):
-        find_profile("other")
+        PROFILES["ov7670-vga"].registers()

@@ -42,7 +42,7 @@ PICTURES = [
     ("105x120", "night", 60),
     ("105x120", "covered", 150),
     ("210x240", "ideal", 60),
-    ("210x240", "a tenth of night, lamp on after three fifths", 60),
+    ("210x240", "covered", 150),
 ]
 """The network, the kind and the number of pictures that are streamed."""
 ALPHA = Settings.model_fields["audit_alpha"].default

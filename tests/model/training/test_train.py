@@ -173,6 +173,26 @@ def test_a_run_begins_with_given_weights(whole_run: Run, data: TrainingData, tmp
         np.testing.assert_array_equal(found.tensors[name], whole_run[0].tensors[name], err_msg=name)
 
 
+def test_the_start_keeps_its_share_of_the_weights(data: TrainingData, tmp_path: Path) -> None:
+    start = random_checkpoint(RECIPE.config, 3)
+    end, half, still = (
+        train(replace(RECIPE, start_share=share), data, tmp_path / str(share), Losses(), threads=1, start=start)[0]
+        for share in (0.0, 0.5, 1.0)
+    )
+    kernels = [name for name, tensor in start.tensors.items() if tensor.ndim == 4 and tensor.shape[-1] > 1]
+    assert kernels
+    for name in kernels:
+        first, last = start.tensors[name], end.tensors[name]
+        np.testing.assert_allclose(still.tensors[name], first, rtol=2**-10, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(half.tensors[name], (first + last) / 2, rtol=2**-9, atol=1e-4, err_msg=name)
+        assert not np.allclose(first, last, rtol=2**-8)
+
+
+def test_a_share_of_no_start_is_refused(data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="name them with --start"):
+        train(replace(RECIPE, start_share=0.5), data, tmp_path, Losses(), threads=1)
+
+
 def test_a_run_refuses_weights_of_another_network(data: TrainingData, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="other channels"):
         train(RECIPE, data, tmp_path, Losses(), threads=1, start=random_checkpoint(SMALL, 1))
