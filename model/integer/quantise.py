@@ -113,7 +113,6 @@ def quantise(
     """
     layers = {}
     scales = dict(scales)
-    scales["gated"] = max(scales["gated"], STEEPEST * scales["features"] / 2**UNIT_BITS)
     for name, (weight, bias) in (tuned or folded_layers(checkpoint)).items():
         wide = np.asarray(weight, np.float64)
         if wide.ndim >= 3 and wide.shape[-1] == 3:
@@ -124,6 +123,8 @@ def quantise(
         step = _steps(name, wide, bias)
         if (activation := activation_of(name)) is not None:
             scales[activation] = max(scales[activation], STEEPEST * float(step.max()))
+        if activation == "features":  # before project0 reads what is gated
+            scales["gated"] = max(scales["gated"], STEEPEST * scales["features"] / 2**UNIT_BITS)
         layers[name] = _layer(name, wide, bias, step, output_scale(name, scales))
     return IntegerNetwork(
         checkpoint.config,
