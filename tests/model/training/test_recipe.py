@@ -32,11 +32,12 @@ def test_a_recipe_is_what_it_notes() -> None:
 
 
 def test_each_step_of_the_ablation_adds_one_thing() -> None:
-    plain, detail, likeness, taught = (read_recipe(path) for path in sorted(ABLATIONS_FOLDER.glob("*.toml")))
-    assert detail == replace(plain, detail=detail.detail) != plain
-    assert likeness == replace(detail, views=replace(detail.views, likeness_power=likeness.views.likeness_power))
-    assert likeness != detail
-    assert taught == replace(likeness, teacher_share=taught.teacher_share, hint_loss=taught.hint_loss) != likeness
+    plain, detail, weighting, taught = (read_recipe(path) for path in sorted(ABLATIONS_FOLDER.glob("*.toml")))
+    darker = replace(plain.light, exposure=detail.light.exposure)
+    assert detail == replace(plain, detail=detail.detail, light=darker) != plain
+    drawn = {"likeness_power": weighting.views.likeness_power, "source_weights": weighting.views.source_weights}
+    assert weighting == replace(detail, views=replace(detail.views, **drawn)) != detail
+    assert taught == replace(weighting, teacher_share=taught.teacher_share, hint_loss=taught.hint_loss) != weighting
 
 
 def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:
