@@ -341,6 +341,8 @@ class Uplink:
             raise _lost(error) from error
         if isinstance(answer, Error):
             raise StreamError(answer.code, answer.message)
+        if isinstance(answer, GoingAway):
+            raise StreamError("connection_lost", f"the service takes no streams now: {answer.reason}", retry=True)
         if not isinstance(answer, Welcome):
             raise bad_answer(f"{type(answer).__name__.lower()} instead of welcome")
         _check(answer, self._hello)

@@ -1,6 +1,11 @@
 """Loopback ports."""
 
 import socket
+from random import SystemRandom
+from typing import Final
+
+OFFERED: Final = range(20_000, 32_000)
+"""Ports that systems give neither to outgoing connections nor to those who bind port 0."""
 
 
 def is_free(port: int) -> bool:
@@ -15,8 +20,8 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Returns a loopback port on which no process listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Returns a loopback port on which no process listens, drawn at random: another caller hardly gets the same one."""
+    draw = SystemRandom()
+    while not is_free(port := draw.choice(OFFERED)):
+        pass
+    return port

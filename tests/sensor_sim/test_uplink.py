@@ -17,6 +17,7 @@ from sensor_sim.wire import (
     Credit,
     Decision,
     Error,
+    GoingAway,
     Hello,
     Message,
     Position,
@@ -116,6 +117,28 @@ def test_a_frame_given_up_is_given_up_again_before_a_later_one_begins(position: 
     heard = _heard(answer, talk)
     assert heard[0][:4] == [("hello", None), ("rows", 4, 0), ("rows", 4, 1), ("abandon", 4)]
     assert heard[1] == [("resume", None), ("abandon", 4), ("rows", 5, 0), ("sync", None), ("rows", 5, 1)]
+
+
+def test_a_service_that_stops_before_it_welcomes_is_left_for_another() -> None:
+    """A proxy may hand a stream to a replica that drains at the same moment: it says so before it takes the stream."""
+
+    def answer(message: Message, heard: list[list[Told]]) -> Sequence[Message] | None:
+        match message:
+            case Hello() | Resume():
+                return [GoingAway("drain", 1.5, "") if len(heard) % 2 else _welcome()]
+            case Rows() if len(heard) == 2:
+                return None
+            case _:
+                return []
+
+    async def talk(uplink: Uplink, answers: AsyncIterator[Message]) -> None:
+        await _send(uplink, _rows(0, 0), Sync(7))
+        assert await anext(answers) == Sync(7)
+        assert uplink.resumed == 1
+
+    heard = _heard(answer, talk)
+    assert heard[0] == [("hello", None)]
+    assert heard[2:] == [[("resume", None)], [("resume", None), ("rows", 0, 0), ("sync", None)]]
 
 
 def test_a_decision_that_crosses_the_giving_up_is_no_news() -> None:

@@ -8,13 +8,13 @@ from server.settings import Settings
 
 
 def test_lists_are_given_as_the_help_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    example = re.search(r"Lists are JSON, such as (\[.*\])", Settings.__doc__ or "")
+    example = re.search(r"Lists are JSON, such as (RASCANET_WEIGHTS)='(.*)'", Settings.__doc__ or "")
     assert example
     monkeypatch.chdir(tmp_path)
-    for name in ("a.jpg", "b.jpg"):
-        Path(name).write_bytes(b"a picture")
-    monkeypatch.setenv("RASCANET_SAMPLES", example[1])
-    assert Settings().samples == [Path("a.jpg"), Path("b.jpg")]
+    Path("mine").mkdir()
+    Path("mine/w.safetensors").write_bytes(b"weights")
+    monkeypatch.setenv(*example.groups())
+    assert Settings().weights == [Path("mine/w.safetensors")]
 
 
 def test_resume_keys_stand_beside_each_other_in_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
