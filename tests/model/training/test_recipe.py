@@ -35,8 +35,9 @@ def test_each_step_of_the_ablation_adds_one_thing() -> None:
     plain, detail, weighting, taught = (read_recipe(path) for path in sorted(ABLATIONS_FOLDER.glob("*.toml")))
     darker = replace(plain.light, exposure=detail.light.exposure)
     assert detail == replace(plain, detail=detail.detail, light=darker) != plain
-    drawn = {"likeness_power": weighting.views.likeness_power, "source_weights": weighting.views.source_weights}
-    assert weighting == replace(detail, views=replace(detail.views, **drawn)) != detail
+    likeness, sources = weighting.views.likeness_power, weighting.views.source_weights
+    drawn = replace(detail.views, likeness_power=likeness, source_weights=sources)
+    assert weighting == replace(detail, views=drawn) != detail
     assert taught == replace(weighting, teacher_share=taught.teacher_share, hint_loss=taught.hint_loss) != weighting
 
 
