@@ -83,7 +83,14 @@ Observer = Callable[[int, StepResult], None]
 def scan_frame(
     runtime: StepRuntime, frame: Pixels, policy: ExitPolicy, observer: Observer = lambda _burst, _result: None
 ) -> FrameScan:
-    """Reads a whole frame (H, W, 3) uint8 RGB, burst by burst, as a stream would.
+    """Reads a whole frame (H, W, 3) uint8 RGB, burst by burst, as a stream would; see `scan_to_last`."""
+    return scan_to_last(runtime, frame, policy, observer)[0]
+
+
+def scan_to_last(
+    runtime: StepRuntime, frame: Pixels, policy: ExitPolicy, observer: Observer = lambda _burst, _result: None
+) -> tuple[FrameScan, StepResult]:
+    """Reads a whole frame as `scan_frame`; returns the network's last result too.
 
     Args:
         runtime: the network.
@@ -106,4 +113,4 @@ def scan_frame(
         observer(scan.next_burst, result)
         for p_person, confidence in zip(result.p_person, result.confidence, strict=True):
             scan.advance(p_person, confidence)
-    return scan
+    return scan, result

@@ -18,6 +18,8 @@ from sensor_sim.burst import PixelFormat, SensorGeometry
 from sensor_sim.burst import Rows as Rows  # a message like those below
 
 SUBPROTOCOL: Final = "rascanet.v1"
+STREAM_PATH: Final = "/v1/stream"
+"""Path of the stream at a service."""
 VERSION: Final = 1
 
 HEADER: Final = struct.Struct("<BBHIHHIQ")

@@ -16,7 +16,7 @@ from starlette.routing import Match, Mount, Route, WebSocketRoute
 from starlette.types import Scope
 
 from model.picture import PictureLimits
-from sensor_sim.wire import SUBPROTOCOL
+from sensor_sim.wire import STREAM_PATH, SUBPROTOCOL
 from server.audit_counts import AuditCounts
 from server.http import openapi, upgrade
 from server.http.access import Access
@@ -39,7 +39,6 @@ from server.settings import Settings
 from server.stream import asyncapi
 from server.stream.endpoint import StreamEndpoint
 from server.stream.streams import Streams
-from server.stream.upgrade import STREAM_PATH
 from server.tensors import endpoint as tensors
 from server.tensors.schemas import InferRequest, InferResponse
 from server.tensors.sequences import Sequences

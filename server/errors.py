@@ -6,9 +6,20 @@ The tables of PROTOCOL.md and docs/http.md, the OpenAPI document and the AsyncAP
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Flag, auto
+from enum import Flag, IntEnum, auto
 from http import HTTPStatus
 from typing import Final
+
+
+class CloseCode(IntEnum):
+    """Close codes of streams that end without an `error`, or with one that has no code of its own."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    BAD_FRAME = 1002
+    TOO_LARGE = 1009
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
 
 
 class Asked(Flag):
@@ -78,7 +89,7 @@ _ALL: Final = (
         "the client read no answers for `send_s`; the connection is closed without a close frame",
         1008,
     ),
-    Refusal("internal", "a fault of the server, not of the client", 1011, 500),
+    Refusal("internal", "a fault of the server, not of the client", CloseCode.INTERNAL_ERROR, 500),
     # what refuses an upgrade, or a request before its door sees it
     Refusal("wrong_subprotocol", "the client does not offer the subprotocol", None, 400, asked=Asked.UPGRADE),
     Refusal(
@@ -161,12 +172,14 @@ REFUSALS: Final = {refusal.code: refusal for refusal in _ALL}
 
 
 UNNAMED_CLOSES: Final = {
-    1000: "after `summary`",
-    1001: "after `going_away`",
-    1002: "a websocket frame that breaks RFC 6455; the websocket layer closes at once",
-    1009: "a message over `message_bytes`; the websocket layer closes at once",
-    1011: 'no answer to a ping within `ping_s`; the reason, if it can still be sent, is "keepalive ping timeout"',
-    1012: "the service stops, and the client did not leave in time",
+    CloseCode.NORMAL: "after `summary`",
+    CloseCode.GOING_AWAY: "after `going_away`",
+    CloseCode.BAD_FRAME: "a websocket frame that breaks RFC 6455; the websocket layer closes at once",
+    CloseCode.TOO_LARGE: "a message over `message_bytes`; the websocket layer closes at once",
+    CloseCode.INTERNAL_ERROR: (
+        'no answer to a ping within `ping_s`; the reason, if it can still be sent, is "keepalive ping timeout"'
+    ),
+    CloseCode.SERVICE_RESTART: "the service stops, and the client did not leave in time",
 }
 """Close codes of streams that end without an `error`."""
 
@@ -213,9 +226,19 @@ class ServiceError(Exception):
     @property
     def close_code(self) -> int:
         """Close code of a stream that ends with this refusal; that of `internal` if the refusal ends no stream."""
-        return self.refusal.close_code or 1011
+        return self.refusal.close_code or CloseCode.INTERNAL_ERROR
 
     @property
     def http_status(self) -> int:
         """HTTP status of an answer with this refusal; that of `internal` if the refusal answers no request."""
         return self.refusal.http_status or HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def draining() -> ServiceError:
+    """The refusal of anything that comes while the service stops."""
+    return ServiceError("draining", "the service is stopping; try another replica")
+
+
+def fault_of_ours(asked: str) -> ServiceError:
+    """The refusal after a fault of the service; `asked`: `request` or `stream`."""
+    return ServiceError("internal", f"the server failed on this {asked}; it is not the client's fault")

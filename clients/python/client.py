@@ -26,8 +26,10 @@ from sensor_sim.link import LinkConditions
 from sensor_sim.readout import Reader, ReadoutTiming
 from sensor_sim.scene import photo_frame
 from sensor_sim.uplink import Backoff
-from sensor_sim.wire import Hello, Summary
+from sensor_sim.wire import STREAM_PATH, Hello, Summary
 
+DEFAULT_VARIANT: Final = "105x120"
+"""The network to ask for where none is named; a test compares it with that of `model.config`."""
 RECONNECT: Final = Backoff()
 CHECKPOINT_EVERY: Final = 8
 """Number of bursts from one resume token to the next."""
@@ -44,7 +46,7 @@ def stream_url(url: str) -> str:
     if parts.scheme not in schemes or not parts.netloc:
         raise ValueError(f"{url!r} is not the address of a service; expected something like http://127.0.0.1:8000")
     path = parts.path.rstrip("/")
-    path = path if path.endswith("/v1/stream") else path + "/v1/stream"
+    path = path if path.endswith(STREAM_PATH) else path + STREAM_PATH
     return urlunsplit((schemes[parts.scheme], parts.netloc, path, "", ""))
 
 
@@ -77,7 +79,7 @@ class AsyncClient:
     def __init__(
         self,
         url: str,
-        variant: str = "105x120",
+        variant: str = DEFAULT_VARIANT,
         *,
         policy: Mapping[str, Any] | None = None,
         progress_every: int = 0,
@@ -182,7 +184,7 @@ class Client:
     def __init__(
         self,
         url: str,
-        variant: str = "105x120",
+        variant: str = DEFAULT_VARIANT,
         *,
         policy: Mapping[str, Any] | None = None,
         progress_every: int = 0,

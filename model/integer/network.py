@@ -33,8 +33,6 @@ from model.integer.arithmetic import (
 MIXED_BITS: Final = 8
 """Layers that read 8-bit activations and the 16-bit state multiply the sums of the former by 2 to this power."""
 
-KERNEL_ROWS: Final = (3, 1, 3, 1)
-
 
 class IntegerLayer(NamedTuple):
     """One layer's numbers.
@@ -62,7 +60,7 @@ def layer_shapes(config: RaScaNetConfig) -> dict[str, tuple[int, ...]]:
     reduced = hidden // config.REDUCTION
     channels = (config.INPUT_CHANNELS, *config.head_channels)
     shapes: dict[str, tuple[int, ...]] = {
-        f"conv{2 * block + head}": (channels[block + 1], KERNEL_ROWS[block], 3, channels[block])
+        f"conv{2 * block + head}": (channels[block + 1], config.KERNEL_ROWS[block], 3, channels[block])
         for block in range(4)
         for head in range(config.HEADS)
     }

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from server.errors import ServiceError
+from server.errors import ServiceError, fault_of_ours
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,4 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
 
 async def _broken(request: Request, error: Exception) -> JSONResponse:
     log.error("a request failed", exc_info=error)
-    return problem(
-        ServiceError("internal", "the server failed on this request; it is not the client's fault"), request.url.path
-    )
+    return problem(fault_of_ours("request"), request.url.path)

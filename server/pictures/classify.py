@@ -5,7 +5,7 @@ from time import perf_counter_ns
 
 from model.exit_policy import ExitPolicy
 from model.picture import Frame, PictureLimits
-from model.scan import scan_frame
+from model.scan import scan_to_last
 from model.step import StepResult, StepRuntime
 from server.errors import ServiceError
 from server.pictures.decode import decode_image
@@ -44,16 +44,12 @@ def classify_picture(
     except ServiceError as error:
         return ImageError(index=index, name=name, code=error.code, message=str(error))
     chances: list[float | None] = []
-    last: StepResult
 
     def observe(first_burst: int, result: StepResult) -> None:
-        nonlocal last
-        last = result
-        if curve:
-            chances.extend([None] * (first_burst - len(chances)))
-            chances.extend(result.p_person)
+        chances.extend([None] * (first_burst - len(chances)))
+        chances.extend(result.p_person)
 
-    scan = scan_frame(runtime, frame, policy, observe)
+    scan, last = scan_to_last(runtime, frame, policy, observe)
     return ImageDecision(
         index=index,
         name=name,

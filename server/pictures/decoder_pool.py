@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from model.picture import Frame, PictureLimits
-from server.errors import ServiceError
+from server.errors import ServiceError, draining
 from server.pictures.decode import decode_image
 from server.pictures.decoder_process import ANSWER, JOB, receive
 
@@ -110,7 +110,7 @@ class DecoderPool:
                 self._every.add(decoder)
                 return decoder
         decoder.end()
-        raise ServiceError("draining", "the service is stopping; try another replica")
+        raise draining()
 
     def _drop(self, decoder: _Decoder) -> None:
         """Forgets a process that can't be used any more; the next picture gets a new one."""

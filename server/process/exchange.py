@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import h11
 
-from server.errors import ServiceError
+from server.errors import ServiceError, draining, fault_of_ours
 from server.http.problem import problem
 
 log = logging.getLogger(__name__)
@@ -98,14 +98,14 @@ class Exchange:
         try:
             await application(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
-            self._give_up(ServiceError("draining", "the service is stopping; try another replica"))
+            self._give_up(draining())
             raise
         except ServiceError as refusal:
             self._give_up(refusal)
         except Exception as error:
             if not self.complete:  # otherwise the application has logged it with its answer
                 log.error("a request failed", exc_info=error)
-        self._give_up(ServiceError("internal", "the server failed on this request; it is not the client's fault"))
+        self._give_up(fault_of_ours("request"))
 
     async def receive(self) -> Event:
         """Waits for the next part of the body; `http.disconnect` once no part can come.

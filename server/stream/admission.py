@@ -6,7 +6,7 @@ Places for connections, of streams and requests alike, are `server.process.place
 
 from collections import Counter
 
-from server.errors import ServiceError
+from server.errors import ServiceError, draining
 from server.process.load import LoopLoad
 from server.settings import Limits
 
@@ -32,7 +32,7 @@ class Admission:
     def refusal(self) -> ServiceError | None:
         """The refusal of every stream (`draining`, `server_full`, `server_busy`); None while some are admitted."""
         if self.draining:
-            return ServiceError("draining", "the service is stopping; try another replica")
+            return draining()
         if self.streams >= self._limits.max_streams:
             return ServiceError("server_full", f"all {self._limits.max_streams} streams are taken; try again later")
         if self._load.busy:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sensor_sim.wire import FORMATS, HEADER, MAX_TEXT_BYTES, SUBPROTOCOL, TYPE_OF, TYPES, VERSION
+from sensor_sim.wire import FORMATS, HEADER, MAX_TEXT_BYTES, STREAM_PATH, SUBPROTOCOL, TYPE_OF, TYPES, VERSION
 from server.errors import before_upgrade, closing
 from server.http.access import BEARER_SUBPROTOCOL
 from server.stream.session import LEGAL
@@ -87,7 +87,7 @@ def document() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {
             "stream": {
-                "address": "/v1/stream",
+                "address": STREAM_PATH,
                 "summary": "One stream of frames.",
                 "messages": {name: _reference("components/messages", name) for name in sorted(messages)},
                 "bindings": {

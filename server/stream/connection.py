@@ -11,7 +11,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 from websockets import Frame, Opcode, ServerProtocol, State
 
-from server.errors import ServiceError
+from server.errors import CloseCode, ServiceError
 from server.http.access import Access
 from server.process.heads import HEAD_BYTES
 from server.stream.allowance import Allowance
@@ -23,10 +23,6 @@ from server.stream.upgrade import HEAD_END, LIBRARY_LOG, denial, judge
 
 TICK_S: Final = 0.001
 """Resolution of the event loop's timers."""
-
-NORMAL: Final = 1000
-INTERNAL_ERROR: Final = 1011
-SERVICE_RESTART: Final = 1012
 
 
 class StreamConnection(asyncio.Protocol):
@@ -132,7 +128,7 @@ class StreamConnection(asyncio.Protocol):
         """Ends the connection at once, as the server stops."""
         conversation = self._conversation
         if conversation is not None and conversation.ending is None:
-            conversation.end(Ending("drain", SERVICE_RESTART))
+            conversation.end(Ending("drain", CloseCode.SERVICE_RESTART))
             self._settle(conversation)
         self._outbox.flush()
         self.transport.close()
@@ -232,11 +228,11 @@ class StreamConnection(asyncio.Protocol):
             if event.opcode is Opcode.PONG:
                 self._keepalive.pong(bytes(event.data))
             elif event.opcode is Opcode.CLOSE:
-                conversation.end(Ending("client_left", NORMAL))
+                conversation.end(Ending("client_left", CloseCode.NORMAL))
             elif event.opcode is not Opcode.PING:
                 texts += self._assemble(conversation, event)
         if parser.parser_exc is not None:
-            conversation.end(Ending("bad_frame", NORMAL))  # the library has chosen another code, and sent it
+            conversation.end(Ending("bad_frame", CloseCode.NORMAL))  # the library has chosen another code, and sent it
         self._write_parsed()
         return texts
 
@@ -337,4 +333,4 @@ class StreamConnection(asyncio.Protocol):
             self._parser.send_ping(ping)
             self._write_parsed()
         elif self._keepalive.lost:
-            conversation.end(Ending("no_pong", INTERNAL_ERROR, "keepalive ping timeout"))
+            conversation.end(Ending("no_pong", CloseCode.INTERNAL_ERROR, "keepalive ping timeout"))

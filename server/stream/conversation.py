@@ -29,7 +29,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from sensor_sim.wire import Decision, Error, WireError, decode, encode_control
-from server.errors import ServiceError
+from server.errors import CloseCode, ServiceError, fault_of_ours
 from server.settings import Limits
 from server.stream.session import Phase, StreamSession
 
@@ -43,9 +43,6 @@ PAUSE_S: Final = TURN_S / 10
 
 ENDED: Final = Phase.ENDED
 """Looked up once: an enumeration's members are slow to find."""
-
-NORMAL: Final = 1000
-GOING_AWAY: Final = 1001
 
 
 class Ending(NamedTuple):
@@ -170,7 +167,7 @@ class Conversation:
         self._opened = True
         texts = [encode_control(reply) for reply in replies] if replies else []
         if self.session.phase is ENDED:
-            self.end(Ending("end", NORMAL))
+            self.end(Ending("end", CloseCode.NORMAL))
             return texts
         self.busy = True
         return texts + self.work()
@@ -268,7 +265,7 @@ class Conversation:
 
     def _leave_now(self) -> None:
         reason = self.leaving or ""
-        self.end(Ending(reason, GOING_AWAY, reason))
+        self.end(Ending(reason, CloseCode.GOING_AWAY, reason))
 
     def _refuse(self, error: ServiceError) -> list[bytes]:
         self.end(Ending(error.code, error.close_code, error.code))
@@ -276,4 +273,4 @@ class Conversation:
 
     def _fail(self) -> list[bytes]:
         log.exception("a stream failed", extra={"facts": {"stream": self.name, "frame": self.session.frame_id}})
-        return self._refuse(ServiceError("internal", "the server failed on this stream; it is not the client's fault"))
+        return self._refuse(fault_of_ours("stream"))

@@ -23,7 +23,6 @@ except ImportError:  # built where there is a C compiler
 
 FIN: Final = 0x80
 OPCODE: Final = 0x0F
-CONTINUATION: Final = 0x0
 TEXT: Final = 0x1
 BINARY: Final = 0x2
 CLOSE: Final = 0x8

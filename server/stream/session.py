@@ -9,19 +9,11 @@ A session has phase, credits, totals and tokens; the current frame is a `FrameIn
 Illegal messages raise `ServiceError` and change nothing.
 """
 
-import secrets
 from enum import StrEnum
 
 import msgspec
 
-from model.exit_policy import (
-    WHOLE_PICTURE_POLICY,
-    CalibratedPolicy,
-    Policy,
-    PolicyError,
-    describe_policy,
-    parse_policy,
-)
+from model.exit_policy import PolicyError, describe_policy, parse_policy
 from model.step import Hidden, Pixels, StepResult, StepRuntime
 from sensor_sim.burst import PixelFormat
 from sensor_sim.wire import (
@@ -50,6 +42,7 @@ from server.audit_counts import Outcome
 from server.audits import Audits
 from server.errors import ServiceError
 from server.frame import FrameInProgress
+from server.frame_audits import FrameAudits
 from server.networks import Networks, ServedNetwork, choose
 from server.settings import Limits
 from server.stream.tokens import Tokens, encode_hello
@@ -91,14 +84,13 @@ class StreamSession:
     """
 
     __slots__ = (
-        "_audits", "_certificate", "_checkpoint_every", "_credit_limit", "_frame", "_frame_id", "_hello", "_legal",
-        "_limits", "_network", "_networks", "_pixel_format", "_policy", "_progress_every", "_stream", "_tokens",
-        "_totals",
+        "_all_audits", "_audits", "_checkpoint_every", "_credit_limit", "_frame", "_frame_id", "_hello", "_legal",
+        "_limits", "_network", "_networks", "_pixel_format", "_progress_every", "_tokens", "_totals",
         "bursts", "frames", "phase", "shed",
     )  # fmt: skip
 
     def __init__(self, networks: Networks, limits: Limits, tokens: Tokens | None, audits: Audits | None = None) -> None:
-        self._networks, self._limits, self._tokens, self._audits = networks, limits, tokens, audits
+        self._networks, self._limits, self._tokens, self._all_audits = networks, limits, tokens, audits
         self.phase = Phase.OPENING
         # The legal messages of the phase: an enumeration's hash is slow, and every burst would ask for it.
         self._legal = LEGAL[self.phase]
@@ -111,11 +103,8 @@ class StreamSession:
         self._totals = Summary(0, 0, 0, 0, 0, 0)
         self._progress_every = self._checkpoint_every = 0
         self._network: ServedNetwork
-        self._policy: Policy
-        # Digest of the certificate that promises something about decisions under the policy; empty without one.
-        self._certificate = ""
-        # Random name over all connections of the stream.
-        self._stream = ""
+        # The stream's own audits, with its policy.
+        self._audits: FrameAudits
         self._hello: msgspec.Raw
         self._pixel_format: PixelFormat
 
@@ -202,7 +191,7 @@ class StreamSession:
         """Takes the network's result for the rows of `rows_to_step`, and the step's time; returns the answers."""
         frame, frame_id, progress_every = self._begun, self._frame_id, self._progress_every
         if frame.audit_burst is not None:
-            self._advance_audit(frame, result)
+            self._audits.advance(frame, frame_id, result)
             return []
         replies: list[Control] = []
         before = frame.scan.processed
@@ -228,24 +217,24 @@ class StreamSession:
         if self._tokens is None:
             return ""
         state = self._frame.state() if self._frame else None
-        return self._tokens.seal(self._network.digest, self._hello, self._totals, self._frame_id, state, self._stream)
+        return self._tokens.seal(
+            self._network.digest, self._hello, self._totals, self._frame_id, state, self._audits.stream
+        )
 
     def _grant(self) -> int:
         """Opens the credit window anew; returns the bursts that the client may have sent in total."""
         self._credit_limit = self.bursts + self._limits.credit_bursts
         return self._credit_limit
 
-    def _open(self, hello: Hello) -> Welcome:
+    def _open(self, hello: Hello, stream: str | None = None) -> Welcome:
         network = choose(self._networks, hello.variant)
         try:
             policy = parse_policy(hello.policy, network.certified)
         except PolicyError as error:
             raise ServiceError("bad_policy", str(error)) from error
-        described = describe_policy(policy)
-        self._network, self._policy, self._pixel_format = network, policy, hello.pixel_format
-        self._certificate = policy.certificate if isinstance(policy, CalibratedPolicy) else ""
-        self._stream = secrets.token_hex(8)
-        self._hello = encode_hello(msgspec.structs.replace(hello, policy=described))
+        self._network, self._pixel_format = network, hello.pixel_format
+        self._audits = FrameAudits(policy, self._all_audits, stream)
+        self._hello = encode_hello(msgspec.structs.replace(hello, policy=describe_policy(policy)))
         self._progress_every, self._checkpoint_every = hello.progress_every, hello.checkpoint_every
         config = network.runtime.config
         return Welcome(
@@ -254,7 +243,7 @@ class StreamSession:
             width=config.width,
             burst_rows=config.BURST_ROWS,
             bursts_per_frame=config.bursts_per_frame,
-            policy=describe_policy(self._policy_now),
+            policy=describe_policy(self._audits.policy),
             progress_every=hello.progress_every,
             weights=network.digest,
             limits=self._limits.model_dump(),
@@ -274,16 +263,16 @@ class StreamSession:
                 f"this resume token was issued for other weights of {hello.variant[:40]!r}; begin with hello",
             )
         try:
-            welcome = self._open(hello)
+            welcome = self._open(hello, snapshot.stream)
         except ServiceError as error:  # another certificate lies beside the same weights
             raise ServiceError(
                 "foreign_token", f"this resume token was issued under another policy ({error}); begin with hello"
             ) from None
-        self._totals, self._frame_id, self._stream = snapshot.totals, snapshot.frame_id, snapshot.stream
+        self._totals, self._frame_id = snapshot.totals, snapshot.frame_id
         position = None
         if snapshot.frame_id >= 0:
             try:
-                self._frame = FrameInProgress.resume(self.runtime, self._policy_now, snapshot.frame)
+                self._frame = FrameInProgress.resume(self.runtime, self._audits.policy, snapshot.frame)
             except ValueError:  # signed by another release
                 raise ServiceError("bad_token", "the resume token is of another layout; begin with hello") from None
             position = Position(snapshot.frame_id, self._frame.next_burst, self._frame.audit_burst)
@@ -329,7 +318,7 @@ class StreamSession:
             raise ServiceError("out_of_order", f"frame {frame_id} came while frame {self._frame_id} was undecided")
         if frame_id < self._frame_id:
             raise ServiceError("out_of_order", f"frame {frame_id} came after frame {self._frame_id}")
-        return FrameInProgress(self.runtime, self._policy_now)
+        return FrameInProgress(self.runtime, self._audits.policy)
 
     def _abandon(self, message: Abandon) -> Abandoned:
         frame = self._frame_of(message.frame_id)
@@ -341,7 +330,7 @@ class StreamSession:
 
     def _decide(self, frame: FrameInProgress) -> Decision:
         scan, totals = frame.scan, self._totals
-        audit = self._draw_audit(frame)
+        audit = self._audits.draw(frame, self._frame_id)
         self._totals = Summary(
             totals.frames + 1,
             totals.persons + scan.person,
@@ -364,49 +353,14 @@ class StreamSession:
             self._grant(),
             self._seal(),
             round(frame.compute_us),
-            self._promise,
+            self._audits.promise,
             audit,
         )
 
-    @property
-    def _policy_now(self) -> Policy:
-        """The policy for frames that begin now: a certificate that audits have refuted may allow no more exits."""
-        if self._certificate and self._audits and not self._audits.exits(self._certificate):
-            return WHOLE_PICTURE_POLICY
-        return self._policy
-
-    @property
-    def _promise(self) -> str:
-        """Digest of the certificate that decisions name; empty without one, and once audits have refuted it."""
-        if self._certificate and self._audits and not self._audits.promises(self._certificate):
-            return ""
-        return self._certificate
-
-    def _draw_audit(self, frame: FrameInProgress) -> bool:
-        """Tosses the coin for a frame that is being decided; returns true if its rest is wanted."""
-        audits = self._audits
-        if not self._certificate or audits is None or not audits.draws(self._certificate, self._stream, self._frame_id):
-            return False
-        if frame.scan.unread:
-            frame.begin_audit()
-            return True
-        self._count_audit(Outcome.AGREED)
-        return False
-
-    def _advance_audit(self, frame: FrameInProgress, result: StepResult) -> None:
-        agreed = frame.advance_audit(result)
-        if agreed is not None:
-            self._count_audit(Outcome.AGREED if agreed else Outcome.LOST)
-
     def _leave_audit(self, outcome: Outcome) -> None:
         """Ends the audit that is under way, if there is one."""
-        if self._frame is not None and self._frame.audit_burst is not None:
-            self._frame.end_audit()
-            self._count_audit(outcome)
-
-    def _count_audit(self, outcome: Outcome) -> None:
-        if self._audits is not None:
-            self._audits.count(self._certificate, outcome, self._stream, self._frame_id)
+        if self._frame is not None:
+            self._audits.leave(self._frame, self._frame_id, outcome)
 
     def disconnect(self) -> None:
         """Notes that the connection is over; what it left open goes on elsewhere, or never."""

@@ -7,13 +7,11 @@ from urllib.parse import unquote, urlsplit
 
 from websockets import Headers, InvalidHandshake, Request, ServerProtocol
 
-from sensor_sim.wire import SUBPROTOCOL
+from sensor_sim.wire import STREAM_PATH, SUBPROTOCOL
 from server.errors import ServiceError
 from server.http.access import Access
 from server.http.problem import problem
 from server.http.security import HEADERS
-
-STREAM_PATH: Final = "/v1/stream"
 
 STREAM_HEADER: Final = "rascanet-stream"
 """Header of the answer to an upgrade; its value is the name of the stream in the log."""

@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from model.exit_policy import WHOLE_PICTURE_POLICY, Policy, default_policy
-from model.scan import scan_frame
-from model.step import Floats, StepResult, StepRuntime
+from model.scan import FrameScan, scan_to_last
+from model.step import StepResult, StepRuntime
 from server.audit_counts import Outcome
 from server.audits import Audits
 from server.errors import ServiceError
@@ -193,9 +193,9 @@ class InferEndpoint:
             )
         )
         scans = [each for part in parts for each in part]
-        return {"logits": np.array([logits for _, logits in scans], np.float32)} | {
-            name: np.array([values[name] for values, _ in scans], DATATYPES[datatype])
-            for name, datatype in COMMON_OUTPUTS
+        values = [_values(scan, last) for scan, last in scans]
+        return {"logits": np.array([last.logits[-1] for _, last in scans])} | {
+            name: np.array([each[name] for each in values], DATATYPES[datatype]) for name, datatype in COMMON_OUTPUTS
         }
 
     def _advance_sequence(self, client: str, model: TensorModel, tensors: Tensors) -> Arrays:
@@ -276,30 +276,22 @@ async def _body(request: Request, most_bytes: int) -> bytes:
 
 def _scan_frames(
     runtime: StepRuntime, frames: npt.NDArray[np.uint8], policy: Policy
-) -> list[tuple[dict[str, float], Floats]]:
-    """The values of `COMMON_OUTPUTS` and the logits of each frame."""
-    return [_scan_one(runtime, frame, policy) for frame in frames]
+) -> list[tuple[FrameScan, StepResult]]:
+    return [scan_to_last(runtime, frame, policy) for frame in frames]
 
 
-def _scan_one(runtime: StepRuntime, frame: npt.NDArray[np.uint8], policy: Policy) -> tuple[dict[str, float], Floats]:
-    last: StepResult
-
-    def observe(_burst: int, result: StepResult) -> None:
-        nonlocal last
-        last = result
-
-    scan = scan_frame(runtime, frame, policy, observe)
-    values = {
+def _values(scan: FrameScan, last: StepResult | None) -> dict[str, float]:
+    """The values of `COMMON_OUTPUTS`; `last`: the network's last result, None before the first burst."""
+    return {
         "p_person": scan.p_person,
-        "confidence": last.confidence[-1],
+        "confidence": last.confidence[-1] if last else 0.0,
         "person": scan.person,
         "exited": scan.exited,
-        "burst_index": scan.last_burst,
+        "burst_index": max(0, scan.last_burst),
         "processed": scan.processed,
         "skipped": scan.skipped,
         "unread": scan.unread,
     }
-    return values, last.logits[-1]
 
 
 def _sequence_id(parameters: Parameters) -> int | str:
@@ -316,22 +308,13 @@ def _sequence_id(parameters: Parameters) -> int | str:
 
 
 def _standing(sequence: Sequence) -> Arrays:
-    scan, last = sequence.frame.scan, sequence.frame.last
-    values = {
-        "p_person": scan.p_person,
-        "confidence": last.confidence[-1] if last else 0.0,
-        "person": scan.person,
-        "exited": scan.exited,
-        "burst_index": max(0, scan.last_burst),
-        "processed": scan.processed,
-        "skipped": scan.skipped,
-        "unread": scan.unread,
+    frame, last = sequence.frame, sequence.frame.last
+    values = _values(frame.scan, last) | {
         "next_burst": sequence.next_burst,
-        "decided": sequence.frame.decided,
+        "decided": frame.decided,
         "audit": sequence.audited,
     }
-    logits = last.logits[-1:] if last else np.zeros((1, 2), np.float32)
     arrays: dict[str, npt.NDArray[Any]] = {
         spec.name: np.array([values[spec.name]], DATATYPES[spec.datatype]) for spec in SEQUENCE_OUTPUTS[1:]
     }
-    return arrays | {"logits": logits}
+    return arrays | {"logits": last.logits[-1:] if last else np.zeros((1, 2), np.float32)}

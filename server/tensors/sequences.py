@@ -1,18 +1,18 @@
 """Sequences: a frame sent burst by burst over plain HTTP requests (Triton's sequence extension)."""
 
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, NamedTuple
 
-from model.exit_policy import WHOLE_PICTURE_POLICY, CalibratedPolicy, Policy
+from model.exit_policy import Policy
 from model.step import Pixels
 from sensor_sim.burst import Rows
 from server.audit_counts import Outcome
 from server.audits import Audits
 from server.errors import ServiceError
 from server.frame import FrameInProgress
+from server.frame_audits import FrameAudits
 from server.networks import ServedNetwork
 
 
@@ -40,20 +40,15 @@ class Sequence:
     Args:
         network: the network of the frame.
         policy: the exit policy that the client asked for.
-        audits: draws and counts audits of decisions under a certificate; one that audits have refuted may allow no
-            exits.
+        audits: draws and counts audits of decisions under a certificate.
 
     Attributes:
         frame: the frame.
     """
 
     def __init__(self, network: ServedNetwork, policy: Policy, audits: Audits) -> None:
-        self._certificate = policy.certificate if isinstance(policy, CalibratedPolicy) else ""
-        if self._certificate and not audits.exits(self._certificate):
-            policy = WHOLE_PICTURE_POLICY
-        self._runtime, self._audits = network.runtime, audits
-        self._stream = secrets.token_hex(8)
-        self.frame = FrameInProgress(network.runtime, policy)
+        self._runtime, self._audits = network.runtime, FrameAudits(policy, audits)
+        self.frame = FrameInProgress(network.runtime, self._audits.policy)
 
     @property
     def audited(self) -> bool:
@@ -81,30 +76,15 @@ class Sequence:
         while (wanted := frame.rows_to_step()) is not None:
             result = runtime.step(wanted, frame.hidden)
             if self.audited:
-                agreed = frame.advance_audit(result)
-                if agreed is not None:
-                    self._count(Outcome.AGREED if agreed else Outcome.LOST)
+                self._audits.advance(frame, FRAME_ID, result)
             else:
                 frame.advance(result)
                 if frame.decided:
-                    self._draw_audit()
+                    self._audits.draw(frame, FRAME_ID)
 
     def leave(self, outcome: Outcome) -> None:
         """Ends the audit that is under way, if there is one: nothing comes any more."""
-        if self.audited:
-            self.frame.end_audit()
-            self._count(outcome)
-
-    def _draw_audit(self) -> None:
-        if not self._certificate or not self._audits.draws(self._certificate, self._stream, FRAME_ID):
-            return
-        if self.frame.scan.unread:
-            self.frame.begin_audit()
-        else:
-            self._count(Outcome.AGREED)
-
-    def _count(self, outcome: Outcome) -> None:
-        self._audits.count(self._certificate, outcome, self._stream, FRAME_ID)
+        self._audits.leave(self.frame, FRAME_ID, outcome)
 
 
 class Sequences:

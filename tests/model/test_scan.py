@@ -5,37 +5,20 @@ from hypothesis import strategies as st
 
 from model.exit_policy import NeverExitPolicy, PublishedPolicy
 from model.runtime import load_runtime
-from model.scan import FrameScan, scan_frame
-from model.step import Hidden, Pixels, StepResult, StepRuntime
+from model.scan import FrameScan, scan_frame, scan_to_last
+from model.step import Pixels
 from tests.model.conftest import Oracle
 from tests.model.random_networks import LOGITS_TOLERANCE, STATE_TOLERANCE, random_frames, seeds
 from tests.networks import SMALL, person_curve, random_checkpoint
 
 
-class RecordingRuntime:
-    """Keeps what the network said last."""
-
-    def __init__(self, runtime: StepRuntime) -> None:
-        self._runtime = runtime
-        self.config = runtime.config
-        self.turn_bursts = runtime.turn_bursts
-        self.last: StepResult | None = None
-
-    def initial_hidden(self) -> Hidden:
-        return self._runtime.initial_hidden()
-
-    def step(self, rows: Pixels, hidden: Hidden) -> StepResult:
-        self.last = self._runtime.step(rows, hidden)
-        return self.last
-
-
 def test_the_published_rule_reads_what_the_authors_code_reads(oracle: Oracle) -> None:
-    runtime = RecordingRuntime(load_runtime(oracle.checkpoint))
+    runtime = load_runtime(oracle.checkpoint)
     scans, logits = [], []
     for frame in oracle["frames"]:
-        scans.append(scan_frame(runtime, frame, PublishedPolicy()))
-        assert runtime.last is not None
-        logits.append(runtime.last.logits[-1])
+        scan, last = scan_to_last(runtime, frame, PublishedPolicy())
+        scans.append(scan)
+        logits.append(last.logits[-1])
     assert [scan.processed_ratio for scan in scans] == oracle["exit_fraction_of_bursts_processed"].tolist()
     np.testing.assert_allclose(np.array(logits), oracle["exit_logits"], rtol=0, atol=LOGITS_TOLERANCE)
     # Exits, skips and frames read to their end all occur, so the equality above speaks of each.

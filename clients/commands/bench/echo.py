@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sensor_sim.wire import SUBPROTOCOL
+from sensor_sim.wire import STREAM_PATH, SUBPROTOCOL
 from server.http.access import Access
 from server.process.clock import ServiceClock
 from server.process.metrics import Metrics
@@ -24,7 +24,6 @@ from server.settings import Settings
 from server.stream.conversation import Conversation
 from server.stream.streams import Streams
 
-STACKS = ("uvicorn", "own")
 MOST = 8192
 """Connections and streams."""
 
@@ -55,7 +54,7 @@ class EchoStreams(Streams):
 def on_uvicorn(port: int) -> None:
     """Serves an ASGI application on uvicorn's own protocols."""
     app = FastAPI()
-    app.router.routes.append(WebSocketRoute("/v1/stream", echo))
+    app.router.routes.append(WebSocketRoute(STREAM_PATH, echo))
     uvicorn.run(
         app,
         port=port,

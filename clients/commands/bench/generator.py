@@ -26,6 +26,7 @@ from clients.commands.bench.load import Idle, Load, Measured
 from model.config import VARIANTS
 from sensor_sim.wire import (
     HEADER,
+    STREAM_PATH,
     SUBPROTOCOL,
     VERSION,
     Credit,
@@ -130,7 +131,7 @@ class Stream(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's isn't one by inheritance
         key = base64.b64encode(os.urandom(16)).decode()
         self._transport.write(
-            f"GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {STREAM_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
             .encode()
         )  # fmt: skip

@@ -79,7 +79,7 @@ def service(
 
 @contextmanager
 def echo(stack: str) -> Iterator[Server]:
-    """The service that only sends messages back, on one of `clients.commands.bench.echo.STACKS`."""
+    """The service that only sends messages back, on the stack `uvicorn` or `own` (`clients.commands.bench.echo`)."""
     port = free_port()
     with running(["-m", "clients.commands.bench.echo", str(port), stack], port) as process:
         yield Server(port, process.pid, echo=True)

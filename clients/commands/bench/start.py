@@ -15,7 +15,7 @@ from clients.commands.bench.processes import BenchError, running
 from clients.commands.ports import free_port
 from clients.commands.table import Table, number
 from model.config import DEFAULT_VARIANT, VARIANTS
-from sensor_sim.wire import SUBPROTOCOL, Decision, Hello, Rows, decode, encode
+from sensor_sim.wire import STREAM_PATH, SUBPROTOCOL, Decision, Hello, Rows, decode, encode
 
 VARIANT = DEFAULT_VARIANT
 
@@ -32,7 +32,7 @@ def run(plan: Plan) -> dict[str, Any]:
         with running(["-m", "server", "--port", str(port)], port) as process:
             listening = time.perf_counter()
             with connect(
-                f"ws://127.0.0.1:{port}/v1/stream",
+                f"ws://127.0.0.1:{port}{STREAM_PATH}",
                 subprotocols=[Subprotocol(SUBPROTOCOL)],
                 compression=None,
                 proxy=None,

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clients.python.client import AsyncClient, Client, stream_url
+from clients.python.client import DEFAULT_VARIANT, AsyncClient, Client, stream_url
+from model import config
 from model.exit_policy import NeverExitPolicy
 from model.scan import scan_frame
 from sensor_sim.burst import Rows, SensorGeometry
@@ -29,6 +30,10 @@ def _photos(folder: Path) -> list[Path]:
     for path in paths:
         Image.fromarray(rng.integers(0, 256, (60, 50, 3), np.uint8)).save(path)
     return paths
+
+
+def test_client_and_network_agree_on_the_default_variant() -> None:
+    assert DEFAULT_VARIANT == config.DEFAULT_VARIANT
 
 
 def test_curve_equals_the_one_in_process(service_url: str, models: dict[str, ServedNetwork], tmp_path: Path) -> None:
