@@ -89,7 +89,7 @@ _ALL: Final = (
         "the client read no answers for `send_s`; the connection is closed without a close frame",
         1008,
     ),
-    Refusal("internal", "a fault of the server, not of the client", CloseCode.INTERNAL_ERROR, 500),
+    Refusal("internal", "a fault of the server, not of the client", CloseCode.INTERNAL_ERROR.value, 500),
     # what refuses an upgrade, or a request before its door sees it
     Refusal("wrong_subprotocol", "the client does not offer the subprotocol", None, 400, asked=Asked.UPGRADE),
     Refusal(
