@@ -14,7 +14,6 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from model.picture import PictureError, read_picture, resized
-from model.training.metrics import auroc, bootstrap_interval
 from model.training.photos import Photos, PhotosError
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.sensor import PRESETS, Sensor
@@ -106,34 +105,3 @@ def degraded_frames(photos: Photos, degradation: Degradation, height: int, width
         sensor = Sensor(PRESETS[degradation.light], SensorGeometry(height, width))
         frames = [sensor.frame(frame, number) for number, frame in enumerate(frames)]
     return np.stack(frames)
-
-
-@dataclass(frozen=True, slots=True)
-class DegradedFigures:
-    """Figures of a network on degraded pictures, full frames.
-
-    Attributes:
-        auroc: area under the ROC curve on the degraded pictures, 0..1.
-        change: change of the area by the degradation; below 0 if the degradation costs accuracy.
-        interval: 95 % interval of the change (paired bootstrap within each class).
-    """
-
-    auroc: float
-    change: float
-    interval: tuple[float, float]
-
-
-def degraded_figures(
-    clean: npt.NDArray[np.float64], worse: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]
-) -> DegradedFigures:
-    """The figures, from P(person) (N,) of the unchanged pictures and of the same pictures degraded."""
-
-    def change(both: npt.NDArray[np.float64], drawn: npt.NDArray[np.int64]) -> float:
-        return auroc(both[:, 1], drawn) - auroc(both[:, 0], drawn)
-
-    both = np.stack((clean, worse), 1)
-    return DegradedFigures(
-        auroc(worse, labels),
-        change(both, labels),
-        bootstrap_interval(change, both, labels),
-    )

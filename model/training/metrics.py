@@ -160,6 +160,35 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+@dataclass(frozen=True, slots=True)
+class AurocChange:
+    """Area under the ROC curve, beside that of other scores of the same pictures.
+
+    Attributes:
+        auroc: the area, 0..1.
+        change: the area less that of the other scores.
+        interval: 95 % interval of the change (paired bootstrap within each class).
+    """
+
+    auroc: float
+    change: float
+    interval: tuple[float, float]
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.change:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def auroc_change(before: Floats, after: Floats, labels: Labels) -> AurocChange:
+    """The area of `after`, and its change from `before`: scores (N,) of the same pictures."""
+
+    def change(both: Floats, drawn: Labels) -> float:
+        return auroc(both[:, 1], drawn) - auroc(both[:, 0], drawn)
+
+    both = np.stack((before, after), 1)
+    return AurocChange(auroc(after, labels), change(both, labels), bootstrap_interval(change, both, labels))
+
+
 def mean_interval(values: Floats) -> tuple[float, float]:
     """95 % interval of a mean, by the normal approximation."""
     half = Z_95 * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf

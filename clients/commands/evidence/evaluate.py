@@ -66,6 +66,7 @@ def evaluate(
     """
     from clients.commands.evidence.evaluation_tables import (
         Contender,
+        auroc_table,
         compare_table,
         degraded_table,
         halt_table,
@@ -120,6 +121,7 @@ def evaluate(
     judged = {names[file]: each for file, each in evaluations.items()}
     if len(judged) > 1:
         tables.append(weights_table(judged, f"On {split}, whole frames, one beside the other"))
+        tables.append(auroc_table(judged, f"On {split}, whole frames, AUROC"))
     if others:
         contenders = [
             Contender(names[each.file], evaluations[each.file], rule) for each, rule in [(used, chosen), *others]

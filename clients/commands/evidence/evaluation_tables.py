@@ -122,7 +122,8 @@ def _notes_on(*policies: "Policy") -> tuple[str, ...]:
 
 def degraded_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
     """How networks do on the same pictures made worse, by kind and source; one pair of columns for each network."""
-    from model.training.degrade import DEGRADATIONS, degraded_figures, degraded_frames
+    from model.training.degrade import DEGRADATIONS, degraded_frames
+    from model.training.metrics import auroc_change
     from model.training.outcomes import read_curves
 
     rows = []
@@ -137,9 +138,8 @@ def degraded_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table
             cells = []
             for name, each in evaluations.items():
                 clean, labels = each.curves.p_person[which, -1], each.curves.labels[which]
-                figures = degraded_figures(clean, worse[name][which], labels)
-                low, high = figures.interval
-                cells += [f"{figures.auroc:.3f}", f"{figures.change:+.3f} ({low:+.3f} to {high:+.3f})"]
+                figures = auroc_change(clean, worse[name][which], labels)
+                cells += [f"{figures.auroc:.3f}", str(figures)]
                 if not degradation.strength:
                     cells[-1] = MISSING
             rows.append((degradation.name, source, *cells))
@@ -218,6 +218,23 @@ def weights_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
         "P(person): mean /\nlargest difference",
     )
     return Table(title, headings, rows, (f"{len(first)} pictures, threshold {PERSON_FROM:g}.",))
+
+
+def auroc_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
+    """AUROC of weights by source: of the first; of the others, the change from the first."""
+    from model.training.metrics import auroc, auroc_change
+
+    first, *_ = evaluations.values()
+    rows = []
+    for name, each in evaluations.items():
+        cells = []
+        for which in each.sources.values():
+            before, after = (evaluation.curves.p_person[which, -1] for evaluation in (first, each))
+            labels = first.curves.labels[which]
+            cells.append(f"{auroc(after, labels):.3f}" if each is first else str(auroc_change(before, after, labels)))
+        rows.append((name, *cells))
+    notes = ("AUROC of the first weights, then changes from it with 95 % intervals (bootstrap of the same pictures).",)
+    return Table(title, ("weights", *first.sources), rows, notes)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,10 @@ from model.training.degrade import (
     STORED_PX,
     Degradation,
     compressed,
-    degraded_figures,
     degraded_frames,
     smaller,
     softer,
 )
-from model.training.metrics import auroc
 from model.training.photos import Photo, Photos, PhotosError, load_frames, read_photos
 from sensor_sim.burst import SensorGeometry
 from sensor_sim.sensor import PRESETS, Sensor
@@ -88,19 +86,3 @@ def test_a_picture_that_is_missing_is_named(tmp_path: Path) -> None:
     photos = Photos("val", (Photo(tmp_path / "absent.jpg", 1, "street", None),), "")
     with pytest.raises(PhotosError, match=r"absent\.jpg"):
         degraded_frames(photos, BY_NAME["softer"], 20, 24)
-
-
-def test_the_change_is_judged_on_the_same_pictures() -> None:
-    # What two scores of the same pictures have in common takes no part in the interval of their difference.
-    rng = np.random.default_rng(0)
-    labels = rng.permutation(np.arange(400) % 2)
-    clean = np.clip(0.5 + 0.15 * (2 * labels - 1) + rng.normal(0, 0.3, 400), 0, 1)
-    same = degraded_figures(clean, clean, labels)
-    assert (same.change, same.interval) == (0, (0, 0))
-    worse = np.clip(clean + rng.normal(0, 0.05, 400), 0, 1)
-    figures = degraded_figures(clean, worse, labels)
-    assert figures.change == pytest.approx(auroc(worse, labels) - auroc(clean, labels))
-    assert figures.interval[0] <= figures.change <= figures.interval[1]
-    assert figures.interval[1] - figures.interval[0] < 0.03
-    lost = degraded_figures(clean, rng.random(400), labels)
-    assert lost.interval[1] < 0

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from model.training.metrics import (
     auroc,
+    auroc_change,
     average_precision,
     binary_metrics,
     bootstrap_interval,
@@ -164,3 +165,19 @@ def test_intervals_shrink_with_pictures_and_hold_the_value() -> None:
         widths.append((high - low, high_mean - low_mean))
     assert widths[0][0] > 2 * widths[1][0]
     assert widths[0][1] > 2 * widths[1][1]
+
+
+def test_the_change_is_judged_on_the_same_pictures() -> None:
+    # What two scores of the same pictures have in common takes no part in the interval of their difference.
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.arange(400) % 2)
+    clean = np.clip(0.5 + 0.15 * (2 * labels - 1) + rng.normal(0, 0.3, 400), 0, 1)
+    same = auroc_change(clean, clean, labels)
+    assert (same.change, same.interval) == (0, (0, 0))
+    worse = np.clip(clean + rng.normal(0, 0.05, 400), 0, 1)
+    figures = auroc_change(clean, worse, labels)
+    assert figures.change == pytest.approx(auroc(worse, labels) - auroc(clean, labels))
+    assert figures.interval[0] <= figures.change <= figures.interval[1]
+    assert figures.interval[1] - figures.interval[0] < 0.03
+    lost = auroc_change(clean, rng.random(400), labels)
+    assert lost.interval[1] < 0
