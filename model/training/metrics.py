@@ -176,7 +176,7 @@ class AurocChange:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.change:+.3f} ({low:+.3f} to {high:+.3f})"
+        return f"{self.change:+z.3f} ({low:+z.3f} to {high:+z.3f})"
 
 
 def auroc_change(before: Floats, after: Floats, labels: Labels) -> AurocChange:
