@@ -12,10 +12,10 @@ from pydantic_settings import CliApp, SettingsError
 from model.certificate import CertificateError
 from model.checkpoint import CheckpointError
 from model.step import RuntimeUnavailableError
+from server.connections.listener import ListenError
+from server.connections.tls import TlsError
 from server.http.problem import in_words
 from server.process.audits_file import AuditsFileError
-from server.process.listener import ListenError
-from server.process.tls import TlsError
 from server.service import run
 from server.settings import Settings
 

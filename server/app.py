@@ -18,10 +18,11 @@ from starlette.types import Scope
 from model.picture import PictureLimits
 from sensor_sim.wire import STREAM_PATH, SUBPROTOCOL
 from server.audit_counts import AuditCounts
-from server.http import openapi, upgrade
+from server.connections.registry import Registry
+from server.http import openapi, stream_refusals
 from server.http.access import Access
 from server.http.compression import Unpacked
-from server.http.head import HeadAsGet
+from server.http.head_method import HeadAsGet
 from server.http.problem import tell_problems
 from server.http.request_limit import RequestLimit
 from server.http.security import Guard
@@ -33,8 +34,7 @@ from server.pictures.entries import ImageDecision, ImageError
 from server.process.audits_file import AuditsFile
 from server.process.clock import ServiceClock
 from server.process.metrics import Metrics
-from server.process.registry import Registry
-from server.process.work import Work
+from server.process.request_pool import RequestPool
 from server.settings import Settings
 from server.stream import asyncapi
 from server.stream.endpoint import StreamEndpoint
@@ -76,7 +76,7 @@ def create_app(
     metrics, clock = Metrics(), ServiceClock()
     connections = Registry(settings, metrics, clock)
     streams = Streams(settings, networks, metrics, clock, counts)
-    work = Work(settings.max_requests, settings.request_s, clock)
+    pool = RequestPool(settings.max_requests, settings.request_s, clock)
     access = Access.of(settings)
     decoders = DecoderPool()
 
@@ -94,7 +94,7 @@ def create_app(
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
-        work.close()
+        pool.close()
         decoders.close()
 
     app = FastAPIOffline(title="rascanet-stream", version=_version(), redoc_url=None, lifespan=lifespan)
@@ -108,21 +108,21 @@ def create_app(
     picture_limits = PictureLimits(settings.image_bytes, settings.image_pixels)
     sequences = Sequences(settings.max_sequences, settings.sequence_idle_s)
     for router in (
-        pictures.router(networks, work, decoders, picture_limits, settings.max_images),
+        pictures.router(networks, pool, decoders, picture_limits, settings.max_images),
         tensors.router(
-            networks, work, sequences, settings.max_images, settings.sequence_idle_s, app.version, streams.audits
+            networks, pool, sequences, settings.max_images, settings.sequence_idle_s, app.version, streams.audits
         ),
         health.router(
             settings.limits, lambda: len(streams), lambda: streams.admission.open, metrics_text, asyncapi.document
         ),
         samples.router(settings.samples, settings.recordings),
         models.router(networks, streams.audits.watch_of),
-        upgrade.router(STREAM_PATH, SUBPROTOCOL),
+        stream_refusals.router(STREAM_PATH, SUBPROTOCOL),
     ):
         app.include_router(router)
     app.router.routes.insert(0, Route("/openapi.json", _told_once(app.openapi)))
     app.router.routes.append(WebSocketRoute(STREAM_PATH, StreamEndpoint(streams)))
-    app.router.routes.append(WebSocketRoute("/{path:path}", upgrade.no_stream_here))
+    app.router.routes.append(WebSocketRoute("/{path:path}", stream_refusals.no_stream_here))
     if settings.page_folder.is_dir():
         app.router.routes.append(_Page("/", StaticFiles(directory=settings.page_folder, html=True)))
     return app

@@ -19,15 +19,15 @@ from pydantic import SecretStr
 from server.app import create_app
 from server.audit_counts import AuditCounts, cells_of
 from server.audits import watched
+from server.connections.draining_server import DrainingServer
+from server.connections.listener import listening_sockets
+from server.connections.tls import tls_context
+from server.connections.uvicorn_options import connection_options
 from server.networks import Weights, make_networks, read_weights
 from server.process.audits_file import AuditsFile
 from server.process.descriptors import make_room
-from server.process.drain import DrainingServer
-from server.process.listener import listening_sockets
 from server.process.logs import log_as_json
 from server.process.metrics import FOLDER as METRICS_FOLDER
-from server.process.tls import tls_context
-from server.process.uvicorn_options import connection_options
 from server.process.workers import SPAWN, run_workers
 from server.settings import Settings
 

@@ -8,9 +8,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.checkpoint import Arithmetic
 from sensor_sim.wire import checked_bearer_token
-from server.files import check_files
+from server.connections.addresses import check_proxies
 from server.http.origin import host_of, origin_of
-from server.process.addresses import check_proxies
+from server.offered_files import check_files
 
 RESUME_KEY_CHARACTERS = 32
 MAX_RESUME_KEYS = 8

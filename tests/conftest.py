@@ -12,10 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from model.config import VARIANTS
 from model.runtime import load_runtime
 from server.app import create_app
+from server.connections.draining_server import DrainingServer
+from server.connections.uvicorn_options import connection_options
 from server.networks import ServedNetwork
-from server.process.drain import DrainingServer
-from server.process.uvicorn_options import connection_options
-from server.process.work import usable_cores
+from server.process.cores import usable_cores
 from server.settings import Settings
 from tests.networks import SMALL, random_checkpoint
 from tests.waiting import until

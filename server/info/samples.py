@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from server.errors import ServiceError
-from server.files import is_readable, served_name
 from server.http.openapi import refusals
 from server.info.schemas import Sample
+from server.offered_files import is_readable, served_name
 
 
 def _file(media_type: str, refusal: str) -> dict[str, Any]:

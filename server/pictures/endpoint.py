@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from model.exit_policy import WHOLE_PICTURE_POLICY, Policy, describe_policy
 from model.picture import MEDIA_TYPES, PictureLimits
+from server.connections.addresses import client_of
 from server.errors import ServiceError
 from server.http.openapi import refusals, schema_of
 from server.http.policies import policy_from
@@ -26,8 +27,7 @@ from server.pictures.decoder_pool import DecoderPool
 from server.pictures.entries import ImageDecision, ImageError
 from server.pictures.form import FILES, FormReader, Upload
 from server.pictures.schemas import Classified, ClassifyOptions
-from server.process.addresses import client_of
-from server.process.work import Work
+from server.process.request_pool import RequestPool
 
 NDJSON = "application/x-ndjson"
 FORM = "multipart/form-data"
@@ -107,20 +107,20 @@ _DESCRIBED: Final[dict[str, Any]] = {
 
 
 class ClassifyEndpoint:
-    """Takes pictures, classifies them in the threads of `work`, and answers.
+    """Takes pictures, classifies them in the threads of `pool`, and answers.
 
     Args:
         networks: the networks served.
-        work: room for requests, and the threads that run them.
+        pool: room for requests, and the threads that run them.
         decoders: processes that decode pictures.
         limits: the largest picture that is read.
         max_images: most pictures in one request.
     """
 
     def __init__(
-        self, networks: Networks, work: Work, decoders: DecoderPool, limits: PictureLimits, max_images: int
+        self, networks: Networks, pool: RequestPool, decoders: DecoderPool, limits: PictureLimits, max_images: int
     ) -> None:
-        self._networks, self._work, self._decoders = networks, work, decoders
+        self._networks, self._pool, self._decoders = networks, pool, decoders
         self._limits, self._max_images = limits, max_images
 
     async def classify(self, request: Request, options: Annotated[ClassifyOptions, Query()]) -> Response:
@@ -134,17 +134,17 @@ class ClassifyEndpoint:
         request; else as one JSON document in the order of the request. A picture that can't be read gets an entry with
         `code` and `message`; where it is the only one, the request is refused.
         """
-        work, limits = self._work, self._limits
+        pool, limits = self._pool, self._limits
         async with AsyncExitStack() as held:
-            held.enter_context(work.request(client_of(request.scope)))
-            deadline = work.deadline()
-            uploads, fields = await work.in_time(deadline, self._receive(request, options))
+            held.enter_context(pool.request(client_of(request.scope)))
+            deadline = pool.deadline()
+            uploads, fields = await pool.in_time(deadline, self._receive(request, options))
             if fields:
                 options = _merged(options, fields)
             served = choose(self._networks, options.variant)
             policy = _policy(options, served)
             # The service's clock stands still with its loop; threads that wait go by the machine's.
-            decode_by = monotonic() + work.left_s(deadline)
+            decode_by = monotonic() + pool.left_s(deadline)
 
             def decide(index: int, upload: Upload) -> Entry:
                 return classify_picture(
@@ -160,11 +160,11 @@ class ClassifyEndpoint:
 
             async def one(index: int, upload: Upload) -> Entry:
                 try:
-                    return await work.run(deadline, decide, index, upload)
+                    return await pool.run(deadline, decide, index, upload)
                 except ServiceError as error:  # no thread was free in time
                     return ImageError(index=index, name=upload.name, code=error.code, message=str(error))
 
-            entries = _as_they_are_done(one, uploads, 2 * work.threads)
+            entries = _as_they_are_done(one, uploads, 2 * pool.threads)
             if NDJSON in request.headers.get("accept", ""):
                 if options.top is None:
                     return _HeldResponse(_lines(entries), held.pop_all())
@@ -204,10 +204,12 @@ class ClassifyEndpoint:
         return [Upload(options.name, bytes(body))], {}
 
 
-def router(networks: Networks, work: Work, decoders: DecoderPool, limits: PictureLimits, max_images: int) -> APIRouter:
+def router(
+    networks: Networks, pool: RequestPool, decoders: DecoderPool, limits: PictureLimits, max_images: int
+) -> APIRouter:
     """`POST /v1/classify`; the arguments are those of `ClassifyEndpoint`."""
     routes = APIRouter(tags=["pictures"])
-    endpoint = ClassifyEndpoint(networks, work, decoders, limits, max_images)
+    endpoint = ClassifyEndpoint(networks, pool, decoders, limits, max_images)
     routes.add_api_route("/v1/classify", endpoint.classify, methods=["POST"], **_DESCRIBED)
     return routes
 

@@ -5,9 +5,8 @@ of a stream, so no burst costs a count of its own.
 """
 
 import os
-from collections import Counter as Tally
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -15,14 +14,28 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from sensor_sim.wire import Decision
 from server.audit_counts import Outcome
 from server.audits import Watch
-from server.process.states import State
-from server.stream.session import Phase, StreamSession
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable with the folder of several workers' counts; must be set before this module is imported."""
 
 LATENCY_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 STEP_S: Final = (5e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 7.5e-5, 1e-4, 1.5e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2)
+
+
+class Counted(Protocol):
+    """The session of a stream, as the counts need it.
+
+    Attributes:
+        bursts, shed: numbers of bursts received and of frames shed.
+        received_bytes: bytes of these bursts' samples.
+    """
+
+    @property
+    def bursts(self) -> int: ...
+    @property
+    def shed(self) -> int: ...
+    @property
+    def received_bytes(self) -> int: ...
 
 
 class Metrics:
@@ -84,7 +97,7 @@ class Metrics:
                 ("rascanet_certificate_alarm", "1 once the certificate is refuted"),
             )
         )
-        self._counted: dict[StreamSession, tuple[int, int, int]] = {}
+        self._counted: dict[Counted, tuple[int, int, int]] = {}
 
     def watch(self, watches: Iterable[Watch]) -> None:
         """Sets the gauges of the certificates that are watched."""
@@ -97,11 +110,10 @@ class Metrics:
         """Counts an audit that is over."""
         self._audits.labels(variant, outcome).inc()
 
-    def connected(self, states: Iterable[State]) -> None:
-        """Sets the gauge of open connections by state."""
-        found = Tally(states)
-        for state in State:
-            self._connections.labels(state).set(found[state])
+    def connected(self, numbers: Mapping[str, int]) -> None:
+        """Sets the gauge of open connections; `numbers`: of the connections in each state, empty states included."""
+        for state, number in numbers.items():
+            self._connections.labels(state).set(number)
 
     def cut(self, reason: str) -> None:
         """Counts a connection that the service ended; `reason`: the state whose time was up, a limit, or a code."""
@@ -115,23 +127,26 @@ class Metrics:
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()
 
-    def follow(self, sessions: Iterable[StreamSession]) -> None:
-        """Counts the bursts that open streams received since the last call."""
-        phases, left = Tally[Phase](), 0
-        for session in sessions:
-            phases[session.phase] += 1
-            left += session.credits_left
-            self._count(session)
-        for phase in Phase:
-            self.streams.labels(phase).set(phases[phase])
-        self.credits.set(left)
+    def follow(self, sessions: Iterable[Counted], phases: Mapping[str, int], credits_left: int) -> None:
+        """Counts the bursts that open streams received since the last call.
 
-    def ended(self, reason: str, session: StreamSession) -> None:
+        Args:
+            sessions: sessions of the open streams.
+            phases: number of streams in each phase, empty phases included.
+            credits_left: number of bursts that the streams may still send, together.
+        """
+        for session in sessions:
+            self._count(session)
+        for phase, number in phases.items():
+            self.streams.labels(phase).set(number)
+        self.credits.set(credits_left)
+
+    def ended(self, reason: str, session: Counted) -> None:
         self._ended.labels(reason).inc()
         self._count(session)
         del self._counted[session]
 
-    def _count(self, session: StreamSession) -> None:
+    def _count(self, session: Counted) -> None:
         """Counts a session's bursts since the last call."""
         now = session.bursts, session.received_bytes, session.shed
         before = self._counted.get(session, (0, 0, 0))

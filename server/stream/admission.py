@@ -1,7 +1,7 @@
 """Admission of streams: bounded in all, by address, by load, and closed while the service stops.
 
-Places for connections, of streams and requests alike, are `server.process.places`; turns of requests are
-`server.process.work`.
+Places for connections, of streams and requests alike, are `server.connections.places`; turns of requests are
+`server.process.request_pool`.
 """
 
 from collections import Counter

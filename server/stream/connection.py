@@ -11,9 +11,9 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 from websockets import Frame, Opcode, ServerProtocol, State
 
+from server.connections.request_head import HEAD_BYTES
 from server.errors import CloseCode, ServiceError
 from server.http.access import Access
-from server.process.heads import HEAD_BYTES
 from server.stream.allowance import Allowance
 from server.stream.conversation import Conversation, Ending
 from server.stream.framing import FrameGate, Passed, text_frame

@@ -5,14 +5,15 @@ import logging
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from server.audit_counts import AuditCounts
 from server.audits import Audits
+from server.connections.addresses import Proxies, shared_by
 from server.errors import ServiceError
 from server.networks import Networks
-from server.process.addresses import Proxies, shared_by
 from server.process.clock import ServiceClock
 from server.process.load import LoopLoad
 from server.process.metrics import Metrics
@@ -20,7 +21,7 @@ from server.settings import Settings
 from server.stream.admission import Admission
 from server.stream.conversation import Conversation
 from server.stream.outbox import Outbox
-from server.stream.session import StreamSession
+from server.stream.session import Phase, StreamSession
 from server.stream.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -168,7 +169,10 @@ class Streams:
 
     def publish(self) -> None:
         """Brings counts and gauges up to date."""
-        self.metrics.follow([conversation.session for conversation in self.open])
+        sessions = [conversation.session for conversation in self.open]
+        found = Counter(session.phase for session in sessions)
+        left = sum(session.credits_left for session in sessions)
+        self.metrics.follow(sessions, {phase: found[phase] for phase in Phase}, left)
         self.audits.refresh()
         self.metrics.watch(self.audits.watches())
         self.metrics.busy.set(self.load.busy_share)

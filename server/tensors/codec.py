@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.errors import ServiceError
-from server.tensors.numbers import CUT_OUT, MOST_REST_BYTES, read_numbers, split_numbers
+from server.tensors.json_numbers import CUT_OUT, MOST_REST_BYTES, read_numbers, split_numbers
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 JSON: Final = "application/json"

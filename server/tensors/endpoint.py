@@ -15,12 +15,12 @@ from model.scan import FrameScan, scan_to_last
 from model.step import StepResult, StepRuntime
 from server.audit_counts import Outcome
 from server.audits import Audits
+from server.connections.addresses import client_of
 from server.errors import ServiceError
 from server.http.openapi import refusals, schema_of
 from server.http.policies import policy_from
 from server.networks import Networks, ServedNetwork
-from server.process.addresses import client_of
-from server.process.work import Work
+from server.process.request_pool import RequestPool
 from server.tensors.codec import (
     DATATYPES,
     HEADER_LENGTH,
@@ -98,7 +98,7 @@ class InferEndpoint:
 
     Args:
         networks: the networks; each is served as two models.
-        work: room for requests, and the threads that run them.
+        pool: room for requests, and the threads that run them.
         sequences: frames that come request by request.
         max_frames: most frames in one request.
         statistics: counts of the requests.
@@ -108,13 +108,13 @@ class InferEndpoint:
     def __init__(
         self,
         networks: Networks,
-        work: Work,
+        pool: RequestPool,
         sequences: Sequences,
         max_frames: int,
         statistics: Statistics,
         audits: Audits,
     ) -> None:
-        self._networks, self._work, self._sequences, self._audits = networks, work, sequences, audits
+        self._networks, self._pool, self._sequences, self._audits = networks, pool, sequences, audits
         self._max_frames, self._statistics = max_frames, statistics
 
     async def infer(self, request: Request, name: str, version: str | None = None) -> Response:
@@ -147,13 +147,13 @@ class InferEndpoint:
             raise
 
     async def _infer(self, request: Request, model: TensorModel) -> Response:
-        work, client = self._work, client_of(request.scope)
-        with work.request(client):
-            deadline = work.deadline()
+        pool, client = self._pool, client_of(request.scope)
+        with pool.request(client):
+            deadline = pool.deadline()
             header_length = request.headers.get(HEADER_LENGTH)
             most = model.config.bursts_per_frame if model.sequences else self._max_frames
             most_bytes = most_json_bytes(model.takes, most)
-            body = await work.in_time(deadline, _body(request, most_bytes))
+            body = await pool.in_time(deadline, _body(request, most_bytes))
             came = perf_counter_ns()
             arguments = (
                 body,
@@ -163,7 +163,7 @@ class InferEndpoint:
                 POLICY | SEQUENCE_PARAMETERS,
             )
             small = len(body) <= SMALL_BODY_BYTES
-            tensors = read_tensors(*arguments) if small else await work.run(deadline, read_tensors, *arguments)
+            tensors = read_tensors(*arguments) if small else await pool.run(deadline, read_tensors, *arguments)
             read = perf_counter_ns()
             if model.sequences:
                 outputs = self._advance_sequence(client, model, tensors)
@@ -185,10 +185,10 @@ class InferEndpoint:
         if len(frames) > most:
             raise ServiceError("too_many_images", f"at most {most} frames a request are taken, not {len(frames)}")
         policy = _policy(parameters, model.served, WHOLE_PICTURE_POLICY)
-        share = -(-len(frames) // self._work.threads)
+        share = -(-len(frames) // self._pool.threads)
         parts = await asyncio.gather(
             *(
-                self._work.run(deadline, _scan_frames, model.served.runtime, frames[first : first + share], policy)
+                self._pool.run(deadline, _scan_frames, model.served.runtime, frames[first : first + share], policy)
                 for first in range(0, len(frames), share)
             )
         )
@@ -230,7 +230,7 @@ class InferEndpoint:
 
 def router(
     networks: Networks,
-    work: Work,
+    pool: RequestPool,
     sequences: Sequences,
     max_frames: int,
     sequence_idle_s: float,
@@ -241,7 +241,7 @@ def router(
     routes = APIRouter(prefix="/v2", tags=["tensors"])
     statistics = Statistics()
     add_routes(routes, Descriptions(networks, statistics, max_frames, sequence_idle_s, version), _MODELS)
-    endpoint = InferEndpoint(networks, work, sequences, max_frames, statistics, audits)
+    endpoint = InferEndpoint(networks, pool, sequences, max_frames, statistics, audits)
     for path in _MODELS:
         routes.add_api_route(path + "/infer", endpoint.infer, methods=["POST"], **_INFER)
     return routes

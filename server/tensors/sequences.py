@@ -20,7 +20,7 @@ class Key(NamedTuple):
     """Key of a sequence.
 
     Attributes:
-        client: name of the client (`server.process.addresses.client_of`).
+        client: name of the client (`server.connections.addresses.client_of`).
         model: name of the model.
         sequence_id: id that the client has chosen.
     """

@@ -17,7 +17,7 @@ import pytest
 from clients.python.client import Client
 from sensor_sim.clock import VirtualClock
 from sensor_sim.wire import SUBPROTOCOL, Decision, Error, Hello, Message, Resume, Rows, Welcome, decode, encode
-from server.process.places import RESERVE
+from server.connections.places import RESERVE
 from tests.service_process import metric, service_process
 from tests.waiting import until
 
@@ -204,7 +204,7 @@ def test_slow_heads_are_cut_off(victim: Victim) -> None:
 
 
 def test_more_connections_than_are_allowed(victim: Victim) -> None:
-    """How many exactly is tests/server/process/test_places.py's: here some may have left before the last ones came."""
+    """The exact number is for tests/server/connections/test_places.py: here some may have left before the last came."""
     before = victim.cut("max_connections")
     silent = [Raw(victim.port, upgrade=False) for _ in range(330)]
     reset = set[Raw]()

@@ -1,6 +1,6 @@
 """Clients that keep connections, requests and places; the service takes them back. Raw sockets, a service of its own.
 
-What ends each state of a connection, with seconds by hand, is in tests/server/process/test_http_connection.py.
+What ends each state of a connection, with seconds by hand, is in tests/server/connections/test_http_connection.py.
 """
 
 import os
@@ -19,8 +19,8 @@ import psutil
 import pytest
 import trustme
 
-from server.process.places import RESERVE
-from server.process.work import SHARE
+from server.connections.places import RESERVE
+from server.process.request_pool import SHARE
 from tests.service_process import metric, service_process
 from tests.waiting import until
 

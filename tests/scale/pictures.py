@@ -28,7 +28,7 @@ from rich.console import Console
 from clients.commands.classify.cluster.surroundings import prepare
 from clients.commands.console import SOME_FAILED
 from clients.commands.table import Table, refresh_page
-from server.process.work import usable_cores
+from server.process.cores import usable_cores
 from tests.picture_files import picture
 
 KINDS: Final = 400

@@ -31,7 +31,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from sensor_sim.wire import SUBPROTOCOL, Decision, Hello, Progress, Rows, Welcome, decode, encode
-from server.process.work import usable_cores
+from server.process.cores import usable_cores
 from tests.service_process import service_process
 
 VARIANT, BURST_SHAPE, BURSTS = "105x120", (5, 120, 3), 21

@@ -15,11 +15,11 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sensor_sim.wire import STREAM_PATH, SUBPROTOCOL
+from server.connections.registry import Registry
+from server.connections.uvicorn_options import connection_options
 from server.http.access import Access
 from server.process.clock import ServiceClock
 from server.process.metrics import Metrics
-from server.process.registry import Registry
-from server.process.uvicorn_options import connection_options
 from server.settings import Settings
 from server.stream.conversation import Conversation
 from server.stream.streams import Streams

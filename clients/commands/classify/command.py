@@ -276,7 +276,7 @@ def _limits(choice: EngineChoice) -> Any:
 
 def _engine(choice: EngineChoice, policy: PolicyChoice, *, curve: bool) -> "Engine":
     from clients.commands.classify.engine import local_engine, local_setup, remote_engine
-    from server.process.work import usable_cores
+    from server.process.cores import usable_cores
 
     if choice.url and choice.weights:
         fail("the weights are the service's: give --weights or --url, not both")

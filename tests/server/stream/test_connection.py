@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from websockets import Opcode
 
 from sensor_sim.wire import SUBPROTOCOL, Decision, GoingAway, Hello, Sync, Welcome, decode, encode
+from server.connections.request_head import HEAD_BYTES
 from server.http.access import Access
-from server.process.heads import HEAD_BYTES
 from server.stream.allowance import PARTS_AT_ONCE, PARTS_PER_S
 from server.stream.conversation import TURN_S
 from server.stream.streams import Streams

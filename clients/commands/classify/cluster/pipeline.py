@@ -18,7 +18,7 @@ from clients.commands.classify.cluster.addresses import AddressReader, PlaceErro
 from clients.commands.classify.cluster.results import RUN, ResultFolder
 from clients.commands.classify.local import Classifier, Setup
 from clients.commands.sources import Picture
-from server.process.work import usable_cores
+from server.process.cores import usable_cores
 
 STARTS: Final = 3
 """Times that Ray's start on this machine is tried."""

@@ -3,15 +3,16 @@
 import asyncio
 import logging
 import ssl
+from collections import Counter
 from typing import Final, Protocol
 
-from server.process.addresses import Proxies
+from server.connections.addresses import Proxies
+from server.connections.places import Place, Places
+from server.connections.states import Life, State
+from server.connections.tls import tls_context
 from server.process.clock import ServiceClock
 from server.process.logs import lines_dropped
 from server.process.metrics import Metrics
-from server.process.places import Place, Places
-from server.process.states import Life, State
-from server.process.tls import tls_context
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ class Registry:
                 log.exception("a connection failed")
                 connection.abort()
         self._metrics.dropped(lines_dropped())
-        self._metrics.connected(connection.life.state for connection in self._open)
+        found = Counter(connection.life.state for connection in self._open)
+        self._metrics.connected({state: found[state] for state in State})
 
     async def watch(self) -> None:
         """Sweeps until cancelled."""

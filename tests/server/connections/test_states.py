@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.process.heads import HEAD_BYTES, HEAD_LINES
-from server.process.http_connection import TURN_S
+from server.connections.http_connection import TURN_S
+from server.connections.places import RESERVE
+from server.connections.request_head import HEAD_BYTES, HEAD_LINES
+from server.connections.states import LINGER_S, RULES, End, Life, State
 from server.process.logs import BURST_LINES, LINES_A_SECOND, QUEUED_LINES
-from server.process.places import RESERVE
-from server.process.states import LINGER_S, RULES, End, Life, State
 from server.process.workers import HANGS_S, LONGEST_S
 from server.settings import Settings
 

@@ -7,10 +7,10 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
+from server.connections.http_connection import HttpConnection
+from server.connections.registry import Registry
 from server.process.clock import ServiceClock
-from server.process.http_connection import HttpConnection
 from server.process.metrics import Metrics
-from server.process.registry import Registry
 from server.settings import Settings
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]

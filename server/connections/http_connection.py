@@ -3,7 +3,7 @@
 h11 does the protocol: it is pulled, so that a turn of the loop ends when its time is up, however many heads or chunks
 came in one read; and its states are documented, so that nothing here has to reach into a parser. This class moves
 bytes between the transport, h11 and the `Exchange` under way, and keeps the connection's `Life` up to date; every
-deadline is a rule in `server.process.states`.
+deadline is a rule in `server.connections.states`.
 """
 
 import asyncio
@@ -15,11 +15,10 @@ import h11
 import uvicorn
 from uvicorn.server import ServerState
 
-from server.errors import ServiceError
-from server.http.problem import problem
-from server.http.security import HEADERS
-from server.process.exchange import BODY_BUFFER_BYTES, PHRASES, Event, Exchange
-from server.process.heads import (
+from server.connections.exchange import BODY_BUFFER_BYTES, PHRASES, Event, Exchange
+from server.connections.places import Place
+from server.connections.registry import Registry
+from server.connections.request_head import (
     HEAD_BYTES,
     HEAD_LINES,
     ambiguous_body,
@@ -29,9 +28,10 @@ from server.process.heads import (
     too_large,
     written,
 )
-from server.process.places import Place
-from server.process.registry import Registry
-from server.process.states import End, Life, State
+from server.connections.states import End, Life, State
+from server.errors import ServiceError
+from server.http.problem import problem
+from server.http.security import HEADERS
 
 log = logging.getLogger(__name__)
 

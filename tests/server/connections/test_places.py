@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.process.addresses import Proxies
-from server.process.places import RESERVE, Place, Places
+from server.connections.addresses import Proxies
+from server.connections.places import RESERVE, Place, Places
 
 GIVEN = (Place.ORDINARY, Place.RESERVED)
 

@@ -9,9 +9,9 @@ from typing import Final
 
 import uvicorn
 
-from server.process.http_connection import HttpConnection
-from server.process.listener import Listener, listening_sockets
-from server.process.registry import Registry
+from server.connections.http_connection import HttpConnection
+from server.connections.listener import Listener, listening_sockets
+from server.connections.registry import Registry
 from server.stream.streams import Streams
 
 POLL_S: Final = 0.05

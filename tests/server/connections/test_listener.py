@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from server.process import listener
-from server.process.listener import Listener, ListenError, listening_sockets
-from server.process.states import State
+from server.connections import listener
+from server.connections.listener import Listener, ListenError, listening_sockets
+from server.connections.states import State
 from server.settings import Settings
-from tests.server.process.connected import Client, hello, settle
+from tests.server.connections.connected import Client, hello, settle
 
 
 def test_a_name_is_listened_on_at_all_its_addresses_on_one_port() -> None:

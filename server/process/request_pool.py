@@ -1,7 +1,6 @@
-"""Work of requests: room for requests, and the threads that run them."""
+"""Room for requests, and the threads that run their work."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from time import monotonic
 from typing import Final, ParamSpec, TypeVar
 
 from server.errors import ServiceError
+from server.process.cores import usable_cores
 
 SHARE: Final = 3
 """Requests that a client may have under way for each free place."""
@@ -18,12 +18,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def usable_cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class Work:
+class RequestPool:
     """Counts the requests under way and runs their work in as many threads as there are cores.
 
     The pool is its own: an abandoned request may finish its current job, but never adds a thread.
@@ -42,14 +37,14 @@ class Work:
         self.threads = usable_cores()
         self._of_client: Counter[str] = Counter()
         self._max_requests, self._request_s, self._clock = max_requests, request_s, clock
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="work")
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="request")
 
     @contextmanager
     def request(self, client: str) -> Iterator[None]:
         """Room for one request.
 
         Args:
-            client: name of the client (`server.process.addresses.client_of`).
+            client: name of the client (`server.connections.addresses.client_of`).
 
         Raises:
             ServiceError: `too_many_requests`.

@@ -2,11 +2,11 @@ import logging
 
 import pytest
 
+from server.connections.places import Place
+from server.connections.registry import Registry
+from server.connections.states import Life, State
 from server.process.clock import STALL_S, ServiceClock
 from server.process.metrics import Metrics
-from server.process.places import Place
-from server.process.registry import Registry
-from server.process.states import Life, State
 from server.settings import Settings
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from enum import StrEnum
 from typing import Final
 
-from server.process.addresses import Proxies, shared_by
+from server.connections.addresses import Proxies, shared_by
 
 RESERVE: Final = 8
 """Places beyond `max_connections`, for health checks; other requests there are answered with 503."""

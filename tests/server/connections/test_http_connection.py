@@ -11,12 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.connections.places import RESERVE
+from server.connections.request_head import HEAD_BYTES, HEAD_LINES
+from server.connections.states import LINGER_S, RULES, End, State
 from server.errors import ServiceError
-from server.process.heads import HEAD_BYTES, HEAD_LINES
-from server.process.places import RESERVE
-from server.process.states import LINGER_S, RULES, End, State
 from server.settings import Settings
-from tests.server.process.connected import Application, Client, FakeStream, FakeTransport, Receive, Send, hello, settle
+from tests.server.connections.connected import (
+    Application,
+    Client,
+    FakeStream,
+    FakeTransport,
+    Receive,
+    Send,
+    hello,
+    settle,
+)
 
 GET = b"GET /a HTTP/1.1\r\nHost: here\r\n\r\n"
 UPGRADE = (
@@ -446,7 +455,7 @@ def test_reading_stops_while_the_application_takes_no_more() -> None:
 
 def test_many_requests_of_one_read_are_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn ends with every answer, or when its time is up: here at once."""
-    monkeypatch.setattr("server.process.http_connection.TURN_S", -1.0)
+    monkeypatch.setattr("server.connections.http_connection.TURN_S", -1.0)
     turns: list[int] = []
 
     async def steps(client: Client) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.process.heads import (
+from server.connections.request_head import (
     HEAD_BYTES,
     HEAD_LINES,
     ambiguous_body,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.process.addresses import Proxies, shared_by
+from server.connections.addresses import Proxies, shared_by
 
 V4 = st.ip_addresses(v=4).map(str)
 V6 = st.integers(0, 2**128 - 1).map(ipaddress.IPv6Address).filter(lambda address: address.ipv4_mapped is None)

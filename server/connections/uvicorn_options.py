@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.process.http_connection import HttpConnection
+from server.connections.http_connection import HttpConnection
 from server.settings import Settings
 from server.stream.connection import StreamConnection
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import ServiceError
-from server.tensors.numbers import CUT_OUT, SLICE_BYTES, read_numbers, split_numbers
+from server.tensors.json_numbers import CUT_OUT, SLICE_BYTES, read_numbers, split_numbers
 
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 30), st.integers(1, 20), st.just(3))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from server.process.tls import TlsError, tls_context
+from server.connections.tls import TlsError, tls_context
 from server.settings import Settings
 
 

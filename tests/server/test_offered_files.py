@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from server.files import check_files, served_name
+from server.offered_files import check_files, served_name
 
 
 def test_files_have_names_of_their_own(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-from server.process.http_connection import HttpConnection
+from server.connections.http_connection import HttpConnection
 
 log = logging.getLogger(__name__)
 
