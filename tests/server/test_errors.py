@@ -9,7 +9,7 @@ from server.errors import REFUSALS, UNNAMED_CLOSES, Asked, ServiceError, answeri
 
 SERVER = Path(__file__).parents[2] / "server"
 HTTP_DOORS = [path for room in ("pictures", "tensors", "info", "http") for path in (SERVER / room).glob("*.py")]
-HTTP_DOORS += [SERVER / "frame.py", SERVER / "networks.py", SERVER / "process" / "work.py"]
+HTTP_DOORS += [SERVER / "frame.py", SERVER / "networks.py", SERVER / "process" / "request_pool.py"]
 
 
 def _raised(path: Path) -> set[str]:
