@@ -8,6 +8,62 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("model", "sensor_sim", "server", "clients")
 
+TESTED_ELSEWHERE = {
+    "clients/commands/bench/*": "`test_command.py` runs every measurement in its quick form",
+    "clients/commands/classify/*": "`test_command.py` runs the command here and by a service",
+    "clients/commands/evidence/*": "the commands' tests draw and write everything",
+    "clients/commands/stream/*": "`test_stream.py` runs the commands in one process with a service",
+    "clients/commands/train/*": "`test_train.py` and `test_data.py` run the commands one after the other",
+    "clients/commands/start/serve.py": "`test_demo.py` and `tests/test_readme.py` start it",
+    "clients/commands/photos.py": "an option",
+    "clients/commands/plot.py": "every command that draws is tested",
+    "clients/commands/service.py": "options",
+    "clients/commands/weights.py": "every command with weights is tested",
+    "clients/python/errors.py": "a class, and names to import",
+    "model/kernel/build.py": "runs at installation",
+    "server/*/schemas.py": "no behaviour; `tests/server/http/test_openapi.py` compares them with answers",
+    "server/pictures/entries.py": "likewise",
+    "server/app.py": "the composition root: every test of a door makes it",
+    "server/connections/uvicorn_options.py": "every test that starts a service uses them",
+    "server/service.py": "`test_main.py` starts it",
+}
+"""Modules without a test file of the same name, as patterns, and what tests them."""
+OF_SEVERAL_MODULES = {
+    "tests/clients/python/test_protocol_breaches.py",
+    "tests/model/kernel/test_sanitized.py",
+    "tests/model/test_regression_vectors.py",
+    "tests/sensor_sim/test_emitter_laws.py",
+    "tests/sensor_sim/test_emva.py",
+    "tests/sensor_sim/test_network_camera_device.py",
+    "tests/server/test_certified_service.py",
+    "tests/server/test_watched_service.py",
+}
+"""Test files in mirrored folders that are about no module alone."""
+
+
+def _modules() -> list[Path]:
+    folders = [ROOT / package for package in PACKAGES]
+    found = [path for folder in folders for path in folder.rglob("*.py") if "node_modules" not in path.parts]
+    return [path.relative_to(ROOT) for path in found if path.name != "__init__.py"]
+
+
+def _test_of(module: Path) -> Path:
+    return Path("tests") / module.parent / f"test_{module.stem.strip('_')}.py"
+
+
+def test_each_module_has_a_test_file_of_its_name() -> None:
+    lacking = [module for module in _modules() if not (ROOT / _test_of(module)).is_file()]
+    unexplained = [str(module) for module in lacking if not any(map(module.match, TESTED_ELSEWHERE))]
+    assert unexplained == []
+    assert [each for each in TESTED_ELSEWHERE if not any(module.match(each) for module in lacking)] == []
+
+
+def test_each_test_file_in_a_mirrored_folder_is_of_a_module() -> None:
+    modules = _modules()
+    folders = {module.parent for module in modules}
+    tests = {test.relative_to(ROOT) for folder in folders for test in (ROOT / "tests" / folder).glob("test_*.py")}
+    assert {str(test) for test in tests - set(map(_test_of, modules))} == OF_SEVERAL_MODULES
+
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_of_a_common_name_is_ours(package: str) -> None:

@@ -5,11 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from server.errors import REFUSALS, UNNAMED_CLOSES, Asked, ServiceError, answering, before_upgrade, closing
+from server.errors import (
+    REFUSALS,
+    Asked,
+    ServiceError,
+    answering,
+    before_upgrade,
+    closing,
+    draining,
+    fault_of_ours,
+)
 
 SERVER = Path(__file__).parents[2] / "server"
-HTTP_DOORS = [path for room in ("pictures", "tensors", "info", "http") for path in (SERVER / room).glob("*.py")]
-HTTP_DOORS += [SERVER / "frame.py", SERVER / "networks.py", SERVER / "process" / "request_pool.py"]
+HTTP_DOORS = [
+    path for room in ("pictures", "tensors", "info", "http", "connections") for path in (SERVER / room).glob("*.py")
+]
+HTTP_DOORS += [
+    SERVER / "frame.py",
+    SERVER / "networks.py",
+    SERVER / "process" / "request_pool.py",
+    SERVER / "frame_audits.py",
+]
 
 
 def _raised(path: Path) -> set[str]:
@@ -52,7 +68,7 @@ def test_close_codes_and_statuses() -> None:
     error = ServiceError("bad_policy", "what was wrong")
     assert (str(error), error.code, error.close_code, error.http_status) == ("what was wrong", "bad_policy", 1008, 422)
     assert (ServiceError("idle", "").http_status, ServiceError("not_found", "").close_code) == (500, 1011)
-    assert 1000 in UNNAMED_CLOSES
+    assert (draining().http_status, fault_of_ours("stream").close_code) == (503, 1011)
 
 
 def test_what_is_quoted_can_always_be_written() -> None:

@@ -58,8 +58,8 @@ def test_worse_pictures_are_a_table_of_every_kind_source_and_network(folder: Pat
     assert rows[0][3] == MISSING
     _, _, beside = result.output.partition("whole frames, AUROC")
     for source in ("all", "coco", "voc"):
-        row = next(line for line in beside.splitlines() if line.startswith(source))
-        assert re.fullmatch(rf"{source} +\d\.\d{{3}} +[+-]\d\.\d{{3}} \([+-]\d\.\d{{3}} to [+-]\d\.\d{{3}}\) *", row)
+        line = next(line for line in beside.splitlines() if line.startswith(source))
+        assert re.fullmatch(rf"{source} +\d\.\d{{3}} +[+-]\d\.\d{{3}} \([+-]\d\.\d{{3}} to [+-]\d\.\d{{3}}\) *", line)
 
 
 def test_it_says_which_part_of_the_index_is_judged(folder: Path, tmp_path: Path) -> None:
