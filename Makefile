@@ -171,7 +171,7 @@ vectors: .venv/dev.stamp ## writes the test vectors, tables and documents that a
 	$(BIN)/python -m tests.vectors.make_weight_files
 
 .PHONY: fuzz
-fuzz: .venv/dev.stamp ## sends a million damaged messages and tokens, 10,000 random conversations, 30,000 random requests
+fuzz: .venv/dev.stamp ## sends damaged bytes to every place where bytes come in, 10,000 random conversations, 30,000 random requests
 	$(BIN)/python -m tests.fuzz.run
 
 .PHONY: schemathesis

@@ -187,6 +187,8 @@ def _set_up(formatter: logging.Formatter, level: int) -> None:
     logging.captureWarnings(capture=True)
     # uvicorn tells of every connection; streams tell when they end
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # of every form that can't be read; whoever sent the form is told
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 def lines_dropped() -> int:

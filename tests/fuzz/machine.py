@@ -39,7 +39,7 @@ from server.audit_counts import Outcome, Totals
 from server.errors import REFUSALS, ServiceError
 from server.stream.session import Phase
 from server.stream.streams import Streams
-from tests.fuzz.run import CERTIFIED, LIMITS, MODELS, RUNTIME
+from tests.fuzz.subjects import CERTIFIED, LIMITS, MODELS, RUNTIME
 from tests.networks import SMALL, person_curve
 from tests.server.stream.ways import WAYS, Directly, Way, new_streams
 

@@ -1,6 +1,7 @@
-"""Damaged messages, damaged tokens, random conversations and requests: nothing but typed errors may come of them.
+"""Damaged bytes at every place where bytes come in, random conversations and requests: typed errors alone may follow.
 
-make fuzz      a million inputs each by mutation and by coverage, 10,000 conversations and 30,000 requests
+make fuzz      a million cheap inputs to each place, damaged at random and guided by coverage (fewer of those that cost
+               more), 10,000 conversations and 30,000 requests
 """
 
 import argparse
@@ -9,43 +10,20 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from tempfile import TemporaryDirectory
 
-import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from model.exit_policy import CalibratedPolicy
-from model.runtime import load_runtime
-from sensor_sim.wire import (
-    Hello,
-    Rows,
-    WireError,
-    decode,
-    encode,
-)
-from server.errors import REFUSALS, ServiceError
-from server.networks import ServedNetwork
-from server.settings import Settings
-from server.stream.session import StreamSession
-from server.stream.tokens import Tokens
+from server.errors import ServiceError
 from tests.fuzz import doors
-from tests.networks import SMALL, random_checkpoint
+from tests.fuzz.machine import AuditedConversation, Conversation
+from tests.fuzz.subjects import MODELS, TOKENS, checkpoints
+from tests.fuzz.targets import TARGETS
 from tests.service_process import service_process
-from tests.vectors.make_wire import MESSAGES
 
-KEY = b"k" * 32
-RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
-CERTIFIED = CalibratedPolicy(0.6, 0.5, 0.65, 0.5, risk=0.05, delta=0.05, certificate="ab" * 32)
-MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest", CERTIFIED)}
-LIMITS = Settings(credit_bursts=6, message_bursts=4).limits
-TOKENS = Tokens([KEY], 60, lambda: 0.0)
 PIECES = (b"{", b"}", b'"', b"[", b"null", b"-1", b"1e999", b"\\ud800", b"\x00", b"\xff", b'"type":', b"9" * 40)
-
-
-def session() -> StreamSession:
-    """A stream that begins."""
-    return StreamSession(MODELS, LIMITS, TOKENS)
 
 
 def damaged(rng: random.Random, content: bytes) -> bytes:
@@ -67,42 +45,27 @@ def damaged(rng: random.Random, content: bytes) -> bytes:
     return bytes(data)
 
 
-def inputs(rng: random.Random, count: int) -> dict[str, int]:
-    """Damaged messages through `decode`, damaged tokens through `Tokens.open`; how often each came out."""
-    said = [encode(message) for message in MESSAGES.values()]
-    signed = checkpoints()
-    found: dict[str, int] = {}
+def mutated(target: str, rng: random.Random, count: int) -> Counter[str]:
+    """So many damaged inputs to a target; how often each outcome came."""
+    place, seeds = TARGETS[target], TARGETS[target].seeds()
+    return Counter(place.take(damaged(rng, rng.choice(seeds))) for _ in range(count))
+
+
+def tokens(rng: random.Random, count: int) -> Counter[str]:
+    """So many damaged tokens, signature included: none is ever taken."""
+    signed, found = checkpoints(), Counter[str]()
     for number in range(count):
-        outcome = "accepted"
+        token = rng.choice(signed)
+        if number % 2:
+            token = damaged(rng, token.encode()).decode("latin-1")
+        else:
+            token = base64.urlsafe_b64encode(damaged(rng, base64.urlsafe_b64decode(token))).decode()
         try:
-            if number % 4 == 3:
-                token = rng.choice(signed)
-                if rng.random() < 0.5:
-                    token = damaged(rng, token.encode()).decode("latin-1")
-                else:
-                    token = base64.urlsafe_b64encode(damaged(rng, base64.urlsafe_b64decode(token))).decode()
-                TOKENS.open(token)
-                assert token in signed, "a damaged token was taken"
-            else:
-                message = rng.choice(said)
-                data = damaged(rng, message.encode() if isinstance(message, str) else message)
-                decode(data.decode(errors="replace") if isinstance(message, str) else data)
-        except (WireError, ServiceError) as error:
-            assert REFUSALS[error.code].close_code, error.code
-            outcome = error.code
-        found[outcome] = found.get(outcome, 0) + 1
-    return found
-
-
-def checkpoints() -> list[str]:
-    """Tokens of a stream within its frame."""
-    opened = session()
-    opened.receive(Hello(SMALL.name, checkpoint_every=1))
-    opened.receive(Rows(0, 0, 3, 0, np.zeros((15, SMALL.width, 3), np.uint8)))
-    found = []
-    while (rows := opened.rows_to_step()) is not None:
-        opened.advance(RUNTIME.step(rows, opened.hidden))
-        found.append(opened.token())
+            TOKENS.open(token)
+            assert token in signed, "a damaged token was taken"
+            found["accepted"] += 1
+        except ServiceError as error:
+            found[error.code] += 1
     return found
 
 
@@ -116,7 +79,7 @@ def guided(target: str, runs: int, seed: int) -> None:
         options = [
             f"-runs={runs}",
             f"-seed={seed + 1}",
-            "-max_len=4096",
+            "-max_len=16384",
             "-rss_limit_mb=2048",
             f"-artifact_prefix={corpus}/",
         ]
@@ -130,8 +93,6 @@ def guided(target: str, runs: int, seed: int) -> None:
 
 def conversations(count: int, *, shrink: bool = True) -> None:
     """So many runs of each of the protocol's state machines; an example that fails is made as short as can be."""
-    from tests.fuzz.machine import AuditedConversation, Conversation  # they take what is above from here
-
     options = settings(
         max_examples=count, stateful_step_count=30, deadline=None, database=None, derandomize=True,
         suppress_health_check=list(HealthCheck),
@@ -150,9 +111,12 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0)
     options = arguments.parse_args()
     began = time.monotonic()
-    print(f"{options.inputs} damaged messages and tokens:", inputs(random.Random(options.seed), options.inputs))
-    for target in ("messages", "tokens"):
-        guided(target, options.inputs, options.seed)
+    rng = random.Random(options.seed)
+    print(f"{options.inputs} damaged tokens:", dict(tokens(rng, options.inputs)))
+    for name, target in TARGETS.items():
+        count = options.inputs // target.cost
+        print(f"{count} damaged {name}:", dict(mutated(name, rng, count).most_common()))
+        guided(name, count, options.seed)
     conversations(options.conversations)
     print(f"{options.conversations} conversations of up to 30 messages: nothing but typed errors")
     answers = doors.ask_at_random(doors.application(MODELS), options.requests)

@@ -11,18 +11,45 @@ from server.networks import ServedNetwork
 from server.stream.session import StreamSession
 from tests.fuzz import doors
 from tests.fuzz.machine import Conversation
-from tests.fuzz.run import conversations, guided, inputs
+from tests.fuzz.run import conversations, guided, mutated, tokens
+from tests.fuzz.targets import TARGETS
+
+OUTCOMES = {
+    "messages": {"malformed_json", "malformed_rows", "unknown_type", "bad_field"},
+    "tokens": {"bad_token"},
+    "streams": {"accepted", "bad_field", "malformed_json", "upgraded", "refused 400"},
+    "connections": {"200", "400", "no answer"},
+    "pictures": {"accepted", "unreadable_image"},
+    "forms": {"accepted", "bad_request", "bad_option"},
+    "tensors": {"accepted", "bad_request", "bad_tensor"},
+    "weights": {"refused"},
+    "certificates": {"refused"},
+    "recordings": {"refused"},
+}
+"""Outcomes that damaged bytes come to, among others, at each place."""
 
 
-def test_damaged_messages_and_tokens_give_typed_errors() -> None:
-    found = inputs(random.Random(1), 20_000)
-    assert {"malformed_json", "malformed_rows", "unknown_type", "bad_field", "bad_token"} <= set(found)
+@pytest.mark.parametrize("target", TARGETS)
+def test_damaged_bytes_give_typed_errors(target: str) -> None:
+    found = mutated(target, random.Random(1), 20_000 // TARGETS[target].cost)
+    assert OUTCOMES[target] <= set(found), found
 
 
-@pytest.mark.parametrize("target", ["messages", "tokens"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_well_formed_is_taken(target: str) -> None:
+    place = TARGETS[target]
+    found = {place.take(seed) for seed in place.seeds()}
+    assert found & {"accepted", "200", "upgraded"}, found
+
+
+def test_damaged_tokens_are_never_taken() -> None:
+    assert {"bad_token"} <= set(tokens(random.Random(1), 5_000))
+
+
+@pytest.mark.parametrize("target", ["messages", "streams"])  # to start takes as long as all of these inputs
 def test_coverage_finds_typed_errors_alone(target: str) -> None:
     pytest.importorskip("atheris", reason="atheris is not installed")
-    guided(target, 10_000, 1)
+    guided(target, 10_000 // TARGETS[target].cost, 1)
 
 
 def test_conversations_give_typed_errors() -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,6 +137,16 @@ def test_what_was_left_out_is_told() -> None:
     handler.flush()
     handler.close()
     assert "7 lines were left out: again %s" in [json.loads(line)["event"] for line in written]
+
+
+@pytest.mark.parametrize(("name", "level"), [("python_multipart.multipart", "ERROR"), ("uvicorn.error", "WARNING")])
+def test_libraries_that_tell_of_every_client_are_kept_quiet(name: str, level: str) -> None:
+    program = f"""
+from server.process.logs import log_as_json; import logging; log_as_json()
+print(logging.getLevelName(logging.getLogger({name!r}).getEffectiveLevel()))
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == level
 
 
 def test_the_service_loads_nothing_that_it_does_not_need() -> None:
