@@ -218,10 +218,13 @@ def read_described(path: Path, formats: Collection[str]) -> Described:
         expected = " or ".join(map(repr, formats))
         raise CheckpointError(f"{path}: the metadata's format is {found!r}, expected {expected}")
     try:
+        labels = msgspec.json.decode(metadata["labels"], type=tuple[str, ...])
+        if labels != LABELS:
+            raise ValueError(f"the metadata's labels are {list(labels)!r:.60}, expected {list(LABELS)}")
         return Described(
             metadata["format"],
             RaScaNetConfig.from_dict(msgspec.json.decode(metadata["config"], type=dict[str, Any])),
-            msgspec.json.decode(metadata["labels"], type=tuple[str, ...]),
+            labels,
             msgspec.json.decode(metadata["provenance"], type=dict[str, Any]),
             metadata.get("digest"),
             tensors,

@@ -9,10 +9,10 @@ class RaScaNetConfig:
     """Geometry and channel counts of one network.
 
     Attributes:
-        height: frame rows (px), a multiple of `BURST_ROWS`.
-        width: frame columns (px), at least `COLUMN_REDUCTION`.
-        head_channels: output channels of the four blocks of one burst CNN head.
-        hidden_channels: channels of the hidden state, a multiple of `REDUCTION`.
+        height: frame rows (px), a multiple of `BURST_ROWS`, up to `MOST_PX`.
+        width: frame columns (px), `COLUMN_REDUCTION` to `MOST_PX`.
+        head_channels: output channels of the four blocks of one burst CNN head, up to `MOST_HEAD_CHANNELS` each.
+        hidden_channels: channels of the hidden state, a multiple of `REDUCTION`, up to `MOST_HIDDEN_CHANNELS`.
 
     Raises:
         ValueError: a size the structure cannot take; the message names the field.
@@ -36,18 +36,23 @@ class RaScaNetConfig:
     CLASSES: ClassVar[int] = 2
     # Kernel rows of the four blocks of a head.
     KERNEL_ROWS: ClassVar[tuple[int, ...]] = (3, 1, 3, 1)
+    # As much as the kernels take: `in_range` in model/kernel/.
+    MOST_PX: ClassVar[int] = 4096
+    MOST_HEAD_CHANNELS: ClassVar[int] = 512
+    MOST_HIDDEN_CHANNELS: ClassVar[int] = 1024
 
     def __post_init__(self) -> None:
-        if self.height < self.BURST_ROWS or self.height % self.BURST_ROWS:
-            raise ValueError(f"height must be a positive multiple of {self.BURST_ROWS} rows, not {self.height}")
-        if self.width < self.COLUMN_REDUCTION:
-            raise ValueError(f"width must be at least {self.COLUMN_REDUCTION} px, not {self.width}")
-        if len(self.head_channels) != 4 or min(self.head_channels) < 1:
-            raise ValueError(f"head_channels must be four positive counts, not {self.head_channels}")
-        if self.hidden_channels < self.REDUCTION or self.hidden_channels % self.REDUCTION:
-            raise ValueError(
-                f"hidden_channels must be a positive multiple of {self.REDUCTION}, not {self.hidden_channels}"
-            )
+        if not self.BURST_ROWS <= self.height <= self.MOST_PX or self.height % self.BURST_ROWS:
+            rule = f"a multiple of {self.BURST_ROWS} rows, {self.BURST_ROWS} to {self.MOST_PX}"
+            raise ValueError(f"height must be {rule}, not {self.height}")
+        if not self.COLUMN_REDUCTION <= self.width <= self.MOST_PX:
+            raise ValueError(f"width must be {self.COLUMN_REDUCTION} to {self.MOST_PX} px, not {self.width}")
+        if len(self.head_channels) != 4 or not all(0 < each <= self.MOST_HEAD_CHANNELS for each in self.head_channels):
+            rule = f"four counts of 1 to {self.MOST_HEAD_CHANNELS}"
+            raise ValueError(f"head_channels must be {rule}, not {self.head_channels}")
+        if not 0 < self.hidden_channels <= self.MOST_HIDDEN_CHANNELS or self.hidden_channels % self.REDUCTION:
+            rule = f"a multiple of {self.REDUCTION}, {self.REDUCTION} to {self.MOST_HIDDEN_CHANNELS}"
+            raise ValueError(f"hidden_channels must be {rule}, not {self.hidden_channels}")
 
     @property
     def name(self) -> str:
@@ -115,7 +120,7 @@ class RaScaNetConfig:
             raise ValueError(f"a network config has the fields {', '.join(names)}, not {', '.join(sorted(fields))}")
         channels = fields["head_channels"]
         counts = [fields["height"], fields["width"], fields["hidden_channels"]]
-        if not isinstance(channels, list | tuple) or not all(isinstance(count, int) for count in (*counts, *channels)):
+        if not isinstance(channels, list | tuple) or not all(type(count) is int for count in (*counts, *channels)):
             raise ValueError("every field of a network config is an integer or a list of four")
         return cls(**{**fields, "head_channels": tuple(channels)})
 

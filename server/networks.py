@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from model.certificate import Certificate, certificate_of
-from model.checkpoint import shipped_weights
+from model.checkpoint import CheckpointError, shipped_weights
 from model.config import VARIANTS
 from model.exit_policy import CalibratedPolicy, PublishedPolicy
 from model.runtime import AnyCheckpoint, load_any_checkpoint, load_runtime
@@ -68,13 +69,20 @@ def read_weights(settings: Settings) -> list[Weights]:
     """Reads the files that the settings name.
 
     Raises:
-        CheckpointError: a file of weights that cannot be used.
+        CheckpointError: a file of weights that cannot be used, or the second of one variant.
         CertificateError: a certificate beside the weights that was altered or is for others.
     """
     shipped = (shipped_weights(variant, settings.arithmetic) for variant in VARIANTS)
-    found = []
+    found: list[Weights] = []
+    files: dict[str, Path] = {}
     for path in settings.weights or [path for path in shipped if path.is_file()]:
         checkpoint = load_any_checkpoint(path)
+        if (first := files.get(checkpoint.config.name)) is not None:
+            raise CheckpointError(
+                f"{path}: the network {checkpoint.config.name} is served from {first}; "
+                "a service has one network of each size, so start another service for these weights"
+            )
+        files[checkpoint.config.name] = path
         certificate = certificate_of(path, checkpoint.digest)
         found.append(Weights(checkpoint, certificate))
         log.info("serving %s from %s", checkpoint.config.name, path)

@@ -12,7 +12,7 @@ from model.integer.network import MIXED_BITS, OUTPUT_BITS, IntegerLayer, Integer
 from model.random_weights import random_checkpoint
 from model.step import Pixels, StepRuntime
 
-__all__ = ["SMALL", "float16_checkpoint", "person_curve", "random_checkpoint", "random_integer_network"]
+__all__ = ["SMALL", "float16_checkpoint", "is_config", "person_curve", "random_checkpoint", "random_integer_network"]
 
 SMALL = RaScaNetConfig(height=30, width=32, head_channels=(2, 3, 4, 5), hidden_channels=8)
 
@@ -22,6 +22,15 @@ def float16_checkpoint(config: RaScaNetConfig, seed: int) -> Checkpoint:
     checkpoint = random_checkpoint(config, seed)
     halves = {name: tensor.astype(np.float16).astype(np.float32) for name, tensor in checkpoint.tensors.items()}
     return replace(checkpoint, tensors=halves)
+
+
+def is_config(width: int, hidden: int, head: tuple[int, int, int, int]) -> bool:
+    """Whether there is a network of these sizes; the kernels hold to the same limits."""
+    try:
+        RaScaNetConfig(height=5, width=width, head_channels=head, hidden_channels=hidden)
+    except ValueError:
+        return False
+    return True
 
 
 def random_integer_network(config: RaScaNetConfig, seed: int) -> IntegerNetwork:

@@ -423,6 +423,13 @@ def test_a_torn_torch_file_is_refused(tmp_path: Path, public_state: PublicState,
         import_public_checkpoint(path)
 
 
+@pytest.mark.parametrize("labels", [[], ["person"], ["person", "no person"], ["no person", "person", "dog"]])
+def test_classes_other_than_ours_are_refused(saved: Path, labels: list[str]) -> None:
+    rewrite(saved, lambda _, metadata: metadata.update(labels=json.dumps(labels)))
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors: the metadata's labels are .*, expected"):
+        load_checkpoint(saved)
+
+
 @pytest.mark.parametrize("field", ["config", "labels", "provenance"])
 @pytest.mark.parametrize("value", ["[" * 100_000, "7", "null", "[7]", '{"a": '])
 def test_metadata_of_another_kind_is_refused(saved: Path, field: str, value: str) -> None:

@@ -57,6 +57,12 @@ def test_bursts_cover_the_frame_exactly(config: RaScaNetConfig) -> None:
         ({"head_channels": (5, 9, 18, 0)}, "head_channels"),
         ({"hidden_channels": 0}, "hidden_channels"),
         ({"hidden_channels": 42}, "hidden_channels"),
+        ({"height": 4100}, "height"),
+        ({"height": 5 * 10**30}, "height"),
+        ({"width": 4097}, "width"),
+        ({"width": 2**32 + 16}, "width"),
+        ({"head_channels": (1, 1, 1, 513)}, "head_channels"),
+        ({"hidden_channels": 1028}, "hidden_channels"),
     ],
 )
 def test_sizes_that_the_structure_cannot_take_are_refused_by_name(change: dict[str, Any], message: str) -> None:
@@ -87,6 +93,7 @@ def test_a_dict_through_json_gives_the_config_back(config: RaScaNetConfig) -> No
         VALID.to_dict() | {"head_channels": "5918"},
         VALID.to_dict() | {"head_channels": [5, 9, 18, None]},
         VALID.to_dict() | {"head_channels": []},
+        VALID.to_dict() | {"head_channels": [5, 9, 18, True]},
     ],
 )
 def test_malformed_dicts_are_refused(fields: dict[str, Any]) -> None:

@@ -8,14 +8,14 @@ import pytest
 from model.certificate import LOSSES, certificate_beside
 from model.checkpoint import Checkpoint, CheckpointError, save_checkpoint, shipped_weights
 from model.config import VARIANTS, RaScaNetConfig
-from model.integer.checkpoint import load_integer_checkpoint
+from model.integer.checkpoint import load_integer_checkpoint, save_integer_checkpoint
 from model.runtime import load_runtime
 from server.audits import watched
 from server.errors import ServiceError
 from server.networks import ServedNetwork, choose, load_networks
 from server.settings import Settings
 from tests.model.random_networks import random_frames
-from tests.networks import SMALL, float16_checkpoint, person_curve, random_checkpoint
+from tests.networks import SMALL, float16_checkpoint, person_curve, random_checkpoint, random_integer_network
 from tests.server.certificates import certificate_of
 
 
@@ -46,6 +46,15 @@ def test_networks_are_those_of_the_settings(tmp_path: Path, make: Callable[[RaSc
     path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError):
         load_networks(Settings(weights=[path]))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_two_networks_of_one_size_are_refused(tmp_path: Path, same: bool) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    save_checkpoint(random_checkpoint(SMALL, 3), first)
+    save_integer_checkpoint(random_integer_network(SMALL, 3), second)
+    with pytest.raises(CheckpointError, match=r"safetensors: the network 30x32 is served from .*first\.safetensors"):
+        load_networks(Settings(weights=[first, first if same else second]))
 
 
 def test_weights_without_a_certificate_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
