@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Final
 
 import typer
 
@@ -14,13 +14,23 @@ from clients.commands.names import open_text
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace files that are there already")]
 
+PROJECT: Final = Path(__file__).resolve().parents[2]
+PROJECT_FOLDERS: Final = (".ci", "clients", "deploy", "docs", "model", "sensor_sim", "server", "tests")
+"""Folders of the project: a file below one of them came with the project, or was made by `make`."""
 
-def check_outputs(*, overwrite: bool, resumed: Path | None = None, **files: Path | None) -> None:
+
+def check_outputs(
+    *, overwrite: bool, resumed: Path | None = None, resumable: bool = False, remedy: str = "", **files: Path | None
+) -> None:
     """Ends the command before it begins where it would write over a file, or two outputs into one file.
+
+    No message advises to replace a file of the project.
 
     Args:
         overwrite: true if files may be replaced.
         resumed: the file that an earlier run wrote and this one goes on with.
+        resumable: true if this command can go on with the file --out of an earlier run.
+        remedy: how to keep a file of the project; another name for the output if empty.
         files: by the name of their option; None for one that isn't asked for.
     """
     named = {name.replace("_", "-"): path for name, path in files.items() if path is not None}
@@ -33,7 +43,16 @@ def check_outputs(*, overwrite: bool, resumed: Path | None = None, **files: Path
         if path.is_dir():
             fail(f"{path}: is a folder; --{name} names a file")
         if path.exists() and is_regular(path) and not overwrite and path != resumed:
-            fail(f"{path}: exists; --overwrite replaces it")
+            if is_of_project(path):
+                fail(f"{path}: comes with the project; {remedy or f'name a file of your own with --{name}'}")
+            going_on = "--resume goes on with it, " if resumable and name == "out" else ""
+            fail(f"{path}: exists; {going_on}--overwrite replaces it")
+
+
+def is_of_project(path: Path) -> bool:
+    """Says whether a path is in a folder of the project, links followed."""
+    place = Path(os.path.realpath(path))
+    return any(place.is_relative_to(PROJECT / folder) for folder in PROJECT_FOLDERS)
 
 
 def is_regular(path: Path) -> bool:

@@ -100,9 +100,13 @@ class ResultChoice:
         if self.resume and (not out or kind not in RESUMABLE):
             fail(f"--resume needs --out and one of the formats {' and '.join(RESUMABLE)}")
         self._check_either()
-        if out and kind in RESUMABLE and not (self.resume or self.overwrite) and out.is_file():
-            fail(f"{out}: exists; --resume goes on with it, --overwrite replaces it")
-        check_outputs(overwrite=self.overwrite, resumed=out if self.resume else None, out=out, report=self.report)
+        check_outputs(
+            overwrite=self.overwrite,
+            resumed=out if self.resume else None,
+            resumable=kind in RESUMABLE,
+            out=out,
+            report=self.report,
+        )
         return kind
 
     def checked_folder(self) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """`rascanet calibrate`: early exits with a promise."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +12,10 @@ from clients.commands.policy import Variant, note_on
 from clients.commands.table import counted
 from clients.commands.weights import WeightsFile
 from model.config import DEFAULT_VARIANT
+
+OWN_WEIGHTS: Final = (
+    "copy the weights to a folder of your own, and name the copy with --weights (docs/early-exit.md#the-promise)"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +82,8 @@ def calibrate(
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
         file = weights or shipped_weights(variant)  # not with its certificate, which may be an old one
         path = out or certificate_beside(file)
-        check_outputs(overwrite=overwrite, out=path)
+        # Who replaces the certificate of the shipped weights has to name these weights.
+        check_outputs(overwrite=overwrite and bool(weights or out), remedy=OWN_WEIGHTS, out=path)
         checkpoint = load_any_checkpoint(file)
         runtime = load_runtime(checkpoint)
         config = runtime.config

@@ -47,7 +47,7 @@ def quantize(
     """Writes the same network in integers: int8 weights, 8-bit activations, int16 state.
 
     Examples:
-        rascanet quantize model/weights/rascanet_105x120.safetensors --photos folder
+        rascanet quantize weights.safetensors --photos folder
         rascanet quantize weights.safetensors --photos folder --finetune 1000
     """
     from model.checkpoint import CheckpointError, load_checkpoint

@@ -1,8 +1,11 @@
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from clients.commands.outputs import check_outputs, naming, whole_text
+from clients.commands.outputs import PROJECT, PROJECT_FOLDERS, check_outputs, is_of_project, naming, whole_text
+from model.certificate import certificate_beside
+from model.checkpoint import shipped_weights
 
 
 def test_what_was_there_stays_until_the_new_is_whole(tmp_path: Path) -> None:
@@ -42,3 +45,26 @@ def test_outputs_are_checked_before_anything_begins(tmp_path: Path, capsys: pyte
             check_outputs(overwrite=False, **files)
         assert ended.value.code == 2
     assert capsys.readouterr().err.count("rascanet: ") == 3
+
+
+def test_no_message_advises_to_replace_a_file_of_the_project(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = tmp_path / "mine.json"
+    link.symlink_to(certificate_beside(shipped_weights("105x120")))
+    for path in (link, shipped_weights("105x120", "int8"), PROJECT / "docs" / "commands.md"):
+        for resumable in (False, True):
+            with pytest.raises(SystemExit):
+                check_outputs(overwrite=False, resumable=resumable, out=path)
+            told = capsys.readouterr().err
+            assert f"{path}: comes with the project; name a file of your own with --out" in told
+            assert "overwrite" not in told
+            assert "resume" not in told
+
+
+def test_the_folders_of_the_project_are_those_that_git_knows() -> None:
+    if not (PROJECT / ".git").exists():
+        pytest.skip("not a checkout of git")
+    listed = subprocess.run(("git", "ls-files"), cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert {name.partition("/")[0] for name in listed.stdout.splitlines() if "/" in name} == set(PROJECT_FOLDERS)
+    assert not is_of_project(PROJECT / "mine" / "w.certificate.json")

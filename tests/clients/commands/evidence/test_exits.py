@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from clients.commands.main import app
 from model.certificate import Certificate, certificate_beside
-from model.checkpoint import load_checkpoint, save_checkpoint
+from model.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
 from model.config import VARIANTS
 from tests.model.training.folders import INDEX_HEADER
 from tests.networks import random_checkpoint
@@ -108,6 +108,17 @@ def test_mistakes_are_told_in_a_line(folder: Path) -> None:
         result = _run(*arguments, "--photos", folder, "--weights", weights)
         assert result.exit_code == 2, result.output
         assert words in result.output
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_the_certificate_of_the_shipped_weights_stays(folder: Path, options: tuple[str, ...]) -> None:
+    path = certificate_beside(shipped_weights("105x120"))
+    before = path.read_bytes()
+    result = _run("calibrate", "--photos", folder, "--risk", 0.08, *options)
+    assert result.exit_code == 2
+    assert "copy the weights to a folder of your own, and name the copy with --weights" in result.output
+    assert "--overwrite" not in result.output
+    assert path.read_bytes() == before
 
 
 def test_a_foreign_certificate_is_refused(folder: Path, tmp_path: Path) -> None:
