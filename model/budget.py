@@ -16,14 +16,13 @@ read 31.77 kB, where rounding half up would give 31.78) and rounds operations.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Final
 
 from model.config import RaScaNetConfig
 
 BYTES_PER_VALUE: Final = 1
-KERNEL_COLUMNS: Final = 3
-"""Columns of the kernels in the heads and the projection; all other convolutions are 1x1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,7 @@ class Layer:
         return self.weights * self.places
 
 
+@cache
 def budget(config: RaScaNetConfig) -> Budget:
     """Works out the cost of a network of this shape."""
     found = layers(config)
@@ -110,9 +110,9 @@ def _head_layers(config: RaScaNetConfig) -> Iterator[Layer]:
             rows -= kernel_rows - 1
             values_out = outputs * rows * columns
             yield Layer(
-                f"{name}: {kernel_rows}x{KERNEL_COLUMNS} convolution",
+                f"{name}: {kernel_rows}x{config.KERNEL_COLUMNS} convolution",
                 (outputs, rows, columns),
-                weights=inputs * outputs * kernel_rows * KERNEL_COLUMNS,
+                weights=inputs * outputs * kernel_rows * config.KERNEL_COLUMNS,
                 places=rows * columns,
                 other_parameters=2 * outputs,
                 other_operations=values_out,
@@ -136,7 +136,7 @@ def _layers_after(config: RaScaNetConfig) -> Iterator[Layer]:
     yield pointwise("attention: squeeze", features + hidden, narrow, counted_bias=True)
     yield pointwise("attention: excite", narrow, features, counted_bias=False)
     for place, inputs in enumerate((features, hidden)):  # with batch norms
-        weights = inputs * hidden * KERNEL_COLUMNS
+        weights = inputs * hidden * config.KERNEL_COLUMNS
         name, shape, values = f"projection: convolution {place + 1}", (hidden, columns), (inputs + hidden) * columns
         yield Layer(name, shape, weights, columns, 2 * hidden, hidden * columns, values)
     for gate in ("reset", "update", "candidate"):

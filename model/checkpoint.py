@@ -98,20 +98,20 @@ def _norm(ours: str, public: str, channels: int) -> _Layer:
 
 def _layers(config: RaScaNetConfig) -> Iterator[_Layer]:
     hidden, features = config.hidden_channels, config.feature_channels
-    reduced = hidden // config.REDUCTION
+    reduced, taps = hidden // config.REDUCTION, config.KERNEL_COLUMNS
     channels = (config.INPUT_CHANNELS, *config.head_channels)
     for head in range(config.HEADS):
         for block, kernel_rows in enumerate(config.KERNEL_ROWS):
             ours, public = f"heads.{head}.{block}", f"raster_cnn_{head}.conv_block{block + 1}"
             inputs, outputs = channels[block : block + 2]
-            yield _weighted(f"{ours}.conv", f"{public}.conv", outputs, inputs, kernel_rows, 3, bias=False)
+            yield _weighted(f"{ours}.conv", f"{public}.conv", outputs, inputs, kernel_rows, taps, bias=False)
             yield _norm(f"{ours}.norm", f"{public}.bn", outputs)
     public = "raster_att.channel_prj"
     yield _weighted("attention.squeeze", f"{public}.channel_att.0", reduced, features + hidden, 1)
     yield _weighted("attention.excite", f"{public}.channel_att.2", features, reduced, 1)
-    yield _weighted("projection.conv1", f"{public}.projection.0", hidden, features, 3, bias=False)
+    yield _weighted("projection.conv1", f"{public}.projection.0", hidden, features, taps, bias=False)
     yield _norm("projection.norm1", f"{public}.projection.1", hidden)
-    yield _weighted("projection.conv2", f"{public}.projection.3", hidden, hidden, 3, bias=False)
+    yield _weighted("projection.conv2", f"{public}.projection.3", hidden, hidden, taps, bias=False)
     yield _norm("projection.norm2", f"{public}.projection.4", hidden)
     for gate, public in (("reset", "conv_reset"), ("update", "conv_update"), ("candidate", "conv_h")):
         yield _weighted(f"gru.{gate}", f"raster_rnn.gru.cell.{public}", hidden, 2 * hidden, 1)

@@ -36,6 +36,8 @@ class RaScaNetConfig:
     CLASSES: ClassVar[int] = 2
     # Kernel rows of the four blocks of a head.
     KERNEL_ROWS: ClassVar[tuple[int, ...]] = (3, 1, 3, 1)
+    # Columns of the kernels in the heads and the projection; all other convolutions are 1x1.
+    KERNEL_COLUMNS: ClassVar[int] = 3
     # As much as the kernels take: `in_range` in model/kernel/.
     MOST_PX: ClassVar[int] = 4096
     MOST_HEAD_CHANNELS: ClassVar[int] = 512
@@ -85,24 +87,6 @@ class RaScaNetConfig:
     def feature_channels(self) -> int:
         """Channels of both heads' features together, F."""
         return self.HEADS * self.head_channels[-1]
-
-    @property
-    def macs_per_burst(self) -> int:
-        """Multiply-accumulates of one step; a test holds this number to the count of `model.budget`."""
-        columns, rows = self.width, self.BURST_ROWS
-        heads = 0
-        inputs_of_blocks = (self.INPUT_CHANNELS, *self.head_channels[:-1])
-        for inputs, outputs, kernel_rows in zip(inputs_of_blocks, self.head_channels, self.KERNEL_ROWS, strict=True):
-            rows -= kernel_rows - 1
-            heads += inputs * outputs * kernel_rows * 3 * rows * columns
-            columns //= 2
-        hidden, features = self.hidden_channels, self.feature_channels
-        narrow = hidden // self.REDUCTION
-        attention = narrow * (features + hidden) + narrow * features
-        projection = 3 * hidden * (features + hidden)
-        gru = 3 * 2 * hidden * hidden
-        classifier = hidden * narrow + narrow * self.CLASSES + hidden
-        return self.HEADS * heads + self.hidden_width * (attention + projection + gru) + classifier
 
     def to_dict(self) -> dict[str, Any]:
         """The four fields as JSON-ready values."""

@@ -17,7 +17,7 @@ class HeadBlock(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, kernel_rows: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, (kernel_rows, 3), padding=(0, 1), bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, (kernel_rows, RaScaNetConfig.KERNEL_COLUMNS), padding=(0, 1), bias=False)
         self.norm = nn.BatchNorm2d(outputs)
         self.activation = nn.ReLU()
         self.pool = nn.MaxPool2d((1, 2))
@@ -63,10 +63,10 @@ class Projection(nn.Sequential):
     def __init__(self, config: RaScaNetConfig) -> None:
         super().__init__()
         hidden = config.hidden_channels
-        self.conv1 = nn.Conv1d(config.feature_channels, hidden, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv1d(config.feature_channels, hidden, config.KERNEL_COLUMNS, padding=1, bias=False)
         self.norm1 = nn.BatchNorm1d(hidden)
         self.activation1 = nn.ReLU()
-        self.conv2 = nn.Conv1d(hidden, hidden, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv1d(hidden, hidden, config.KERNEL_COLUMNS, padding=1, bias=False)
         self.norm2 = nn.BatchNorm1d(hidden)
         self.activation2 = nn.ReLU()
 

@@ -60,15 +60,20 @@ def layer_shapes(config: RaScaNetConfig) -> dict[str, tuple[int, ...]]:
     reduced = hidden // config.REDUCTION
     channels = (config.INPUT_CHANNELS, *config.head_channels)
     shapes: dict[str, tuple[int, ...]] = {
-        f"conv{2 * block + head}": (channels[block + 1], config.KERNEL_ROWS[block], 3, channels[block])
+        f"conv{2 * block + head}": (
+            channels[block + 1],
+            config.KERNEL_ROWS[block],
+            config.KERNEL_COLUMNS,
+            channels[block],
+        )
         for block in range(4)
         for head in range(config.HEADS)
     }
     return shapes | {
         "squeeze": (reduced, features + hidden),
         "excite": (features, reduced),
-        "project0": (hidden, 1, 3, features),
-        "project1": (hidden, 1, 3, hidden),
+        "project0": (hidden, 1, config.KERNEL_COLUMNS, features),
+        "project1": (hidden, 1, config.KERNEL_COLUMNS, hidden),
         "gate0": (hidden, 2 * hidden),
         "gate1": (hidden, 2 * hidden),
         "gate2": (hidden, 2 * hidden),

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from model.budget import budget
 from model.exit_policy import ExitPolicy
 from model.step import StepRuntime
 from model.training.outcomes import Curves, ExitFigures, Flags, Outcome, figures_of, read_curves, run
@@ -63,4 +64,4 @@ class Evaluation:
     def mean_macs(self, figures: ExitFigures) -> float:
         """Mean multiply-accumulates of a frame."""
         config = self.runtime.config
-        return figures.ratios[0] * config.bursts_per_frame * config.macs_per_burst
+        return figures.ratios[0] * config.bursts_per_frame * budget(config).macs_per_burst

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from time import perf_counter_ns
 
+from model.budget import budget
 from model.exit_policy import ExitPolicy
 from model.picture import Frame, PictureLimits
 from model.scan import scan_to_last
@@ -62,7 +63,7 @@ def classify_picture(
         skipped=scan.skipped,
         unread=scan.unread,
         processed_ratio=scan.processed_ratio,
-        macs=scan.processed * config.macs_per_burst,
+        macs=scan.processed * budget(config).macs_per_burst,
         elapsed_us=(perf_counter_ns() - began_ns) // 1000,
         curve=chances if curve else None,
     )

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
+from model.budget import budget
 from server.http.openapi import refusals
 from server.networks import Networks
 from server.tensors import schemas
@@ -62,7 +63,7 @@ class Descriptions:
                 "weights": model.served.digest,
                 "burst_rows": str(config.BURST_ROWS),
                 "bursts_per_frame": str(config.bursts_per_frame),
-                "macs_per_burst": str(config.macs_per_burst),
+                "macs_per_burst": str(budget(config).macs_per_burst),
             },
         )
 

@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.commands.bench.exit_times import exit_times
-from clients.commands.bench.generator import Server as ServerProcess
-from clients.commands.bench.generator import frame_prefix
 from clients.commands.bench.load import Idle, Load, Measured
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import Generator, Server, service
 from clients.commands.bench.regions import Aims, Fleet, Floats, healed_after_s
 from clients.commands.bench.replicas import Costs, Way, paced, serve
+from clients.commands.bench.server_process import ServerProcess
+from clients.commands.bench.websocket_frames import frame_prefix
 from clients.commands.table import Table, number, percent
 from model.config import VARIANTS, RaScaNetConfig
 from sensor_sim.wire import HEADER

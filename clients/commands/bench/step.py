@@ -11,9 +11,10 @@ import numpy.typing as npt
 from clients.commands.bench.baselines import BASELINES, INTEGER_BASELINES, Step, Streams, noise
 from clients.commands.bench.peak import Loop, macs_per_turn, register_loops
 from clients.commands.bench.plan import Plan
-from clients.commands.bench.subjects import checkpoint_of, macs_per_burst
+from clients.commands.bench.subjects import checkpoint_of
 from clients.commands.bench.timing import Call, time_in_turns
 from clients.commands.table import MISSING, Table, number, percent, ratio
+from model.budget import budget
 from model.checkpoint import Checkpoint, shipped_weights
 from model.step import StepRuntime
 
@@ -113,7 +114,7 @@ def _cell(plan: Plan, checkpoint: Checkpoint, batch: int, isas: list[str], loops
     return {
         "variant": checkpoint.config.name,
         "streams": batch,
-        "macs_per_burst": macs_per_burst(checkpoint.config.name),
+        "macs_per_burst": budget(checkpoint.config).macs_per_burst,
         "pictures": {"judged": len(pictures.judged), "seen": len(pictures.seen)} if pictures else None,
         "peak_gmacs": {
             isa: turns[isa] * macs_per_turn(isa) / times[f"register loop {isa}"].median_us / 1e3 for isa in turns

@@ -9,8 +9,3 @@ def checkpoint_of(variant: str) -> Checkpoint:
     """The shipped weights of a variant, random ones where none are shipped: speed doesn't depend on them."""
     path = shipped_weights(variant)
     return load_checkpoint(path) if path.is_file() else random_checkpoint(VARIANTS[variant], seed=1)
-
-
-def macs_per_burst(variant: str) -> int:
-    """Returns the multiply-accumulates of one step."""
-    return VARIANTS[variant].macs_per_burst

@@ -11,9 +11,9 @@ from clients.commands.bench.machine import service_isa, version_of
 from clients.commands.bench.peak import macs_per_turn, register_loops
 from clients.commands.bench.plan import Plan
 from clients.commands.bench.processes import Generator, service
-from clients.commands.bench.subjects import macs_per_burst
 from clients.commands.bench.timing import time_in_turns
 from clients.commands.table import MISSING, Table, number, percent
+from model.budget import budget
 from model.checkpoint import Arithmetic
 from model.config import VARIANTS
 
@@ -119,7 +119,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     """One row for each variant and size of message."""
     rows = []
     for row in result["rows"]:
-        held, macs, peak = row["confirmed"], macs_per_burst(row["variant"]), result["peak_gmacs"]
+        held, macs, peak = row["confirmed"], budget(VARIANTS[row["variant"]]).macs_per_burst, result["peak_gmacs"]
         floor = peak * 1e9 / macs / FRAME_RATE / VARIANTS[row["variant"]].bursts_per_frame if peak and macs else None
         rows.append(
             (

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from model.budget import budget
 from model.config import VARIANTS
 from model.exit_policy import NeverExitPolicy, PublishedPolicy, TwoSidedPolicy
 from model.runtime import load_runtime
@@ -32,7 +33,7 @@ def test_all_pictures_come_first_then_each_source_that_has_both_classes(photo_fo
     assert whole.ratio_interval[0] <= whole.ratios[0] <= whole.ratio_interval[1]
     assert sum(whole.halts) == 6
     macs = evaluation.mean_macs(whole)
-    assert macs == pytest.approx(sum(scan.processed for scan in scans) / 6 * config.macs_per_burst)
+    assert macs == pytest.approx(sum(scan.processed for scan in scans) / 6 * budget(config).macs_per_burst)
 
 
 def test_pictures_of_one_source_are_judged_once_under_its_name(tmp_path: Path) -> None:

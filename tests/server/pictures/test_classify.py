@@ -1,5 +1,6 @@
 import pytest
 
+from model.budget import budget
 from model.exit_policy import NeverExitPolicy, PublishedPolicy
 from model.picture import USUAL_LIMITS, decode_frame
 from model.runtime import load_runtime
@@ -26,7 +27,7 @@ def test_an_entry_is_the_scan_of_the_frame(policy: NeverExitPolicy | PublishedPo
         assert getattr(entry, field) == getattr(scan, field)
     assert entry.burst_index == scan.last_burst
     assert entry.logits == last.logits[-1].tolist()
-    assert entry.macs == scan.processed * SMALL.macs_per_burst
+    assert entry.macs == scan.processed * budget(SMALL).macs_per_burst
 
 
 def test_a_curve_has_a_gap_for_each_burst_that_was_skipped() -> None:

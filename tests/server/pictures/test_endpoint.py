@@ -8,6 +8,7 @@ import httpx2
 import numpy as np
 import pytest
 
+from model.budget import budget
 from model.exit_policy import PublishedPolicy
 from model.picture import decode_frame
 from model.scan import scan_frame
@@ -44,7 +45,7 @@ def test_classify_agrees_with_the_scan_of_the_frame(service_url: str, models: di
         for field in ("processed", "skipped", "unread", "person", "exited", "processed_ratio"):
             assert result[field] == getattr(scan, field)
         assert result["burst_index"] == scan.last_burst
-        assert result["macs"] == scan.processed * SMALL.macs_per_burst
+        assert result["macs"] == scan.processed * budget(SMALL).macs_per_burst
         assert result["elapsed_us"] > 0
         assert "curve" not in result
 

@@ -9,7 +9,6 @@ import pytest
 
 from clients.commands.bench.browser import missing
 from clients.commands.bench.command import ALL, SUITES
-from clients.commands.bench.generator import BINARY, FrameReader, frame_prefix
 from clients.commands.bench.load import Measured
 
 MARKS = "\n".join(f"<!-- bench {name} -->\nold\n<!-- end {name} -->" for name in ("machine", *SUITES))
@@ -81,21 +80,6 @@ def test_mistakes_are_told_in_a_line(arguments: tuple[str, ...], complaint: str)
     done = _bench(*arguments)
     assert done.returncode != 0
     assert complaint in " ".join((done.stdout + done.stderr).split())
-
-
-@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
-@pytest.mark.parametrize("cut", [1, 7, 4096])
-def test_the_generator_reads_frames_in_any_pieces(size: int, cut: int) -> None:
-    taken = []
-    reader = FrameReader(lambda opcode, buffer, start, end: taken.append((opcode, buffer[start:end])))
-    payload = bytes(index % 251 for index in range(size))
-    prefix = bytearray(frame_prefix(BINARY, size))
-    prefix[1] &= 0x7F  # a server doesn't mask
-    data = (bytes(prefix[:-4]) + payload) * 2
-    step = cut if size < 60000 else max(cut, 4096)
-    for at in range(0, len(data), step):
-        reader.feed(data[at : at + step])
-    assert taken == [(BINARY, payload)] * 2
 
 
 def test_a_service_that_falls_behind_has_not_kept_up() -> None:
