@@ -309,8 +309,9 @@ class PerBurstPolicy(MemorylessPolicy):
     label: ClassVar[str] = "Less sure, later"
     sentence: ClassVar[str] = (
         "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The "
-        "first threshold runs from {person_first} at the first row to {person_last} at the last, the second from "
-        "{empty_first} to {empty_last}. " + ABOVE_ONE
+        "threshold for person begins at {person_first} at the first row, and falls or rises evenly to {person_last} at "
+        "the last row. The threshold for no person goes from {empty_first} to {empty_last} in the same way. "
+        + ABOVE_ONE
     )
 
     def leaves(self, seen: Seen[Any]) -> Any:

@@ -317,7 +317,7 @@ class Sync(ClientMessage, frozen=True):
     """Is sent back unchanged, after the answers to all earlier messages.
 
     Attributes:
-        token: a number that the sender chooses.
+        token: a number that the sender chooses (not a resume token).
     """
 
     token: Count

@@ -60,7 +60,7 @@ _ALL: Final = (
     Refusal("unsupported_version", "rows of another version", 1003),
     Refusal("unknown_type", "a type that is not in the table", 1008),
     Refusal("bad_field", "a field that is missing, surplus or impossible", 1008),
-    Refusal("out_of_phase", "a message that the phase does not allow, also text where rows are due", 1008),
+    Refusal("out_of_phase", "a message that the phase does not allow", 1008),
     Refusal("unknown_variant", "a network that this service does not serve", 1008, 404),
     Refusal("bad_policy", "an unknown policy or impossible parameters", 1008, 422),
     Refusal(
@@ -173,13 +173,13 @@ REFUSALS: Final = {refusal.code: refusal for refusal in _ALL}
 
 UNNAMED_CLOSES: Final = {
     CloseCode.NORMAL: "after `summary`",
-    CloseCode.GOING_AWAY: "after `going_away`",
+    CloseCode.GOING_AWAY: "after `going_away`: between two frames, or when its `seconds` are over",
     CloseCode.BAD_FRAME: "a websocket frame that breaks RFC 6455; the websocket layer closes at once",
     CloseCode.TOO_LARGE: "a message over `message_bytes`; the websocket layer closes at once",
     CloseCode.INTERNAL_ERROR: (
         'no answer to a ping within `ping_s`; the reason, if it can still be sent, is "keepalive ping timeout"'
     ),
-    CloseCode.SERVICE_RESTART: "the service stops, and the client did not leave in time",
+    CloseCode.SERVICE_RESTART: "the service ends at once, before it could close the stream with 1001",
 }
 """Close codes of streams that end without an `error`."""
 

@@ -74,7 +74,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
-    workers: int = Field(1, ge=1, le=256, description="processes that share the port; each has its own limits")
+    workers: int = Field(
+        1, ge=1, le=256, description="processes that share the port; each applies every limit by itself"
+    )
     weights: list[Path] = Field([], description="weights to serve; if not given, those that come with the project")
     arithmetic: Arithmetic = Field(
         "float32",
@@ -82,7 +84,9 @@ class Settings(BaseSettings):
     )
     page_folder: Path = Field(PAGE_FOLDER, description="the built demo page")
     runtime: Literal["native", "torch"] | None = Field(
-        None, description="program that runs the network; if not given, native if it is built"
+        None,
+        description="program that runs the network: native (the kernel in C) or torch; if not given, native if it is "
+        "built",
     )
     samples: list[Path] = Field([], description="picture files that the demo page offers")
     recordings: list[Path] = Field([], description="recordings (`rascanet record`) that the demo page offers")
@@ -102,7 +106,11 @@ class Settings(BaseSettings):
         gt=0,
         description="seconds after which a stream is asked to move to another replica; up to a tenth less, by chance",
     )
-    max_connections: int = Field(1000, ge=1, description="connections of any kind; more are closed at once")
+    max_connections: int = Field(
+        1000,
+        ge=1,
+        description="connections of any kind; a few more are accepted for health checks, all others are closed at once",
+    )
     max_connections_per_address: int = Field(
         500, ge=1, description="connections from one client address (IPv6: one /64), unless it is a trusted proxy"
     )
@@ -128,7 +136,7 @@ class Settings(BaseSettings):
         "random one. With several keys, separated by spaces, the first signs, and tokens of all are accepted",
     )
     audit_share: float = Field(
-        0.02, ge=0, le=1, description="share of the exits under a certificate that are audited; 0: none"
+        0.02, ge=0, le=1, description="share of the decisions under a certificate that are audited; 0: none"
     )
     audit_alpha: float = Field(
         0.01, gt=0, lt=1, description="chance that audits ever refute a certificate whose promise is true"
@@ -143,8 +151,8 @@ class Settings(BaseSettings):
     )
     bearer_token: SecretStr | None = Field(
         None,
-        description="token that clients must send, except for page and health; other users of the machine "
-        "can see an option",
+        description="token that clients must send, except for page and health. Don't give it as an option: other "
+        "users of the machine can see options",
     )
     bearer_token_file: Path | None = Field(None, description="file that holds the bearer token")
     allowed_origins: list[str] = Field(
@@ -167,8 +175,8 @@ class Settings(BaseSettings):
     request_s: float = Field(
         60.0,
         gt=0,
-        description="seconds within which a classify or infer request must arrive, its work begin, and "
-        "each picture be decoded",
+        description="longest time for each of these, in seconds: a classify or infer request arrives; its work "
+        "begins; a picture is decoded",
     )
     max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at the same time")
     sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is ended")

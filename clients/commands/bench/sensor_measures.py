@@ -109,8 +109,8 @@ def kinds_table(measured: list[Measured], pictures: Photos) -> Table:
     headings = ("weights", "kind", "exits lost", "read", "balanced accuracy", "alarm")
     note = (
         f"On `{pictures.split}`, {len(pictures.labels)} pictures. Exits lost: decisions of the certified policy that "
-        "are not those of the full frame of that kind. Alarm: about when audits refute the certificate; none where no "
-        "more is lost than it promises."
+        "are not those of the full frame of that kind. Alarm: about when audits refute the certificate; "
+        f"{MISSING}: not more is lost than promised, so there is no alarm."
     )
     return Table("Certified exits on kinds of pictures", headings, rows, (note,))
 

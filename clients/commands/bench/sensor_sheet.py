@@ -185,6 +185,9 @@ def profile_tables() -> "list[Table]":
             "Registers",
             ("profile", "exposure (lines)", "exposure (us)", "analog gain", "frame length (lines)"),
             registers,
-            ("A longer frame allows a longer exposure; it ends as many lines before the frame does.",),
+            (
+                "A longer frame allows a longer exposure: the longest one is always the same number of lines shorter "
+                "than the frame.",
+            ),
         ),
     ]

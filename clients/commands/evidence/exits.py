@@ -51,7 +51,7 @@ def exits(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Prints how many bursts each policy processes at the same loss of accuracy.
+    """Prints how much each policy reads, at several allowed losses of accuracy.
 
     Settings are chosen on `val`; the figures are measured on --split.
 

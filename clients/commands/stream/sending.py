@@ -75,7 +75,7 @@ class OutputChoice:
         typer.Option(
             "--virtual-time",
             rich_help_panel=PANEL,
-            help="stream as fast as possible instead of in real time; every picture of a film is shown",
+            help="stream as fast as possible instead of in real time; no picture is passed over",
         ),
     ] = False
 

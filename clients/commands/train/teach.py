@@ -68,7 +68,9 @@ def teach(
     count: Annotated[int, typer.Option(min=16, metavar="N", help="number of views")] = 131_072,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="seed of the teacher's heads")] = 1,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
-    processes: Annotated[int, typer.Option(min=1, metavar="N", help="processes that render the views, once")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="processes that render the views, before the teacher answers")
+    ] = 2,
 ) -> None:
     """Computes a teacher's answers to the views of a recipe, writes them, and prints the teacher's accuracy on `val`.
 

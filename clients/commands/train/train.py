@@ -46,7 +46,9 @@ def train(
         int | None, typer.Option(min=0, metavar="N", help="seed of the run, instead of the recipe's")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
-    processes: Annotated[int, typer.Option(min=1, metavar="N", help="processes that render answered views, once")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="processes that render the answered views, before training")
+    ] = 2,
 ) -> None:
     """Trains a network, shows the progress, and writes `weights.safetensors` into the folder of the run.
 
