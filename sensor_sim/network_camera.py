@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from sensor_sim.live import LiveError, LivePicture
-from sensor_sim.video import NEEDS_PYAV, Orientation, upright
+from sensor_sim.video import NAMES_AS_THEY_ARE, NEEDS_PYAV, Orientation, upright
 from sensor_sim.window import MOST_PX
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
@@ -103,7 +103,10 @@ class CameraAddress:
         import av
 
         if self.device:
-            return av.open(self._place, format=DEVICE_FORMAT, options={"fflags": NOT_BLOCKING}, timeout=timeout_s)
+            options = {"fflags": NOT_BLOCKING}
+            return av.open(
+                self._place, format=DEVICE_FORMAT, options=options, timeout=timeout_s, metadata_errors=NAMES_AS_THEY_ARE
+            )
         options = {"protocol_whitelist": PROTOCOLS}
         if self._place.startswith("rtsp"):
             options |= {"rtsp_flags": "prefer_tcp", "allowed_media_types": "video", "fflags": "nobuffer"}
@@ -111,7 +114,7 @@ class CameraAddress:
         if urlsplit(self._place).scheme in ENCRYPTED:
             authorities = trusted or ssl.get_default_verify_paths().cafile
             options |= {"tls_verify": "1"} | ({"ca_file": str(authorities)} if authorities else {})
-        return av.open(self._place, options=options, timeout=timeout_s)
+        return av.open(self._place, options=options, timeout=timeout_s, metadata_errors=NAMES_AS_THEY_ARE)
 
 
 class NetworkCamera:

@@ -16,6 +16,10 @@ NEEDS_PYAV: Final = (
     "videos and cameras need PyAV; install the extra `video`: .venv/bin/pip install -c constraints.txt -e '.[video]'"
 )
 
+NAMES_AS_THEY_ARE: Final = "replace"
+"""How PyAV reads titles and names that are not UTF-8, as old films and many cameras have them; nothing here needs them.
+"""
+
 KEPT_PICTURES = 32
 """Number of pictures kept, for rows that were exposed before the newest picture came: 4.8 MB at 210x240."""
 DEFAULT_RATE = 30
@@ -53,7 +57,7 @@ class VideoScene:
         self._source, self._geometry, self._window = str(source), geometry, window or Window()
         self._errors: tuple[type[Exception], ...] = (av.error.FFmpegError, OSError)
         try:
-            self._container: Any = av.open(self._source)
+            self._container: Any = av.open(self._source, metadata_errors=NAMES_AS_THEY_ARE)
         except self._errors as error:
             raise SceneError(f"{source}: not a readable video ({type(error).__name__})") from error
         if not self._container.streams.video:

@@ -263,7 +263,7 @@ class RtspCamera(Camera):
         self, connection: socket.socket, status: str, asked: dict[str, str], headers: list[str], body: str = ""
     ) -> None:
         lines = [f"RTSP/1.0 {status}", f"CSeq: {asked.get('cseq', '0')}", *headers, f"Content-Length: {len(body)}"]
-        connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1"))
 
     def _play(self, connection: socket.socket) -> None:
         number = 0

@@ -21,6 +21,7 @@ order: of each topic one message at a time is under way. So nothing here holds t
 
 import queue
 import ssl
+import sys
 import threading
 import time
 from collections import deque
@@ -44,6 +45,7 @@ PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 PREFIX: Final = "rascanet"
 HOME_ASSISTANT: Final = "homeassistant"
 """Prefix of the topics under which Home Assistant looks for devices, unless it is set up otherwise."""
+MOST_PREFIX_BYTES: Final = 1000
 MOST_WAITING: Final = 1000
 """Most announcements that wait for the broker."""
 KEEP_ALIVE_S: Final = 20
@@ -104,11 +106,11 @@ class MqttPublisher:
         remove: announces nothing, and clears every retained topic of the sensor and of all its regions.
 
     Attributes:
-        dropped: number of announcements that gave way to newer ones.
+        dropped: number of announcements that gave way to newer ones, or that the broker refused.
         cleared: number of retained topics from before that were cleared.
 
     Raises:
-        MqttError: an address or a file that can't be used.
+        MqttError: an address, a file or a prefix that can't be used.
         ValueError: a name that can't be part of a topic.
     """
 
@@ -127,6 +129,8 @@ class MqttPublisher:
         remove: bool = False,
     ) -> None:
         self._host, self._port, scheme = _address(url)
+        if prefix is not None:
+            _check_prefix(prefix)
         self._sensor = check_name(sensor)
         secure = _trusting(ca_file) if scheme == "mqtts" else None
         self._told, self._lost = told, False
@@ -137,7 +141,7 @@ class MqttPublisher:
         self._under_way: dict[int, str] = {}
         self._events: deque[Announcement] = deque()
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._connected = self._stopping = False
+        self._connected = self._stopping = self._refused = False
         self._running = True
         self._idle = threading.Event()
         self._remove = remove
@@ -160,11 +164,13 @@ class MqttPublisher:
         client.on_connect = lambda _client, _data, _flags, reason, _properties: self._orders.put(
             lambda: self._came(_refusal(reason) if reason.is_failure else None)
         )
-        client.on_disconnect = lambda *_: self._orders.put(self._went)
-        client.on_publish = lambda _client, _data, number, _reason, _properties: self._orders.put(
-            lambda: self._acknowledged(number)
+        client.on_disconnect = lambda _client, _data, _flags, reason, _properties: self._orders.put(
+            lambda: self._went(str(reason).lower())
         )
-        client.on_connect_fail = lambda *_: self._orders.put(self._went)
+        client.on_publish = lambda _client, _data, number, reason, _properties: self._orders.put(
+            lambda: self._acknowledged(number, str(reason).lower() if reason.is_failure else None)
+        )
+        client.on_connect_fail = self._hear_failure
         client.on_message = self._hear
         if not remove:
             client.will_set(self._availability, OFFLINE, qos=1, retain=True)
@@ -188,8 +194,8 @@ class MqttPublisher:
 
     @property
     def settled(self) -> bool:
-        """True once everything is delivered after `close`."""
-        return self._idle.is_set()
+        """True once everything is delivered after `close`, and nothing was refused."""
+        return self._idle.is_set() and not self._refused
 
     def close(self, wait_s: float) -> int:
         """Delivers what is left and says `offline`, within `wait_s` seconds.
@@ -211,6 +217,11 @@ class MqttPublisher:
         if message.retain and message.payload:
             address = message.topic
             self._orders.put(lambda: self._found(address))
+
+    def _hear_failure(self, *_: object) -> None:
+        """Takes that a connection failed; paho calls this while it handles the error."""
+        reason = _reason(sys.exc_info()[1])
+        self._orders.put(lambda: self._went(reason))
 
     # What follows runs in the thread of this object alone.
 
@@ -234,9 +245,6 @@ class MqttPublisher:
             self._tell_lost(f"refuses the connection: {refusal}")
             return
         self._connected = True
-        if self._lost:
-            self._lost = False
-            self._told(f"the broker {self._host} is there again")
         # The broker tells the retained topics before it acknowledges anything that is published after this.
         for place in self._places:
             self._client.subscribe(place)
@@ -247,10 +255,10 @@ class MqttPublisher:
         if (self._remove or address not in self._own) and len(self._under_way) < MOST_WAITING:
             self.cleared += self._send(address, address, "", retain=True)
 
-    def _went(self) -> None:
+    def _went(self, reason: str) -> None:
         self._connected = False
         if not self._stopping:
-            self._tell_lost("is not there")
+            self._tell_lost(f"is not there ({reason})")
 
     def _tell_lost(self, fault: str) -> None:
         if not self._lost:
@@ -270,9 +278,21 @@ class MqttPublisher:
         self._newest[address] = content
         self._due[address] = None
 
-    def _acknowledged(self, number: int) -> None:
-        if self._under_way.pop(number, None) == "":
+    def _acknowledged(self, number: int, refusal: str | None) -> None:
+        """Takes the broker's answer to a message; asking again would not change a refusal."""
+        name = self._under_way.pop(number, None)
+        if name == "":
             self._events.popleft()
+            self.dropped += refusal is not None
+        if self._lost:  # a broker that accepts connections and drops them is not there
+            self._lost = False
+            self._told(f"the broker {self._host} is there again")
+        if refusal is not None and not self._refused:
+            self._refused = True
+            self._told(
+                f"the broker {self._host} does not take what is written: {refusal}; allow the user to write and read "
+                f"the topics {' and '.join(dict.fromkeys(place.partition('/')[0] + '/#' for place in self._places))}"
+            )
 
     def _publish(self) -> None:
         """Publishes what is due and whose topic has nothing under way; the announcements have one for all topics."""
@@ -311,27 +331,48 @@ def _address(url: str) -> tuple[str, int, str]:
     """Host, port and scheme.
 
     Raises:
-        MqttError: another kind of address.
+        MqttError: another kind of address; the message shows no password.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    if parts.scheme not in PORTS or not host or parts.path.strip("/") or parts.query:
-        raise MqttError(f"the broker {url[:200]!r} is no address like mqtt://192.168.1.5 or mqtts://broker.local:8883")
-    if parts.username is not None or parts.password is not None:
+    if "@" in url:
         raise MqttError(
             "a broker's address must not hold a name or password, since others would see them; they go into "
             "RASCANET_MQTT_USER and RASCANET_MQTT_PASSWORD"
         )
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")  # as a name is looked up
+    except ValueError:
+        host, port, parts = "", None, urlsplit("")
+    if parts.scheme not in PORTS or not host or parts.path.strip("/") or parts.query:
+        raise MqttError(f"the broker {url[:200]!r} is no address like mqtt://192.168.1.5 or mqtts://broker.local:8883")
     return host, port or PORTS[parts.scheme], parts.scheme
+
+
+def _check_prefix(prefix: str) -> None:
+    """Looks that a prefix is the beginning of a topic (MQTT 3.1.1, 4.7).
+
+    Raises:
+        MqttError: one that can't be.
+    """
+    if not prefix or set("+#\0") & set(prefix) or len(prefix.encode()) > MOST_PREFIX_BYTES:
+        raise MqttError(
+            f"the discovery prefix {prefix[:80]!r} is no topic such as {HOME_ASSISTANT!r}: `+` and `#` can't be in it"
+        )
 
 
 def _refusal(reason: ReasonCode) -> str:
     """Why a broker refuses a connection, and how to mend it where the answer is known."""
     mend = "; set RASCANET_MQTT_USER and RASCANET_MQTT_PASSWORD" if reason.value in WRONG_LOGIN else ""
     return f"{str(reason).lower()}{mend}"
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why a connection failed, in the system's words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    words = (error.strerror if isinstance(error, OSError) else None) or str(error or "no connection")
+    return words.lower()
 
 
 def _version() -> str:

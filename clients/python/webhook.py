@@ -11,14 +11,18 @@ gives way, so the newest ones win.
 import base64
 import binascii
 import hmac
+import os
 import random
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
+import anyio
+import anyio.abc
+import h11
 import msgspec
 import urllib3
 
@@ -27,7 +31,9 @@ from clients.python.announcement import Announcement
 MOST_WAITING: Final = 1000
 """Most announcements that wait; a thousand are days of an ordinary door."""
 ANSWER_S: Final = 10.0
-"""Longest wait for a connection, and for an answer."""
+"""Longest wait from the connection to the status of an answer, however many bytes come in between."""
+PORTS: Final = {"http": 80, "https": 443}
+MOST_READ_BYTES: Final = 1 << 16
 FIRST_S, MOST_S = 0.5, 60.0
 """Longest pause after a first failure, and after any; each pause is a random part of twice the one before."""
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what a secret begins with
@@ -87,21 +93,10 @@ class Webhook:
         draw: Callable[[], float] = random.random,
         answer_s: float = ANSWER_S,
     ) -> None:
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            usable = False
-        if not usable:
-            raise WebhookError(f"the webhook {url[:200]!r} is no address like https://example.org/hook")
-        if parts.username is not None or parts.password is not None:
-            raise WebhookError("a webhook's address must not hold a name or password: others would see them")
-        self._url, self._told, self._draw = url, told, draw
-        self._shown = f"{parts.scheme}://{parts.netloc}{parts.path}"  # a query may be a secret
+        self._place, self._told, self._draw, self._answer_s = _place(url), told, draw, answer_s
+        self._shown = f"the webhook at {self._place.netloc}"  # path and query are secrets of many receivers
         self._key = webhook_key(secret) if secret is not None else None
-        self._pool = urllib3.PoolManager(
-            num_pools=1, maxsize=1, retries=False, timeout=urllib3.Timeout(connect=answer_s, read=answer_s)
-        )
+        self._trust = ssl.create_default_context() if self._place.scheme == "https" else None
         self._waiting: deque[Announcement] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -161,18 +156,76 @@ class Webhook:
     def _post(self, announcement: Announcement) -> str | None:
         """Sends an announcement; returns the fault, None if it was taken."""
         body, now_s = msgspec.json.encode(announcement), int(time.time())
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": announcement.id,
-            "webhook-timestamp": str(now_s),
-        }
+        headers = [
+            ("Host", self._place.netloc or ""),
+            ("Connection", "close"),
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("webhook-id", announcement.id),
+            ("webhook-timestamp", str(now_s)),
+        ]
         if self._key is not None:
-            headers["webhook-signature"] = signature(self._key, announcement.id, now_s, body)
+            headers.append(("webhook-signature", signature(self._key, announcement.id, now_s, body)))
         try:
-            answer = self._pool.request(
-                "POST", self._url, body=body, headers=headers, redirect=False, preload_content=False
-            )
-            answer.close()  # nobody reads what a receiver says, however long it is
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return type(error).__name__
-        return None if 200 <= answer.status < 300 else f"HTTP {answer.status}"
+            status = anyio.run(self._ask, headers, body)
+        except TimeoutError:
+            return f"no answer within {self._answer_s:g} s"
+        except h11.RemoteProtocolError as error:
+            return f"no HTTP: {error}"
+        except ssl.SSLCertVerificationError as error:
+            return f"its certificate is not trusted: {error.verify_message}"
+        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            return _words(error)
+        return None if 200 <= status < 300 else f"HTTP {status}"
+
+    async def _ask(self, headers: list[tuple[str, str]], body: bytes) -> int:
+        """Sends a request; returns the status of the answer, whose content nobody reads.
+
+        Raises:
+            TimeoutError: no status came in time.
+            OSError, anyio.BrokenResourceError, anyio.EndOfStream, h11.RemoteProtocolError: no connection, or no HTTP.
+        """
+        place, http = self._place, h11.Connection(h11.CLIENT)
+        request = h11.Request(method="POST", target=place.request_uri, headers=headers)
+        with anyio.fail_after(self._answer_s):
+            host, port = (place.host or "").strip("[]"), place.port or PORTS[place.scheme or ""]
+            stream: anyio.abc.ByteStream
+            if self._trust is None:
+                stream = await anyio.connect_tcp(host, port)
+            else:
+                stream = await anyio.connect_tcp(host, port, ssl_context=self._trust, tls_standard_compatible=False)
+            try:
+                for part in (request, h11.Data(data=body), h11.EndOfMessage()):
+                    await stream.send(http.send(part) or b"")
+                while not isinstance(event := http.next_event(), h11.Response):
+                    if event is h11.NEED_DATA:
+                        http.receive_data(await stream.receive(MOST_READ_BYTES))
+            finally:
+                await anyio.aclose_forcefully(stream)
+        return event.status_code
+
+
+def _place(url: str) -> urllib3.util.Url:
+    """Returns the parts of an address, encoded as they are sent.
+
+    Raises:
+        WebhookError: an address that can't be used; the message shows no password.
+    """
+    try:
+        place = urllib3.util.parse_url(url)
+        (place.host or "").encode("idna")  # as a name is looked up
+    except (urllib3.exceptions.LocationParseError, UnicodeError):
+        place = urllib3.util.Url()
+    if place.auth is not None:
+        raise WebhookError("a webhook's address must not hold a name or password: others would see them")
+    if place.scheme not in PORTS or not place.host or place.port == 0:
+        given = "..." if "@" in url else url[:200]
+        raise WebhookError(f"the webhook {given!r} is no address like https://example.org/hook")
+    return place
+
+
+def _words(error: Exception) -> str:
+    """The system's words for a lost connection."""
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return ((error.strerror if isinstance(error, OSError) else None) or "the connection was closed").lower()

@@ -11,7 +11,7 @@ import trustme
 from sensor_sim.live import LiveChange, LiveError, LivePicture, LiveSource, LiveState
 from sensor_sim.network_camera import CameraAddress, Credentials, NetworkCamera
 from sensor_sim.uplink import Backoff
-from tests.cameras import Camera, MjpegCamera, PlaylistCamera, RtspCamera, show_in_turn
+from tests.cameras import SESSION, Camera, MjpegCamera, PlaylistCamera, RtspCamera, show_in_turn
 
 LEVELS = (40, 120, 200)
 PLAIN = [np.full((48, 66, 3), level, np.uint8) for level in LEVELS]
@@ -136,6 +136,12 @@ def test_an_address_that_can_t_be_used_is_told_without_its_secrets(text: str, co
     with pytest.raises(LiveError, match=complaint) as refused:
         CameraAddress(text)
     assert "secret1" not in str(refused.value)
+
+
+def test_a_camera_s_own_name_need_not_be_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.cameras.SESSION", SESSION.replace("s=camera", "s=Küche"))
+    with RtspCamera(SHOW, RATE) as camera, _live(camera) as source:
+        assert _shown(source, 1)
 
 
 def test_a_camera_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,10 @@ PERIOD_US = 40_000
 LEVELS = (30, 90, 150, 210)
 
 
-def _write(path: Path, pictures: Iterable[Frame]) -> Path:
+def _write(path: Path, pictures: Iterable[Frame], title: str = "") -> Path:
     """Pictures of one size, 25 a second, without loss, each for itself."""
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
         stream = None
         for number, pixels in enumerate(pictures):
             if stream is None:
@@ -41,6 +42,14 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four plain pictures, each brighter than the one before."""
     pictures = (np.full((40, 48, 3), level, np.uint8) for level in LEVELS)
     return _write(tmp_path_factory.mktemp("video") / "steps.mp4", pictures)
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mp4"])
+def test_a_title_need_not_be_utf_8(tmp_path: Path, suffix: str) -> None:
+    path = _write(tmp_path / f"film.{suffix}", [np.full((40, 48, 3), 90, np.uint8)], "K_che")
+    path.write_bytes(path.read_bytes().replace(b"K_che", "Küche".encode("latin-1")))
+    with VideoScene(path, GEOMETRY) as scene:
+        assert (scene.rows(0, np.zeros(40)) == 90).all()
 
 
 def test_each_row_shows_the_picture_of_its_time(video: Path) -> None:

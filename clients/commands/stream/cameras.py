@@ -1,26 +1,33 @@
 """Live sources that the options name: cameras, and programs that send raw frames."""
 
 import os
+import re
 from typing import Final
 
 from clients.commands.console import need
 from clients.commands.stream.sensor_options import SceneChoice
 from sensor_sim.live import LiveSource
-from sensor_sim.network_camera import SCHEMES, CameraAddress, Credentials, NetworkCamera
+from sensor_sim.network_camera import CameraAddress, Credentials, NetworkCamera
 from sensor_sim.raw_video import RawFormat, RawVideo
 from sensor_sim.scene import SceneError
 
 WEBCAM: Final = "webcam"
 DEFAULT_WEBCAM: Final = "/dev/video0"
 DEVICES: Final = "/dev/video"
+ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+"""How an address begins (RFC 3986, 3)."""
 CAMERA_USER: Final = "RASCANET_CAMERA_USER"
 CAMERA_PASSWORD: Final = "RASCANET_CAMERA_PASSWORD"  # noqa: S105 - the variable's name
 STANDARD_INPUT_DESCRIPTOR: Final = 0
 
 
 def is_camera(source: str) -> bool:
-    """Says whether a source is a camera: an address, a device or `webcam`."""
-    return source == WEBCAM or source.startswith((DEVICES, *(f"{scheme}://" for scheme in SCHEMES)))
+    """Says whether a source is a camera: an address of any scheme, a device or `webcam`.
+
+    An address with a mistyped scheme is one too: `CameraAddress` refuses it without its password, a file's message
+    would show it.
+    """
+    return source == WEBCAM or source.startswith(DEVICES) or ADDRESS.match(source) is not None
 
 
 def live_camera(source: str, choice: SceneChoice) -> LiveSource:

@@ -3,9 +3,12 @@
 import gc
 import json
 import re
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -208,6 +211,49 @@ def _retained(broker: Broker) -> dict[str, str]:
         return {topic: content for topic, content, _ in listener.heard if not topic.startswith("rascanet/last/")}
 
 
+@needs_broker
+def test_a_broker_that_refuses_topics_is_told_once(tmp_path: Path) -> None:
+    """With MQTT 5; MQTT 3.1.1 has no way to say it."""
+    (tmp_path / "topics").write_text("topic readwrite elsewhere/#\n")
+    (tmp_path / "topics").chmod(0o600)
+    broker = Broker(tmp_path, "allow_anonymous true", f"acl_file {tmp_path / 'topics'}")
+    broker.start()
+    said: list[str] = []
+    try:
+        publisher = MqttPublisher(_url(broker), "hall", version="5", told=said.append)
+        for number in range(3):
+            publisher.tell(announcement(number))
+        assert (publisher.close(20), publisher.settled) == (3, False)
+    finally:
+        broker.kill()
+    assert len(said) == 1
+    assert "not authorized; allow the user to write and read the topics rascanet/# and homeassistant/#" in said[0]
+
+
+def test_a_broker_that_drops_each_connection_is_told_once() -> None:
+    """It answers CONNECT and goes: a connection is not yet a broker that takes something."""
+    accepted = 0
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drop() -> None:
+        nonlocal accepted
+        with suppress(OSError):
+            while True:
+                with listener.accept()[0] as connection:
+                    connection.recv(1000)
+                    connection.sendall(b"\x20\x02\0\0")
+                accepted += 1
+
+    threading.Thread(target=drop, daemon=True).start()
+    said: list[str] = []
+    publisher = MqttPublisher(f"mqtt://127.0.0.1:{listener.getsockname()[1]}", "hall", told=said.append)
+    until(lambda: accepted >= 3)
+    publisher.close(0.1)
+    listener.close()
+    assert len(said) == 1
+    assert "is not there (" in said[0]
+
+
 def test_a_broker_that_is_never_there_holds_nothing_up_and_fills_no_memory(tmp_path: Path) -> None:
     publisher = MqttPublisher(_url(Broker(tmp_path)), "hall")
     for number in range(MOST_WAITING + 500):
@@ -286,6 +332,7 @@ def test_tls(tmp_path: Path) -> None:
         until(lambda: said)
         stranger.close(0.2)
         assert not stranger.settled
+        assert "certificate is not trusted: " in said[0]
         del stranger
         gc.collect()  # paho leaves the sockets of handshakes that fail to the collector, which warns
     finally:
@@ -297,13 +344,21 @@ def test_tls(tmp_path: Path) -> None:
     [
         ("broker", "no address like"), ("http://broker", "no address like"), ("mqtt://", "no address like"),
         ("mqtt://a:99999", "no address like"), ("mqtt://a/topic", "no address like"), ("mqtt://[", "no address like"),
-        ("mqtt://me:secret@broker", "RASCANET_MQTT_USER"),
+        ("mqtt://a..b", "no address like"), ("mqtt://" + "a" * 64, "no address like"),
+        ("mqtt://me:secret@broker", "RASCANET_MQTT_USER"), ("mqtt://me:secret@broker/topic", "RASCANET_MQTT_USER"),
+        ("mqtt://me:secret@broker:99999", "RASCANET_MQTT_USER"), ("http://me:secret@broker", "RASCANET_MQTT_USER"),
     ],
 )  # fmt: skip
 def test_addresses_that_are_none(url: str, words: str) -> None:
     with pytest.raises(MqttError, match=words) as caught:
         MqttPublisher(url, "hall")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "home/#", "+", "a\0", "a" * 1001])
+def test_prefixes_that_are_no_part_of_a_topic(prefix: str) -> None:
+    with pytest.raises(MqttError, match="is no topic such as"):
+        MqttPublisher("mqtt://127.0.0.1", "hall", prefix=prefix)
 
 
 @pytest.mark.parametrize("arguments", [{"sensor": "a/b"}, {"sensor": ""}, {"sensor": "hall", "regions": ["+"]}])

@@ -3,11 +3,16 @@
 import base64
 import hmac
 import json
+import re
+import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import trustme
 
 from clients.commands.ports import free_port
 from clients.python.presence import Turn
@@ -86,10 +91,10 @@ def test_each_is_taken_once_in_order_past_failures_hangs_and_refusals(receivers:
     assert webhook.close(20) == 0
     assert receiver.taken == list(range(6))
     assert len(receiver.heard) == 6 + 7, "once more for each answer that takes nothing"
-    assert [sentence.split(" (")[0].split("/hook")[1] for sentence in said] == [
-        " takes no announcement", " takes announcements again",
+    assert [sentence.split(" (")[0].split(" takes ")[1] for sentence in said] == [
+        "no announcement", "announcements again",
     ] * (len(said) // 2)  # fmt: skip
-    assert not any("token" in sentence for sentence in said), "a query may be a secret"
+    assert not any("token" in sentence or "hook?" in sentence for sentence in said), "path and query may be secrets"
 
 
 def test_signatures_are_those_of_standard_webhooks(receivers: list[Receiver]) -> None:
@@ -140,11 +145,92 @@ def test_a_receiver_that_is_not_there_holds_nothing_up_and_the_newest_win(receiv
     assert receiver.taken == list(range(1, MOST_WAITING + 1))
 
 
+def _repeat(answer: bytes, pause_s: float = 0.0, first: bytes = b"") -> Callable[[socket.socket], None]:
+    """Returns what hears a request, then sends an answer over and over."""
+
+    def send(connection: socket.socket) -> None:
+        connection.recv(10_000)
+        connection.sendall(first)
+        over = threading.Event()
+        while not over.wait(pause_s):
+            connection.sendall(answer)
+
+    return send
+
+
+@contextmanager
+def _hostile(send: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A receiver that sends what it likes; its address has a secret path and query."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            send(connection)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=[listener.accept()[0]], daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/services/secret1?token=secret2"
+    listener.close()
+
+
+@pytest.mark.parametrize(
+    ("send", "words"),
+    [
+        (_repeat(b"a", ANSWER_S / 10, b"HTTP/1.1 200 OK\r\nX: "), "no answer within 0.3 s"),
+        (_repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), "no answer within 0.3 s"),
+        (_repeat(b"a" * 100_000, first=b"HTTP/1.1 200 OK\r\nX: "), "no HTTP"),
+        (_repeat(b"\xff" * 100 + b"\r\n\r\n"), "no HTTP"),
+        (lambda _: None, "the connection was closed"),
+    ],
+    ids=["byte by byte", "goes on for ever", "endless head", "garbage", "silence"],
+)
+def test_an_answer_that_never_ends_is_given_up(send: Callable[[socket.socket], None], words: str) -> None:
+    said: list[str] = []
+    with _hostile(send) as url:
+        webhook = Webhook(url, told=said.append, draw=lambda: 0.0, answer_s=ANSWER_S)
+        webhook.tell(announcement(0))
+        until(lambda: said)
+        assert webhook.close(0.1) == 1
+    assert re.search(words, said[0])
+    assert "secret" not in said[0]
+
+
+def test_a_body_is_not_read_however_long() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
+    with _hostile(_repeat(b"a" * 100_000, first=head)) as url:
+        webhook = Webhook(url, draw=lambda: 0.0)
+        webhook.tell(announcement(0))
+        assert webhook.close(20) == 0
+
+
+def test_a_certificate_that_is_not_trusted_is_told() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    said: list[str] = []
+
+    def send(connection: socket.socket) -> None:
+        context.wrap_socket(connection, server_side=True).close()
+
+    with _hostile(send) as url:
+        webhook = Webhook(url.replace("http:", "https:"), told=said.append)
+        webhook.tell(announcement(0))
+        until(lambda: said)
+        webhook.close(0.1)
+    assert "its certificate is not trusted: " in said[0]
+
+
 @pytest.mark.parametrize(
     ("url", "secret", "words"),
     [
         ("ftp://a/b", None, "no address like"), ("a/b", None, "no address like"), ("http://", None, "no address like"),
         ("http://[", None, "no address like"), ("http://me:secret@a/b", None, "name or password"),
+        ("http://a:99999/", None, "no address like"), ("http://a:0", None, "no address like"),
+        ("http://a..b/", None, "no address like"), ("http://me:secret@a:99999/", None, "no address like"),
+        ("ftp://me:secret@a/b", None, "name or password"),
         ("http://a/b", "", "is empty"), ("http://a/b", "whsec_", "is empty"), ("http://a/b", "whsec_?", "base64"),
     ],
 )  # fmt: skip

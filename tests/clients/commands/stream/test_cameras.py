@@ -189,6 +189,8 @@ def test_raw_frames_are_streamed_to_their_end(standard_input: Callable[[bytes], 
     ("options", "complaint"),
     [
         (("rtsp://joe:5ecret@127.0.0.1/live",), "holds a name or password"),
+        (("RTSP://joe:5ecret@127.0.0.1/live",), "holds a name or password"),
+        (("rtps://joe:5ecret@127.0.0.1/live",), "a camera has an address such as rtsp://camera/live"),
         (("rtsp://127.0.0.1:1/live",), "rtsp://127.0.0.1:1/live: connection refused"),
         (("rtsp://127.0.0.1:1/live", "--virtual-time"), "runs in real time"),
         (("rtsp://127.0.0.1:1/live", "photo.png"), "nothing can come after it"),
