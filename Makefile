@@ -43,6 +43,7 @@ lint: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_mo
 	cd $(BENCH) && npm run --silent lint
 
 types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json $(BENCH)/node_modules/.package-lock.json ## checks types of Python and TypeScript
+	@echo 'mypy: about a minute the first time'
 	$(BIN)/mypy
 	cd $(PACKAGE) && npm run --silent types
 	cd $(PAGE) && npm run --silent types

@@ -2,8 +2,8 @@
 
 A policy is written once: the class holds the rule, name, label and sentence, and the default, range and label of every
 parameter. Checks, `GET /v1/models`, the table of PROTOCOL.md, the page's form, the replay over whole curves and the
-settings that calibration tries are made from the class. To add a policy: write a class here, name it in `ChosenPolicy`,
-add a line to the tests' table and a row to docs/early-exit.md. Nothing here does I/O.
+settings that calibration tries are made from the class. To add a policy, follow the recipe in CONTRIBUTING.md.
+Nothing here does I/O.
 """
 
 import math

@@ -82,3 +82,12 @@ def test_nobody_imports_sideways_or_up() -> None:
 def test_an_init_file_is_one_docstring(package: str) -> None:
     for path in (ROOT / package).rglob("__init__.py"):
         assert len(path.read_text().strip().splitlines()) == 1, path
+
+
+def test_a_readers_own_files_are_left_alone() -> None:
+    """Whoever follows README has pictures, programs and packages beside the project's files; git and ruff skip them."""
+    own = ("mine/example.py", "mine/w.certificate.json", "photo.jpg", "photos/a.jpg", "film.mp4", "package-0.1.0.tgz")
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout of git")
+    ignored = subprocess.run(("git", "check-ignore", *own), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ignored.stdout.split() == list(own)
