@@ -168,7 +168,7 @@ class Emitter:
 
     @property
     def lost(self) -> Counter[int | None]:
-        """Connections lost by the code that they were closed with; 1006: without a close frame."""
+        """Number of lost connections for each close code; 1006: without a close frame."""
         return self._uplink.lost
 
     @property

@@ -1,6 +1,7 @@
 """Announcements: that a person appeared or left, in the form in which other programs hear of it. No I/O.
 
-Each announcement has an id, and keeps it however often it is delivered: a receiver that folds by id sees each once.
+Each announcement has an id, and keeps it however often it is delivered: a receiver that ignores repeated ids sees each
+announcement once.
 """
 
 import re
@@ -44,16 +45,16 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sink(Protocol):
-    """A way out for announcements. No call but `close` waits for anything."""
+    """A way out for announcements. Only `close` waits."""
 
     def tell(self, announcement: Announcement) -> None:
         """Takes an announcement."""
 
     def rest(self, region: str) -> None:
-        """Takes that nobody is in a region, before anything turned there."""
+        """Is told that a region is empty at the start, before any *appeared*."""
 
     def close(self, wait_s: float) -> int:
-        """Delivers what is left within `wait_s` seconds; returns the number of announcements that were not."""
+        """Delivers what is left within `wait_s` seconds; returns the number of undelivered announcements."""
 
 
 def check_name(name: str) -> str:

@@ -135,7 +135,7 @@ class AsyncClient:
 
     @property
     def lost(self) -> Counter[int | None]:
-        """Connections lost by the code that they were closed with; 1006: without a close frame."""
+        """Number of lost connections for each close code; 1006: without a close frame."""
         return self._emitter.lost
 
     def photo(self, path: str | Path) -> Frame:
@@ -247,7 +247,7 @@ class Client:
 
     @property
     def lost(self) -> Counter[int | None]:
-        """Connections lost by the code that they were closed with; 1006: without a close frame."""
+        """Number of lost connections for each close code; 1006: without a close frame."""
         return self._client.lost
 
     def photo(self, path: str | Path) -> Frame:

@@ -5,7 +5,7 @@ with HttpClient("http://127.0.0.1:8000") as client:
         print(result)
 
 Several pictures share a request, several requests are under way at a time, and a service that is busy is asked again.
-No proxy is ever asked.
+Proxy settings of the environment are ignored.
 """
 
 import json
@@ -91,7 +91,7 @@ class PictureDecision(Struct, frozen=True, omit_defaults=True):
         logits: logits of no person and person.
         exited: true if the policy stopped before the end of the frame.
         burst_index: index of the last burst processed, from 0.
-        processed, skipped, unread: numbers of bursts; together a frame.
+        processed, skipped, unread: numbers of bursts; their sum is the frame's bursts.
         processed_ratio: bursts processed over bursts of the frame, 0..1.
         macs: multiply-accumulates spent.
         elapsed_us: time for decoding, resizing and the network.

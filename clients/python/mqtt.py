@@ -9,14 +9,16 @@ Topics of a sensor `hall`; those of a region `door` of it have `hall/door` in pl
     homeassistant/binary_sensor/rascanet_hall/config        retained: the discovery document of the whole picture
     homeassistant/binary_sensor/rascanet_hall/door/config   retained: that of a region
 
-Retained topics of the sensor that are there from before and are no longer its own, such as those of a region that is
-given up, are cleared: Home Assistant would show them as living, since `availability` is the sensor's.
+Old retained topics of this sensor are cleared, such as those of a removed region. Otherwise Home Assistant would show
+the removed region as available, because all regions share the sensor's `availability`.
 
-All with QoS 1. Retained topics hold the newest content: one that was not delivered gives way to its successor, and all
-are published anew after a connection. Announcements wait in a bounded queue, the oldest gives way.
+All messages have QoS 1. A retained topic holds the newest content: content that was not delivered is replaced by the
+next. All retained topics are published again after each new connection. Announcements wait in a bounded queue; if it
+is full, the oldest is deleted.
 
-paho's thread speaks with the broker, connects again and repeats what was not acknowledged; a thread of ours keeps the
-order: of each topic one message at a time is under way. So nothing here holds the sensor up.
+paho's thread speaks with the broker, connects again, and repeats messages that were not acknowledged. A thread of ours
+keeps the order: it publishes the next message of a topic when the last one was acknowledged. The sensor waits for
+neither thread.
 """
 
 import queue
@@ -106,7 +108,7 @@ class MqttPublisher:
         remove: announces nothing, and clears every retained topic of the sensor and of all its regions.
 
     Attributes:
-        dropped: number of announcements that gave way to newer ones, or that the broker refused.
+        dropped: number of announcements that were deleted for newer ones, or that the broker refused.
         cleared: number of retained topics from before that were cleared.
 
     Raises:
@@ -189,7 +191,7 @@ class MqttPublisher:
         self._orders.put(lambda: self._take(announcement))
 
     def rest(self, region: str) -> None:
-        """Takes that nobody is in a region, before anything turned there; waits for nothing."""
+        """Is told that a region is empty at the start, before any *appeared*; waits for nothing."""
         self._orders.put(lambda: self._set(topic(self._sensor, region, "state"), STATES[Turn.LEFT]))
 
     @property

@@ -2,10 +2,10 @@
 
 The form is that of Standard Webhooks (standardwebhooks.com): the headers `webhook-id`, `webhook-timestamp` (seconds
 since 1970) and, with a secret, `webhook-signature`: `v1,` and the base64 of HMAC-SHA256 over id, timestamp and body
-with dots between them. An answer of 2xx takes an announcement; any other answer, silence or no connection does not.
+with dots between them. An answer of 2xx confirms an announcement; any other answer, silence or no connection does not.
 
-A thread of its own delivers, so a receiver that hangs holds up nothing. The queue is bounded: the oldest announcement
-gives way, so the newest ones win.
+A thread of its own delivers, so a receiver that hangs delays nothing else. The queue is bounded: if it is full, the
+oldest announcement is deleted.
 """
 
 import base64
@@ -44,10 +44,10 @@ class WebhookError(ValueError):
 
 
 def webhook_key(secret: str) -> bytes:
-    """The key of a secret: what follows `whsec_` in base64, as senders of Standard Webhooks give it, or any text.
+    """The key of a secret: `whsec_` and base64, as senders of Standard Webhooks give it, or else the text itself.
 
     Raises:
-        WebhookError: an empty secret, or base64 that is none.
+        WebhookError: an empty secret, or invalid base64.
     """
     try:
         key = (
@@ -79,7 +79,7 @@ class Webhook:
         answer_s: longest wait for an answer.
 
     Attributes:
-        dropped: number of announcements that gave way to newer ones.
+        dropped: number of announcements that were deleted for newer ones.
 
     Raises:
         WebhookError: an address or secret that can't be used.
@@ -110,16 +110,16 @@ class Webhook:
         with self._changed:
             self._waiting.append(announcement)
             if len(self._waiting) > MOST_WAITING:
-                # The first one may be under way; then it is delivered twice at most, and folded by its id.
+                # The first one may be under way; then it is delivered twice at most, with the same id.
                 self._waiting.popleft()
                 self.dropped += 1
             self._changed.notify()
 
     def rest(self, region: str) -> None:
-        """Does nothing: nothing turned."""
+        """Does nothing: an empty region at the start is no announcement."""
 
     def close(self, wait_s: float) -> int:
-        """Delivers what is left within `wait_s` seconds; returns the number of announcements that were not."""
+        """Delivers what is left within `wait_s` seconds; returns the number of undelivered announcements."""
         with self._changed:
             self._closing = True
             self._changed.notify()
