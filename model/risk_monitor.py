@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 STAKES: Final = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
-"""What bettors think of the true risk: its odds, in multiples of the odds of the promised risk."""
+"""Bettors' beliefs about the true risk: its odds, in multiples of the odds of the promised risk."""
 
 BOUND_STAKES: Final = (0.1, 0.3, 0.5, 0.65, 0.8, 0.9)
 """The same for the upper bound, whose bettors think that the true risk is lower than the one they bet against."""

@@ -200,7 +200,7 @@ class Window:
         return float(self._cut(self.covered(height, width)).mean())
 
     def frame(self, picture: Frame, height: int, width: int) -> Frame:
-        """What is shown of a whole picture (h, w, 3), as a frame (height, width, 3): masked, cut, then resized.
+        """The shown part of a whole picture (h, w, 3), as a frame (height, width, 3): masked, cut, then resized.
 
         The frame doesn't depend on a masked pixel. It is the frame that a file of the shown part becomes.
         """
@@ -294,11 +294,11 @@ def _rounded(place_px: Any) -> Any:
 
 
 def _along(x0: float, y0: float, x1: float, y1: float, y: Any) -> Any:
-    """Where the line through two places is at `y`; a number, or an array as `y` is."""
+    """Place from the left at which the line through two places has the height `y`; an array where `y` is one."""
     return x0 + (y - y0) * (x1 - x0) / (y1 - y0)
 
 
 def _touched(cells: int, others: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Of each of `cells` equal parts of a length, the first of `others` equal parts that it touches, and the end."""
+    """The first of `others` equal parts of a length that each of `cells` equal parts touches, and the end."""
     place = np.arange(cells)
     return place * others // cells, -(-(place + 1) * others // cells)

@@ -34,7 +34,7 @@ _CHANNELS: Final = tuple(pixel_format.channels for pixel_format in FORMATS)
 _BEARER_TOKEN: Final = re.compile(r"[!-~]{1,1000}")
 
 MAX_TEXT_BYTES: Final = 16_384
-"""Of a text message; a token with the larger network's hidden state takes about 4,500."""
+"""Most characters of a text message; a token with the larger network's hidden state takes about 4,500."""
 
 
 def checked_bearer_token(token: str) -> str:
@@ -371,11 +371,11 @@ TYPES: Final[Mapping[str, type[Control]]] = {str(kind.__struct_config__.tag): ki
 """The messages that travel as JSON, by their `type`."""
 
 TYPE_OF: Final[Mapping[type[Message], str]] = {Rows: "rows"} | {kind: name for name, kind in TYPES.items()}
-"""What every message is called in PROTOCOL.md."""
+"""The name of every message in PROTOCOL.md."""
 
 
 class _Typed(Struct):
-    """Of any JSON object its `type`, as it stands there."""
+    """The `type` of any JSON object, undecoded."""
 
     type: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -469,7 +469,7 @@ def decode_control(text: str) -> Control:
 
 
 def _refusal(text: str, reason: str) -> WireError:
-    """Why JSON is no message; `reason` is the decoder's."""
+    """The refusal of JSON that is no message; `reason` is the decoder's."""
     try:
         found = bytes(_TYPED.decode(text).type)
     except msgspec.ValidationError:

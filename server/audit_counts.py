@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Self
 
 
 class Outcome(StrEnum):
-    """What became of an audit: agreed or lost, the rest not sent before the next frame, or the connection over."""
+    """Outcome of an audit: agreed or lost, the rest not sent before the next frame, or the connection over."""
 
     AGREED = "agreed"
     LOST = "lost"

@@ -11,7 +11,7 @@ def served_name(path: Path) -> str:
 
 
 def is_readable(path: Path) -> bool:
-    """Whether a path is a regular file that this process may read."""
+    """True if a path is a regular file that this process may read."""
     return path.is_file() and os.access(path, os.R_OK)
 
 

@@ -20,7 +20,7 @@ PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
 
 
 AlarmAction = Literal["warn", "drop", "never"]
-"""What follows once audits have refuted a certificate."""
+"""Consequence once audits have refuted a certificate."""
 
 
 class Limits(BaseModel):

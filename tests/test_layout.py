@@ -1,6 +1,9 @@
+import ast
 import importlib
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,14 @@ OF_SEVERAL_MODULES = {
     "tests/server/test_watched_service.py",
 }
 """Test files in mirrored folders that are about no module alone."""
+
+
+PURE = re.compile(r"No I/O|\b[Ss]ans[ -]I/O|\bPure\.|Nothing here does I/O")
+"""Words by which a module's docstring says that the module is pure."""
+PURE_IN_PART = {
+    "server/stream/connection.py": "names websockets' own sans-I/O protocol",
+    "server/stream/upgrade.py": "reads heads by websockets' own, and refuses by Starlette's answers",
+}
 
 
 def _modules() -> list[Path]:
@@ -91,3 +102,16 @@ def test_a_readers_own_files_are_left_alone() -> None:
         pytest.skip("not a checkout of git")
     ignored = subprocess.run(("git", "check-ignore", *own), cwd=ROOT, capture_output=True, text=True, check=False)
     assert ignored.stdout.split() == list(own)
+
+
+def test_each_module_that_claims_to_be_pure_is_in_the_pure_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (pure,) = (each["source_modules"] for each in contracts if each["name"].startswith("The core does no I/O"))
+    claims = {
+        module
+        for module in _modules()
+        if module.parts[:2] != ("clients", "commands") and module.parts[:2] != ("model", "training")
+        if PURE.search(ast.get_docstring(ast.parse((ROOT / module).read_text())) or "")
+    }
+    missing = {str(each) for each in claims if ".".join(each.with_suffix("").parts) not in pure}
+    assert missing == set(PURE_IN_PART)

@@ -56,7 +56,7 @@ class Picture:
     message: str = ""
 
     def read(self, most_bytes: int) -> bytes:
-        """Its bytes, at most one more than `most_bytes`.
+        """Returns the bytes of the picture, at most one more than `most_bytes`.
 
         Raises:
             ServiceError: it can't be read.
@@ -271,7 +271,7 @@ def _members(path: str, name: str) -> Iterator[Picture]:
 
 
 def _objection(member: zipfile.ZipInfo) -> tuple[str, str]:
-    """Why a member isn't read, or nothing."""
+    """The code and the reason why a member is not read; empty where it is."""
     inside = PurePosixPath(member.orig_filename.replace("\\", "/"))
     if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0] or "\0" in member.orig_filename:
         return "unreadable_image", "the entry's name leads out of the archive"

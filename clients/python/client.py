@@ -125,7 +125,7 @@ class AsyncClient:
 
     @property
     def resumed(self) -> int:
-        """How often the connection was made again."""
+        """Number of times that the connection was made again."""
         return self._emitter.resumed
 
     @property
@@ -237,7 +237,7 @@ class Client:
 
     @property
     def resumed(self) -> int:
-        """How often the connection was made again."""
+        """Number of times that the connection was made again."""
         return self._client.resumed
 
     @property

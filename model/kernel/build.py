@@ -31,7 +31,7 @@ KEEPS_SUMS = "-fira-region=all"
 
 
 def _takes(flag: str) -> bool:
-    """Whether the compiler knows a flag."""
+    """True if the compiler knows a flag."""
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     try:
         done = subprocess.run(

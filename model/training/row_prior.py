@@ -1,4 +1,4 @@
-"""How much of the people has come into view after each share of a frame's rows."""
+"""Share of the people that has come into view after each share of a frame's rows."""
 
 from dataclasses import dataclass
 

@@ -127,7 +127,7 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def _owes_an_answer(self) -> bool:
-        """Whether a request is being answered that misses nothing, or is refused for what it misses."""
+        """True if a whole request is being answered, or one that is refused because a part of it is missing."""
         return self._exchange is not None and (self._exchange.whole or self._deaf)
 
     def pause_writing(self) -> None:

@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 
 class Problem(BaseModel):
-    """Why a request was refused (RFC 9457)."""
+    """Refusal of a request (RFC 9457)."""
 
     type: str = "about:blank"
     status: int
@@ -14,7 +14,7 @@ class Problem(BaseModel):
 
 
 class InferError(BaseModel):
-    """Why a request of the Open Inference Protocol was refused."""
+    """Refusal of a request of the Open Inference Protocol."""
 
     error: str
     code: str = Field(description="for programs")

@@ -24,8 +24,8 @@ CONTENT_POLICY: Final = (
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 WORKERS: Final = "/assets/worker-"
-"""How the page's workers begin. A worker obeys the policy of its own answer, and this one compiles the network in
-WebAssembly; the page itself may not."""
+"""Beginning of the paths of the page's workers. A worker obeys the policy of its own answer, and compiles the
+network in WebAssembly, which the page itself may not."""
 WORKER_POLICY: Final = f"{CONTENT_POLICY}; script-src 'self' 'wasm-unsafe-eval'"
 DESCRIPTIONS: Final = ("/docs",)
 """Paths without the content policy: FastAPI's page of the API has a script in its text."""

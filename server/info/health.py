@@ -52,7 +52,7 @@ def router(
 
     @routes.get("/healthz/ready", responses={503: {"description": "no more streams are admitted"}})
     async def ready() -> JSONResponse:
-        """Whether streams are admitted; 503 when the service is full, busy or stopping."""
+        """Answers whether streams are admitted; 503 when the service is full, busy or stopping."""
         is_open = admits()
         return JSONResponse({"status": "ok" if is_open else "closed"}, 200 if is_open else 503)
 

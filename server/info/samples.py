@@ -15,7 +15,7 @@ from server.offered_files import is_readable, served_name
 
 
 def _file(media_type: str, refusal: str) -> dict[str, Any]:
-    """How a route that gives a file is described."""
+    """Describes a route that gives a file, for the OpenAPI document."""
     content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
     return {"response_class": FileResponse, "responses": {200: {"content": content}, **refusals(refusal)}}
 

@@ -15,7 +15,7 @@ class Health(BaseModel):
 
 
 class CertificateWatch(BaseModel):
-    """What audits say about a certificate so far; in the counts of all processes of the service."""
+    """Results of the audits of a certificate so far, over all processes of the service."""
 
     agreed: int = Field(description="audits whose whole frame was decided as at the exit")
     lost: int = Field(description="audits whose whole frame was decided otherwise")
@@ -51,7 +51,7 @@ class Model(BaseModel):
 
 
 class ParameterRange(BaseModel):
-    """What a parameter may be."""
+    """Range of a parameter."""
 
     label: str = Field(description="for people")
     low: float
@@ -72,7 +72,7 @@ class PolicyKind(BaseModel):
 
 
 class Models(BaseModel):
-    """What clients can ask for."""
+    """Networks and exit policies that clients can ask for."""
 
     models: list[Model]
     policies: list[PolicyKind]

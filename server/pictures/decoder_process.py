@@ -21,7 +21,7 @@ JOB: Final = struct.Struct("<6Q")
 """Height, width, `most_bytes`, `most_px`, `most_side_px`, bytes of the file; `most_scans` is the usual one."""
 
 ANSWER: Final = struct.Struct("<?Q")
-"""Whether a frame follows, and the bytes that follow."""
+"""True if a frame follows, false for a fault; number of bytes that follow."""
 
 NICENESS: Final = 5
 """Niceness of the process, since streams come first."""

@@ -11,7 +11,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ImageDecision(BaseModel):
-    """What was concluded on one picture; the fields are those of the stream's `decision`, and some more."""
+    """Decision on one picture; the fields are those of the stream's `decision`, and some more."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -56,7 +56,7 @@ class ImageDecision(BaseModel):
 
 
 class ImageError(BaseModel):
-    """Why one picture could not be classified."""
+    """Refusal of one picture, with its reason."""
 
     model_config = ConfigDict(
         json_schema_extra={

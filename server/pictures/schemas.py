@@ -8,7 +8,7 @@ from server.pictures.entries import ImageDecision, ImageError
 
 
 class ClassifyOptions(BaseModel):
-    """What may be asked of `/v1/classify`, in the query or as form fields; a field wins."""
+    """Options of `/v1/classify`, in the query or as form fields; a field wins."""
 
     model_config = ConfigDict(extra="forbid")
 

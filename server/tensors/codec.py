@@ -1,4 +1,4 @@
-"""Codec of Open Inference Protocol bodies: to arrays and back, with the binary tensor extension. No I/O."""
+"""Codec of Open Inference Protocol bodies: to arrays and back, with the binary tensor extension."""
 
 import math
 from collections.abc import Mapping, Set

@@ -37,7 +37,7 @@ class Descriptions:
         return schemas.Live(live=True, ready=bool(self._networks))
 
     async def ready(self) -> Response:
-        """Whether networks are loaded."""
+        """Answers whether networks are loaded."""
         loaded = bool(self._networks)
         return JSONResponse(schemas.Live(live=True, ready=loaded).model_dump(), 200 if loaded else 503)
 
@@ -50,7 +50,7 @@ class Descriptions:
         return [schemas.IndexEntry(name=each.name, version=each.version) for each in every_model(self._networks)]
 
     async def model_metadata(self, name: str, version: str | None = None) -> schemas.ModelMetadata:
-        """What the model takes and gives."""
+        """Inputs and outputs of the model."""
         model = TensorModel(self._networks, name, version)
         config = model.config
         return schemas.ModelMetadata(
@@ -68,7 +68,7 @@ class Descriptions:
         )
 
     async def model_ready(self, name: str, version: str | None = None) -> schemas.ModelReady:
-        """Whether the model can be asked."""
+        """Answers whether the model can be asked."""
         TensorModel(self._networks, name, version)
         return schemas.ModelReady(name=name, ready=True)
 
@@ -89,12 +89,12 @@ class Descriptions:
         )
 
     async def statistics(self) -> schemas.Statistics:
-        """What the infer requests to all models came to in this process since it started."""
+        """Statistics of the infer requests to all models, since this process started."""
         models = every_model(self._networks)
         return schemas.Statistics(model_stats=[self._statistics.of(each.name, each.version) for each in models])
 
     async def model_statistics(self, name: str, version: str | None = None) -> schemas.Statistics:
-        """What the infer requests to the model came to in this process since it started."""
+        """Statistics of the infer requests to the model, since this process started."""
         model = TensorModel(self._networks, name, version)
         return schemas.Statistics(model_stats=[self._statistics.of(model.name, model.version)])
 

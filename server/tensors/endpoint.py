@@ -1,6 +1,7 @@
 """Infer requests of the Open Inference Protocol v2, with Triton's binary tensor and sequence extensions."""
 
 import asyncio
+import time
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -239,7 +240,7 @@ def router(
 ) -> APIRouter:
     """All below `/v2`; the arguments are those of `InferEndpoint` and `Descriptions`."""
     routes = APIRouter(prefix="/v2", tags=["tensors"])
-    statistics = Statistics()
+    statistics = Statistics(time.time)
     add_routes(routes, Descriptions(networks, statistics, max_frames, sequence_idle_s, version), _MODELS)
     endpoint = InferEndpoint(networks, pool, sequences, max_frames, statistics, audits)
     for path in _MODELS:

@@ -1,4 +1,4 @@
-"""The numbers of a tensor in JSON, read in slices. No I/O.
+"""The numbers of a tensor in JSON, read in slices.
 
 A parser of JSON keeps the interpreter's lock until it is done; with some megabytes of numbers that delays every stream.
 So the numbers are cut out of the request before it is parsed, and read slice by slice, with a pause between two slices

@@ -23,7 +23,7 @@ class ModelReady(BaseModel):
 
 
 class ServerMetadata(BaseModel):
-    """What this server is."""
+    """Name, version and extensions of this server."""
 
     name: str
     version: str
@@ -39,7 +39,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """What a model takes and gives."""
+    """Inputs and outputs of a model."""
 
     name: str
     versions: list[str] = Field(description="one: the first digits of the weights' SHA-256")
@@ -121,7 +121,7 @@ class TensorConfig(BaseModel):
 
 
 class SequenceBatching(BaseModel):
-    """How a model keeps sequences."""
+    """Bounds of the sequences of a model."""
 
     max_sequence_idle_microseconds: int
 
@@ -148,14 +148,14 @@ class IndexEntry(BaseModel):
 
 
 class Duration(BaseModel):
-    """How often something was done, and the nanoseconds for all of it."""
+    """Number of times that something was done, and the nanoseconds for all of them."""
 
     count: Count
     ns: Count
 
 
 class InferenceStatistics(BaseModel):
-    """Where the time of the infer requests went; `queue` is part of `compute_infer`."""
+    """Times of the parts of the infer requests; `queue` is part of `compute_infer`."""
 
     success: Duration
     fail: Duration
@@ -178,6 +178,6 @@ class ModelStatistics(BaseModel):
 
 
 class Statistics(BaseModel):
-    """Of the models that were asked for."""
+    """Statistics of the models that were asked for."""
 
     model_stats: list[ModelStatistics]

@@ -1,6 +1,5 @@
 """Statistics of the infer requests to each model, in the form of Triton's statistics extension. No I/O."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,7 +39,7 @@ class Statistics:
         clock: clock, seconds since 1970.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._of: defaultdict[str, _Counts] = defaultdict(_Counts)
 

@@ -1,4 +1,4 @@
-"""How right a step is: its decisions on photographs, whole frames, at the threshold 0.5."""
+"""Accuracy of a step: its decisions on photographs, whole frames, at the threshold 0.5."""
 
 from pathlib import Path
 from typing import Final, NamedTuple

@@ -102,7 +102,7 @@ def _serving(exported: Path) -> Iterator[str]:
 
 
 def _measured(plan: Plan, address: str) -> dict[str, Any]:
-    """What the page found.
+    """Findings of the page.
 
     Raises:
         ArithmeticError: it found nothing; the message is the page's.

@@ -42,7 +42,7 @@ class ExitTimes:
 
 
 def exit_times(variant: str) -> ExitTimes:
-    """What was measured with the shipped weights of a variant."""
+    """Times measured with the shipped weights of a variant."""
     found = json.loads(FILE.read_text())[variant]
     return ExitTimes(found["certificate"], tuple(found["counts"]))
 

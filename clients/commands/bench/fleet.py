@@ -36,7 +36,7 @@ LOST_AT_S, DEPLOYED_AT_S, WATCHED_S = 30.0, 30.0, 300.0
 NEARLY_FULL = 0.75
 """Busy share up to which loads are simulated; beyond it every message costs its work alone."""
 AT_ONCE = 0.25
-"""Of the replicas in a rolling deploy, for the table."""
+"""Share of the replicas in a rolling deploy, for the table."""
 POLICIES = ("never", "calibrated")
 
 
@@ -109,7 +109,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What was measured of one network.
+    """Measurements of one network.
 
     Attributes:
         costs: of one replica.
@@ -237,7 +237,7 @@ def message_bytes(config: RaScaNetConfig) -> int:
 def _fleet(
     config: RaScaNetConfig, share: Callable[[Floats], Floats], open_us: float, sensors: int, policy: str
 ) -> dict[str, Any]:
-    """What so many sensors need, and what the loss of a region and a deploy do to them."""
+    """Table of the replicas that numbers of sensors need, and of the loss of a region and a deploy."""
     ratio = 1.0 if policy == "never" else exit_times(config.name).processed_ratio
     lost = Fleet(sensors, share, open_us)
     messages = sensors * FRAME_RATE * config.bursts_per_frame * ratio

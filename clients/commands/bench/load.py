@@ -6,7 +6,7 @@ BUSY_LIMIT = 0.85
 """A generator busier than this may itself be what limits; the figure is void."""
 
 SLACK = 0.005
-"""Of a service that keeps up: most of the bursts due that it leaves unanswered in the time that counts, and most of the
+"""Most of the due bursts that a service leaves unanswered in the time that counts while it keeps up, and most of the
 messages that wait behind a whole frame. A machine that others use too stands still for a moment now and then."""
 
 

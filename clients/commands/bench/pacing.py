@@ -1,4 +1,4 @@
-"""When the streams of a load send: as fast as they are answered, or at the pace of a sensor."""
+"""Pacing of the streams of a load: as fast as they are answered, or as a sensor reads."""
 
 import asyncio
 import heapq

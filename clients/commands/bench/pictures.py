@@ -157,7 +157,7 @@ def _classify(place: Path, count: int, options: list[str], service: int | None =
 
 
 def _cpu_s(service: int | None) -> float:
-    """Of all processes that were waited for, and of the service."""
+    """Processor seconds of all processes that were waited for, and of the service."""
     ours = resource.getrusage(resource.RUSAGE_CHILDREN)
     theirs = psutil.Process(service).cpu_times() if service else None
     return ours.ru_utime + ours.ru_stime + (theirs.user + theirs.system if theirs else 0.0)

@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Aims:
-    """How a fleet is run; the defaults are those of deploy/kubernetes, which a test holds this to.
+    """Settings of a fleet; the defaults are those of deploy/kubernetes, which a test holds this to.
 
     Attributes:
         busy: share of its time that a replica is to work.
@@ -61,7 +61,7 @@ class Aims:
 
 @dataclass(slots=True)
 class Record:
-    """What was seen, a value a tick.
+    """Observations, a value a tick.
 
     Attributes:
         at_s: time.

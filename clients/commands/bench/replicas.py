@@ -22,7 +22,7 @@ P99_SIGMAS = 2.326
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one replica was measured to cost on one core.
+    """Measured cost of one replica on one core.
 
     Attributes:
         rates: messages a second at which the cost of one was measured, rising.
@@ -42,7 +42,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a simulation came to.
+    """Result of a simulation.
 
     Attributes:
         latencies_us: from the arrival of each message to its answer, (messages,).
@@ -112,7 +112,7 @@ def serve(arrivals_us: Sequence[Times], costs: Costs, seconds: float, cores: int
 def paced(
     streams: int, frame_rate: float, bursts: int, seconds: float, needed: npt.NDArray[np.int64] | None = None
 ) -> Times:
-    """When the messages of paced streams come to one replica, a burst each, sorted, us.
+    """Times at which the messages of paced streams come to one replica, a burst each, sorted, us.
 
     The frames of different streams begin at different times, evenly.
 

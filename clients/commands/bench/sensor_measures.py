@@ -87,7 +87,7 @@ def accuracy_table(measured: list[Measured], pictures: Photos, plot: Path) -> Ta
 
 
 def kinds_table(measured: list[Measured], pictures: Photos) -> Table:
-    """What certified exits lose of each kind of picture, and whether audits notice."""
+    """Decisions that certified exits lose by kind of picture, and the evidence that audits find."""
     alpha = Settings.model_fields["audit_alpha"].default
     rows = []
     for variant, policy, kinds in measured:

@@ -15,7 +15,7 @@ from sensor_sim.scene import PanningScene, SpriteScene
 from sensor_sim.sensor import PRESETS, Sensor
 
 PAN_PX_S = 900.0
-"""How fast the street passes by in the pictures of shutters and profiles: four times the frame's width a second."""
+"""Speed of the street in the pictures of shutters and profiles: four times the frame's width a second."""
 PROFILES_A_ROW = 5
 
 Picture = tuple[str, Frame]
@@ -45,7 +45,7 @@ def preset_pictures() -> list[Picture]:
 
 
 def shutter_pictures() -> list[Picture]:
-    """What moves, under a rolling shutter beside a global one."""
+    """Draws a moving scene under a rolling shutter beside a global one."""
     geometry = SensorGeometry(210, 240)
     empty, walked = (street(geometry, walker=walker).picture for walker in (False, True))
     figure = walked[80:180, 115:165]

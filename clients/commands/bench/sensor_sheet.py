@@ -85,7 +85,7 @@ def _save(path: Path, pictures: "list[tuple[str, Frame]]", columns: int) -> None
 
 
 def preset_table() -> "Table":
-    """What each preset sets, and what follows for a white pixel."""
+    """Table of the settings of each preset, and of the numbers that follow for a white pixel."""
     import math
 
     from clients.commands.table import Table

@@ -147,7 +147,7 @@ def _pictures(plan: Plan, checkpoint: Checkpoint) -> "Pictures | None":
 def _accuracies(
     pictures: "Pictures", checkpoint: Checkpoint, integers: dict[str, StepRuntime], others: dict[str, Streams]
 ) -> dict[str, dict[str, float]]:
-    """How right the integers are, and the float network beside them; every instruction set gives the same bits."""
+    """Accuracy of the integers, and of the float network beside them; every instruction set gives the same bits."""
     from clients.commands.bench.accuracy import of_runtime, of_streams
     from model.kernel.native import NativeRuntime
 

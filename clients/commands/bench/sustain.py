@@ -20,7 +20,7 @@ from model.config import VARIANTS
 FRAME_RATE = 30.0
 FRAME_TIME_US = 1e6 / FRAME_RATE
 TRIES = 2
-"""Of a short load: a machine's bad moment alone doesn't end the search."""
+"""Tries of a short load: a machine's bad moment alone doesn't end the search."""
 SATURATING_STREAMS = 50
 CONFIRMATIONS = 6
 """Full-length attempts, each with an eighth fewer streams than the one before: for seconds a machine carries more than
@@ -106,7 +106,7 @@ def _search(plan: Plan, generator: Generator, load: Load) -> dict[str, Any]:
 
 
 def _peak_gmacs(plan: Plan) -> float | None:
-    """Of the instruction set that the service runs on."""
+    """Peak of the instruction set that the service runs on."""
     isa, turns = service_isa(), 10_000
     loops = register_loops([isa])
     if not loops:

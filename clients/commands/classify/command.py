@@ -44,7 +44,7 @@ Examples:
 
 @dataclass(frozen=True, slots=True)
 class ResultChoice:
-    """Where results go; see the options."""
+    """The options that say where results go."""
 
     out: Annotated[
         str | None,
@@ -130,7 +130,7 @@ class ResultChoice:
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """What classifies; see the options."""
+    """The options that say which engine classifies."""
 
     engine: Annotated[
         str,

@@ -121,7 +121,7 @@ def _notes_on(*policies: "Policy") -> tuple[str, ...]:
 
 
 def degraded_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
-    """How networks do on the same pictures made worse, by kind and source; one pair of columns for each network."""
+    """Table of networks on the same pictures made worse, by kind and source; a pair of columns for each network."""
     from model.training.degrade import DEGRADATIONS, degraded_frames
     from model.training.metrics import auroc_change
     from model.training.outcomes import read_curves
@@ -173,7 +173,7 @@ def reliability_table(evaluation: "Evaluation", title: str, bins: int = 10) -> T
 
 
 def halt_table(evaluation: "Evaluation", policy: "Policy", title: str) -> Table:
-    """How much of the frame was processed, as a histogram."""
+    """Histogram of the share of the frame that was processed."""
     from model.training.metrics import wilson_interval
 
     figures = evaluation.figures(policy)

@@ -160,7 +160,7 @@ def _against(aim: float, figures: "ExitFigures", what: str) -> str:
 
 
 def _rows_note(evaluation: "Evaluation") -> list[str]:
-    """What the rows can't tell yet: where the people are."""
+    """Notes on the places of people in the frame, which bound how much the first rows can tell."""
     from model.training.row_prior import row_prior
 
     prior = row_prior(evaluation.photos, PRIOR_STEPS)

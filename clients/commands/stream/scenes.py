@@ -65,7 +65,7 @@ class Shot:
 
 
 News = Shot | LiveChange | None
-"""What comes next: a frame, a live source that was lost or is back, or nothing yet."""
+"""The next news: a frame, a live source that was lost or is back, or nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
