@@ -95,7 +95,9 @@ export const POLICIES: readonly { name: string; parameters: PolicyParameters }[]
   .filter(({ name }) => name !== CALIBRATED)
   .map(({ name, parameters }) => ({ name, parameters: parameters as unknown as PolicyParameters }));
 
-const quoted = (value: unknown) => String(JSON.stringify(value)).slice(0, 40);
+/** A value in a message; numbers that JSON lacks are named too. */
+const quoted = (value: unknown) =>
+  (typeof value === "string" ? JSON.stringify(value) : Array.isArray(value) ? "a list" : String(value)).slice(0, 40);
 
 /**
  * A policy from its JSON form, `{name, parameters}`; parameters left out have their defaults. Null: the default policy,
@@ -106,7 +108,9 @@ const quoted = (value: unknown) => String(JSON.stringify(value)).slice(0, 40);
  * @throws {PolicyError} an unknown name, or parameters that the named policy can't have.
  */
 export function parsePolicy(wanted: Policy | null, certified: Policy | null = null): ExitPolicy {
-  const { name, ...given } = wanted ?? certified ?? { name: "published" };
+  const asked = wanted ?? certified ?? { name: "published" };
+  if (typeof asked !== "object") throw new PolicyError(`a policy is an object with a name, not ${quoted(asked)}`);
+  const { name, ...given } = asked;
   const kind = facts.policies.find((known) => known.name === name);
   const rule = RULES[name];
   if (kind === undefined || rule === undefined) {
@@ -128,6 +132,12 @@ export function parsePolicy(wanted: Policy | null, certified: Policy | null = nu
     if (below >= above) throw new PolicyError(`${low} must be below ${high}, not ${below} and ${above}`);
   }
   return { wanted: { name, ...values }, acts: name !== "never", rule: rule(values) };
+}
+
+/** A policy in either form; `parsePolicy` has the errors. */
+export function policyOf(policy: Policy | ExitPolicy | null): ExitPolicy {
+  const ready = typeof policy === "object" && policy !== null && "rule" in policy;
+  return ready ? (policy as ExitPolicy) : parsePolicy(policy);
 }
 
 interface Range {

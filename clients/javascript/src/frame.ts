@@ -2,7 +2,7 @@
 
 import { rgbRows } from "./raw-rows.js";
 import { resize } from "./resize.js";
-import { CHANNELS, type PixelFormat } from "./wire.js";
+import { CHANNELS, PIXEL_FORMATS, type PixelFormat } from "./wire.js";
 
 /** One exposure: (height, width, samples a pixel) uint8, row after row. */
 export interface Frame {
@@ -26,10 +26,48 @@ export interface Picture {
   data: Uint8Array | Uint8ClampedArray;
 }
 
-/** A picture as a frame of the network's size. The aspect ratio is not kept, as the network was trained so. */
+/**
+ * A picture as a frame of the network's size. The aspect ratio is not kept, as the network was trained so.
+ *
+ * @throws {RangeError} a picture without pixels, as of a video that has not begun, or whose data don't fill it.
+ */
 export function frameOf(picture: Picture, { height, width }: { height: number; width: number }): Frame {
+  const bytes = picture.height * picture.width * 4;
+  if (!bytes || picture.data.length !== bytes) {
+    const expected = "at least one pixel, and four samples for each, as a canvas has them";
+    throw new RangeError(
+      `a picture of ${picture.height} x ${picture.width} pixels has ${picture.data.length} samples, expected ${expected}`,
+    );
+  }
   const samples = resize(picture.data, picture.height, picture.width, 4, height, width);
   return { height, width, format: "rgb8", samples, aspect: picture.width / picture.height };
+}
+
+/**
+ * Holds a frame to a size, and its samples to the frame.
+ *
+ * `format`: of the stream that takes the frame; any without one.
+ *
+ * @throws {RangeError} another size or format, or too many or too few samples.
+ * @throws {TypeError} samples that are not uint8.
+ */
+export function checkFrame(frame: Frame, size: { height: number; width: number }, format?: PixelFormat): void {
+  const { height, width, samples } = frame;
+  if (height !== size.height || width !== size.width) {
+    throw new RangeError(`a frame must have ${size.height} x ${size.width} pixels, not ${height} x ${width}`);
+  }
+  const formats = format === undefined ? PIXEL_FORMATS : [format];
+  if (!formats.includes(frame.format)) {
+    throw new RangeError(`a frame's format must be ${formats.join(", ")}, not ${frame.format}`);
+  }
+  if (!(samples instanceof Uint8Array)) throw new TypeError("a frame's samples must be a Uint8Array");
+  const bytes = height * rowBytes(frame);
+  if (samples.length !== bytes) {
+    const hint = samples.length === height * width * 4 ? "; frameOf makes a frame of a canvas's pixels" : "";
+    throw new RangeError(
+      `a frame of ${height} x ${width} pixels in ${frame.format} has ${bytes} samples, not ${samples.length}${hint}`,
+    );
+  }
 }
 
 /** Bytes of one row as it is sent. */

@@ -214,12 +214,16 @@ export class Network {
    * for another length of rows, `TypeError` for a state that is none of this network's; then nothing is changed.
    */
   step(rows: Uint8Array | Uint8ClampedArray, hidden: Hidden): StepResult[] {
+    if (!(rows instanceof Uint8Array || rows instanceof Uint8ClampedArray)) {
+      throw new TypeError("rows must be a Uint8Array or a Uint8ClampedArray");
+    }
     if (!rows.length || rows.length % this.burstBytes) {
       throw new RangeError(`rows have ${rows.length} bytes, expected a multiple of ${this.burstBytes}: whole bursts`);
     }
-    if (hidden.constructor !== this.hidden.constructor || hidden.length !== this.hiddenLength) {
+    if (hidden?.constructor !== this.hidden.constructor || hidden.length !== this.hiddenLength) {
       const expected = `${this.hidden.constructor.name} of ${this.hiddenLength}, as initialHidden() gives it`;
-      throw new TypeError(`the hidden state is ${hidden.constructor.name} of ${hidden.length}, expected ${expected}`);
+      const found = hidden ? `${hidden.constructor.name} of ${hidden.length}` : String(hidden);
+      throw new TypeError(`the hidden state is ${found}, expected ${expected}`);
     }
     const results: StepResult[] = [];
     this.hidden.set(hidden);
@@ -252,6 +256,14 @@ export class Network {
       pPerson: pPerson * PROBABILITY_UNIT,
     };
   }
+}
+
+const EXPORTS: readonly (keyof Exports)[] = ["weight_bytes", "packed_bytes", "scratch_bytes", "pack", "step"];
+
+/** Whether a module is a kernel of this package, of whichever arithmetic. */
+export function isKernel(module: WebAssembly.Module): boolean {
+  const names = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  return WebAssembly.Module.imports(module).length === 0 && EXPORTS.every((name) => names.has(name));
 }
 
 /**

@@ -31,6 +31,8 @@ interface Sizes {
   kernel: readonly number[];
 }
 
+const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1);
+
 function sizesOf({ headChannels, hiddenChannels: hidden }: NetworkConfig): Record<string, Sizes> {
   const channels = [PIXEL_CHANNELS, ...headChannels];
   const features = HEADS * headChannels[3];
@@ -65,16 +67,20 @@ class Taker {
     this.left = new Set(weights.tensors.keys());
   }
 
-  take<T extends Values>(name: string, size: number, type: { new (length: number): T; name: string }): T {
+  take<T extends Values>(
+    name: string,
+    expected: readonly number[],
+    type: { new (length: number): T; name: string },
+  ): T {
     const tensor = this.weights.tensors.get(name);
     if (!tensor) throw new WeightsError(`tensor ${name} is missing`);
     this.left.delete(name);
     const { values, shape } = tensor;
     if (!(values instanceof type))
       throw new WeightsError(`tensor ${name} is ${values.constructor.name}, expected ${type.name}`);
-    if (values.length !== size)
-      throw new WeightsError(`tensor ${name} has the shape ${shape.join("x")}, expected ${size} values`);
-    for (let i = 0; i < size; i++) {
+    const [found, wanted] = [shape.join("x"), expected.join("x")];
+    if (found !== wanted) throw new WeightsError(`tensor ${name} has the shape ${found}, expected ${wanted}`);
+    for (let i = 0; i < values.length; i++) {
       if (!Number.isFinite(values[i])) throw new WeightsError(`tensor ${name} holds values that are not finite`);
     }
     return values;
@@ -86,31 +92,33 @@ class Taker {
   }
 }
 
-/** A layer's names in the file: of itself, of its batch norm, and whether it has a bias of its own. */
+/** A layer's names in the file: of itself, of its batch norm; its kernel there; whether it has a bias of its own. */
 interface Named {
   layer: string;
   norm?: string;
+  kernel?: readonly number[];
   bias?: boolean;
 }
 
 function floatNames(): Record<string, Named> {
   const names: Record<string, Named> = {
-    squeeze: { layer: "attention.squeeze", bias: true },
-    excite: { layer: "attention.excite", bias: true },
-    project0: { layer: "projection.conv1", norm: "projection.norm1" },
-    project1: { layer: "projection.conv2", norm: "projection.norm2" },
-    gate0: { layer: "gru.reset", bias: true },
-    gate1: { layer: "gru.update", bias: true },
-    gate2: { layer: "gru.candidate", bias: true },
+    squeeze: { layer: "attention.squeeze", kernel: [1], bias: true },
+    excite: { layer: "attention.excite", kernel: [1], bias: true },
+    project0: { layer: "projection.conv1", norm: "projection.norm1", kernel: [3] },
+    project1: { layer: "projection.conv2", norm: "projection.norm2", kernel: [3] },
+    gate0: { layer: "gru.reset", kernel: [1], bias: true },
+    gate1: { layer: "gru.update", kernel: [1], bias: true },
+    gate2: { layer: "gru.candidate", kernel: [1], bias: true },
     reduce: { layer: "classifier.reduce", norm: "classifier.norm", bias: true },
     classify: { layer: "classifier.classify", bias: true },
     confidence: { layer: "confidence", bias: true },
   };
-  for (let block = 0; block < KERNEL_ROWS.length; block++) {
+  for (const [block, rows] of KERNEL_ROWS.entries()) {
     for (let head = 0; head < HEADS; head++) {
       names[`conv${HEADS * block + head}`] = {
         layer: `heads.${head}.${block}.conv`,
         norm: `heads.${head}.${block}.norm`,
+        kernel: [rows, 3],
       };
     }
   }
@@ -118,13 +126,13 @@ function floatNames(): Record<string, Named> {
 }
 
 /** Weight and bias with batch norm folded in, in doubles as model/folding.py does it. */
-function folded(taker: Taker, { layer, norm, bias }: Named, { outputs, inputs, kernel }: Sizes): Layer {
-  const each = kernel.reduce((product, size) => product * size, inputs);
-  const weights = taker.take(`${layer}.weight`, outputs * each, Float32Array);
-  const biases = bias ? taker.take(`${layer}.bias`, outputs, Float32Array) : new Float32Array(outputs);
+function folded(taker: Taker, { layer, norm, kernel = [], bias }: Named, { outputs, inputs }: Sizes): Layer {
+  const each = product([inputs, ...kernel]);
+  const weights = taker.take(`${layer}.weight`, [outputs, inputs, ...kernel], Float32Array);
+  const biases = bias ? taker.take(`${layer}.bias`, [outputs], Float32Array) : new Float32Array(outputs);
   if (!norm) return [weights, biases];
   const [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map((part) =>
-    taker.take(`${norm}.${part}`, outputs, Float32Array),
+    taker.take(`${norm}.${part}`, [outputs], Float32Array),
   ) as [Float32Array, Float32Array, Float32Array, Float32Array];
   const [scaled, moved] = [new Float32Array(weights.length), new Float32Array(outputs)];
   for (let output = 0, i = 0; output < outputs; output++) {
@@ -167,21 +175,48 @@ function checkScale(name: string, multipliers: Int32Array, shifts: Int8Array | I
   }
 }
 
+/** Layers whose outputs have a fixed scale, and may have any shift; the others' outputs are bytes. */
+const FIXED = /^(excite|gate\d|reduce|classify|confidence)$/;
+/** Their sums of bytes are multiplied by 2 to the power of 8, and then the state, in 16 bits, is added. */
+const MIXED = /^(squeeze|gate\d)$/;
+/** They read 16 bits alone. */
+const WIDE = /^(reduce|classify|confidence)$/;
+
+/** Refuses what model/integer/network.py refuses: numbers with which a sum or a value could leave its range. */
+function checkNumbers(name: string, [weight, bias, multiplier, shift]: IntegerLayer, hidden: number): void {
+  if (weight.includes(-128)) throw new WeightsError(`${name}.weight holds -128; weights are -127 to 127`);
+  checkScale(name, multiplier, shift, FIXED.test(name) ? MOST_SHIFT : -1);
+  const limit = /^(conv|project)/.test(name) ? 2 ** 30 : 2 ** 31;
+  const inputs = weight.length / bias.length;
+  const wideFrom = MIXED.test(name) ? inputs - hidden : WIDE.test(name) ? 0 : inputs;
+  const narrow = MIXED.test(name) ? 255 * 2 ** 8 : 255;
+  for (let output = 0, at = 0; output < bias.length; output++) {
+    let most = Math.abs(bias[output] as number);
+    for (let input = 0; input < inputs; input++, at++) {
+      most += Math.abs(weight[at] as number) * (input < wideFrom ? narrow : 2 ** 15);
+    }
+    if (most >= limit) throw new WeightsError(`a sum of ${name} could reach ${most}; sums stay below ${limit}`);
+    const value = most * (multiplier[output] as number) * 2 ** ((shift[output] as number) - 31);
+    if (value >= 2 ** 31 - 1) throw new WeightsError(`a value of ${name} could reach ${value}, past int32`);
+  }
+}
+
+type IntegerLayer = readonly [weight: Int8Array, bias: Int32Array, multiplier: Int32Array, shift: Int8Array];
+
 /** Layers of integers. */
 export function integerLayers(weights: Weights): IntegerLayers {
   const taker = new Taker(weights);
   const sizes = sizesOf(weights.config);
   const layers = LAYERS.map((name) => {
     const { outputs, inputs, kernel } = sizes[name] as Sizes;
-    const size = kernel.reduce((product, each) => product * each, outputs * inputs);
-    const weight = taker.take(`${name}.weight`, size, Int8Array);
-    const bias = taker.take(`${name}.bias`, outputs, Int32Array);
-    const multiplier = taker.take(`${name}.multiplier`, outputs, Int32Array);
-    const shift = taker.take(`${name}.shift`, outputs, Int8Array);
-    checkScale(name, multiplier, shift, MOST_SHIFT);
+    const weight = taker.take(`${name}.weight`, [outputs, ...kernel, inputs], Int8Array);
+    const bias = taker.take(`${name}.bias`, [outputs], Int32Array);
+    const multiplier = taker.take(`${name}.multiplier`, [outputs], Int32Array);
+    const shift = taker.take(`${name}.shift`, [outputs], Int8Array);
+    checkNumbers(name, [weight, bias, multiplier, shift], weights.config.hiddenChannels);
     return [weight, bias, multiplier, shift];
   });
-  const gating = taker.take("gating", 2, Int32Array);
+  const gating = taker.take("gating", [2], Int32Array);
   checkScale("gating", gating.subarray(0, 1), gating.subarray(1), -1);
   taker.end();
   return { layers, gating: [gating[0] as number, gating[1] as number] };

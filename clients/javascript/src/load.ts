@@ -1,6 +1,6 @@
 /** Weights and a kernel from wherever they lie, to a network: what most programs need of this package. */
 
-import { bestForm, compileKernel, createNetwork, type Form, type Network } from "./kernel.js";
+import { bestForm, compileKernel, createNetwork, type Form, isKernel, type Network } from "./kernel.js";
 import { type Arithmetic, readWeights, WeightsError } from "./weights.js";
 
 /** Where bytes come from: an address, an answer of `fetch`, or the bytes themselves. */
@@ -49,12 +49,15 @@ export async function load({ weights, wasm, simd }: LoadOptions): Promise<Networ
   const file = readWeights(await bytesOf(weights));
   const { arithmetic } = file;
   const form = simd ?? bestForm(arithmetic);
-  const own = KERNELS[arithmetic][form];
+  const own = Object.hasOwn(KERNELS[arithmetic], form) ? KERNELS[arithmetic][form] : undefined;
   if (wasm === undefined && own === undefined) {
     const forms = Object.keys(KERNELS[arithmetic]).join(", ");
     throw new WeightsError(`there is no ${form} kernel for ${arithmetic} weights; there is ${forms}`);
   }
-  return createNetwork(file, await kernelOf(wasm ?? (own as () => URL)()));
+  const kernel = await kernelOf(wasm ?? (own as () => URL)());
+  if (!isKernel(kernel))
+    throw new LoadError("the WebAssembly module is no kernel, as the package's folder wasm has them");
+  return createNetwork(file, kernel);
 }
 
 const kernels = new Map<string, Promise<WebAssembly.Module>>();
@@ -85,7 +88,12 @@ async function compiled(source: Source): Promise<WebAssembly.Module> {
 
 async function bytesOf(source: Source): Promise<ArrayBuffer | Uint8Array> {
   const content = await contentOf(source);
-  return content instanceof Response ? content.arrayBuffer() : content;
+  if (!(content instanceof Response)) return content;
+  try {
+    return await content.arrayBuffer();
+  } catch (error) {
+    throw unread(content.url || "the answer", error);
+  }
 }
 
 /**
@@ -100,7 +108,11 @@ export async function readText(source: URL): Promise<string> {
 /** Follows an address. Node's `fetch` reads no files, so there they are read by its own means. */
 async function contentOf(source: Source): Promise<Response | ArrayBuffer | Uint8Array> {
   if (source instanceof Response) return answered(source, source.url);
-  if (!(source instanceof URL) && typeof source !== "string") return source;
+  if (source instanceof ArrayBuffer || source instanceof Uint8Array) return source;
+  if (!(source instanceof URL) && typeof source !== "string") {
+    const found = Object.prototype.toString.call(source).slice("[object ".length, -1);
+    throw new LoadError(`expected an address, an answer of fetch, an ArrayBuffer or a Uint8Array, not ${found}`);
+  }
   const address = String(source);
   try {
     if (address.startsWith("file:")) {
@@ -110,8 +122,12 @@ async function contentOf(source: Source): Promise<Response | ArrayBuffer | Uint8
     return answered(await fetch(source), address);
   } catch (error) {
     if (error instanceof LoadError) throw error;
-    throw new LoadError(`${address} can't be read (${error instanceof Error ? error.message : error})`);
+    throw unread(address, error);
   }
+}
+
+function unread(source: string, error: unknown): LoadError {
+  return new LoadError(`${source} can't be read (${error instanceof Error ? error.message : error})`);
 }
 
 function answered(response: Response, address: string): Response {

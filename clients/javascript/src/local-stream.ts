@@ -4,10 +4,10 @@ import type { Clock } from "./clock.js";
 import { StreamError } from "./connection.js";
 import { emptyCurve } from "./curve.js";
 import type { ExitPolicy } from "./exit-policy.js";
-import type { Frame } from "./frame.js";
+import { checkFrame, type Frame } from "./frame.js";
 import type { Network } from "./kernel.js";
 import { atOnce, type Pace } from "./pace.js";
-import { checkSize, decisionOf, FrameScan, scanBurst } from "./scan.js";
+import { decisionOf, FrameScan, scanBurst } from "./scan.js";
 import type { FrameListener, FrameReader, FrameResult } from "./stream.js";
 import { BURST_ROWS } from "./weights.js";
 import type { Decision, PixelFormat, Welcome } from "./wire.js";
@@ -45,11 +45,11 @@ export class LocalStream implements FrameReader {
   /**
    * Reads a frame out at a pace until it is decided.
    *
-   * @throws {RangeError} a frame of another size than the network's.
+   * @throws {RangeError} a frame of another size than the network's or another format than the stream's, or that its samples don't fill.
    * @throws {StreamError} `stopped`.
    */
   async read(frame: Frame, pace = atOnce(this.clock), listener: FrameListener = {}): Promise<FrameResult> {
-    checkSize(this.network, frame);
+    checkFrame(frame, this.network.config, this.format);
     const { burstsPerFrame } = this.network;
     const welcome = await this.open();
     const startMs = this.clock.now();

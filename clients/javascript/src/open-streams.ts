@@ -2,7 +2,7 @@
 
 import { realClock } from "./clock.js";
 import { type OpenSocket, StreamError } from "./connection.js";
-import { type ExitPolicy, parsePolicy } from "./exit-policy.js";
+import { type ExitPolicy, policyOf } from "./exit-policy.js";
 import type { Network } from "./kernel.js";
 import { LocalStream } from "./local-stream.js";
 import { FrameStream } from "./stream.js";
@@ -45,8 +45,7 @@ export function streamTo(service: string | URL, options: ServiceOptions): FrameS
 /** A stream of frames through a network here, with the answers of a service that has the same weights. */
 export function streamThrough(network: Network, options: LocalOptions = {}): LocalStream {
   const { policy = null, format = "rgb8", stop = new AbortController().signal } = options;
-  const asked = policy !== null && "rule" in policy ? (policy as ExitPolicy) : parsePolicy(policy as Policy | null);
-  return new LocalStream(network, asked, format, realClock, stop);
+  return new LocalStream(network, policyOf(policy), format, realClock, stop);
 }
 
 function websocketAddress(service: string | URL): string {

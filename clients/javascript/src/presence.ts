@@ -20,7 +20,16 @@ export class Presence {
   present = false;
   private streak = 0;
 
-  constructor(private readonly hysteresis: Hysteresis = DEFAULT_HYSTERESIS) {}
+  /** @throws {RangeError} not 0 <= leave <= enter <= 1, or counts below 1. */
+  constructor(private readonly hysteresis: Hysteresis = DEFAULT_HYSTERESIS) {
+    const { enter, leave, appearFrames, leaveFrames } = hysteresis;
+    if (!(0 <= leave && leave <= enter && enter <= 1)) {
+      throw new RangeError(`hysteresis must be 0 <= leave <= enter <= 1, not leave ${leave}, enter ${enter}`);
+    }
+    if (!(appearFrames >= 1 && leaveFrames >= 1)) {
+      throw new RangeError(`counts of frames must be 1 or more, not ${appearFrames} and ${leaveFrames}`);
+    }
+  }
 
   /** Takes a frame's P(person); what turned, if something did. */
   add(p_person: number): Turn | null {

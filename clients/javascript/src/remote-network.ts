@@ -24,30 +24,38 @@ export interface Loaded {
 
 export interface Answer {
   id: number;
-  result: Loaded | { kind: "scanned"; scan: ScannedFrame } | { kind: "fault"; message: string };
+  result: Loaded | { kind: "scanned"; scan: ScannedFrame } | { kind: "fault"; name: string; message: string };
 }
 
 /** The part of a Worker that is used here. */
 export interface Port {
   postMessage(message: Request): void;
   onmessage: ((event: MessageEvent<Answer>) => void) | null;
+  onmessageerror: ((event: MessageEvent) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
 }
 
 export class RemoteNetwork {
   private readonly waiting = new Map<number, { resolve(result: Answer["result"]): void; reject(error: Error): void }>();
   private next = 0;
+  private answered = false;
+  /** Why the worker never came up. */
+  private fault: Error | null = null;
 
   /** `port`: a worker whose file imports `rascanet-stream/worker`; nobody else may listen to it. */
   constructor(private readonly port: Port) {
     port.onmessage = ({ data: { id, result } }) => {
+      this.answered = true;
       const asked = this.waiting.get(id);
       this.waiting.delete(id);
-      if (result.kind === "fault") asked?.reject(new Error(result.message));
+      if (result.kind === "fault") asked?.reject(Object.assign(new Error(result.message), { name: result.name }));
       else asked?.resolve(result);
     };
+    port.onmessageerror = () => this.fail("an answer of the worker can't be read");
+    port.onerror = ({ message }) => this.fail(message || "its file can't be loaded");
   }
 
-  /** What `load` or `loadShipped` does, in the worker; relative addresses are the worker's. */
+  /** What `load` or `loadShipped` does, in the worker; relative addresses are the worker's. Errors keep name and message. */
   async load(options: RemoteOptions): Promise<Omit<Loaded, "kind">> {
     const { kind: _, ...loaded } = (await this.ask({ kind: "load", options })) as Loaded;
     return loaded;
@@ -59,11 +67,20 @@ export class RemoteNetwork {
     return scan;
   }
 
+  /** A worker that fails before its first answer will never give one. */
+  private fail(reason: string): void {
+    const fault = new Error(`the network's worker failed: ${reason}`);
+    if (!this.answered) this.fault = fault;
+    for (const { reject } of this.waiting.values()) reject(fault);
+    this.waiting.clear();
+  }
+
   private ask(request: Ask): Promise<Answer["result"]> {
     const id = this.next++;
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
+      if (this.fault) throw this.fault;
       this.port.postMessage({ id, ...request });
+      this.waiting.set(id, { resolve, reject });
     });
   }
 }

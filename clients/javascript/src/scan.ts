@@ -1,8 +1,8 @@
 /** One frame under one exit policy: the bursts that are processed, and the decision. model/scan.py is the same in Python. */
 
 import { addPoint, type Curve, emptyCurve } from "./curve.js";
-import { type ExitPolicy, PERSON_FROM, type PolicyState, parsePolicy, START } from "./exit-policy.js";
-import { type Frame, rgbBursts } from "./frame.js";
+import { type ExitPolicy, PERSON_FROM, type PolicyState, policyOf, START } from "./exit-policy.js";
+import { checkFrame, type Frame, rgbBursts } from "./frame.js";
 import type { Network } from "./kernel.js";
 import { BURST_ROWS } from "./weights.js";
 import type { Policy } from "./wire.js";
@@ -99,22 +99,14 @@ export function scanBurst(
  *
  * `policy`: its JSON form, or a policy that `parsePolicy` gave; as published where none is named.
  *
- * @throws {RangeError} a frame of another size than the network's.
+ * @throws {RangeError} a frame of another size than the network's, or that its samples don't fill.
  * @throws {PolicyError} a policy that there is not.
  */
 export function scanFrame(network: Network, frame: Frame, policy: Policy | ExitPolicy | null = null): ScannedFrame {
-  checkSize(network, frame);
-  const asked = policy !== null && "rule" in policy ? (policy as ExitPolicy) : parsePolicy(policy as Policy | null);
-  const scan = new FrameScan(network.burstsPerFrame, asked);
+  checkFrame(frame, network.config);
+  const scan = new FrameScan(network.burstsPerFrame, policyOf(policy));
   const hidden = network.initialHidden();
   const curve = emptyCurve(network.burstsPerFrame, BURST_ROWS);
   while (!scan.decided) scanBurst(network, frame, scan, hidden, curve);
   return { ...decisionOf(scan), curve };
-}
-
-/** @throws {RangeError} a frame of another size than the network's. */
-export function checkSize(network: Network, { height, width }: Frame): void {
-  const { config } = network;
-  if (height === config.height && width === config.width) return;
-  throw new RangeError(`a frame must have ${config.height} x ${config.width} pixels, not ${height} x ${width}`);
 }

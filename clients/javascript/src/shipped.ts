@@ -31,6 +31,11 @@ export type ShippedName = keyof typeof FILES;
 
 export const SHIPPED = Object.keys(FILES) as ShippedName[];
 
+function filesOf(name: ShippedName): (typeof FILES)[ShippedName] {
+  if (Object.hasOwn(FILES, name)) return FILES[name];
+  throw new LoadError(`the package has no network ${String(name).slice(0, 40)}; it has ${SHIPPED.join(", ")}`);
+}
+
 /** A network, and what its certificate promises. */
 export interface Certified {
   network: Network;
@@ -50,21 +55,21 @@ export interface ShippedCertificate {
 /**
  * The certificate that comes with weights: a small file, so that a program can offer networks before it loads one.
  *
- * @throws {LoadError} it can't be read.
+ * @throws {LoadError} it can't be read, or there is no such network.
  */
 export async function shippedCertificate(name: ShippedName): Promise<ShippedCertificate> {
-  const said = JSON.parse(await readText(FILES[name].certificate())) as { weights: string };
+  const said = JSON.parse(await readText(filesOf(name).certificate())) as { weights: string };
   return { weights: said.weights, burstRows: BURST_ROWS, policy: certifiedPolicy(said, said.weights) };
 }
 
 /**
  * One of the package's own networks with its certificate.
  *
- * @throws {LoadError} the files can't be read.
+ * @throws {LoadError} the files can't be read, or there is no such network.
  */
 export async function loadShipped(name: ShippedName, options: Omit<LoadOptions, "weights"> = {}): Promise<Certified> {
   const [network, { weights, policy }] = await Promise.all([
-    load({ ...options, weights: FILES[name].weights() }),
+    load({ ...options, weights: filesOf(name).weights() }),
     shippedCertificate(name),
   ]);
   if (weights !== network.digest) throw new LoadError(`the certificate of ${name} is of other weights`);

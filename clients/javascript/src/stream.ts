@@ -7,7 +7,7 @@
 import { type Clock, pause } from "./clock.js";
 import { ANSWER_LIMIT_MS, Connection, type OpenSocket, StreamError, subprotocols } from "./connection.js";
 import { addPoint, type Curve, emptyCurve } from "./curve.js";
-import { type Frame, rowBytes, rowsOfBursts } from "./frame.js";
+import { checkFrame, type Frame, rowBytes, rowsOfBursts } from "./frame.js";
 import { atOnce, type Pace } from "./pace.js";
 import {
   type Decision,
@@ -131,9 +131,11 @@ export class FrameStream implements FrameReader {
   /**
    * Reads a frame out at a pace until it is decided.
    *
+   * @throws {RangeError} a frame of another format than the stream's, or that its samples don't fill.
    * @throws {StreamError} when it can't be decided.
    */
   async read(frame: Frame, pace = atOnce(this.clock), listener: FrameListener = {}): Promise<FrameResult> {
+    checkFrame(frame, frame, this.settings.format);
     let reconnections = 0;
     let startMs: number | null = null;
     for (let attempt = 0; ; ) {

@@ -50,7 +50,13 @@ export const HEADS = 2;
 export const KERNEL_ROWS = [3, 1, 3, 1] as const;
 /** Attention and classifier have a bottleneck of this part of their channels. */
 export const REDUCTION = 4;
-export const CLASSES = 2;
+/** Names of the classes, in the order of the logits. */
+const LABELS = ["no person", "person"];
+export const CLASSES = LABELS.length;
+/** The largest sizes that a network has: rows and columns of a frame, channels. */
+const MOST_PX = 4096;
+const MOST_HEAD_CHANNELS = 512;
+const MOST_HIDDEN_CHANNELS = 1024;
 
 const FORMATS: Readonly<Record<string, Arithmetic>> = {
   "rascanet-stream/1": "float32",
@@ -110,16 +116,23 @@ function readConfig(value: unknown): NetworkConfig {
       "the metadata's config is not height, width, head_channels and hidden_channels, all integers",
     );
   }
-  if (height < BURST_ROWS || height % BURST_ROWS) {
-    throw new WeightsError(`height must be a positive multiple of ${BURST_ROWS} rows, not ${height}`);
+  if (height < BURST_ROWS || height > MOST_PX || height % BURST_ROWS) {
+    throw new WeightsError(
+      `height must be a multiple of ${BURST_ROWS} rows, ${BURST_ROWS} to ${MOST_PX}, not ${height}`,
+    );
   }
-  if (width < COLUMN_REDUCTION) throw new WeightsError(`width must be at least ${COLUMN_REDUCTION} px, not ${width}`);
-  if (!hiddenChannels || hiddenChannels % REDUCTION) {
-    throw new WeightsError(`hidden_channels must be a positive multiple of ${REDUCTION}, not ${hiddenChannels}`);
+  if (width < COLUMN_REDUCTION || width > MOST_PX) {
+    throw new WeightsError(`width must be ${COLUMN_REDUCTION} to ${MOST_PX} px, not ${width}`);
+  }
+  if (!hiddenChannels || hiddenChannels > MOST_HIDDEN_CHANNELS || hiddenChannels % REDUCTION) {
+    const rule = `a multiple of ${REDUCTION}, ${REDUCTION} to ${MOST_HIDDEN_CHANNELS}`;
+    throw new WeightsError(`hidden_channels must be ${rule}, not ${hiddenChannels}`);
   }
   const [first, second, third, last] = head;
-  if (head.length !== KERNEL_ROWS.length || !first || !second || !third || !last) {
-    throw new WeightsError(`head_channels must be four positive counts, not ${JSON.stringify(head)}`);
+  const fits = head.every((count) => count <= MOST_HEAD_CHANNELS);
+  if (head.length !== KERNEL_ROWS.length || !first || !second || !third || !last || !fits) {
+    const rule = `four counts of 1 to ${MOST_HEAD_CHANNELS}`;
+    throw new WeightsError(`head_channels must be ${rule}, not ${JSON.stringify(head).slice(0, 100)}`);
   }
   return { height, width, headChannels: [first, second, third, last], hiddenChannels };
 }
@@ -175,14 +188,15 @@ export function readWeights(file: ArrayBuffer | Uint8Array): Weights {
   if (typeof digest !== "string") throw new WeightsError("the metadata lacks digest");
   const names = parsed(labels, "labels");
   const facts = parsed(provenance, "provenance");
-  if (!Array.isArray(names) || names.length !== CLASSES)
-    throw new WeightsError("the metadata's labels are not two names");
+  if (!Array.isArray(names) || names.length !== CLASSES || !LABELS.every((label, at) => label === names[at])) {
+    throw new WeightsError(`the metadata's labels are not ${LABELS.join(", ")}`);
+  }
   if (!isRecord(facts)) throw new WeightsError("the metadata's provenance is no object");
   const data = bytes.subarray(8 + headerBytes);
   return {
     arithmetic,
     config: readConfig(parsed(config, "config")),
-    labels: names.map(String),
+    labels: LABELS,
     provenance: facts,
     digest,
     tensors: new Map(Object.entries(entries).map(([name, entry]) => [name, readTensor(name, entry, data)])),

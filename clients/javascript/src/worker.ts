@@ -44,6 +44,6 @@ const port = globalThis as unknown as {
 port.onmessage = ({ data: request }) => {
   answer(request).then(
     (result) => port.postMessage({ id: request.id, result }),
-    (error: Error) => port.postMessage({ id: request.id, result: { kind: "fault", message: error.message } }),
+    ({ name, message }: Error) => port.postMessage({ id: request.id, result: { kind: "fault", name, message } }),
   );
 };

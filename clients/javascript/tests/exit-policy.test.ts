@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { certifiedPolicy, PolicyError, parsePolicy } from "../src/exit-policy.js";
+import { certifiedPolicy, PolicyError, parsePolicy, policyOf } from "../src/exit-policy.js";
 import { facts } from "../src/facts.js";
 import { decisionOf, FrameScan } from "../src/scan.js";
 import type { Policy } from "../src/wire.js";
@@ -83,4 +83,14 @@ describe("certifiedPolicy", () => {
     expect(() => certifiedPolicy({ ...certificate, risk: "much" }, certificate.weights)).toThrow("not a certificate");
     expect(() => certifiedPolicy(null, "ab")).toThrow(PolicyError);
   });
+});
+
+it.each([
+  ["never", 'not "never"'],
+  [5, "not 5"],
+  [{ name: "published", exit_threshold: Number.NaN }, "in 0..1, not NaN"],
+  [{ name: "published", exit_threshold: 1n }, "in 0..1, not 1"],
+])("%s is no policy", (wanted, words) => {
+  expect(() => policyOf(wanted as never)).toThrow(PolicyError);
+  expect(() => policyOf(wanted as never)).toThrow(words);
 });

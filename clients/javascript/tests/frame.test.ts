@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Frame, frameOf, rgbaOf, rowsOfBursts } from "../src/frame.js";
+import { checkFrame, type Frame, frameOf, rgbaOf, rowsOfBursts } from "../src/frame.js";
 import { readRecording } from "../src/recording.js";
 
 const grey: Frame = {
@@ -39,5 +39,38 @@ describe("frameOf", () => {
     expect(made).toMatchObject({ height: 5, width: 5, format: "rgb8", aspect: 2 });
     expect([...new Set(made.samples)]).toEqual([90]);
     expect(made.samples).toHaveLength(75);
+  });
+
+  it.each([
+    [0, 0, 0],
+    [10, 10, 300],
+    [10, 10, 3],
+  ])("refuses %d x %d pixels of %d samples", (height, width, samples) => {
+    const attempt = () => frameOf({ height, width, data: new Uint8Array(samples) }, { height: 5, width: 5 });
+    expect(attempt).toThrow(RangeError);
+    expect(attempt).toThrow(`${height} x ${width} pixels has ${samples} samples`);
+  });
+});
+
+describe("checkFrame", () => {
+  const good = { height: 10, width: 2, format: "rgb8", samples: new Uint8Array(60) } as const;
+
+  it("takes frames of every format", () => {
+    checkFrame(good, { height: 10, width: 2 }, "rgb8");
+    checkFrame(grey, { height: 10, width: 2 });
+  });
+
+  it.each([
+    [{ height: 5 }, "10 x 2 pixels, not 5 x 2"],
+    [{ format: "rgba8" }, "format must be rgb8, mono8, bayer_rggb8, bayer_bggr8, bayer_grbg8, bayer_gbrg8, not rgba8"],
+    [{ samples: new Uint8Array(59) }, "in rgb8 has 60 samples, not 59"],
+    [{ samples: new Uint8Array(80) }, "not 80; frameOf makes a frame of a canvas's pixels"],
+    [{ samples: new Float32Array(60) }, "must be a Uint8Array"],
+  ])("refuses %j", (change, words) => {
+    expect(() => checkFrame({ ...good, ...change } as unknown as Frame, good)).toThrow(words);
+  });
+
+  it("holds a frame to the format of its stream", () => {
+    expect(() => checkFrame(good, good, "mono8")).toThrow("format must be mono8, not rgb8");
   });
 });

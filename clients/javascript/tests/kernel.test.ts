@@ -73,6 +73,20 @@ for (const { arithmetic, form, reason } of KERNELS) {
   });
 }
 
+test.skipIf(missing("int8", "scalar"))("a step refuses what are no rows and no state", async () => {
+  const made = await network("int8", "scalar");
+  const [rows, hidden] = [noise(made), made.initialHidden()];
+  for (const wrong of [new Float32Array(1800), Array(1800).fill(0), undefined]) {
+    expect(() => made.step(wrong as never, hidden)).toThrow("rows must be a Uint8Array");
+  }
+  expect(() => made.step(rows.subarray(1), hidden)).toThrow("expected a multiple of 1800");
+  expect(() => made.step(rows, undefined as never)).toThrow(
+    "the hidden state is undefined, expected Int16Array of 280",
+  );
+  expect(() => made.step(rows, new Float32Array(280))).toThrow("Float32Array of 280, expected Int16Array of 280");
+  expect(hidden).toEqual(made.initialHidden());
+});
+
 describe.each(["float32", "int8"] as const)("%s", (arithmetic) => {
   const reason = missing(arithmetic, "simd128") || missing(arithmetic, "scalar");
   test.skipIf(reason)(`SIMD and scalar forms give the same bits from any state ${reason}`, async () => {

@@ -48,5 +48,18 @@ describe.skipIf(!built)("load (needs `make wasm`)", () => {
     await expect(load({ weights, wasm: new TextEncoder().encode("<!doctype html>") })).rejects.toThrow(
       "no WebAssembly",
     );
+    const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+    await expect(load({ weights, wasm: empty })).rejects.toThrow(LoadError);
+    await expect(load({ weights, simd: "toString" as never })).rejects.toThrow("no toString kernel");
+  });
+
+  it("says what is no source of weights", async () => {
+    await expect(load({ weights: undefined as never })).rejects.toThrow(
+      "an ArrayBuffer or a Uint8Array, not Undefined",
+    );
+    await expect(load({ weights: new Blob([]) as never })).rejects.toThrow("not Blob");
+    const used = new Response("");
+    await used.text();
+    await expect(load({ weights: used })).rejects.toThrow(LoadError);
   });
 });

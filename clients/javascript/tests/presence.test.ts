@@ -1,12 +1,25 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { Presence } from "../src/presence.js";
+import { DEFAULT_HYSTERESIS, type Hysteresis, Presence } from "../src/presence.js";
 
 describe("presence", () => {
   it("turns after three frames of one mind, and not in between", () => {
     const presence = new Presence();
     const turns = [0.9, 0.9, 0.5, 0.9, 0.9, 0.9, 0.5, 0.1, 0.1, 0.5, 0.1, 0.1, 0.1].map((p) => presence.add(p));
     expect(turns.map((turn) => turn ?? "")).toEqual(["", "", "", "", "", "appeared", ...Array(6).fill(""), "left"]);
+  });
+
+  it.each([
+    { enter: Number.NaN },
+    { enter: 0.4 },
+    { enter: 1.1 },
+    { leave: -0.1 },
+    { leave: undefined },
+    { appearFrames: 0 },
+    { leaveFrames: undefined },
+  ])("refuses %j", (change) => {
+    const asked = { ...DEFAULT_HYSTERESIS, ...change } as Hysteresis;
+    expect(() => new Presence(asked)).toThrow(/^(hysteresis|counts of frames) must be/);
   });
 
   it("turns where Python does", () => {

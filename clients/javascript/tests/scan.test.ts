@@ -32,6 +32,8 @@ describe.skipIf(!built)("a frame (needs `make wasm`)", () => {
 
   it("of another size is refused", () => {
     expect(() => scanFrame(network, grey(210, 240))).toThrow("105 x 120 pixels, not 210 x 240");
+    const canvas = { ...frame, samples: new Uint8Array(105 * 120 * 4) };
+    expect(() => scanFrame(network, canvas)).toThrow("has 37800 samples, not 50400");
   });
 
   describe("over a LocalStream", () => {
@@ -84,6 +86,13 @@ describe.skipIf(!built)("a frame (needs `make wasm`)", () => {
       expect(read).toEqual([0, 1, 2, 3, 4]);
       stop.abort();
       await ended;
+    });
+
+    it("holds frames to the stream's format", async () => {
+      const clock = new ManualClock();
+      const stop = new AbortController();
+      const stream = new LocalStream(network, parsePolicy({ name: "never" }), "mono8", clock, stop.signal);
+      await expect(stream.read(frame)).rejects.toThrow("format must be mono8, not rgb8");
     });
 
     it("names the certificate of its decision", async () => {

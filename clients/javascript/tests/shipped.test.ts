@@ -1,12 +1,18 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parsePolicy } from "../src/exit-policy.js";
+import { LoadError } from "../src/load.js";
 import { scanFrame } from "../src/scan.js";
-import { loadShipped, SHIPPED } from "../src/shipped.js";
+import { loadShipped, SHIPPED, shippedCertificate } from "../src/shipped.js";
 import { noise } from "./fakes.js";
 import { built } from "./weights-files.js";
 
 const copied = existsSync(new URL("../weights/105x120.safetensors", import.meta.url));
+
+it.each(["99x99", "toString"])("there is no network %s", async (name) => {
+  await expect(loadShipped(name as never)).rejects.toThrow(LoadError);
+  await expect(shippedCertificate(name as never)).rejects.toThrow(`no network ${name}; it has 105x120_int8, `);
+});
 
 describe.skipIf(!built || !copied)("the package's networks (need `make wasm` and `npm run build`)", () => {
   it.each(SHIPPED)("%s has its certificate", async (name) => {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { readWeights, WeightsError } from "../src/index.js";
 import { floatLayers, integerLayers, scaleOf } from "../src/layers.js";
+import type { Tensor } from "../src/weights.js";
 import { fileOf, metadataOf, shippedFile, shippedWeights } from "./weights-files.js";
 
 const VARIANT = "105x120";
@@ -66,11 +67,23 @@ test.each([
 test.each([
   [{ format: "other/1" }, 'format is "other/1", expected "rascanet-stream/1" or "rascanet-stream int8/1"'],
   [{ config: "{}" }, "config is not height, width"],
-  [{ config: '{"height":7,"width":120,"head_channels":[1,1,1,1],"hidden_channels":4}' }, "multiple of 5 rows, not 7"],
-  [{ config: '{"height":5,"width":120,"head_channels":[1,1,1],"hidden_channels":4}' }, "four positive counts"],
-  [{ config: '{"height":5,"width":15,"head_channels":[1,1,1,1],"hidden_channels":4}' }, "at least 16 px, not 15"],
-  [{ config: '{"height":5,"width":16,"head_channels":[1,1,1,1],"hidden_channels":6}' }, "multiple of 4, not 6"],
+  [
+    { config: '{"height":7,"width":120,"head_channels":[1,1,1,1],"hidden_channels":4}' },
+    "multiple of 5 rows, 5 to 4096, not 7",
+  ],
+  [{ config: '{"height":5,"width":120,"head_channels":[1,1,1],"hidden_channels":4}' }, "four counts of 1 to 512"],
+  [{ config: '{"height":5,"width":15,"head_channels":[1,1,1,1],"hidden_channels":4}' }, "16 to 4096 px, not 15"],
+  [
+    { config: '{"height":5,"width":16,"head_channels":[1,1,1,1],"hidden_channels":6}' },
+    "multiple of 4, 4 to 1024, not 6",
+  ],
+  [{ config: '{"height":5,"width":4294967312,"head_channels":[1,1,1,1],"hidden_channels":4}' }, "not 4294967312"],
+  [{ config: '{"height":4100,"width":16,"head_channels":[1,1,1,1],"hidden_channels":4}' }, "5 to 4096, not 4100"],
+  [{ config: '{"height":5,"width":16,"head_channels":[1,1,1,513],"hidden_channels":4}' }, "four counts of 1 to 512"],
+  [{ config: '{"height":5,"width":16,"head_channels":[1,1,1,1],"hidden_channels":1028}' }, "4 to 1024, not 1028"],
   [{ labels: "[" }, "labels is not JSON"],
+  [{ labels: '["person","no person"]' }, "labels are not no person, person"],
+  [{ labels: "[]" }, "labels are not no person, person"],
   [{ provenance: "[]" }, "provenance is no object"],
 ])("metadata %j is refused", (change, words) => {
   const metadata = { ...metadataOf(shippedFile(VARIANT, "float32")), ...change };
@@ -90,7 +103,13 @@ test("tensors that are not the network's are named", () => {
   const values = new Float32Array(1);
   const one = { shape: [1], values } as never;
   expect(() => floatLayers(changed((tensors) => tensors.set("more", one)))).toThrow("more is not part of this network");
-  expect(() => floatLayers(changed((tensors) => tensors.set("gru.reset.bias", one)))).toThrow("expected 40 values");
+  expect(() => floatLayers(changed((tensors) => tensors.set("gru.reset.bias", one)))).toThrow(
+    "has the shape 1, expected 40",
+  );
+  const turned = { ...(weights.tensors.get("attention.excite.weight") as object), shape: [10, 64, 1] } as never;
+  expect(() => floatLayers(changed((tensors) => tensors.set("attention.excite.weight", turned)))).toThrow(
+    "has the shape 10x64x1, expected 64x10x1",
+  );
   const nan = { shape: [1], values: new Float32Array([Number.NaN]) } as never;
   expect(() => floatLayers(changed((tensors) => tensors.set("confidence.bias", nan)))).toThrow("not finite");
   expect(() => integerLayers(weights)).toThrow("conv0.weight is missing");
@@ -98,6 +117,24 @@ test("tensors that are not the network's are named", () => {
   const shifts = { shape: [1], values: new Int8Array([31]) };
   const damaged = { ...integers, tensors: new Map(integers.tensors).set("confidence.shift", shifts) };
   expect(() => integerLayers(damaged)).toThrow("a shift of confidence is not -31 to 30");
+});
+
+test.each([
+  ["conv0.weight", -128, "conv0.weight holds -128"],
+  ["conv0.shift", 0, "a shift of conv0 is not -31 to -1"],
+  ["squeeze.shift", 0, "a shift of squeeze is not -31 to -1"],
+  ["gate0.shift", 31, "a shift of gate0 is not -31 to 30"],
+  ["conv0.bias", 2 ** 30, "a sum of conv0 could reach"],
+  ["gate0.bias", -(2 ** 31), "a sum of gate0 could reach"],
+  ["gate0.shift", 30, "a value of gate0 could reach"],
+  ["reduce.multiplier", 5, "a multiplier of reduce"],
+])("%s of %d is no number of an integer network", (name, value, words) => {
+  const integers = shippedWeights(VARIANT, "int8");
+  const { shape, values } = integers.tensors.get(name) as Tensor;
+  const changed = values.slice();
+  changed[0] = value;
+  const tensors = new Map(integers.tensors).set(name, { shape, values: changed });
+  expect(() => integerLayers({ ...integers, tensors })).toThrow(words);
 });
 
 test("a scale is a multiplier and a shift", () => {
