@@ -20,14 +20,15 @@ from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.link import Link, LinkConditions, Passage
 from sensor_sim.readout import Reader, ReadoutTiming, read_bursts
 from sensor_sim.sensor import PRESETS, Sensor
-from sensor_sim.uplink import ANSWER_TIMEOUT_S, Backoff, StreamError, Uplink, bad_answer
+from sensor_sim.uplink import ANSWER_TIMEOUT_S, Backoff, ServiceChange, StreamError, Uplink, bad_answer
 from sensor_sim.wire import Abandon, Decision, End, Hello, Message, Progress, Shed, Skip, Summary, Sync
 
 T = TypeVar("T")
-Observation = Rows | Progress | Skip | Decision
+Observation = Rows | Progress | Skip | Decision | ServiceChange
 Observer = Callable[[Observation], None]
 """Is called with every burst read and every answer on the frame in progress, on the emitter's event loop, in order.
 
+It is also called when the service was lost, and when it is back.
 An observer must not block: while it runs, no burst leaves and no answer is taken.
 """
 
@@ -422,7 +423,7 @@ async def open_emitter(
     Raises:
         StreamError: no connection, or the service refused the stream.
     """
-    uplink = Uplink(url, hello, backoff, bearer_token)
+    uplink = Uplink(url, hello, backoff, bearer_token, observer)
     try:
         await uplink.open()
         emitter = Emitter(uplink, timing or ReadoutTiming(), clock or RealClock(), link or LinkConditions(), observer)

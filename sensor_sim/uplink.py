@@ -94,7 +94,30 @@ class Backoff:
 
     def delay_s(self, attempt: int) -> float:
         """The wait before attempt `attempt`, counted from 0."""
-        return self.draw() * min(self.most_s, self.first_s * 2.0**attempt)
+        return self.draw() * self._longest_s(attempt)
+
+    @property
+    def patience_s(self) -> float:
+        """Longest time that all waits together take; half of it on average."""
+        return sum(self._longest_s(attempt) for attempt in range(self.attempts))
+
+    def _longest_s(self, attempt: int) -> float:
+        return min(self.most_s, self.first_s * 2.0**attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChange:
+    """The service was lost, or is back. Not told where the first new attempt succeeds, as after a drain.
+
+    Attributes:
+        up: true if the service is back.
+        reason: the failure of the first new attempt, in words; empty if the service is back.
+        patience_s: longest time for which attempts go on; 0 if the service is back.
+    """
+
+    up: bool
+    reason: str = ""
+    patience_s: float = 0.0
 
 
 class Uplink:
@@ -105,6 +128,7 @@ class Uplink:
         hello: network, policy and format to ask for.
         backoff: waits before new attempts to connect; None: a lost connection ends the stream.
         bearer_token: token for a service that asks for one.
+        observer: is called when the service was lost, and when it is back; an error of the observer ends the stream.
 
     Raises:
         ValueError: a bearer token that no header can carry.
@@ -115,8 +139,15 @@ class Uplink:
         lost: number of connections lost by the code that they were closed with; 1006: without a close frame.
     """
 
-    def __init__(self, url: str, hello: Hello, backoff: Backoff | None = None, bearer_token: str | None = None) -> None:
-        self._url, self._hello, self._backoff = url, hello, backoff
+    def __init__(
+        self,
+        url: str,
+        hello: Hello,
+        backoff: Backoff | None = None,
+        bearer_token: str | None = None,
+        observer: Callable[[ServiceChange], None] = lambda _: None,
+    ) -> None:
+        self._url, self._hello, self._backoff, self._observer = url, hello, backoff, observer
         self._headers = bearer_header(bearer_token)
         self._connection: ClientConnection | None = None
         self.welcome: Welcome
@@ -304,7 +335,11 @@ class Uplink:
                 if not error.retry:
                     raise
                 failure = error
+                if not attempt:
+                    self._observer(ServiceChange(up=False, reason=str(error), patience_s=backoff.patience_s))
                 continue
+            if attempt:
+                self._observer(ServiceChange(up=True))
             self.resumed += 1
             self._more.set()
             self._resending = asyncio.create_task(self._send_again(welcome.position))

@@ -62,9 +62,10 @@ class AsyncClient:
         timing: line and frame time of the simulated sensor.
         link: conditions of the link between sensor and service; None: a perfect link.
         clock: clock that paces the bursts; None: real time. `VirtualClock()` sends as fast as possible.
-        observer: called on the client's event loop with every burst read and every answer on the current frame; must
-            not block. After a lost connection some `progress` and `skip` come again. An error of the observer ends the
-            stream, and the call that waits raises it.
+        observer: called on the client's event loop with every burst read and every answer on the current frame, and
+            when the service was lost or is back (`ServiceChange`); must not block. After a lost connection some
+            `progress` and `skip` come again. An error of the observer ends the stream, and the call that waits raises
+            it.
         backoff: waits before new attempts to connect, after which the frame goes on; None: a lost connection ends the
             stream.
         bearer_token: token for a service that asks for one.

@@ -18,7 +18,7 @@ from model.scan import FrameScan, scan_frame
 from sensor_sim.burst import Frame, Rows
 from sensor_sim.emitter import Observation
 from sensor_sim.readout import ReadoutTiming
-from sensor_sim.uplink import Backoff, StreamError
+from sensor_sim.uplink import Backoff, ServiceChange, StreamError
 from sensor_sim.wire import Decision
 
 VARIANT = "105x120"
@@ -164,6 +164,6 @@ class _Waiting:
         if isinstance(event, Rows):
             if self._since is None:
                 self._since = time.monotonic()
-        elif self._since is not None:
+        elif not isinstance(event, ServiceChange) and self._since is not None:
             self._account.longest_gap_s = max(self._account.longest_gap_s, time.monotonic() - self._since)
             self._since = None

@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection
 
 from sensor_sim.burst import Rows
 from sensor_sim.emitter import open_emitter
-from sensor_sim.uplink import Backoff, StreamError, Uplink
+from sensor_sim.uplink import Backoff, ServiceChange, StreamError, Uplink
 from sensor_sim.wire import (
     TYPE_OF,
     Abandon,
@@ -53,6 +53,7 @@ def _told(message: Message) -> Told:
 def _heard(
     answer: Callable[[Message, list[list[Told]]], Sequence[Message] | None],
     talk: Callable[[Uplink, AsyncIterator[Message]], Awaitable[None]],
+    observer: Callable[[ServiceChange], None] = lambda _: None,
 ) -> list[list[Told]]:
     """All that a service heard of an uplink, connection by connection.
 
@@ -60,6 +61,7 @@ def _heard(
         answer: the service's answers to a message, after all that was heard; None drops the connection. Syncs are
             answered without it.
         talk: the uplink's part, with the answers that come.
+        observer: the uplink's.
     """
     heard: list[list[Told]] = []
 
@@ -76,7 +78,7 @@ def _heard(
 
     async def main() -> None:
         async with scripted_service(converse) as url:
-            uplink = Uplink(url, Hello("30x32"), AT_ONCE)
+            uplink = Uplink(url, Hello("30x32"), AT_ONCE, observer=observer)
             await uplink.open()
             await talk(uplink, aiter(uplink))
             await uplink.close()
@@ -206,3 +208,32 @@ def test_the_rest_for_an_audit_goes_on_after_a_drop_where_the_service_still_know
         assert heard[2] == [("hello", None), ("sync", None), *begun], (
             "a service that knows nothing of a frame gets none"
         )
+
+
+@pytest.mark.parametrize("refused", [0, 1, 3])
+def test_the_service_is_told_lost_once_and_back_but_not_where_the_first_attempt_succeeds(refused: int) -> None:
+    told: list[ServiceChange] = []
+
+    def answer(message: Message, heard: list[list[Told]]) -> Sequence[Message] | None:
+        match message:
+            case Hello():
+                return [_welcome()]
+            case Resume():
+                return [GoingAway("drain", 1.5, "") if len(heard) < 2 + refused else _welcome()]
+            case Rows() if len(heard) == 1:
+                return None
+            case _:
+                return []
+
+    async def talk(uplink: Uplink, answers: AsyncIterator[Message]) -> None:
+        await _send(uplink, _rows(0, 0), Sync(7))
+        assert await anext(answers) == Sync(7)
+
+    _heard(answer, talk, told.append)
+    lost = ServiceChange(up=False, reason="the service takes no streams now: drain", patience_s=AT_ONCE.patience_s)
+    assert told == ([lost, ServiceChange(up=True)] if refused else [])
+
+
+def test_patience_is_the_longest_that_all_waits_take() -> None:
+    longest = Backoff(draw=lambda: 1.0)
+    assert longest.patience_s == sum(map(longest.delay_s, range(longest.attempts)))

@@ -30,6 +30,8 @@ class Playing:
         newest_us: start of the newest frame, likewise.
         shown: number of frames that show the film.
         passed_over: number of frames that the sensor should have begun, and could not.
+        interrupted: true if the service was lost since the newest frame began.
+        unserved: number of the frames passed over while the service was away.
     """
 
     film: Film
@@ -41,6 +43,8 @@ class Playing:
     newest_us: float = 0.0
     shown: int = 0
     passed_over: int = 0
+    interrupted: bool = False
+    unserved: int = 0
 
     def rows(self, first_row: int, times_us: Times) -> Frame:
         """See `Scene`."""
@@ -54,8 +58,10 @@ class Playing:
             if self.begun_us is None:
                 self.begun_us = start_us
             elif self.period_us:
-                self.passed_over += max(0, round((start_us - self.newest_us) / self.period_us) - 1)
-            self.newest_us = start_us
+                missed = max(0, round((start_us - self.newest_us) / self.period_us) - 1)
+                self.passed_over += missed
+                self.unserved += missed if self.interrupted else 0
+            self.newest_us, self.interrupted = start_us, False
             self.shown += 1
             return camera(frame_id, start_us)
 
@@ -65,9 +71,11 @@ class Playing:
         """Yields a line on each kind of picture that was not shown."""
         if self.film.damaged_packets:
             yield f"{self.name}: {counted(self.film.damaged_packets, 'damaged part')} of the film left out"
-        if self.passed_over:
-            frames = self.shown + self.passed_over
-            yield f"{self.name}: {self.passed_over:,} of {frames:,} frames were passed over: {self._why()}"
+        frames = self.shown + self.passed_over
+        if self.unserved:
+            yield f"{self.name}: {self.unserved:,} of {frames:,} frames were passed over while the service was away"
+        if late := self.passed_over - self.unserved:
+            yield f"{self.name}: {late:,} of {frames:,} frames were passed over: {self._why()}"
 
     def _why(self) -> str:
         """Says why the sensor could not begin a frame in time, and what helps."""

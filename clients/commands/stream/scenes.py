@@ -169,6 +169,12 @@ class Filming:
         for film in list(self._films):
             self._closed(film)
 
+    def interrupted(self) -> None:
+        """Takes that the service was lost: the frames that the films miss until the next one are its fault."""
+        for playing in self._films.values():
+            if playing:
+                playing.interrupted = True
+
     @property
     def names(self) -> list[str]:
         """Names of the sources, without anything secret."""

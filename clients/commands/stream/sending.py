@@ -21,7 +21,9 @@ from clients.commands.stream.scenes import News, Shot
 from clients.commands.stream.view import JsonView, LiveView, PlainView, Totals, result_table, wall_clock
 from clients.python.announcement import announce
 from clients.python.presence import Presence, PresenceEvent
+from sensor_sim.emitter import Observation
 from sensor_sim.live import LiveChange
+from sensor_sim.uplink import ServiceChange, StreamError
 from sensor_sim.wire import encode
 
 if TYPE_CHECKING:
@@ -100,12 +102,14 @@ class Feed:
         shots: the frames, see `News`; those that can't be shown are named and counted.
         open_client: makes the client, from `clock` and `observer`.
         masked_share: share of every frame that is masked, 0 to 1.
+        interrupted: is called when the service was lost.
     """
 
     region: str
     shots: Iterator[News]
     open_client: "Callable[..., AsyncClient]"
     masked_share: float = 0.0
+    interrupted: Callable[[], None] = lambda: None
 
 
 class End:
@@ -123,6 +127,7 @@ class _Account:
     reports: "list[tuple[str, FrameReport]]" = field(default_factory=list)
     faults: int = 0
     interrupted: bool = False
+    failure: StreamError | None = None
     burst_rows: int = 1
     """Rows of a burst; all streams of a command have one geometry."""
 
@@ -138,7 +143,6 @@ def send(feeds: Sequence[Feed], output: OutputChoice, announcing: Announcing | N
     from sensor_sim.ledger import EnergyError, StreamLedger, read_energy
     from sensor_sim.profiles import ProfileError
     from sensor_sim.scene import SceneError
-    from sensor_sim.uplink import StreamError
 
     account = _Account()
     with failing_on(StreamError, SceneError, ProfileError, EnergyError, ValueError):
@@ -155,8 +159,13 @@ def send(feeds: Sequence[Feed], output: OutputChoice, announcing: Announcing | N
                 asyncio.run(_run_all(streams, firsts))
             except KeyboardInterrupt:
                 account.interrupted = True
-    if not output.as_json:
+            except StreamError as error:
+                account.failure = error
+    if not output.as_json and (account.totals.frames or not account.failure):
         _tell(account)
+    if account.failure:
+        with failing_on(StreamError):
+            raise account.failure
     if account.interrupted:
         raise typer.Exit(INTERRUPTED)
     if account.faults:
@@ -202,7 +211,7 @@ class _Stream:
         clock = VirtualClock() if self._output.virtual_time else None
         try:
             with self._view:
-                async with self._feed.open_client(clock=clock, observer=self._view.observe) as client:
+                async with self._feed.open_client(clock=clock, observer=self._observe) as client:
                     self._account.burst_rows = client.geometry.burst_rows
                     news = first
                     while not isinstance(news, End):
@@ -215,6 +224,11 @@ class _Stream:
             self._enter(self._told | self._ledger.total() | masked)
         if self._output.as_json:
             print(json.dumps(self._told | msgspec.json.decode(encode(summary))))
+
+    def _observe(self, event: Observation) -> None:
+        if isinstance(event, ServiceChange) and not event.up:
+            self._feed.interrupted()
+        self._view.observe(event)
 
     async def _take(self, news: News, client: "AsyncClient") -> None:
         now_s = time.monotonic()

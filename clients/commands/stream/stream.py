@@ -80,6 +80,7 @@ def stream(
                             filming.shots(window),
                             client,
                             window.masked_share(geometry.height, geometry.width),
+                            filming.interrupted,
                         )
                         for window in windows
                     ],

@@ -22,6 +22,7 @@ from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.emitter import Observation
 from sensor_sim.ledger import FrameLedger, FrameReport
 from sensor_sim.live import LiveChange, LiveState
+from sensor_sim.uplink import ServiceChange
 from sensor_sim.wire import Decision, Progress, Skip
 
 NAME_CELLS: Final = 14
@@ -65,7 +66,9 @@ class PlainView:
         self.name, self.geometry, self.taken_s = self._place + name, geometry, taken_s
 
     def observe(self, event: Observation) -> None:
-        """Takes what happened to the frame."""
+        """Takes what happened to the frame, or to the service."""
+        if isinstance(event, ServiceChange):
+            self.service_changed(event)
         if not self._bursts or not isinstance(event, Progress | Skip):
             return
         rows = (event.burst_index + 1) * self.geometry.burst_rows
@@ -90,6 +93,10 @@ class PlainView:
         """Takes that a live source was lost or is back."""
         say(live_words(change))
 
+    def service_changed(self, change: ServiceChange) -> None:
+        """Takes that the service was lost or is back."""
+        say(self._place + service_words(change))
+
     def lost(self, ledger: FrameLedger, who: str) -> None:
         """Takes that the link lost the frame, or the service did not look at it."""
         self._line(f"{who}, {ledger.rows_sent} of {ledger.rows} rows sent")
@@ -110,8 +117,10 @@ class JsonView(PlainView):
         self.name, self.geometry, self.taken_s = name, geometry, taken_s
 
     def observe(self, event: Observation) -> None:
-        """Takes what happened to the frame."""
-        if not isinstance(event, Rows):
+        """Takes what happened to the frame, or to the service."""
+        if isinstance(event, ServiceChange):
+            self.service_changed(event)
+        elif not isinstance(event, Rows):
             self._print(msgspec.to_builtins(event))
 
     def end(self, report: FrameReport) -> None:
@@ -126,6 +135,11 @@ class JsonView(PlainView):
         """Takes that a live source was lost or is back."""
         at = {"at": wall_clock(change.at_s), "reason": change.reason}
         print(json.dumps({"type": "camera", "camera": change.name, "state": change.state} | at), flush=True)
+
+    def service_changed(self, change: ServiceChange) -> None:
+        """Takes that the service was lost or is back."""
+        place = {"region": self.region} if self.region else {}
+        print(json.dumps({"type": "service"} | asdict(change) | place), flush=True)
 
     def lost(self, ledger: FrameLedger, who: str) -> None:
         """Takes that the link lost the frame, or the service did not look at it."""
@@ -164,8 +178,10 @@ class LiveView(PlainView):
         self._marks, self._p_person = ["·"] * geometry.bursts_per_frame, None
 
     def observe(self, event: Observation) -> None:
-        """Takes what happened to the frame."""
-        if isinstance(event, Rows):
+        """Takes what happened to the frame, or to the service."""
+        if isinstance(event, ServiceChange):
+            self.service_changed(event)
+        elif isinstance(event, Rows):
             self._marks[event.first_burst] = "█"
         elif isinstance(event, Skip):
             self._marks[event.burst_index] = "░"
@@ -184,6 +200,10 @@ class LiveView(PlainView):
     def changed(self, change: LiveChange) -> None:
         """Takes that a live source was lost or is back."""
         self._live.console.print(Text(shown(live_words(change)), "red"))
+
+    def service_changed(self, change: ServiceChange) -> None:
+        """Takes that the service was lost or is back."""
+        self._live.console.print(Text(self._place + shown(service_words(change)), "red"))
 
     def lost(self, ledger: FrameLedger, who: str) -> None:
         """Takes that the link lost the frame, or the service did not look at it."""
@@ -246,6 +266,13 @@ def live_words(change: LiveChange) -> str:
     if change.state is LiveState.BACK:
         return f"{change.name}: back"
     return f"{change.name}: lost ({change.reason}); connecting again until it is back"
+
+
+def service_words(change: ServiceChange) -> str:
+    """Returns the service's change as a line."""
+    if change.up:
+        return "the service is back"
+    return f"the service was lost ({change.reason}); trying again for up to {change.patience_s:.0f} s"
 
 
 def wall_clock(unix_s: float) -> str:

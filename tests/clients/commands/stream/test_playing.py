@@ -65,6 +65,19 @@ def test_the_reason_is_told_with_what_helps(readout_us: float, in_order: bool, h
     assert help_ in remark
 
 
+def test_frames_missed_while_the_service_was_away_are_told_apart() -> None:
+    """Of six frames due, two are missed in a loss of the service, and one later, by a late decision."""
+    playing = Playing(Film(), "people.mp4", PERIOD_US, 0.0)
+    read = playing.reader(lambda *_: iter(()))
+    list(read(0, 0.0))
+    playing.interrupted = True
+    list(read(1, 3 * PERIOD_US))
+    list(read(2, 5 * PERIOD_US))
+    away, late = playing.remarks()
+    assert away == "people.mp4: 2 of 6 frames were passed over while the service was away"
+    assert late.startswith("people.mp4: 1 of 6 frames were passed over: decisions came more than a frame late")
+
+
 def test_damaged_parts_are_counted() -> None:
     for damaged, said in ((1, "1 damaged part of"), (2, "2 damaged parts of")):
         (remark,) = Playing(Film(damaged), "people.mp4", PERIOD_US, 0.0).remarks()

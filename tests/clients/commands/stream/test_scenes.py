@@ -109,6 +109,18 @@ def test_frames_of_a_film_that_were_passed_over_are_told(video: Path, capsys: py
         assert f"people.mp4: {said} were passed over" in capsys.readouterr().err
 
 
+def test_frames_missed_in_a_loss_of_the_service_are_put_down_to_it(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _film([video], frames=2) as filming:
+        for number, shot in enumerate(filming.shots()):
+            assert isinstance(shot, Shot)
+            assert shot.reader
+            list(shot.reader(number, number * 2e6 / RATE))
+            filming.interrupted()
+    assert capsys.readouterr().err.endswith("people.mp4: 1 of 3 frames were passed over while the service was away\n")
+
+
 def test_a_broken_file_is_named_and_the_others_go_on(folder: Path, video: Path) -> None:
     (folder / "1.png").write_bytes(picture()[:-300])
     cut = video.with_name("cut.mp4")

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from clients.python.client import AsyncClient
 from model.exit_policy import parse_policy
 from model.picture import decode_frame
 from model.scan import scan_frame
+from sensor_sim.emitter import Observer
+from sensor_sim.ledger import FrameReport
 from sensor_sim.profiles import PROFILES, ProfileError
 from sensor_sim.recording import Recording
 from sensor_sim.sensor import PRESETS
-from sensor_sim.uplink import StreamError
+from sensor_sim.uplink import ServiceChange, StreamError
 from sensor_sim.window import Rectangle
 from server.networks import ServedNetwork
 from tests.networks import SMALL
@@ -109,7 +112,38 @@ def test_the_ledger_is_whole_when_a_stream_breaks_off(
     done = _run("stream", photo, photo, *options)
     assert done.exit_code == 2
     assert "the line was cut" in done.stderr
+    assert re.search(r"^photo\.png .*\n1 frame: ", done.stdout, re.MULTILINE), "what was decided is told"
     assert [(line["type"], line.get("frames")) for line in _lines(out.read_text())] == [("frame", None), ("stream", 1)]
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_a_lost_service_is_told_and_so_is_that_it_is_back(
+    service_url: str, photo: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """The uplink says so to the observer that the command gives it."""
+
+    class Shaken(AsyncClient):
+        def __init__(self, *arguments: Any, observer: Observer, **named: Any) -> None:
+            super().__init__(*arguments, observer=observer, **named)
+            self.observer = observer
+
+        async def emit(self, *arguments: Any) -> FrameReport:
+            self.observer(ServiceChange(up=False, reason="nobody there", patience_s=36.3))
+            self.observer(ServiceChange(up=True))
+            return await super().emit(*arguments)
+
+    monkeypatch.setattr("clients.python.client.AsyncClient", Shaken)
+    options = ("--url", service_url, "--variant", SMALL.name, "--virtual-time")
+    done = _run("stream", photo, *options, *(("--json",) if form == "json" else ()))
+    assert done.exit_code == 0, done.output
+    if form == "plain":
+        assert re.findall("the service .*", done.stderr) == [
+            "the service was lost (nobody there); trying again for up to 36 s",
+            "the service is back",
+        ]
+    else:
+        changes = [line for line in _lines(done.stdout) if line.get("type") == "service"]
+        assert [(change["up"], change["reason"]) for change in changes] == [(False, "nobody there"), (True, "")]
 
 
 def test_an_interruption_ends_with_the_sums_so_far(

@@ -16,6 +16,7 @@ from clients.commands.stream.view import LiveView, PlainView, Totals, result_tab
 from clients.commands.table import MISSING
 from sensor_sim.burst import Rows, SensorGeometry
 from sensor_sim.ledger import FrameReport
+from sensor_sim.uplink import ServiceChange
 from sensor_sim.wire import Decision, Progress
 
 GEOMETRIES = [SensorGeometry(105, 120), SensorGeometry(210, 240)]
@@ -125,3 +126,14 @@ def test_names_in_plain_lines_are_one_line_each(capsys: pytest.CaptureFixture[st
     assert said.splitlines()[0] == r"a\x1b[2J\x0a=b\xff: row 20 of 105, P(person) 0.400"
     assert len(said.splitlines()) == 2
     assert "\x1b" not in said
+
+
+def test_a_lost_service_is_told_beside_the_moving_line() -> None:
+    console = _terminal()
+    with LiveView(console, "hall") as view:
+        view.begin("people.mp4 3", GEOMETRIES[0])
+        view.observe(ServiceChange(up=False, reason="nobody there", patience_s=36.3))
+        view.observe(ServiceChange(up=True))
+    lines = _lines(console)
+    assert "hall: the service was lost (nobody there); trying again for up to 36 s" in lines
+    assert "hall: the service is back" in lines
