@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic_settings import CliApp, SettingsError
+from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
 from model.certificate import CertificateError
 from model.checkpoint import CheckpointError
@@ -34,6 +35,10 @@ class ExitStatus(IntEnum):
     """The address or the TLS files cannot be used."""
 
 
+KINDS: Final = {"str": "TEXT", "int": "N", "float": "NUMBER", "Path": "PATH", "SecretStr": "SECRET"}
+"""Words of the help for the kinds of values, by type; lists are LIST."""
+
+
 class ListError(SettingsError):
     """A list that can't be read; the message says how to write one."""
 
@@ -54,7 +59,7 @@ MENDABLE: dict[type[Exception], ExitStatus] = {
 def main() -> None:
     """Settings from the command line and the environment."""
     try:
-        settings = loaded(lambda: CliApp.run(Settings, cli_exit_on_error=False))
+        settings = loaded(from_command_line)
         for name in [each for each in os.environ if each.upper() in Settings.secret_variables()]:
             del os.environ[name]  # children inherit it
         run(settings)
@@ -62,6 +67,22 @@ def main() -> None:
         status = next(status for kind, status in MENDABLE.items() if isinstance(error, kind))
         print(f"rascanet: {in_one_sentence(error)}", file=sys.stderr)
         sys.exit(status)
+
+
+def from_command_line() -> Settings:
+    """Settings from the command line, and from the environment where the command line gives none."""
+    source: CliSettingsSource[Any] = CliSettingsSource(
+        Settings, add_argument_method=_add_option, cli_exit_on_error=False
+    )
+    return CliApp.run(Settings, cli_settings_source=source, cli_exit_on_error=False)
+
+
+def _add_option(parser: Any, *names: str, **options: Any) -> Any:
+    """Adds an option to a parser of the standard library; names the kind of its value as an operator would."""
+    kind = options.get("metavar")
+    if isinstance(kind, str):
+        options["metavar"] = "LIST" if kind.startswith("list[") else KINDS.get(kind, kind)
+    return parser.add_argument(*names, **options)
 
 
 def loaded(load: Callable[[], Settings]) -> Settings:

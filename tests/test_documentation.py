@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from model.exit_policy import DEFAULT_POLICY, NAMES, PERSON_FROM
 from sensor_sim import wire
+from server.__main__ import KINDS
 from server.errors import REFUSALS, UNNAMED_CLOSES, CloseCode
 from server.process.metrics import Metrics
 from server.settings import PAGE_FOLDER, Limits, Settings
@@ -313,6 +314,8 @@ def test_settings_on_the_command_line() -> None:
     text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     for name in Settings.model_fields:
         assert f"--{name.replace('_', '-')}" in text
+    kinds = set(re.findall(r"^  --[a-z-]+ (\S+)", text, re.MULTILINE))
+    assert {kind for kind in kinds if not kind.startswith("{")} == {"LIST", *KINDS.values()}
 
 
 def _metrics(registry: CollectorRegistry) -> dict[str, tuple[str, ...]]:
