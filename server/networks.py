@@ -85,10 +85,15 @@ def read_weights(settings: Settings) -> list[Weights]:
         files[checkpoint.config.name] = path
         certificate = certificate_of(path, checkpoint.digest)
         found.append(Weights(checkpoint, certificate))
-        log.info("serving %s from %s", checkpoint.config.name, path)
-        if certificate is None:
-            log.info("no certificate beside %s: its streams use the policy %s", path.name, PublishedPolicy.name)
+        log.info("serving %s from %s; %s", checkpoint.config.name, path, _default_policy(certificate))
     return found
+
+
+def _default_policy(certificate: Certificate | None) -> str:
+    """The policy that streams have if they name none, for the log."""
+    if certificate is None:
+        return f"policy {PublishedPolicy.name}, since there is no certificate beside the weights"
+    return f"policy {CalibratedPolicy.name}, risk {100 * certificate.risk:g}%"
 
 
 def make_networks(found: Iterable[Weights], runtime: str | None) -> dict[str, ServedNetwork]:

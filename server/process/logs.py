@@ -175,8 +175,9 @@ def log_as_json() -> None:
 
 
 def log_for_people() -> None:
-    """Sets up logging for a terminal: warnings and errors only, one readable line each."""
+    """Sets up logging for a terminal: warnings and errors, and the networks served; one readable line each."""
     _set_up(ForPeople(), logging.WARNING)
+    logging.getLogger("server.networks").setLevel(logging.INFO)
 
 
 def _set_up(formatter: logging.Formatter, level: int) -> None:

@@ -57,16 +57,17 @@ def test_two_networks_of_one_size_are_refused(tmp_path: Path, same: bool) -> Non
         load_networks(Settings(weights=[first, first if same else second]))
 
 
-def test_weights_without_a_certificate_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_weights_policy_and_risk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     checkpoint, path = random_checkpoint(SMALL, 3), tmp_path / "small.safetensors"
     save_checkpoint(checkpoint, path)
     with caplog.at_level("INFO", "server.networks"):
         load_networks(Settings(weights=[path]))
-        assert "no certificate beside small.safetensors: its streams use the policy published" in caplog.text
-        caplog.clear()
-        certificate_of(checkpoint).save(certificate_beside(path))
+        replace(certificate_of(checkpoint), risk=0.08).save(certificate_beside(path))
         load_networks(Settings(weights=[path]))
-    assert "no certificate" not in caplog.text
+    assert caplog.messages == [
+        f"serving {SMALL.name} from {path}; policy published, since there is no certificate beside the weights",
+        f"serving {SMALL.name} from {path}; policy calibrated, risk 8%",
+    ]
 
 
 def test_int8_serves_the_shipped_integers() -> None:

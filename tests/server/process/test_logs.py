@@ -154,3 +154,16 @@ def test_the_service_loads_nothing_that_it_does_not_need() -> None:
     loaded = set(subprocess.run(program, check=True, capture_output=True, text=True, timeout=60).stdout.split())
     assert "uvicorn" in loaded
     assert not loaded & {"rich", "torch", "model.training"}
+
+
+def test_a_terminal_shows_the_networks_and_what_is_wrong() -> None:
+    program = (
+        "import logging\n"
+        "from server.process.logs import log_for_people\n"
+        "log_for_people()\n"
+        "logging.getLogger('server.networks').info('serving 105x120')\n"
+        "logging.getLogger('server.stream.streams').info('stream ended')\n"
+        "logging.getLogger('server.stream.streams').warning('late')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert [line.partition(" ")[2] for line in done.stderr.splitlines()] == ["info: serving 105x120", "warning: late"]
