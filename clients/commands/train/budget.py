@@ -98,7 +98,10 @@ def _layers(config: "RaScaNetConfig") -> "Table":
         )
     headings = ("layer", "output", "parameters", "input and\noutput", "MACs\na burst", "share")
     title = f"Layers of {config.name}, one burst"
-    note = "Output: channels x rows x columns. MACs: multiply-accumulates; of both heads together, as their share."
+    note = (
+        'Output: channels x rows x columns. MACs: multiply-accumulates. In rows that begin with "each head", MACs and '
+        "share are of both heads; all other figures are of one head."
+    )
     return Table(title, headings, rows, (note,))
 
 
