@@ -22,7 +22,7 @@ from server.settings import Settings
 
 
 class ExitStatus(IntEnum):
-    """Exit status of the process (docs/reliability.md)."""
+    """Exit status of the process (docs/running.md)."""
 
     ENDED = 0
     """A signal ended the service, after its drain."""

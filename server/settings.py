@@ -17,6 +17,7 @@ MAX_RESUME_KEYS = 8
 """The old and the new are two; every key costs a digest of each token that nobody signed."""
 
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
+"""The page of a checkout, once it is built; an installed service has none."""
 
 
 AlarmAction = Literal["warn", "drop", "never"]

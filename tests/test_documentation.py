@@ -30,7 +30,7 @@ from tests.vectors import make_protocol, make_refusals
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures"
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text()
-RUNNING = (ROOT / "docs" / "reliability.md").read_text()
+RUNNING = (ROOT / "docs" / "running.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 SOURCES = {
     path: ast.parse(path.read_text()) for path in [*(ROOT / "server").rglob("*.py"), ROOT / "sensor_sim/wire.py"]

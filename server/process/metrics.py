@@ -1,4 +1,4 @@
-"""Metrics of the service, for `GET /metrics` (listed in docs/reliability.md).
+"""Metrics of the service, for `GET /metrics` (listed in docs/running.md).
 
 Decisions are counted when they are made. Received bursts are read from the sessions a few times a second and at the end
 of a stream, so no burst costs a count of its own.

@@ -7,7 +7,7 @@ from pathlib import Path
 from server.errors import REFUSALS
 from server.process.metrics import Metrics
 
-RUNNING = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
+RUNNING = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
 OF_SCRAPES = {"job", "instance", "le"}
 """Labels that Prometheus adds, and that of a histogram's buckets."""
 KINDS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}

@@ -107,7 +107,7 @@ def test_panels_have_names_of_their_own_and_cover_nothing() -> None:
 
 
 def test_every_metric_of_a_service_is_on_the_dashboard() -> None:
-    running = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
+    running = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
     shown = " ".join(_dashboard_queries())
     for metric in re.findall(r"^\| `(rascanet_\w+)` \|", running, re.MULTILINE):
         assert metric in shown, metric

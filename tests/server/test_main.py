@@ -146,7 +146,7 @@ def test_a_wrong_start_is_one_sentence_an_exit_status_and_no_secret(wrong_starts
 
 
 def test_exit_statuses_are_documented() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
     assert re.findall(r"^\| (\d) \|", page, re.MULTILINE) == [str(int(status)) for status in ExitStatus]
 
 

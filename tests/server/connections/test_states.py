@@ -61,7 +61,7 @@ def test_bytes_of_one_state_do_not_count_for_the_next() -> None:
 
 
 def test_the_states_are_documented_with_what_ends_them() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "running.md").read_text()
     section = page.partition("## Connections\n")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \| .* \|$", section, re.MULTILINE))
     assert list(rows) == [state.value for state in State]
@@ -72,7 +72,7 @@ def test_the_states_are_documented_with_what_ends_them() -> None:
 
 
 def test_the_pace_of_a_turn_is_documented() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "running.md").read_text()
     for sentence in (
         f"lasts at most {TURN_S * 1e3:g} ms",
         f"has at most {HEAD_BYTES // 1024} KiB and {HEAD_LINES} lines",
