@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from socket import socket
 from typing import Any
@@ -17,14 +17,14 @@ from prometheus_client.multiprocess import mark_process_dead
 from pydantic import SecretStr
 
 from server.app import create_app
-from server.audit_counts import AuditCounts, cells_of
+from server.audit_counts import AuditCounts, Totals, cells_of
 from server.audits import watched
 from server.connections.draining_server import DrainingServer
 from server.connections.listener import listening_sockets
 from server.connections.tls import tls_context
 from server.connections.uvicorn_options import connection_options
 from server.networks import Weights, make_networks, read_weights
-from server.process.audits_file import AuditsFile
+from server.process.audits_file import AuditsFile, alone
 from server.process.descriptors import make_room
 from server.process.logs import log_as_json
 from server.process.metrics import FOLDER as METRICS_FOLDER
@@ -60,31 +60,32 @@ def run(
     tls_context(settings)  # here, so that it is said once and not by every worker
     certificates = list(watched(make_networks(weights, settings.runtime)))
     cells = SPAWN.RawArray("q", cells_of(certificates, settings.workers))
-    kept = _audits_file(settings, AuditCounts(certificates, cells))
-    if kept:
-        kept.take_over()
-        kept.save()
-    elif certificates and settings.audit_share:
-        logger.info("the counts of audits begin at 0; the setting audits_file keeps them over restarts")
-    sockets = listening_sockets(settings.host, settings.port)
+    earlier: Mapping[str, Totals] = {}
     with ExitStack() as held:
-        if kept:
+        if settings.audits_file:
+            held.enter_context(alone(settings.audits_file))
+            kept = AuditsFile(settings.audits_file, AuditCounts(certificates, cells))
+            kept.take_over()
+            kept.save()
+            earlier = kept.kept
+        elif certificates and settings.audit_share:
+            logger.info("the counts of audits begin at 0; the setting audits_file keeps them over restarts")
+        sockets = listening_sockets(settings.host, settings.port)
+        if settings.audits_file:
             held.callback(kept.save)  # however the service ends
         for each in sockets:
             held.enter_context(each)
         listening(sockets)
         held.enter_context(suppress(KeyboardInterrupt))
         if settings.workers == 1:
-            _serve(settings, weights, sockets, cells)
+            _serve(settings, weights, sockets, cells, earlier)
         else:
-            _serve_by_workers(settings, weights, sockets, cells)
+            _serve_by_workers(settings, weights, sockets, cells, earlier)
 
 
-def _audits_file(settings: Settings, counts: AuditCounts) -> AuditsFile | None:
-    return AuditsFile(settings.audits_file, counts) if settings.audits_file else None
-
-
-def _serve_by_workers(settings: Settings, weights: list[Weights], sockets: list[socket], cells: Any) -> None:
+def _serve_by_workers(
+    settings: Settings, weights: list[Weights], sockets: list[socket], cells: Any, earlier: Mapping[str, Totals]
+) -> None:
     key = settings.resume_key or SecretStr(secrets.token_hex())  # the same for every worker
     with tempfile.TemporaryDirectory(prefix="rascanet-") as folder:
         os.environ[METRICS_FOLDER] = folder
@@ -93,13 +94,21 @@ def _serve_by_workers(settings: Settings, weights: list[Weights], sockets: list[
         run_workers(
             settings.workers,
             worker,
-            (settings.model_copy(update={"resume_key": key}), pickled, sockets, cells),
+            (settings.model_copy(update={"resume_key": key}), pickled, sockets, cells, earlier),
             settings.drain_s,
             lambda pid: mark_process_dead(pid, folder),
         )
 
 
-def worker(settings: Settings, pickled: Any, sockets: list[socket], cells: Any, number: int, beats: Any) -> None:
+def worker(
+    settings: Settings,
+    pickled: Any,
+    sockets: list[socket],
+    cells: Any,
+    earlier: Mapping[str, Totals],
+    number: int,
+    beats: Any,
+) -> None:
     """Runs one process of several, with the weights that its parent read.
 
     Args:
@@ -107,6 +116,7 @@ def worker(settings: Settings, pickled: Any, sockets: list[socket], cells: Any, 
         pickled: the weights.
         sockets: sockets to accept connections on.
         cells: counts of audits, shared by all workers.
+        earlier: counts of earlier runs.
         number: number of the worker, from 0; the first one writes the counts of audits to their file.
         beats: counter, which is incremented at every beat.
     """
@@ -117,7 +127,7 @@ def worker(settings: Settings, pickled: Any, sockets: list[socket], cells: Any, 
         beats.value += 1
 
     with suppress(KeyboardInterrupt):
-        _serve(settings, pickle.loads(pickled.raw), sockets, cells, number, beat)  # noqa: S301 - written by the parent
+        _serve(settings, pickle.loads(pickled.raw), sockets, cells, earlier, number, beat)  # noqa: S301 - written by the parent
 
 
 def _serve(
@@ -125,13 +135,16 @@ def _serve(
     weights: Iterable[Weights],
     sockets: list[socket],
     cells: Any,
+    earlier: Mapping[str, Totals],
     number: int = 0,
     beat: Callable[[], None] = lambda: None,
 ) -> None:
     make_room(settings.max_connections)
     networks = make_networks(weights, settings.runtime)
     counts = AuditCounts(list(watched(networks)), cells, number)
-    app = create_app(settings, networks, counts, _audits_file(settings, counts) if number == 0 else None)
+    # Read once, by the parent: a worker that takes another's place must not depend on what became of the file.
+    file = settings.audits_file if number == 0 else None
+    app = create_app(settings, networks, counts, AuditsFile(file, counts, earlier) if file else None)
     config = uvicorn.Config(
         app,
         loop="uvloop" if sys.platform != "win32" else "asyncio",

@@ -8,9 +8,12 @@ import errno
 import importlib.util
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final, NoReturn
 
 from rich.console import Console
@@ -128,6 +131,38 @@ def ending() -> Iterator[None]:
         fail(system_reason(error))
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Ends a command on SIGTERM and SIGHUP as on Ctrl+C: what it holds is let go of, and the signal then ends it.
+
+    So systemd, Docker (whose first process no signal ends by itself) and a terminal that is closed lose nothing.
+    """
+    asked: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        as_ctrl_c = signal.getsignal(signal.SIGINT)  # asyncio has its own while it runs
+        if not callable(as_ctrl_c):
+            raise KeyboardInterrupt
+        as_ctrl_c(signal.SIGINT, frame)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heard = [number for name in names if signal.getsignal(number := getattr(signal, name)) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        heard = []  # Python hears signals in the main thread alone
+    for number in heard:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
+        if asked:
+            sys.stdout.flush()
+            signal.raise_signal(asked[0])
+            raise SystemExit(128 + asked[0])  # the first process of a container lives on
 
 
 def system_reason(error: OSError) -> str:

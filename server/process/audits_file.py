@@ -4,8 +4,9 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,8 @@ def read_counts(path: Path) -> dict[str, Totals]:
         AuditsFileError: a file that can't be read, or is no such file.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe would block.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         return {}
@@ -57,25 +59,59 @@ def _checked(counts: Mapping[str, Any]) -> Totals:
     return totals
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keeps other services away from a file of counts, which would overwrite each other's; ends with the process.
+
+    The lock is on a file beside it, which stays: the file of counts is replaced whenever it is written.
+
+    Raises:
+        AuditsFileError: another service keeps its counts there, or there can be no file.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    try:
+        lock = open(f"{os.path.realpath(path)}.lock", "ab")  # noqa: PTH123, SIM115 - a link stays one
+    except OSError as error:
+        raise AuditsFileError(f"audits_file {path} can't be written ({error.strerror or error})") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AuditsFileError(
+                f"audits_file {path} is in use by another service that runs; each service needs its own file"
+            ) from None
+        except OSError as error:  # a file system without locks
+            log.warning("audits_file %s can't be locked (%s): no other service may use it", path, error.strerror)
+        yield
+
+
 class AuditsFile:
     """The file that keeps the counts of a service over restarts.
 
     Args:
-        path: the file; it need not be there yet.
+        path: the file; it need not be there yet. A link to a file stays a link.
         counts: counts of the service.
+        kept: what the file had when the service began; None: it is read.
+
+    Attributes:
+        kept: what the file had when this object last read or wrote it.
 
     Raises:
         AuditsFileError: see `read_counts`.
     """
 
-    def __init__(self, path: Path, counts: AuditCounts) -> None:
-        self._path, self._counts = path, counts
-        self._kept = read_counts(path)
+    def __init__(self, path: Path, counts: AuditCounts, kept: Mapping[str, Totals] | None = None) -> None:
+        self._path, self._counts = Path(os.path.realpath(path)), counts
+        self.kept = read_counts(path) if kept is None else dict(kept)
         self._failed = False
 
     def take_over(self) -> None:
         """Begins the counts with those of the file."""
-        self._counts.take_over(self._kept)
+        self._counts.take_over(self.kept)
 
     def save(self) -> None:
         """Writes the sums, if they changed; those of other certificates are kept. A reader never sees half a file.
@@ -83,19 +119,22 @@ class AuditsFile:
         Raises:
             AuditsFileError: the file can't be written.
         """
-        now = self._kept | {digest: self._counts.totals(digest) for digest in self._counts.certificates}
-        if now == self._kept and self._path.exists():
+        now = self.kept | {digest: self._counts.totals(digest) for digest in self._counts.certificates}
+        if now == self.kept and self._path.exists():
             return
         document = {"format": FORMAT, "certificates": {digest: totals._asdict() for digest, totals in now.items()}}
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         try:
-            new.write_text(json.dumps(document, indent=1) + "\n")
+            with new.open("w") as file:
+                file.write(json.dumps(document, indent=1) + "\n")
+                file.flush()
+                os.fsync(file.fileno())  # a machine that loses its power has the old file or the new one
             new.replace(self._path)
         except OSError as error:
             with suppress(OSError):
                 new.unlink(missing_ok=True)
             raise AuditsFileError(f"audits_file {self._path} can't be written ({error.strerror or error})") from error
-        self._kept = now
+        self.kept = now
 
     async def keep(self, every_s: float) -> None:
         """Writes the file again and again until cancelled; a file that can't be written is told once in the log."""

@@ -29,6 +29,7 @@ from model.config import VARIANTS
 from sensor_sim.clock import VirtualClock
 from sensor_sim.scene import sample_photos
 from server.__main__ import ExitStatus
+from server.process.audits_file import alone
 from server.settings import Settings
 from tests.networks import random_checkpoint
 from tests.service_process import service_process
@@ -85,7 +86,8 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
     def tls(certificate: str, key: str) -> list[str]:
         return ["--tls-certificate", str(files.get(certificate, gone)), "--tls-key", str(files.get(key, gone))]
 
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    kept = tmp_path / "audits.json"
+    with socket.create_server(("127.0.0.1", 0)) as taken, alone(kept):
         settings, weights, listening = ExitStatus.BAD_SETTINGS, ExitStatus.BAD_WEIGHTS, ExitStatus.NO_LISTENING
         yield [
             (["--port", "99999"], {}, settings, "port"),
@@ -105,6 +107,8 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
             (["--trusted-proxies", "10.0.0.1/8"], {}, settings, "trusted_proxies"),
             (["--trusted-proxies", "proxy.example"], {}, settings, "trusted_proxies"),
             (["--samples", gone], {}, settings, "samples"),
+            (["--audits-file", str(kept)], {}, settings, "in use by another service"),
+            (["--audits-file", str(files["damaged"])], {}, settings, "no file of audits"),
             (["--allowed-origins", "s3cr3t"], {"RASCANET_IDLE_S": "s3cr3t"}, settings, "idle_s"),
             (["--weights", gone], {}, weights, gone),
             (["--weights", str(tmp_path)], {}, weights, str(tmp_path)),

@@ -1,5 +1,8 @@
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,9 @@ from sensor_sim.sensor import PRESETS
 from sensor_sim.uplink import ServiceChange, StreamError
 from sensor_sim.window import Rectangle
 from server.networks import ServedNetwork
+from tests.clients.python.test_webhook import Receiver
 from tests.networks import SMALL
+from tests.waiting import until
 
 AT_ONCE = ("--exit-threshold", 1e-6, "--skip-threshold", 0)
 """Exits at the first burst, whatever the network says."""
@@ -336,3 +341,23 @@ def test_a_window_that_can_t_be_is_told_in_a_line(
     done = _run("record", photo, "--out", tmp_path / "out", "--variant", SMALL.name, *options)
     assert done.exit_code == 2, done.output
     assert complaint in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_stream_in_order(service_url: str, tmp_path: Path, number: int) -> None:
+    """As systemd, Docker and a closed terminal end it: the ledger is closed, announcements are delivered."""
+    photo, ledger = tmp_path / "photo.png", tmp_path / "ledger.jsonl"
+    Image.fromarray(np.full((40, 48, 3), 90, np.uint8)).save(photo)
+    receiver = Receiver(*[503] * 2)
+    command = [sys.executable, "-m", "clients.commands.main", "stream", photo, "--repeat", "--ledger", ledger]
+    options = ["--url", service_url, "--variant", SMALL.name, "--webhook", receiver.url]
+    process = subprocess.Popen(list(map(str, [*command, *options])), stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: receiver.heard)  # the network of the tests sees a person in everything
+        process.send_signal(number)
+        assert process.wait(60) == -number
+    finally:
+        process.kill()
+        receiver.close()
+    assert receiver.taken, "what the receiver refused at first"
+    assert _lines(ledger.read_text())[-1]["type"] == "stream"
