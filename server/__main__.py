@@ -64,9 +64,8 @@ def main() -> None:
             del os.environ[name]  # children inherit it
         run(settings)
     except tuple(MENDABLE) as error:
-        status = next(status for kind, status in MENDABLE.items() if isinstance(error, kind))
         print(f"rascanet: {in_one_sentence(error)}", file=sys.stderr)
-        sys.exit(status)
+        sys.exit(status_after(error))
 
 
 def from_command_line() -> Settings:
@@ -83,6 +82,11 @@ def _add_option(parser: Any, *names: str, **options: Any) -> Any:
     if isinstance(kind, str):
         options["metavar"] = "LIST" if kind.startswith("list[") else KINDS.get(kind, kind)
     return parser.add_argument(*names, **options)
+
+
+def status_after(error: Exception) -> ExitStatus:
+    """The exit status after one of the errors in `MENDABLE`."""
+    return next(status for kind, status in MENDABLE.items() if isinstance(error, kind))
 
 
 def loaded(load: Callable[[], Settings]) -> Settings:

@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection
 
 from sensor_sim.burst import Rows
 from sensor_sim.emitter import open_emitter
-from sensor_sim.uplink import Backoff, ServiceChange, StreamError, Uplink
+from sensor_sim.uplink import REFUSED_TOKENS, Backoff, ServiceChange, StreamError, Uplink
 from sensor_sim.wire import (
     TYPE_OF,
     Abandon,
@@ -27,6 +27,7 @@ from sensor_sim.wire import (
     decode,
     encode,
 )
+from server.errors import REFUSALS
 from tests.scripted_service import scripted_service
 
 AT_ONCE = Backoff(draw=lambda: 0.0)
@@ -237,3 +238,8 @@ def test_the_service_is_told_lost_once_and_back_but_not_where_the_first_attempt_
 def test_patience_is_the_longest_that_all_waits_take() -> None:
     longest = Backoff(draw=lambda: 1.0)
     assert longest.patience_s == sum(map(longest.delay_s, range(longest.attempts)))
+
+
+def test_the_refusals_of_tokens_are_those_of_the_service() -> None:
+    assert {code for code in REFUSALS if code.endswith("_token")} == set(REFUSED_TOKENS)
+    assert all(REFUSALS[code].close_code for code in REFUSED_TOKENS)

@@ -38,7 +38,7 @@ def serve(
         RASCANET_WEIGHTS='["mine/w.safetensors"]' rascanet serve
     """
     from sensor_sim.scene import sample_photos
-    from server.__main__ import MENDABLE, in_one_sentence, loaded
+    from server.__main__ import MENDABLE, in_one_sentence, loaded, status_after
     from server.process.logs import log_as_json, log_for_people
     from server.service import run
     from server.settings import Settings
@@ -52,8 +52,7 @@ def serve(
             lambda sockets: _tell(sockets, page=(settings.page_folder / "index.html").is_file(), tls=tls),
         )
     except tuple(MENDABLE) as error:
-        status = next(status for kind, status in MENDABLE.items() if isinstance(error, kind))
-        fail(in_one_sentence(error), status)
+        fail(in_one_sentence(error), status_after(error))
 
 
 def _tell(sockets: list[socket], *, page: bool, tls: bool) -> None:

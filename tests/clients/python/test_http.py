@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 
 from clients.python.client import Client
 from clients.python.errors import HttpError
-from clients.python.http import HttpClient, PictureDecision, PictureRefusal, Upload, UploadError
+from clients.python.http import (
+    OF_PICTURES,
+    HttpClient,
+    PictureDecision,
+    PictureRefusal,
+    ServedModel,
+    Upload,
+    UploadError,
+)
+from server.errors import REFUSALS
+from server.info.schemas import Model
+from server.pictures.entries import ImageDecision, ImageError
 from tests.networks import SMALL
 from tests.picture_files import picture
 
@@ -180,3 +191,10 @@ def test_a_token_that_no_header_can_carry_is_told_and_not_shown(
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(HttpError, match="is not the address of a service"):
         HttpClient(url)
+
+
+def test_client_and_service_name_the_same_fields_and_codes() -> None:
+    assert set(PictureDecision.__struct_fields__) == set(ImageDecision.model_fields) - {"index"}
+    assert set(PictureRefusal.__struct_fields__) == set(ImageError.model_fields) - {"index"}
+    assert set(ServedModel.__struct_fields__) <= set(Model.model_fields)
+    assert all(REFUSALS[code].http_status for code in OF_PICTURES)

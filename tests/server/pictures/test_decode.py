@@ -1,8 +1,10 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from model.picture import PictureLimits, decode_frame
-from server.errors import ServiceError
+from model.picture import PictureFault, PictureLimits, decode_frame
+from server.errors import REFUSALS, ServiceError
 from server.pictures.decode import decode_image
 from tests.picture_files import huge_png, picture
 
@@ -19,3 +21,7 @@ def test_a_fault_is_a_refusal_of_its_code(content: bytes, code: str) -> None:
     with pytest.raises(ServiceError) as refused:
         decode_image(content, 30, 32, PictureLimits(most_bytes=98 if code == "image_too_large" else 10_000))
     assert refused.value.code == code
+
+
+def test_each_fault_of_a_picture_is_a_refusal_of_the_service() -> None:
+    assert all(REFUSALS[fault].http_status for fault in get_args(PictureFault))

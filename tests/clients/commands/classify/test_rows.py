@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.commands.classify.rows import Row, RowsError, RowWriter, read_rows
+from clients.commands.classify.rows import COLUMNS, Row, RowsError, RowWriter, read_rows
 from clients.commands.names import open_text
+from server.pictures.entries import ImageDecision, ImageError
 
 SETTINGS = {"variant": "30x32", "weights": "ab", "policy": {"name": "never"}, "bursts_per_frame": 6}
 names = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=20)
@@ -159,3 +160,8 @@ def test_rows_of_other_settings_are_not_gone_on_with(tmp_path: Path) -> None:
     path.write_text(_written([{"name": "a", "code": "x", "message": "y"}], "ndjson"))
     with pytest.raises(RowsError, match="another variant: 30x32, not 105x120"):
         list(read_rows(path, "ndjson", SETTINGS | {"variant": "105x120"}))
+
+
+def test_the_columns_are_the_fields_of_an_entry() -> None:
+    fields = {*ImageDecision.model_fields, *ImageError.model_fields} - {"index", "logits", "curve"}
+    assert set(COLUMNS) == fields | (set(SETTINGS) - {"bursts_per_frame"})
