@@ -309,9 +309,8 @@ class PerBurstPolicy(MemorylessPolicy):
     label: ClassVar[str] = "Less sure, later"
     sentence: ClassVar[str] = (
         "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The "
-        "threshold for person begins at {person_first} at the first row, and falls or rises evenly to {person_last} at "
-        "the last row. The threshold for no person goes from {empty_first} to {empty_last} in the same way. "
-        + ABOVE_ONE
+        "threshold for person goes evenly from {person_first} at the first row to {person_last} at the last row. The "
+        "threshold for no person goes in the same way from {empty_first} to {empty_last}. " + ABOVE_ONE
     )
 
     def leaves(self, seen: Seen[Any]) -> Any:

@@ -143,7 +143,7 @@ export const facts = {
     {
       "name": "per_burst",
       "label": "Less sure, later",
-      "sentence": "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The threshold for person begins at {person_first} at the first row, and falls or rises evenly to {person_last} at the last row. The threshold for no person goes from {empty_first} to {empty_last} in the same way. As long as a threshold is above 1, no frame exits by it.",
+      "sentence": "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The threshold for person goes evenly from {person_first} at the first row to {person_last} at the last row. The threshold for no person goes in the same way from {empty_first} to {empty_last}. As long as a threshold is above 1, no frame exits by it.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,
@@ -273,7 +273,7 @@ export const facts = {
     {
       "name": "calibrated",
       "label": "Calibrated",
-      "sentence": "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The threshold for person begins at {person_first} at the first row, and falls or rises evenly to {person_last} at the last row. The threshold for no person goes from {empty_first} to {empty_last} in the same way. As long as a threshold is above 1, no frame exits by it. The thresholds come from a certificate. It promises that at most {risk:%} of the decisions differ from those after the whole frame. The chance that the promise is wrong is {delta:%}.",
+      "sentence": "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The threshold for person goes evenly from {person_first} at the first row to {person_last} at the last row. The threshold for no person goes in the same way from {empty_first} to {empty_last}. As long as a threshold is above 1, no frame exits by it. The thresholds come from a certificate. It promises that at most {risk:%} of the decisions differ from those after the whole frame. The chance that the promise is wrong is {delta:%}.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,
