@@ -141,9 +141,8 @@ def _layers_after(config: RaScaNetConfig) -> Iterator[Layer]:
         yield Layer(name, shape, weights, columns, 2 * hidden, hidden * columns, values)
     for gate in ("reset", "update", "candidate"):
         yield pointwise(f"GRU: {gate}", 2 * hidden, hidden, counted_bias=True)
-    yield Layer(
-        "classifier: reduce", (narrow,), hidden * narrow, 1, narrow + 2 * narrow, 0, hidden + narrow
-    )  # and norm
+    # The reduced layer's bias, and the scale and shift of its norm.
+    yield Layer("classifier: reduce", (narrow,), hidden * narrow, 1, narrow + 2 * narrow, 0, hidden + narrow)
     classes = config.CLASSES
     yield Layer("classifier: classify", (classes,), narrow * classes, 1, classes, 0, narrow + classes)
     yield Layer("confidence", (1,), hidden, 1, 1, 0, hidden + 1, published=False)

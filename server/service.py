@@ -158,9 +158,8 @@ def _serve(
     try:
         server.run(sockets=sockets)
     except SystemExit:
-        if (
-            not server.started
-        ):  # the application did not start, and uvicorn has logged why: a fault, whatever its status
+        # The application did not start, and uvicorn has logged why: a fault, whatever its status.
+        if not server.started:
             raise SystemExit(1) from None
         raise
 

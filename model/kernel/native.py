@@ -40,9 +40,8 @@ class NativeRuntime:
         size = chosen.packed_floats(ffi.addressof(network.shape))
         assert size  # noqa: S101 - a config keeps to what the kernel takes
         network.scratch_floats = chosen.scratch_floats(ffi.addressof(network.shape))
-        self._packed = network.packed = ffi.from_buffer(
-            FLOATS, aligned(4 * size)
-        )  # kept here: the network has its address alone
+        # Kept here: the network has its address alone.
+        self._packed = network.packed = ffi.from_buffer(FLOATS, aligned(4 * size))
         self._pack(folded_layers(checkpoint))
         self._address = int(ffi.cast("uintptr_t", network))
 

@@ -75,9 +75,8 @@ def serve(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter(
-        "ignore"
-    )  # Pillow warns of sizes, which the limits bound, and of EXIF, which doesn't matter here
+    # Pillow warns of sizes, which the limits bound, and of EXIF, which doesn't matter here.
+    warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it goes to the whole group; the service decides
     os.nice(NICENESS)
     serve(socket.socket(fileno=int(sys.argv[1])))
