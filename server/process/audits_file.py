@@ -4,13 +4,13 @@ import asyncio
 import json
 import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from server.audit_counts import AuditCounts, Totals
+from server.process.file_lock import lock
 
 log = logging.getLogger(__name__)
 
@@ -68,24 +68,15 @@ def alone(path: Path) -> Iterator[None]:
     Raises:
         AuditsFileError: another service keeps its counts there, or there can be no file.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
     try:
-        lock = open(f"{os.path.realpath(path)}.lock", "ab")  # noqa: PTH123, SIM115 - a link stays one
+        beside = open(f"{os.path.realpath(path)}.lock", "ab")  # noqa: PTH123, SIM115 - a link stays one
     except OSError as error:
         raise AuditsFileError(f"audits_file {path} can't be written ({error.strerror or error})") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with beside:
+        if not lock(beside):
             raise AuditsFileError(
                 f"audits_file {path} is in use by another service that runs; each service needs its own file"
-            ) from None
-        except OSError as error:  # a file system without locks
-            log.warning("audits_file %s can't be locked (%s): no other service may use it", path, error.strerror)
+            )
         yield
 
 

@@ -1,6 +1,7 @@
 """The command itself."""
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import typer
 
 from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, Terminal, fail, failing_on, need, say
 from clients.commands.names import ENCODING, ERRORS, open_text
-from clients.commands.outputs import check_outputs, naming, whole_text
+from clients.commands.outputs import check_outputs, is_regular, naming, whole_text
 from clients.commands.policy import PolicyChoice, Variant
 from clients.commands.service import PANEL as SERVICE
 from clients.commands.service import BearerToken
@@ -19,6 +20,7 @@ from clients.commands.suggestions import no_such
 from clients.commands.takes import takes
 from clients.commands.weights import WeightsFile
 from model.config import DEFAULT_VARIANT
+from server.process.file_lock import lock
 
 if TYPE_CHECKING:
     from clients.commands.classify.engine import Engine
@@ -315,6 +317,13 @@ class _Run:
 
     def classify(self, paths: list[str]) -> None:
         """Classifies what the paths name; an interruption ends it, and keeps what is done."""
+        with self._alone():
+            self._classify(paths)
+        if self._results.report:
+            with whole_text(self._results.report) as html:
+                html.writelines(self._page.page(f"{self._engine.variant}: {self._summary.classified:,} pictures"))
+
+    def _classify(self, paths: list[str]) -> None:
         from clients.commands.classify.progress import progress
         from clients.commands.classify.rows import RowWriter
         from clients.commands.sources import pictures
@@ -330,17 +339,14 @@ class _Run:
 
             def fresh() -> "Iterator[Picture]":
                 for picture in pictures(paths, self.standard_input):
-                    row = earlier.pop(picture.name, None)
-                    if row is None:
-                        yield picture
-                    else:
-                        self._take(picture, row)
+                    rows = earlier.get(picture.name)
+                    if rows:
+                        self._take(picture, rows.pop())
                         advance(1)
+                    else:
+                        yield picture
 
             self._write(self._engine.classify(fresh()), writer, advance)
-        if self._results.report:
-            with whole_text(self._results.report) as html:
-                html.writelines(self._page.page(f"{self._engine.variant}: {self._summary.classified:,} pictures"))
 
     def _write(self, results: Any, writer: "RowWriter", advance: Callable[[int], None]) -> None:
         with closing(results):
@@ -375,13 +381,29 @@ class _Run:
         self._summary.add(row)
         self._page.add(picture, row)
 
-    def _earlier(self) -> "dict[str, Row]":
+    def _earlier(self) -> "dict[str, list[Row]]":
+        """The rows of an earlier run by name; a picture that is named twice has two."""
         from clients.commands.classify.rows import read_rows
 
         out = self._results.file
         if not (self._results.resume and out and out.exists()):
             return {}
-        return {row["name"]: row for row in read_rows(out, self._kind, self._engine.settings)}
+        earlier: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in read_rows(out, self._kind, self._engine.settings):
+            earlier[row["name"]].append(row)
+        return dict(earlier)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other commands away from the file; ends the command where one is at work on it."""
+        out = self._results.file
+        if out is None or not is_regular(out):
+            yield
+            return
+        with naming(out), out.open("ab") as file:
+            if not lock(file):
+                fail(f"{out}: another command is writing it")
+            yield
 
     @contextmanager
     def _file(self, *, go_on: bool) -> Iterator[IO[str]]:

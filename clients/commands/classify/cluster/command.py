@@ -52,7 +52,10 @@ class ClusterRun:
         success = self._folder.read(SUCCESS)
         waiting = [] if success else self._folder.waiting()
         if waiting:
+            run = run | {"run": uuid.uuid4().hex}  # from here on the folder is this command's
+            self._folder.write(RUN, run)
             self._work(run, waiting, paths, address, jobs)
+            self._folder.check_run(run["run"])
         summary = self._summary
         missing = self._add_all(run["pictures"])
         if missing:
@@ -113,10 +116,14 @@ class ClusterRun:
                         f"{self._folder.place}: was made with another {key}: {earlier.get(key)}, not {value}"
                     )
             return earlier
+        if resume and self._folder.has_rows:
+            raise ResultsError(
+                f"{self._folder.place}: has rows, but no {RUN} that says of which run; --overwrite begins anew"
+            )
         check_paths(paths)
         self._folder.begin(overwrite=overwrite or resume)
         count = write_list(self._folder.filesystem, self._folder.inside(LIST), listed(paths, manifests))
-        begun = asked | {"pictures": count, "run": uuid.uuid4().hex}
+        begun = asked | {"pictures": count}
         self._folder.write(RUN, begun)
         return begun
 

@@ -68,17 +68,19 @@ class Classifying:
         _check_sight(task, self._folder)
         setup = task.setup
         self._classifier = Classifier(ray.get(setup) if isinstance(setup, ray.ObjectRef) else setup)
-        self._settings = task.settings
+        self._settings, self._run = task.settings, task.run
         self._addresses = AddressReader()
 
     def __call__(self, piece: str) -> int:
         """Classifies the pictures of a piece and writes their rows; returns the number of pictures.
 
         Raises:
-            PlaceError: a place that can't be read or written.
+            PlaceError: a place that can't be read or written, or another command's by now.
         """
         classify = partial(self._classifier.classify, read=self._read)
+        self._folder.check_run(self._run)
         rows = [(index, classify(picture)) for index, picture in self._folder.pictures(piece)]
+        self._folder.check_run(self._run)
         self._folder.write_rows(piece, rows, self._settings)
         return len(rows)
 

@@ -1,6 +1,7 @@
 """The folder of a run's results, on any file system that all its machines see.
 
-_run.json      what the run is: network, weights, policy, options, number of pictures; `--resume` must ask the same
+_run.json      what the run is: network, weights, policy, options, number of pictures; `--resume` must ask the same. And
+               `run`, the name of the command that works on it: a later one takes over, the earlier one ends
 _pictures/     the list of pictures, fixed as the run begins
 _unfinished/   files that are being written; each is moved to its place when it is whole
 rows/          the results, one file for each piece of the list: a piece whose file is there is done
@@ -119,6 +120,27 @@ class ResultFolder:
             if not isinstance(value, dict):
                 raise ResultsError(f"{self.inside(name)}: not a file that this command wrote")
             return value
+
+    def check_run(self, run: str) -> None:
+        """Looks that no other command has begun or gone on with a run in the folder; the last one has it.
+
+        Raises:
+            PlaceError: one has, or the folder can't be read.
+            ResultsError: see `read`.
+        """
+        found = self.read(RUN)
+        if found is None or found.get("run") != run:
+            raise PlaceError(f"{self.place}: another command has taken over this folder; this one ends")
+
+    @property
+    def has_rows(self) -> bool:
+        """True if files of rows are there.
+
+        Raises:
+            PlaceError: the folder can't be read.
+        """
+        with failing(self.place, "can't be read"):
+            return bool(self._files(FILES))
 
     def write_rows(self, piece: str, rows: Iterable[tuple[int, Row]], settings: Mapping[str, Any]) -> None:
         """Writes the rows of a piece, whole or not at all; a file that is there already is replaced.

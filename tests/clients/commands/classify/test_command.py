@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 from clients.commands.main import app
 from clients.python.http import TOGETHER_BYTES
 from model.checkpoint import save_checkpoint
+from server.process.file_lock import lock
 from tests.networks import SMALL, random_checkpoint
 from tests.picture_files import animation, grey_16_bit, huge_png, picture
 
@@ -138,6 +139,37 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, weights: Path) 
     assert out.read_bytes().startswith(lines[0] + lines[1])
     assert (tmp_path / "r.html").read_text().count("<figure>") == 5
     assert "another policy" in _run(*options, "--resume", "--policy", "published").stderr
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_a_picture_that_is_named_twice_has_two_rows_wherever_the_run_was_interrupted(
+    tmp_path: Path, weights: Path, kind: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / "b.png").write_bytes(picture(1))
+    out = tmp_path / f"out.{kind}"
+    options = (*(tmp_path / f"{name}.png" for name in "aba"), "--weights", weights, "--out", out, "--jobs", 1)
+    assert _run(*options).exit_code == 0
+    lines = out.read_bytes().splitlines(keepends=True)
+    for done in range(len(lines) + 1):
+        out.write_bytes(b"".join(lines[:done]))
+        assert _run(*options, "--resume").exit_code == 0
+        assert len(out.read_bytes().splitlines()) == len(lines), done
+
+
+def test_two_commands_do_not_write_one_file(tmp_path: Path, weights: Path) -> None:
+    out = tmp_path / "out.ndjson"
+    (tmp_path / "a.png").write_bytes(picture())
+    options = (tmp_path / "a.png", "--weights", weights, "--out", out, "--jobs", 1)
+    assert _run(*options).exit_code == 0
+    before = out.read_bytes()
+    with out.open("ab") as other:
+        assert lock(other)
+        for way in ("--resume", "--overwrite"):
+            refused = _run(*options, way)
+            assert (refused.exit_code, "another command is writing it" in refused.stderr) == (2, True)
+            assert out.read_bytes() == before
+    assert _run(*options, "--resume").exit_code == 0
 
 
 @pytest.mark.parametrize("packed", [False, True])

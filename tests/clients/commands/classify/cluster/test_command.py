@@ -236,6 +236,47 @@ def test_lost_and_doubled_rows_are_told(folder: Path, tmp_path: Path, weights: P
     assert "32 pictures have no row, though the run came to its end" in lost.stderr
 
 
+@pytest.mark.parametrize("way", ["--resume", "--overwrite"])
+@pytest.mark.parametrize("takes_over", [0, 1])
+def test_a_second_command_takes_over_and_the_first_one_ends(
+    engine: InOneProcess, folder: Path, tmp_path: Path, weights: Path, way: str, takes_over: int
+) -> None:
+    """Before the first piece, and between two pieces."""
+    out = tmp_path / "out"
+    shared = (folder, "--weights", weights, "--engine", "ray", "--out", out, "--format", "ndjson")
+    second: list[Result] = []
+
+    def begin_second(done: int) -> None:
+        if done == takes_over:
+            engine.stops = lambda _: None
+            second.append(_run(*shared, way))
+
+    engine.stops = begin_second
+    first = _run(*shared)
+    assert [each.exit_code for each in second] == [1], [each.output for each in second]
+    assert first.exit_code == 2
+    assert (
+        "does not see this folder" in first.stderr
+        if takes_over == 0
+        else "another command has taken over" in first.stderr
+    )
+    found = _rows(out)
+    assert sorted(row["index"] for row in found) == list(range(len(found)))
+    assert (out / "_SUCCESS").exists()
+
+
+@pytest.mark.usefixtures("engine")
+def test_rows_of_an_unknown_run_are_not_replaced_by_resume(folder: Path, tmp_path: Path, weights: Path) -> None:
+    out = tmp_path / "out"
+    shared = (folder, "--weights", weights, "--engine", "ray", "--out", out)
+    assert _run(*shared).exit_code == 1
+    (out / "_run.json").unlink()
+    refused = _run(*shared, "--resume")
+    assert refused.exit_code == 2
+    assert "has rows, but no _run.json that says of which run; --overwrite begins anew" in refused.stderr
+    assert list((out / "rows").iterdir())
+
+
 def test_a_machine_without_the_folder_is_named(engine: InOneProcess, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
 
