@@ -58,6 +58,10 @@ CLOSE_S = 2.0
 REFUSED_TOKENS = ("bad_token", "expired_token", "foreign_token")
 
 
+START_ONE = "start one with `rascanet serve`, or give the address of another"
+"""Advice where no service answers."""
+
+
 class StreamError(Exception):
     """A stream that the service refused, or whose connection was lost.
 
@@ -111,7 +115,7 @@ class ServiceChange:
 
     Attributes:
         up: true if the service is back.
-        reason: the failure of the first new attempt, in words; empty if the service is back.
+        reason: how the connection was lost, in words; empty if the service is back.
         patience_s: longest time for which attempts go on; 0 if the service is back.
     """
 
@@ -315,8 +319,9 @@ class Uplink:
         self._audited = -1
         self._kept = [rows for rows in self._kept if rows.frame_id != frame_id]
 
-    async def _connect_again(self, backoff: Backoff, failure: StreamError) -> None:
+    async def _connect_again(self, backoff: Backoff, lost: StreamError) -> None:
         self._up = False
+        failure = lost
         if self._resending:
             self._resending.cancel()
             await asyncio.gather(self._resending, return_exceptions=True)
@@ -336,7 +341,7 @@ class Uplink:
                     raise
                 failure = error
                 if not attempt:
-                    self._observer(ServiceChange(up=False, reason=str(error), patience_s=backoff.patience_s))
+                    self._observer(ServiceChange(up=False, reason=str(lost), patience_s=backoff.patience_s))
                 continue
             if attempt:
                 self._observer(ServiceChange(up=True))
@@ -438,7 +443,9 @@ async def _connect(url: str, headers: dict[str, str]) -> ClientConnection:
             retry=error.response.status_code >= 500,
         ) from error
     except (OSError, InvalidHandshake, ValueError, TimeoutError) as error:
-        raise StreamError("no_connection", f"{url}: no service answers there ({error})", retry=True) from error
+        raise StreamError(
+            "no_connection", f"{url}: no service answers there ({error}); {START_ONE}", retry=True
+        ) from error
 
 
 def _problem(body: bytes) -> tuple[str, str]:

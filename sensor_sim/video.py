@@ -59,7 +59,10 @@ class VideoScene:
         try:
             self._container: Any = av.open(self._source, metadata_errors=NAMES_AS_THEY_ARE)
         except self._errors as error:
-            raise SceneError(f"{source}: not a readable video ({type(error).__name__})") from error
+            raise SceneError(
+                f"{source}: not a readable video ({type(error).__name__}); copy it again if it was cut off, "
+                "or convert it, for example with `ffmpeg -i FILE film.mp4`"
+            ) from error
         if not self._container.streams.video:
             self.close()
             raise SceneError(f"{source}: no pictures in it")

@@ -43,13 +43,10 @@ EXTRAS: Final = {
     "torch": "train",
 }
 """Extras of pyproject.toml by the optional package that each brings."""
-_START: Final = "start one with `rascanet serve`, or name another with --url"
-HINTS: Final = {
-    "unauthorized": "put the token into RASCANET_BEARER_TOKEN, or give --bearer-token",
-    "no_connection": _START,
-    "no_service": _START,
-}
+HINTS: Final = {"unauthorized": "put the token into RASCANET_BEARER_TOKEN, or give --bearer-token"}
 """Advice for the user of a command, by the code of a refusal."""
+STATUSES: Final = {"no_pictures": NOTHING_FOUND}
+"""Exit statuses by the code of an error; of every other error: `CANNOT`."""
 
 
 class Terminal(Console):
@@ -92,8 +89,9 @@ def failing_on(*errors: type[Exception]) -> Iterator[None]:
     except errors as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        hint = HINTS.get(getattr(error, "code", ""))
-        fail(f"{error}; {hint}" if hint else error)
+        code = getattr(error, "code", "")
+        hint = HINTS.get(code)
+        fail(f"{error}; {hint}" if hint else error, STATUSES.get(code, CANNOT))
 
 
 def install_hint(package: str) -> str:

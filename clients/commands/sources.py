@@ -18,7 +18,7 @@ from typing import IO, Final
 
 from clients.commands.console import say
 from clients.commands.names import canonical
-from model.picture import SUFFIXES
+from model.picture import FORMAT_NAMES, SUFFIXES
 from server.errors import ServiceError
 
 STANDARD_INPUT: Final = "-"
@@ -28,6 +28,12 @@ MAX_MEMBERS: Final = 1_000_000
 MAX_COMPRESSION: Final = 200
 """Times that a member of more than a megabyte may grow; pictures hardly do."""
 LARGE_BYTES: Final = 1_000_000
+MOST_NAMED: Final = 3
+"""Most paths that a message names."""
+VIDEO_SUFFIXES: Final = (
+    ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv",
+)  # fmt: skip
+"""Endings of video files; a file of another ending is a photograph unless `--scene video` says otherwise."""
 
 
 _PICTURE_AFTER_PICTURE: Final = re.compile(rb"(?:\xff\xd9|IEND\xaeB`\x82)(?:\xff\xd8\xff|\x89PNG\r\n)")
@@ -36,6 +42,23 @@ _PICTURE_AFTER_PICTURE: Final = re.compile(rb"(?:\xff\xd9|IEND\xaeB`\x82)(?:\xff
 
 class SourceError(ValueError):
     """A path that names nothing."""
+
+
+class NoPicturesError(SourceError):
+    """Paths with no picture in them.
+
+    Args:
+        paths: the paths, as the user named them.
+    """
+
+    code: Final = "no_pictures"
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+        super().__init__(
+            f"there are no pictures in {', '.join(paths[:MOST_NAMED])}{more}; pictures are files of "
+            f"{', '.join(FORMAT_NAMES)}, or in ZIP archives (`rascanet stream` takes films and cameras too)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +239,8 @@ def _named(path: str, name: str) -> Iterator[Picture]:
         yield from _folder(path)
     elif _is_archive(path):
         yield from _members(path, name)
+    elif path.lower().endswith(VIDEO_SUFFIXES):
+        yield Picture(name, path, code="unreadable_image", message="a film, not a picture: `rascanet stream` takes it")
     else:
         yield Picture(name, path)
 

@@ -25,6 +25,7 @@ from msgspec import Meta, Struct
 from urllib3.filepost import encode_multipart_formdata
 
 from clients.python.errors import HttpError
+from sensor_sim.uplink import START_ONE
 from sensor_sim.wire import bearer_header
 
 TOGETHER: Final = 16
@@ -328,7 +329,9 @@ class HttpClient:
                 answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
-            raise HttpError("no_service", f"{self._url}: no service answers there ({type(reason).__name__})") from error
+            raise HttpError(
+                "no_service", f"{self._url}: no service answers there ({type(reason).__name__}); {START_ONE}"
+            ) from error
         if len(data) > MOST_ANSWER_BYTES:
             raise _bad_answer(f"more than {MOST_ANSWER_BYTES} bytes")
         try:

@@ -115,7 +115,7 @@ def test_no_service() -> None:
         async with open_emitter("ws://127.0.0.1:1", Hello("30x32")):
             pass
 
-    with pytest.raises(StreamError) as caught:
+    with pytest.raises(StreamError, match="start one with `rascanet serve`, or give the address of another") as caught:
         asyncio.run(main())
     assert caught.value.code == "no_connection"
 

@@ -231,7 +231,9 @@ def test_the_service_is_told_lost_once_and_back_but_not_where_the_first_attempt_
         assert await anext(answers) == Sync(7)
 
     _heard(answer, talk, told.append)
-    lost = ServiceChange(up=False, reason="the service takes no streams now: drain", patience_s=AT_ONCE.patience_s)
+    lost = ServiceChange(
+        up=False, reason="the connection to the service was lost (no close frame)", patience_s=AT_ONCE.patience_s
+    )
     assert told == ([lost, ServiceChange(up=True)] if refused else [])
 
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, Terminal, fail, failing_on, need, say
+from clients.commands.console import INTERRUPTED, SOME_FAILED, Terminal, fail, failing_on, need
 from clients.commands.names import ENCODING, ERRORS, open_text
 from clients.commands.outputs import check_outputs, is_regular, naming, whole_text
 from clients.commands.policy import PolicyChoice, Variant
@@ -203,7 +203,10 @@ def classify(
     if engine.manifest and engine.engine != RAY:
         fail(f"--manifest needs --engine {RAY}")
     if not (paths or engine.manifest):
-        fail("names no pictures: give a PATH" + (" or --manifest" if engine.engine == RAY else ""))
+        fail(
+            "give files, folders or archives to classify, such as `rascanet classify photo.jpg`"
+            + (", or --manifest" if engine.engine == RAY else "")
+        )
     (_classify_by_ray if engine.engine == RAY else _classify)(paths or [], engine, policy, results)
 
 
@@ -270,7 +273,7 @@ def _classify(paths: list[str], engine: EngineChoice, policy: PolicyChoice, resu
         if STANDARD_INPUT in paths:
             run.standard_input = held.enter_context(spooled(sys.stdin.buffer))
         run.classify(paths)
-    run.tell()
+        run.tell()
 
 
 def _limits(choice: EngineChoice) -> Any:
@@ -313,6 +316,7 @@ class _Run:
         self._page: Report = Report(engine.height, engine.width, engine.burst_rows, limits)
         self._summary: Summary = Summary()
         self._interrupted = False
+        self._paths: list[str] = []
         self.standard_input: str | None = None
 
     def classify(self, paths: list[str]) -> None:
@@ -328,6 +332,7 @@ class _Run:
         from clients.commands.classify.rows import RowWriter
         from clients.commands.sources import pictures
 
+        self._paths = paths
         earlier = self._earlier()
         bar = progress(
             self._told,
@@ -364,16 +369,19 @@ class _Run:
         """Prints the sums, and ends with the status that they mean.
 
         Raises:
-            typer.Exit: interrupted, nothing found, or some not classified.
+            NoPicturesError: there was none.
+            typer.Exit: interrupted, or some not classified.
         """
-        found = self._summary.classified or self._summary.errors
-        if found and not self._results.quiet:
+        from clients.commands.sources import NoPicturesError
+
+        found = self._summary.classified + self._summary.errors.total()
+        told = found == 1 and self._kind == "text" and not self._results.file
+        if found and not told and not self._results.quiet:
             self._summary.table().show(self._told)
         if self._interrupted:
             raise typer.Exit(INTERRUPTED)
         if not found:
-            say("there are no pictures")
-            raise typer.Exit(NOTHING_FOUND)
+            raise NoPicturesError(self._paths)
         if self._summary.errors:
             raise typer.Exit(SOME_FAILED)
 

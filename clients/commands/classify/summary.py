@@ -71,7 +71,7 @@ class Summary:
     def table(self) -> Table:
         """Returns the sums, for the terminal."""
         rows: list[tuple[str, ...]] = []
-        for name, tally in (("person", self.persons), ("no person", self.empties)):
+        for name, tally in (("person", self.persons), ("no person", self.empties)) if self.classified else ():
             count = tally.pictures
             mean = max(1, count)
             rows.append(

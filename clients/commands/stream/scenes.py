@@ -10,8 +10,8 @@ from typing import Final, Self
 
 import numpy as np
 
-from clients.commands.console import need, say
-from clients.commands.sources import Picture, check_paths, matches, pictures
+from clients.commands.console import install_hint, need, say
+from clients.commands.sources import VIDEO_SUFFIXES, NoPicturesError, Picture, check_paths, matches, pictures
 from clients.commands.stream.cameras import WEBCAM, is_camera, live_camera, live_input
 from clients.commands.stream.playing import Playing
 from clients.commands.stream.sensor_options import SCENES, SceneChoice, SensorChoice
@@ -35,10 +35,6 @@ from sensor_sim.video import VideoScene
 from sensor_sim.window import Window
 from server.errors import ServiceError
 
-VIDEO_SUFFIXES: Final = (
-    ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv",
-)  # fmt: skip
-"""Endings of video files; a file of another ending is a photograph unless `--scene video` says otherwise."""
 LIVE: Final = ("camera", "stdin")
 MOVING: Final = ("video", *LIVE)
 TICK_S: Final = 0.5
@@ -124,7 +120,11 @@ class Filming:
         self._scene, self._geometry, self._repeat = scene, geometry, repeat
         self._parts = list(_parts(sources, scene))
         if not self._parts:
-            raise SceneError("name photographs, videos or a camera, or --samples (needs the extra 'samples')")
+            raise SceneError(
+                f"there are no sample photographs, which are those of scikit-image; {install_hint('skimage')}"
+                if scene.samples
+                else "name photographs, folders, films or a camera, or give --samples"
+            )
         if any(part.kind in LIVE for part in self._parts[:-1]):
             raise SceneError("a camera has no end: nothing can come after it")
         self._in_order = in_order
@@ -209,7 +209,7 @@ class Filming:
                     shown = True
                     yield news
             if not shown:
-                raise SceneError(f"there are no pictures in {', '.join(part.sources[0] for part in self._parts)}")
+                raise NoPicturesError([source for part in self._parts for source in part.sources])
             if not again or reader:
                 return
 

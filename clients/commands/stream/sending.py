@@ -13,7 +13,7 @@ import anyio.to_thread
 import msgspec
 import typer
 
-from clients.commands.console import INTERRUPTED, SOME_FAILED, console, fail, failing_on
+from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, console, fail, failing_on
 from clients.commands.names import open_text
 from clients.commands.outputs import check_outputs, naming
 from clients.commands.stream.announcing import Announcing
@@ -150,7 +150,7 @@ def send(feeds: Sequence[Feed], output: OutputChoice, announcing: Announcing | N
         # A scene that can't be shown is told before the service is asked.
         firsts = [next(feed.shots, END) for feed in feeds]
         if END in firsts:
-            fail("there are no frames to send")
+            fail("there are no frames to send", NOTHING_FOUND)
         with _ledger_lines(output.ledger) as enter:
             alone = len(feeds) == 1
             told = announcing or Announcing()

@@ -272,7 +272,7 @@ def service_words(change: ServiceChange) -> str:
     """Returns the service's change as a line."""
     if change.up:
         return "the service is back"
-    return f"the service was lost ({change.reason}); trying again for up to {change.patience_s:.0f} s"
+    return f"{change.reason}; trying again for up to {change.patience_s:.0f} s"
 
 
 def wall_clock(unix_s: float) -> str:

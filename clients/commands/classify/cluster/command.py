@@ -13,8 +13,8 @@ from clients.commands.classify.cluster.work_list import counted_in, listed, writ
 from clients.commands.classify.local import Setup
 from clients.commands.classify.progress import progress
 from clients.commands.classify.summary import Summary
-from clients.commands.console import INTERRUPTED, NOTHING_FOUND, SOME_FAILED, Terminal, say
-from clients.commands.sources import check_paths
+from clients.commands.console import INTERRUPTED, SOME_FAILED, Terminal, say
+from clients.commands.sources import NoPicturesError, check_paths
 
 
 class ClusterRun:
@@ -44,7 +44,7 @@ class ClusterRun:
         """Classifies what the paths and manifests name, and prints the sums.
 
         Raises:
-            SourceError, ManifestError: nothing is there to be classified.
+            SourceError, ManifestError, NoPicturesError: nothing is there to be classified.
             PlaceError, ResultsError, ClusterError: the run can't be had, or ended; `resume` goes on with it.
             typer.Exit: with the status of what was found.
         """
@@ -69,8 +69,7 @@ class ClusterRun:
         if run["pictures"] and not self._told.quiet:
             summary.table().show(self._told)
         if not run["pictures"]:
-            say("there are no pictures")
-            raise typer.Exit(NOTHING_FOUND)
+            raise NoPicturesError([*paths, *manifests])
         if summary.errors:
             raise typer.Exit(SOME_FAILED)
 

@@ -305,7 +305,7 @@ def test_large_pictures_go_alone(tmp_path: Path) -> None:
     ("arguments", "status", "complaint"),
     [
         (("missing.png",), 2, "missing.png: no such file or folder"),
-        (("FOLDER",), 3, "there are no pictures"),
+        (("FOLDER",), 3, "there are no pictures in FOLDER; pictures are files of JPEG, PNG, "),
         (("FOLDER", "--format", "xml"), 2, "no format 'xml'"),
         (("FOLDER", "--resume"), 2, "--resume needs --out"),
         (("FOLDER", "--url", "http://127.0.0.1:1"), 2, "no service answers there"),
@@ -321,8 +321,23 @@ def test_mistakes_are_told_in_a_line(
     places = {"FOLDER": str(tmp_path), "SERVICE": service_url}
     result = _run(*(places.get(argument, argument) for argument in arguments))
     assert result.exit_code == status
-    assert complaint in result.stderr
+    assert complaint.replace("FOLDER", str(tmp_path)) in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_film_is_refused_with_the_command_that_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "film.MP4").write_bytes(b"frames")
+    result = _run(str(tmp_path / "film.MP4"))
+    assert result.exit_code == 1
+    assert "film.MP4: a film, not a picture: `rascanet stream` takes it (unreadable_image)" in result.stdout
+
+
+def test_a_single_picture_is_its_own_summary(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(picture())
+    assert "class" not in _run(str(tmp_path / "a.png")).stderr
+    assert "class" in _run(str(tmp_path / "a.png"), "--out", str(tmp_path / "a.csv")).stderr
+    assert "class" in _run(str(tmp_path / "*.png")).stderr
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path, weights: Path) -> None:

@@ -28,3 +28,11 @@ def test_the_clock_starts_before_pictures_whose_time_is_known(clock: list[float]
     clock[0] += 1
     sums.clock(50, took_s=4)
     assert sums.table().notes == ["80 pictures, 20 pictures/s without the start"]
+
+
+def test_classes_are_told_only_if_a_picture_was_classified() -> None:
+    sums = Summary()
+    sums.add({"code": "unreadable_image"})
+    assert [row[0] for row in sums.table().rows] == ["unreadable image"]
+    sums.add({"person": True, "p_person": 0.75, "exited": False, "processed_ratio": 1.0, "macs": 1})
+    assert [row[0] for row in sums.table().rows] == ["person", "no person", "unreadable image"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clients.commands.sources import SourceError
+from clients.commands.sources import NoPicturesError, SourceError
 from clients.commands.stream.scenes import Filming, Shot, geometry_of
 from clients.commands.stream.sensor_options import SceneChoice, SensorChoice
 from sensor_sim.camera import Camera
@@ -140,9 +140,9 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=complaint):
             _film([tmp_path / source])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SceneError, match="no pictures in"):
+    with pytest.raises(NoPicturesError, match=r"no pictures in .*empty; pictures are files of JPEG"):
         _shots(tmp_path / "empty")
-    with pytest.raises(SceneError, match="no pictures in"), _film([tmp_path / "empty"], repeat=True) as filming:
+    with pytest.raises(NoPicturesError), _film([tmp_path / "empty"], repeat=True) as filming:
         next(filming.shots())
     with pytest.raises(SceneError, match="name photographs"):
         _film([])

@@ -133,7 +133,7 @@ def test_a_lost_service_is_told_and_so_is_that_it_is_back(
             self.observer = observer
 
         async def emit(self, *arguments: Any) -> FrameReport:
-            self.observer(ServiceChange(up=False, reason="nobody there", patience_s=36.3))
+            self.observer(ServiceChange(up=False, reason="the service closed the stream", patience_s=36.3))
             self.observer(ServiceChange(up=True))
             return await super().emit(*arguments)
 
@@ -143,12 +143,15 @@ def test_a_lost_service_is_told_and_so_is_that_it_is_back(
     assert done.exit_code == 0, done.output
     if form == "plain":
         assert re.findall("the service .*", done.stderr) == [
-            "the service was lost (nobody there); trying again for up to 36 s",
+            "the service closed the stream; trying again for up to 36 s",
             "the service is back",
         ]
     else:
         changes = [line for line in _lines(done.stdout) if line.get("type") == "service"]
-        assert [(change["up"], change["reason"]) for change in changes] == [(False, "nobody there"), (True, "")]
+        assert [(change["up"], change["reason"]) for change in changes] == [
+            (False, "the service closed the stream"),
+            (True, ""),
+        ]
 
 
 def test_an_interruption_ends_with_the_sums_so_far(
@@ -361,3 +364,10 @@ def test_a_signal_ends_a_stream_in_order(service_url: str, tmp_path: Path, numbe
         receiver.close()
     assert receiver.taken, "what the receiver refused at first"
     assert _lines(ledger.read_text())[-1]["type"] == "stream"
+
+
+def test_an_empty_folder_ends_with_the_status_for_nothing_found(service_url: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = _run("stream", tmp_path / "empty", "--url", service_url, "--variant", SMALL.name, "--virtual-time")
+    assert done.exit_code == 3
+    assert f"there are no pictures in {tmp_path / 'empty'}; pictures are files of JPEG" in done.stderr

@@ -132,8 +132,8 @@ def test_a_lost_service_is_told_beside_the_moving_line() -> None:
     console = _terminal()
     with LiveView(console, "hall") as view:
         view.begin("people.mp4 3", GEOMETRIES[0])
-        view.observe(ServiceChange(up=False, reason="nobody there", patience_s=36.3))
+        view.observe(ServiceChange(up=False, reason="the service closed the stream", patience_s=36.3))
         view.observe(ServiceChange(up=True))
     lines = _lines(console)
-    assert "hall: the service was lost (nobody there); trying again for up to 36 s" in lines
+    assert "hall: the service closed the stream; trying again for up to 36 s" in lines
     assert "hall: the service is back" in lines
