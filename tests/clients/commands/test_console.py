@@ -49,10 +49,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _needed() -> dict[str, set[str]]:
-    """Of every command the extras that docs/commands.md says it needs; of one with several rows, those of the last."""
+    """The extras that docs/commands.md says each command needs without options; of several rows, those of the last."""
     table = re.findall(r"^\| (`rascanet .*?`) \| (.*?) \|", (ROOT / "docs" / "commands.md").read_text(), flags=re.M)
     return {
-        name: set(re.findall(r"`(\w+)`", needs))
+        name: set(re.findall(r"`(\w+)`", needs.partition(";")[0]))
         for commands, needs in table
         for name in re.findall(r"`rascanet ([a-z-]+)", commands)
     }
