@@ -177,6 +177,23 @@ def test_selectors_find_the_pods() -> None:
     assert all(selector == labels for selector in selectors)
 
 
+def test_the_page_makes_the_namespace_and_labels_those_that_may_reach_the_replicas() -> None:
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    steps, _, _ = page.partition("kubectl apply -k")
+    for overlay in OVERLAYS:
+        namespace = DOCUMENTS[f"{overlay}/kustomization.yaml: Kustomization"]["namespace"]
+        assert f"kubectl create namespace {namespace}\n" in steps
+    labels = {
+        f"{name}={value}"
+        for way in _the("NetworkPolicy")["spec"]["ingress"]
+        for source in way["from"]
+        for name, value in source["namespaceSelector"]["matchLabels"].items()
+    }
+    assert labels == set(re.findall(r"^kubectl label namespace \S+ (\S+)$", steps, flags=re.M))
+    (parent,) = _the("HTTPRoute")["spec"]["parentRefs"]
+    assert f"kubectl label namespace {parent['namespace']} rascanet.proxy=true" in steps
+
+
 def test_ports_go_through() -> None:
     (container,) = _the("Deployment")["spec"]["template"]["spec"]["containers"]
     names = {port["name"]: port["containerPort"] for port in container["ports"]}
