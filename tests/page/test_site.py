@@ -83,6 +83,41 @@ def test_scan_threshold_webcam_wall_and_offline(new_page: NewPage, host: StaticH
     decided(page, "read to the end")
 
 
+COUNTED = """
+window.tasks = [];
+const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (message, ...rest) {
+    if (message.task) window.tasks.push(message.task.kind);
+    return post.call(this, message, ...rest);
+};
+"""
+
+
+def test_a_picture_chosen_again_before_its_file_came_is_scanned_once(new_page: NewPage, host: StaticHost) -> None:
+    page = new_page(reduced_motion="reduce")
+    page.add_init_script(COUNTED)
+    page.goto(f"{host.url}/site/?slow=1&policy=never&sample=chelsea")
+    decided(page, "read to the end")
+    page.evaluate(
+        """() => {
+            tasks.length = 0;
+            for (let i = 0; i < 3; i++) document.querySelector("[data-sample=camera]").click();
+        }"""
+    )
+    expect(page.locator("#status")).not_to_contain_text("Scanning", timeout=SCAN_MS)
+    decided(page, "read to the end")
+    assert page.evaluate("tasks") == ["expose", "scan"]
+
+
+def test_a_picture_without_pixels_is_refused(new_page: NewPage, host: StaticHost) -> None:
+    page = new_page()
+    page.goto(f"{host.url}/site/?slow=1&policy=never&sample=chelsea")
+    decided(page, "read to the end")
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + bytes(8) + b"\x08\x02" + bytes(7)
+    page.set_input_files("#file", {"name": "none.png", "mimeType": "image/png", "buffer": header})
+    expect(page.locator("#status")).to_contain_text("none.png has no pixels", timeout=SCAN_MS)
+
+
 def test_the_sites_policy_is_strict_and_its_files_are_small() -> None:
     page = (SITE / "index.html").read_text()
     assert "Content-Security-Policy" in page

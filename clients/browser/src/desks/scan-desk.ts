@@ -46,6 +46,8 @@ export class ScanDesk implements Shown, Transportable {
   /** Without the slow motion. */
   private realTime = false;
   private running: Running | null = null;
+  /** The scan that waits for its file; whichever was stopped meanwhile finds another one here, or none. */
+  private fetching: symbol | null = null;
   private readonly whatIf: WhatIf;
   private readonly screen: ScanScreen;
 
@@ -100,6 +102,7 @@ export class ScanDesk implements Shown, Transportable {
   }
 
   stop(): void {
+    this.fetching = null;
     this.running?.stop();
     this.running = null;
     this.whatIf.stop();
@@ -109,6 +112,8 @@ export class ScanDesk implements Shown, Transportable {
   /** Scans a picture; what is on the screen stays until the picture's frame is there. */
   async scan(picture: Picture, { paused = false, realTime = false } = {}): Promise<void> {
     this.stop();
+    const fetching = Symbol(picture.name);
+    this.fetching = fetching;
     this.picture = picture;
     this.follow("open");
     if (paused) this.follow("pause");
@@ -121,10 +126,10 @@ export class ScanDesk implements Shown, Transportable {
       file = await picture.open();
     } catch (error) {
       if (!(error instanceof ServiceFault)) throw error;
-      this.fail({ kind: "fault", fault: "refused", message: error.message, code: "" });
+      if (this.fetching === fetching) this.fail({ kind: "fault", fault: "refused", message: error.message, code: "" });
       return;
     }
-    if (this.picture !== picture || this.phase !== "opening") return;
+    if (this.fetching !== fetching) return;
     const { variant, height, width } = this.model;
     const window = windowOf(this.controls.settings);
     this.running = this.engine.begin(

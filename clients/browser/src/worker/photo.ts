@@ -126,6 +126,7 @@ async function decodeAny(file: Blob, label: string): Promise<Picture> {
 }
 
 function checkSize(height: number, width: number, label: string): void {
+  if (width * height === 0) throw new PhotoError(`${label} has no pixels. Choose another photo.`);
   if (width * height <= MAX_PHOTO_PIXELS) return;
   throw new PhotoError(`${label} has more than ${MAX_PHOTO_PIXELS / 1e6} million pixels. Choose a smaller photo.`);
 }
