@@ -1,8 +1,9 @@
 """Options of `/v1/classify`, and its answer."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from server.pictures.entries import ImageDecision, ImageError
 
@@ -37,6 +38,17 @@ class ClassifyOptions(BaseModel):
         examples=[64],
     )
     name: str = Field("", max_length=1000, description="of a picture that is sent as the body itself")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: Any) -> Any:
+        """Refuses an unknown option with the names of the options; pydantic's own sentence has none."""
+        unknown = [name for name in given if name not in cls.model_fields] if isinstance(given, Mapping) else []
+        if unknown:
+            raise ValueError(
+                f"there is no option {str(unknown[0])[:80]!r}; there is {', '.join(sorted(cls.model_fields))}"
+            )
+        return given
 
 
 class Classified(BaseModel):

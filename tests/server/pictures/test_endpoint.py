@@ -165,6 +165,14 @@ def test_request_refused(service_url: str, images: list[bytes], query: dict[str,
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_an_unknown_option_is_answered_with_those_that_there_are(service_url: str) -> None:
+    answer = _raw(service_url, picture(), polcy="never")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == (
+        "there is no option 'polcy'; there is exit_threshold, name, policy, reports, skip_threshold, top, variant"
+    )
+
+
 def test_body_without_length_is_bounded_too(service_url: str) -> None:
     head = b'--b\r\ncontent-disposition: form-data; name="files"; filename="a"\r\n\r\n'
     parts = (part for part in [head, *[bytes(50_000)] * 20, b"\r\n--b--\r\n"])
