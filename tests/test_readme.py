@@ -55,7 +55,9 @@ def test_the_examples_of_a_running_service(photo: Path) -> None:
             pytest.skip("there is no curl")
         curl[-1] = curl[-1].replace("http://127.0.0.1:8000", url)
         asked = subprocess.run([*curl, "-s"], cwd=photo.parent, check=True, capture_output=True, timeout=LIMIT_S)
-    assert b'"p_person"' in asked.stdout
+    shown = re.search(r'`("person":.*?)`', README)
+    assert shown
+    assert _shape(shown[1]) in _shape(asked.stdout.decode())
 
 
 @pytest.mark.processes
