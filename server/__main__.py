@@ -39,8 +39,8 @@ KINDS: Final = {"str": "TEXT", "int": "N", "float": "NUMBER", "Path": "PATH", "S
 """Words of the help for the kinds of values, by type; lists are LIST."""
 
 
-class ListError(SettingsError):
-    """A list that can't be read; the message says how to write one."""
+class VariableError(SettingsError):
+    """An environment variable that can't be one of the service's; the message says how to write it."""
 
 
 MENDABLE: dict[type[Exception], ExitStatus] = {
@@ -93,18 +93,23 @@ def loaded(load: Callable[[], Settings]) -> Settings:
     """The settings that a function loads.
 
     Raises:
-        ListError: a list that is none; the library's own sentence names neither the variable nor the form.
+        VariableError: a list that is none, of which the library's own sentence names neither the variable nor the form;
+            or a mistyped variable, which the library would pass over.
         SettingsError: options that there are not.
         ValidationError: values that can't be.
     """
+    for name in os.environ:
+        meant = Settings.meant_by(name)
+        if meant:
+            raise VariableError(f"{name} is no setting; did you mean {meant}?")
     try:
         return load()
     except RecursionError:
-        raise ListError("a list of values is nested too deeply") from None
+        raise VariableError("a list of values is nested too deeply") from None
     except SettingsError:
         for name, text in os.environ.items():
             if name.upper() in Settings.list_variables() and not _is_json(text):
-                raise ListError(f'{name} is not a list in JSON, such as {name}=\'["first", "second"]\'') from None
+                raise VariableError(f'{name} is not a list in JSON, such as {name}=\'["first", "second"]\'') from None
         raise
 
 
@@ -121,7 +126,9 @@ def in_one_sentence(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return in_words(error.errors(include_input=False, include_url=False))
     text = " ".join(str(error).split())
-    if isinstance(error, SettingsError) and not isinstance(error, ListError):  # argparse quotes what it cannot place
+    if isinstance(error, SettingsError) and not isinstance(
+        error, VariableError
+    ):  # argparse quotes what it cannot place
         for given in sys.argv[1:]:
             text = text.replace(given, given.partition("=")[0] if given.startswith("--") else "...")
         text += '; `python -m server --help` lists the options, lists of values are JSON, such as ["a"]'

@@ -1,7 +1,8 @@
 """The service's settings: one table of name, default and help; environment and command line come from it."""
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Final, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +16,9 @@ from server.offered_files import check_files
 RESUME_KEY_CHARACTERS = 32
 MAX_RESUME_KEYS = 8
 """The old and the new are two; every key costs a digest of each token that nobody signed."""
+
+LEAST_SIMILARITY: Final = 0.85
+"""Share of the letters that agree (`difflib.SequenceMatcher.ratio`) from which a name is a mistyped one."""
 
 PAGE_FOLDER = Path(__file__).parent.parent / "clients" / "browser" / "dist"
 """The page of a checkout, once it is built; an installed service has none."""
@@ -281,6 +285,19 @@ class Settings(BaseSettings):
     def resume_keys(self) -> list[bytes]:
         """Keys of resume tokens, the one that signs first; none where the service is to make one up."""
         return [key.encode() for key in self.resume_key.get_secret_value().split()] if self.resume_key else []
+
+    @classmethod
+    def meant_by(cls, variable: str) -> str | None:
+        """The environment variable that a mistyped one is meant to be; None for any other, mistyped or not.
+
+        Variables of commands, proxies and container engines begin with the same prefix, and resemble none.
+        """
+        prefix = str(cls.model_config["env_prefix"])
+        name = variable.upper().removeprefix(prefix.upper()).lower()
+        if not variable.upper().startswith(prefix.upper()) or name in cls.model_fields:
+            return None
+        nearest = get_close_matches(name, cls.model_fields, 1, LEAST_SIMILARITY)
+        return f"{prefix}{nearest[0]}".upper() if nearest else None
 
     @classmethod
     def list_variables(cls) -> set[str]:

@@ -97,6 +97,8 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
             (["--bearer-tokn", "s3cr3t-typo"], {}, settings, "--bearer-tokn"),
             (["--bearer-tokn=s3cr3t-typo"], {}, settings, "--bearer-tokn"),
             (["--bearer-token"], {}, settings, "--bearer-token"),
+            ([], {"RASCANET_BEARER_TOKN": "s3cr3t-typo"}, settings, "did you mean RASCANET_BEARER_TOKEN?"),
+            ([], {"rascanet_max_streems": "3"}, settings, "rascanet_max_streems is no setting"),
             (["s3cr3t-place"], {}, settings, "--help"),
             ([], {"RASCANET_WEIGHTS": "s3cr3t-list"}, settings, """RASCANET_WEIGHTS='["first", "second"]'"""),
             ([], {"RASCANET_WEIGHTS": "[" * 100_000}, settings, "nested"),
