@@ -49,14 +49,18 @@ def exits(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="file for the curve of agreement over processed ratio")
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="print every kind of policy, at several allowed losses of accuracy")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Prints how much each policy reads, at several allowed losses of accuracy.
+    """Prints how much the certified policy reads, beside others; with --all every kind of policy.
 
-    Settings are chosen on `val`; the figures are measured on --split.
+    Settings are chosen on `val`; the figures are measured on --split. --page always gets every kind of policy.
 
     Examples:
         rascanet exits --photos folder
+        rascanet exits --photos folder --all
         rascanet exits --photos folder --split test --plot curve.svg
     """
     from clients.commands.evidence.exit_curve import draw_curve
@@ -84,7 +88,7 @@ def exits(
         tried = policies_to_try(on_val)
         where = f"{split} {source or ''}".strip()
         table = matched_table(used, tried, on_val, on_split, where)
-        table.show(console)
+        (table if every else in_short(table)).show(console)
         if plot:
             save(draw_curve(tried, on_split, f"{used.runtime.config.name} on {where}", used.certified), plot)
         if page:
@@ -151,6 +155,17 @@ def matched_table(used: Weights, tried: "Tried", on_val: "Evaluation", on_split:
     if where == AIMED_AT:
         notes.append(f"Processed: {'; '.join(aims)}.")
     return Table(f"Policies of {used.runtime.config.name} on {where}", headings, rows, notes)
+
+
+def in_short(table: "Table") -> "Table":
+    """Returns the rows of `matched_table` that are chosen for no loss of accuracy, the certified policy first."""
+    from clients.commands.table import Table
+
+    rows = [row for row in reversed(table.rows) if not row[0].endswith("%")]
+    columns = [column for column, heading in enumerate(table.headings) if heading not in ("setting", "person / no")]
+    headings = ["chosen for", *(table.headings[column] for column in columns[1:])]
+    notes = [*table.notes, "--all prints every kind of policy, at several allowed losses of balanced accuracy."]
+    return Table(table.title, headings, [[row[column] for column in columns] for row in rows], notes)
 
 
 def _against(aim: float, figures: "ExitFigures", what: str) -> str:

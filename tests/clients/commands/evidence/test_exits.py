@@ -53,6 +53,15 @@ def test_a_certificate_and_then_every_policy(folder: Path) -> None:
     page.write_text(MARKS)
     result = _run("exits", "--photos", folder, "--weights", weights, "--page", page, "--plot", plot)
     assert result.exit_code == 0, result.output
+    first_cells = ["certified, risk 0.1", "1 % disagreement", "-", "-"]
+    head, _, *lines = result.output.splitlines()[1:]
+    assert head.startswith("chosen for")
+    assert [line[: len(first)] for line, first in zip(lines[:4], first_cells, strict=True)] == first_cells
+    assert "patience" not in result.output
+    assert max(map(len, lines[:4])) < 120
+    everything = _run("exits", "--photos", folder, "--weights", weights, "--all")
+    assert "patience" in everything.output
+    assert "0.5%" in everything.output
     assert "<svg" in plot.read_text()
     text = page.read_text()
     for name in ("never", "published", "two_sided", "patience", "sequential", "certified, risk 0.1"):
