@@ -69,6 +69,8 @@ class Checkpoint:
                 raise CheckpointError(f"tensor {name!r} must be float32, not {tensor.dtype}")
             if not np.isfinite(tensor).all():
                 raise CheckpointError(f"tensor {name!r} holds values that are not finite")
+            if name.endswith(".running_var") and (tensor < 0).any():
+                raise CheckpointError(f"tensor {name!r} holds variances below 0")
 
     @property
     def digest(self) -> str:

@@ -10,7 +10,14 @@ from model.checkpoint import Checkpoint
 from model.config import RaScaNetConfig
 from model.folding import folded_layers
 from model.integer.arithmetic import PIXEL_ZERO, POOLED_BITS, REDUCED_BITS, UNIT_BITS, multiplier_of
-from model.integer.network import MIXED_BITS, OUTPUT_BITS, IntegerLayer, IntegerNetwork, largest_sum
+from model.integer.network import (
+    MIXED_BITS,
+    OUTPUT_BITS,
+    IntegerLayer,
+    IntegerNetwork,
+    IntegerNetworkError,
+    largest_sum,
+)
 from model.preprocess import network_input
 
 Floats = npt.NDArray[Any]
@@ -109,7 +116,7 @@ def quantise(
         tuned: layers to take in place of the checkpoint's, in the form of `folded_layers`.
 
     Raises:
-        IntegerNetworkError: a network so wide that its sums could be too large.
+        IntegerNetworkError: a network so wide that its sums could be too large, or weights too large for any scale.
     """
     layers = {}
     scales = dict(scales)
@@ -187,7 +194,10 @@ def _layer(name: str, weight: Any, bias: Any, step: Any, scale: float) -> Intege
     offset = np.rint(np.asarray(bias, np.float64) / step)
     if name in ("conv0", "conv1"):
         offset = offset - PIXEL_ZERO * whole.sum(1)
-    pairs = [multiplier_of(float(each)) for each in step / scale]
+    try:
+        pairs = [multiplier_of(float(each)) for each in step / scale]
+    except ValueError as error:
+        raise IntegerNetworkError(f"the weights of {name} are too large for integers: {error}") from error
     return IntegerLayer(
         whole.reshape(weight.shape).astype(np.int8),
         offset.astype(np.int32),

@@ -441,6 +441,15 @@ def test_metadata_of_another_kind_is_refused(saved: Path, field: str, value: str
         load_checkpoint(saved)
 
 
+def test_a_variance_below_zero_is_refused(saved: Path) -> None:
+    def change(tensors: Tensors, _: dict[str, str]) -> None:
+        tensors["heads.0.1.norm.running_var"][0] = -0.5
+
+    rewrite(saved, change)
+    with pytest.raises(CheckpointError, match=r"'heads\.0\.1\.norm\.running_var' holds variances below 0"):
+        load_checkpoint(saved)
+
+
 def test_tensors_of_double_precision_are_refused(saved: Path) -> None:
     def change(tensors: Tensors, _: dict[str, str]) -> None:
         tensors["confidence.bias"] = tensors["confidence.bias"].astype(np.float64)

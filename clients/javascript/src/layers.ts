@@ -134,6 +134,7 @@ function folded(taker: Taker, { layer, norm, kernel = [], bias }: Named, { outpu
   const [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map((part) =>
     taker.take(`${norm}.${part}`, [outputs], Float32Array),
   ) as [Float32Array, Float32Array, Float32Array, Float32Array];
+  if (variance.some((value) => value < 0)) throw new WeightsError(`tensor ${norm}.running_var holds variances below 0`);
   const [scaled, moved] = [new Float32Array(weights.length), new Float32Array(outputs)];
   for (let output = 0, i = 0; output < outputs; output++) {
     const scale = (gamma[output] as number) / Math.sqrt((variance[output] as number) + BATCH_NORM_EPSILON);

@@ -112,6 +112,10 @@ test("tensors that are not the network's are named", () => {
   );
   const nan = { shape: [1], values: new Float32Array([Number.NaN]) } as never;
   expect(() => floatLayers(changed((tensors) => tensors.set("confidence.bias", nan)))).toThrow("not finite");
+  const below = { shape: [40], values: new Float32Array(40).fill(-0.5) } as never;
+  expect(() => floatLayers(changed((tensors) => tensors.set("projection.norm1.running_var", below)))).toThrow(
+    "projection.norm1.running_var holds variances below 0",
+  );
   expect(() => integerLayers(weights)).toThrow("conv0.weight is missing");
   const integers = shippedWeights(VARIANT, "int8");
   const shifts = { shape: [1], values: new Int8Array([31]) };

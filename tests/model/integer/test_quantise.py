@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 
 from model.config import RaScaNetConfig
+from model.integer.network import IntegerNetworkError
 from model.integer.quantise import FoldedNetwork, activation_scales, quantise
 from model.torch_runtime import TorchRuntime
 from tests.model.random_networks import STATE_TOLERANCE, configs, random_frames, seeds
@@ -62,6 +63,17 @@ def test_channels_that_are_always_zero_stay_so() -> None:
     network = quantise(dead, activation_scales(FoldedNetwork(dead), random_frames(SMALL, 2, 0)))
     assert not network.layers["conv2"].weight.any()
     assert not network.layers["conv2"].bias.any()
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "name"), [("gru.reset.weight", 1e20, "gate0"), ("confidence.weight", 1e35, "confidence")]
+)
+def test_weights_that_no_scale_reaches_are_named(part: str, value: float, name: str) -> None:
+    checkpoint = random_checkpoint(SMALL, 2)
+    tensors = {**checkpoint.tensors, part: np.full_like(checkpoint.tensors[part], value)}
+    steep = type(checkpoint)(SMALL, tensors)
+    with pytest.raises(IntegerNetworkError, match=f"weights of {name} are too large"):
+        quantise(steep, activation_scales(FoldedNetwork(checkpoint), random_frames(SMALL, 2, 0)))
 
 
 def test_the_provenance_names_the_float_weights() -> None:
