@@ -5,6 +5,7 @@ pictures. A window is applied to the whole picture, before it is resized, before
 """
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,6 +224,8 @@ def parse_mask(text: str) -> Shape:
         WindowError: none of these.
     """
     numbers = _numbers(text)
+    if numbers is None and not os.path.exists(text):  # noqa: PTH110 - false for a name that can't be one, too
+        raise WindowError(f"mask {text!r}: no picture file, and no places in percent such as 0,0,30,100")
     if numbers is None:
         return MaskPicture.read(Path(text))
     try:

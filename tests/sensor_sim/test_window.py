@@ -254,7 +254,10 @@ def test_several_masks_of_numbers_stand_in_one_text_and_a_file_stands_alone(tmp_
         ("101,0,101,5,9,9", "places are percent of the picture, 0 to 100, not 101"),
         ("0,0,0,10", "must be above 0 percent"),
         (",".join(["1"] * 2002), "3 to 1000 corners, not 1001"),
-        ("missing.png", "mask missing.png: no such file"),
+        *(
+            (text, "no picture file, and no places in percent")
+            for text in ("missing.png", "", ";", "1,2,3,4;", "a" * 300)
+        ),
     ],
 )
 def test_a_mask_that_can_t_be_is_named(text: str, complaint: str) -> None:

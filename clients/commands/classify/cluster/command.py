@@ -9,7 +9,7 @@ import typer
 
 from clients.commands.classify.cluster.pipeline import Task, classify_on_cluster, cluster
 from clients.commands.classify.cluster.results import LIST, RUN, SUCCESS, ResultFolder, ResultsError
-from clients.commands.classify.cluster.work_list import counted_in, listed, write_list
+from clients.commands.classify.cluster.work_list import check_manifests, counted_in, listed, write_list
 from clients.commands.classify.local import Setup
 from clients.commands.classify.progress import progress
 from clients.commands.classify.summary import Summary
@@ -119,7 +119,8 @@ class ClusterRun:
             raise ResultsError(
                 f"{self._folder.place}: has rows, but no {RUN} that says of which run; --overwrite begins anew"
             )
-        check_paths(paths)
+        check_paths(paths)  # before anything of an earlier run goes
+        check_manifests(manifests)
         self._folder.begin(overwrite=overwrite or resume)
         count = write_list(self._folder.filesystem, self._folder.inside(LIST), listed(paths, manifests))
         begun = asked | {"pictures": count}

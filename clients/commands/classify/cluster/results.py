@@ -83,7 +83,8 @@ class ResultFolder:
             others = sorted(names - OURS)
             if others:
                 raise ResultsError(f"{self.place}: holds other files, such as {others[0]!r}; name a folder of its own")
-            if names and not overwrite:
+            # A list alone is of a run that did not begin, as one with a wrong manifest.
+            if not overwrite and (names & {RUN, SUCCESS} or self.has_rows):
                 raise ResultsError(
                     f"{self.place}: holds an earlier run; --resume goes on with it, --overwrite replaces it"
                 )

@@ -54,6 +54,16 @@ def listed(paths: Iterable[str], manifests: Iterable[str]) -> Iterator[Picture]:
             yield Picture(canonical(name), beside(manifest, name))
 
 
+def check_manifests(manifests: Iterable[str]) -> None:
+    """Looks that each manifest is there and has the column `path`.
+
+    Raises:
+        ManifestError, PlaceError: see `listed`.
+    """
+    for manifest in manifests:
+        next(_paths(manifest), None)
+
+
 def _paths(manifest: str) -> Iterator[bytes | None]:
     filesystem, inside = filesystem_of(manifest)
     try:

@@ -332,7 +332,7 @@ def test_a_masked_half_is_black_in_what_is_sent(photo: Path, tmp_path: Path, sce
         (("--crop", "a=0,0,50,50", "--crop", "b=50,0,50,50"), "a recording holds one stream"),
         (("--crop", "a=0,0,50,50", "--scene", "pan"), "not of the scene 'pan'"),
         (("--mask", "0,0,50"), "mask 0,0,50: expected"),
-        (("--mask", "missing.png"), "mask missing.png: no such file"),
+        (("--mask", "missing.png"), "no picture file, and no places in percent"),
         (("--mask", "0,0,60,100", "--mask", "50,0,100,0,100,100,50,100"), "picture: all of it is masked"),
         (("--mask", "0,0,60,100", "--crop", "door=10,10,50,50"), "crop door: all of it is masked"),
         (("--crop", "door=40,0,70,100"), "x + width is 110"),

@@ -266,6 +266,23 @@ def test_a_second_command_takes_over_and_the_first_one_ends(
 
 
 @pytest.mark.usefixtures("engine")
+def test_a_wrong_manifest_costs_nothing(tmp_path: Path, weights: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    for name, text in (("good", "path\na.png\n"), ("mistyped", "pth\na.png\n"), ("empty", 'path\na.png\n""\n')):
+        (tmp_path / f"{name}.csv").write_text(text)
+    out = tmp_path / "out"
+
+    def status(name: str, *options: str) -> int:
+        manifest = tmp_path / f"{name}.csv"
+        return _run("--manifest", manifest, "--engine", "ray", "--out", out, "--weights", weights, *options).exit_code
+
+    assert [status("mistyped"), status("empty"), status("good")] == [2, 2, 0], "a folder that no run began in is free"
+    files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert [status("gone", "--overwrite"), status("mistyped", "--overwrite"), status("good")] == [2, 2, 2]
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.usefixtures("engine")
 def test_rows_of_an_unknown_run_are_not_replaced_by_resume(folder: Path, tmp_path: Path, weights: Path) -> None:
     out = tmp_path / "out"
     shared = (folder, "--weights", weights, "--engine", "ray", "--out", out)
