@@ -342,7 +342,7 @@ def test_pictures_of_a_bucket(tmp_path: Path, weights: Path) -> None:
     ("arguments", "words"),
     [
         (("--engine", "rya", "a"), "there is no engine 'rya'; did you mean 'ray'? There is local, ray"),
-        (("--engine", "ray", "--out", "out"), "give a PATH or --manifest"),
+        (("--engine", "ray", "--out", "out"), ", or --manifest"),
         (("--manifest", "list.csv"), "--manifest needs --engine ray"),
         (("--engine", "ray", "a"), "needs --out, a folder"),
         (("--engine", "ray", "a", "--out", "out", "--format", "csv"), "there is parquet, ndjson"),
