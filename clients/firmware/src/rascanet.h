@@ -5,7 +5,7 @@
        static uint32_t arena[2048];
        rascanet *network = rascanet_init(&rascanet_105x120, &rascanet_105x120_published, arena, sizeof arena);
        do read_row(rascanet_room(network));
-       while (rascanet_rows(network, NULL, 1) == RASCANET_READS_ON);
+       while (rascanet_rows(network, NULL, 1) != RASCANET_DECIDED);
        rascanet_decision decision = rascanet_decide(network);
 
    The weights (`rascanet_105x120`) and the policies are in a header that `rascanet export firmware` writes. */
