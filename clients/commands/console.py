@@ -102,6 +102,11 @@ def install_hint(package: str) -> str:
     )
 
 
+def no_samples() -> str:
+    """Returns the sentence that says why there are no sample photographs."""
+    return f"there are no sample photographs, which are those of scikit-image; {install_hint('skimage')}"
+
+
 @contextmanager
 def ending() -> Iterator[None]:
     """Ends a command as Unix tools end, whatever stops it: a sentence on standard error and a status, no stack trace.

@@ -9,7 +9,7 @@ from typing import IO, Annotated, Final
 
 import typer
 
-from clients.commands.console import console, fail, install_hint
+from clients.commands.console import console, fail, no_samples
 from clients.commands.names import shown
 from clients.commands.ports import free_port, is_free
 from model.config import DEFAULT_VARIANT
@@ -45,7 +45,7 @@ def demo(
 
     pictures = photos or sample_photos()
     if not pictures:
-        fail(f"there are no sample photographs, which are those of scikit-image; {install_hint('skimage')}")
+        fail(no_samples())
     found = _port(port)
     address = f"http://127.0.0.1:{found}"
     serving = [sys.executable, "-m", "clients.commands.main", "serve", "--port", str(found)]

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from clients.commands.console import install_hint, need, say
+from clients.commands.console import need, no_samples, say
 from clients.commands.sources import VIDEO_SUFFIXES, NoPicturesError, Picture, check_paths, matches, pictures
 from clients.commands.stream.cameras import WEBCAM, is_camera, live_camera, live_input
 from clients.commands.stream.playing import Playing
@@ -121,9 +121,7 @@ class Filming:
         self._parts = list(_parts(sources, scene))
         if not self._parts:
             raise SceneError(
-                f"there are no sample photographs, which are those of scikit-image; {install_hint('skimage')}"
-                if scene.samples
-                else "name photographs, folders, films or a camera, or give --samples"
+                no_samples() if scene.samples else "name photographs, folders, films or a camera, or give --samples"
             )
         if any(part.kind in LIVE for part in self._parts[:-1]):
             raise SceneError("a camera has no end: nothing can come after it")

@@ -40,9 +40,9 @@ def test_outputs_are_checked_before_anything_begins(tmp_path: Path, capsys: pyte
     check_outputs(overwrite=False, out=new, report=None)
     check_outputs(overwrite=True, out=there)
     check_outputs(overwrite=False, resumed=there, out=there)
-    for files in ({"out": there}, {"out": tmp_path}, {"out": new, "report": tmp_path / "." / "new"}):
+    for out, report in ((there, None), (tmp_path, None), (new, tmp_path / "." / "new")):
         with pytest.raises(SystemExit) as ended:
-            check_outputs(overwrite=False, **files)
+            check_outputs(overwrite=False, out=out, report=report)
         assert ended.value.code == 2
     assert capsys.readouterr().err.count("rascanet: ") == 3
 
