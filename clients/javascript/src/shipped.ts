@@ -58,8 +58,17 @@ export interface ShippedCertificate {
  * @throws {LoadError} it can't be read, or there is no such network.
  */
 export async function shippedCertificate(name: ShippedName): Promise<ShippedCertificate> {
-  const said = JSON.parse(await readText(filesOf(name).certificate())) as { weights: string };
+  const address = filesOf(name).certificate();
+  const said = certificateIn(await readText(address), address);
   return { weights: said.weights, burstRows: BURST_ROWS, policy: certifiedPolicy(said, said.weights) };
+}
+
+function certificateIn(text: string, address: URL): { weights: string } {
+  try {
+    const said = JSON.parse(text);
+    if (typeof said?.weights === "string") return said;
+  } catch {} // a host that has no such file may answer with a page
+  throw new LoadError(`${address} is no certificate`);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { parsePolicy } from "../src/exit-policy.js";
 import { LoadError } from "../src/load.js";
 import { scanFrame } from "../src/scan.js";
@@ -12,6 +12,17 @@ const copied = existsSync(new URL("../weights/105x120.safetensors", import.meta.
 it.each(["99x99", "toString"])("there is no network %s", async (name) => {
   await expect(loadShipped(name as never)).rejects.toThrow(LoadError);
   await expect(shippedCertificate(name as never)).rejects.toThrow(`no network ${name}; it has 105x120_int8, `);
+});
+
+it.each(["<!doctype html>", "null", "{}"])("a host that answers %s has no certificate", async (text) => {
+  vi.stubGlobal("process", {}); // without Node's files, as in a browser
+  vi.stubGlobal("fetch", async () => new Response(text));
+  try {
+    await expect(shippedCertificate("105x120")).rejects.toThrow(LoadError);
+    await expect(shippedCertificate("105x120")).rejects.toThrow("105x120.certificate.json is no certificate");
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
 
 describe.skipIf(!built || !copied)("the package's networks (need `make wasm` and `npm run build`)", () => {
