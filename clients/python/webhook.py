@@ -13,6 +13,7 @@ import binascii
 import hmac
 import os
 import random
+import socket
 import ssl
 import threading
 import time
@@ -31,7 +32,7 @@ from clients.python.announcement import Announcement
 MOST_WAITING: Final = 1000
 """Most announcements that wait; a thousand are days of an ordinary door."""
 ANSWER_S: Final = 10.0
-"""Longest wait from the connection to the status of an answer, however many bytes come in between."""
+"""Longest wait from the begin of a connection to the status of an answer, however many bytes come in between."""
 PORTS: Final = {"http": 80, "https": 443}
 MOST_READ_BYTES: Final = 1 << 16
 FIRST_S, MOST_S = 0.5, 60.0
@@ -94,6 +95,8 @@ class Webhook:
         answer_s: float = ANSWER_S,
     ) -> None:
         self._place, self._told, self._draw, self._answer_s = _place(url), told, draw, answer_s
+        self._host = (self._place.host or "").strip("[]")
+        self._port = self._place.port or PORTS[self._place.scheme or ""]
         self._shown = f"the webhook at {self._place.netloc}"  # path and query are secrets of many receivers
         self._key = webhook_key(secret) if secret is not None else None
         self._trust = ssl.create_default_context() if self._place.scheme == "https" else None
@@ -167,7 +170,7 @@ class Webhook:
         if self._key is not None:
             headers.append(("webhook-signature", signature(self._key, announcement.id, now_s, body)))
         try:
-            status = anyio.run(self._ask, headers, body)
+            status = anyio.run(self._ask, self._addresses(), headers, body)
         except TimeoutError:
             return f"no answer within {self._answer_s:g} s"
         except h11.RemoteProtocolError as error:
@@ -178,22 +181,51 @@ class Webhook:
             return _words(error)
         return None if 200 <= status < 300 else f"HTTP {status}"
 
-    async def _ask(self, headers: list[tuple[str, str]], body: bytes) -> int:
+    def _addresses(self) -> list[str]:
+        """The first address of each family, looked up in this thread: those of an event loop outlive a command.
+
+        Raises:
+            OSError: nobody knows the name.
+        """
+        found: dict[int, str] = {}
+        for family, *_, address in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM):
+            found.setdefault(family, str(address[0]))
+        return list(found.values())
+
+    async def _connect(self, addresses: list[str]) -> anyio.abc.ByteStream:
+        """Connects to the first address that answers, each within its part of the time.
+
+        Raises:
+            OSError: none does; the last one's error.
+        """
+        failure: OSError = TimeoutError()
+        for address in addresses:
+            with anyio.move_on_after(self._answer_s / len(addresses)):
+                try:
+                    if self._trust is None:
+                        return await anyio.connect_tcp(address, self._port)
+                    return await anyio.connect_tcp(
+                        address,
+                        self._port,
+                        ssl_context=self._trust,
+                        tls_hostname=self._host,
+                        tls_standard_compatible=False,
+                    )
+                except OSError as error:
+                    failure = error
+        raise failure
+
+    async def _ask(self, addresses: list[str], headers: list[tuple[str, str]], body: bytes) -> int:
         """Sends a request; returns the status of the answer, whose content nobody reads.
 
         Raises:
             TimeoutError: no status came in time.
             OSError, anyio.BrokenResourceError, anyio.EndOfStream, h11.RemoteProtocolError: no connection, or no HTTP.
         """
-        place, http = self._place, h11.Connection(h11.CLIENT)
-        request = h11.Request(method="POST", target=place.request_uri, headers=headers)
+        http = h11.Connection(h11.CLIENT)
+        request = h11.Request(method="POST", target=self._place.request_uri, headers=headers)
         with anyio.fail_after(self._answer_s):
-            host, port = (place.host or "").strip("[]"), place.port or PORTS[place.scheme or ""]
-            stream: anyio.abc.ByteStream
-            if self._trust is None:
-                stream = await anyio.connect_tcp(host, port)
-            else:
-                stream = await anyio.connect_tcp(host, port, ssl_context=self._trust, tls_standard_compatible=False)
+            stream = await self._connect(addresses)
             try:
                 for part in (request, h11.Data(data=body), h11.EndOfMessage()):
                     await stream.send(http.send(part) or b"")

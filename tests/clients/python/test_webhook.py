@@ -6,6 +6,8 @@ import json
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +20,7 @@ from clients.commands.ports import free_port
 from clients.python.presence import Turn
 from clients.python.webhook import MOST_WAITING, Webhook, WebhookError, signature, webhook_key
 from tests.clients.python.announcements import announcement
-from tests.waiting import until
+from tests.waiting import LONGEST_S, until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - of the specification's example
 ANSWER_S = 0.3
@@ -205,6 +207,21 @@ def test_a_body_is_not_read_however_long() -> None:
         webhook = Webhook(url, draw=lambda: 0.0)
         webhook.tell(announcement(0))
         assert webhook.close(20) == 0
+
+
+def test_a_name_that_is_looked_up_without_end_holds_up_no_exit() -> None:
+    program = """
+import socket, threading
+from clients.python.webhook import Webhook
+from tests.clients.python.announcements import announcement
+asked, never = threading.Event(), threading.Event()
+socket.getaddrinfo = lambda *_, **__: asked.set() or never.wait()
+webhook = Webhook("https://example.org/hook")
+webhook.tell(announcement(0))
+asked.wait()
+assert webhook.close(0.1) == 1
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=LONGEST_S)
 
 
 def test_a_certificate_that_is_not_trusted_is_told() -> None:
