@@ -1,5 +1,6 @@
 """The service as a process of its own, for tests."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -65,3 +66,13 @@ def metric(url: str, name: str, **labels: str) -> float:
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     )
+
+
+@contextmanager
+def hang_ups(handling: signal.Handlers) -> Iterator[None]:
+    """What processes that are started here do with SIGHUP, until they say otherwise."""
+    before = signal.signal(signal.SIGHUP, handling)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -2,8 +2,7 @@
 
 import json
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ from sensor_sim.wire import (
     encode,
 )
 from tests.networks import SMALL
-from tests.service_process import service_process
+from tests.service_process import hang_ups, service_process
 
 NEVER = {"name": "never"}
 
@@ -62,18 +61,8 @@ def _close_code(connection: ClientConnection) -> int:
     return closed.value.rcvd.code
 
 
-@contextmanager
-def _hang_ups(handling: signal.Handlers) -> Iterator[None]:
-    """What processes that are started here do with SIGHUP, until they say otherwise."""
-    before = signal.signal(signal.SIGHUP, handling)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
 def test_under_nohup_a_service_stays() -> None:
-    with _hang_ups(signal.SIG_IGN), service_process("--workers", "2") as (url, service):
+    with hang_ups(signal.SIG_IGN), service_process("--workers", "2") as (url, service):
         service.send_signal(signal.SIGHUP)
         _open(url, "105x120").close()
         service.send_signal(signal.SIGTERM)
@@ -84,7 +73,7 @@ def test_under_nohup_a_service_stays() -> None:
 def test_a_drain_lets_frames_finish(stop: signal.Signals) -> None:
     variant = "105x120"
     bursts = VARIANTS[variant].bursts_per_frame
-    with _hang_ups(signal.SIG_DFL), service_process("--drain-s", "30") as (url, service):
+    with hang_ups(signal.SIG_DFL), service_process("--drain-s", "30") as (url, service):
         idle, busy = (_open(url, variant) for _ in range(2))
         busy.send(encode(_burst(variant, 0)))
         service.send_signal(stop)

@@ -28,6 +28,7 @@ from sensor_sim.window import Rectangle
 from server.networks import ServedNetwork
 from tests.clients.python.test_webhook import Receiver
 from tests.networks import SMALL
+from tests.service_process import hang_ups
 from tests.waiting import until
 
 AT_ONCE = ("--exit-threshold", 1e-6, "--skip-threshold", 0)
@@ -354,13 +355,15 @@ def test_a_signal_ends_a_stream_in_order(service_url: str, tmp_path: Path, numbe
     receiver = Receiver(*[503] * 2)
     command = [sys.executable, "-m", "clients.commands.main", "stream", photo, "--repeat", "--ledger", ledger]
     options = ["--url", service_url, "--variant", SMALL.name, "--webhook", receiver.url]
-    process = subprocess.Popen(list(map(str, [*command, *options])), stdout=subprocess.DEVNULL)
+    with hang_ups(signal.SIG_DFL):
+        process = subprocess.Popen(list(map(str, [*command, *options])), stdout=subprocess.DEVNULL)
     try:
         until(lambda: receiver.heard)  # the network of the tests sees a person in everything
         process.send_signal(number)
         assert process.wait(60) == -number
     finally:
         process.kill()
+        process.wait()
         receiver.close()
     assert receiver.taken, "what the receiver refused at first"
     assert _lines(ledger.read_text())[-1]["type"] == "stream"
