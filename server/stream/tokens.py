@@ -90,6 +90,8 @@ class Tokens:
         """
         try:
             data = base64.b64decode(token.encode(), b"-_", validate=True)
+            if base64.urlsafe_b64encode(data) != token.encode():  # the last letter holds bits that mean nothing
+                raise ValueError
         except (binascii.Error, UnicodeEncodeError, ValueError):
             raise ServiceError("bad_token", "the resume token is damaged; begin with hello") from None
         signature, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]

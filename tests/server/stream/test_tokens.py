@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import string
 
 import msgspec
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PublishedPolicy, describe_policy
+from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PerBurstPolicy, PublishedPolicy, describe_policy
 from model.exit_policy import Policy as ExitPolicy
 from model.scan import scan_frame
 from sensor_sim.wire import Checkpoint, Decision, Hello, Resume, Rows, Summary, Welcome, decode, encode
@@ -89,6 +90,18 @@ def test_a_token_with_any_bit_changed_is_refused(data: st.DataObject) -> None:
 @given(st.text(max_size=200))
 def test_any_text_as_a_token_is_refused(token: str) -> None:
     assert _refusal(_session(), token) == "bad_token"
+
+
+@pytest.mark.parametrize("policy", [NeverExitPolicy(), PublishedPolicy(0.9, 0.2), PerBurstPolicy(1, 1, 1, 1)])
+def test_one_state_has_one_text(policy: ExitPolicy) -> None:
+    """Base64 would read the same bytes out of other texts too."""
+    (welcome,) = say(_session(), Hello(SMALL.name, describe_policy(policy), 0))
+    assert isinstance(welcome, Welcome)
+    letters, padding = welcome.token.rstrip("="), welcome.token.count("=") * "="
+    others = {letters[:-1] + letter + padding for letter in string.ascii_letters + string.digits + "-_"}
+    others |= {welcome.token.replace("-", "+").replace("_", "/"), welcome.token + "=", letters + "\n" + padding}
+    for other in others - {welcome.token}:
+        assert _refusal(_session(), other) == "bad_token"
 
 
 def test_foreign_and_expired_tokens_are_refused() -> None:
