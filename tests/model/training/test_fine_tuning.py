@@ -44,7 +44,7 @@ def test_one_burst_is_the_integer_networks(config: RaScaNetConfig, seed: int) ->
         made = _rounded(config, seed, network)(frames)
     state = network.step(frames[:, : config.BURST_ROWS], np.zeros((2, *network.hidden_shape), np.int16))
     apart = np.abs(made.states[:, 0].numpy() - state.hidden / 2**15)
-    assert np.mean(apart > 0) < 0.02
+    assert np.count_nonzero(apart) <= 1 + 0.01 * apart.size, "a tie in float32 rounds otherwise now and then"
     assert np.median(apart) == 0
     assert np.abs(made.p_person[:, 0].numpy() - state.p_person / 2**15).max() < 0.01
 
