@@ -27,6 +27,8 @@ CONDITIONS = ("marginal", "halt-time")
 """The promise holds over all pictures, or in each of some spans of the frame for the pictures decided there."""
 
 
+WEAKEST: Final = 0.5
+"""Largest risk, and largest delta, that a command promises; a test compares it with the options of `calibrate`."""
 MOST_BYTES: Final = 1_000_000
 """Largest certificate file that is read."""
 MOST_PICTURES: Final = 1_000_000

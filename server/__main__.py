@@ -126,9 +126,8 @@ def in_one_sentence(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return in_words(error.errors(include_input=False, include_url=False))
     text = " ".join(str(error).split())
-    if isinstance(error, SettingsError) and not isinstance(
-        error, VariableError
-    ):  # argparse quotes what it cannot place
+    # argparse quotes what it cannot place.
+    if isinstance(error, SettingsError) and not isinstance(error, VariableError):
         for given in sys.argv[1:]:
             text = text.replace(given, given.partition("=")[0] if given.startswith("--") else "...")
         text += '; `python -m server --help` lists the options, lists of values are JSON, such as ["a"]'

@@ -12,6 +12,7 @@ from model.certificate import (
     LOSSES,
     MOST_PICTURES,
     PROCEDURES,
+    WEAKEST,
     Certificate,
     CertificateError,
     Span,
@@ -125,11 +126,11 @@ def certify(
     strictest = delta / len(candidates) if procedure == "holm" else delta
     needed = least_trials(risk, strictest)
     if pictures < needed:
-        # Rounded up, so that the offer can be kept; no command takes a weaker promise than 0.5.
+        # Rounded up, so that the offer can be kept.
         least = math.ceil(1e4 * (1 - strictest ** (1 / pictures))) / 1e4
         raise CertificateError(
             f"a risk of {risk:g} at delta {delta:g} needs {needed} calibration pictures or more, there are {pictures}"
-            + (f"; with these a risk of {least:.4f} can be promised" if least <= 0.5 else "")
+            + (f"; with these a risk of {least:.4f} can be promised" if least <= WEAKEST else "")
             + "; `rascanet data folder --calibration-share` draws more of a folder"
         )
     spans: list[tuple[PerBurstPolicy, Edges]]

@@ -93,6 +93,12 @@ async def _send(uplink: Uplink, *messages: Rows | Abandon | Sync) -> None:
         await uplink.send(message)
 
 
+async def _talk_of_one_burst(uplink: Uplink, answers: AsyncIterator[Message]) -> None:
+    """Sends a burst, and waits until the service has heard all that was sent."""
+    await _send(uplink, _rows(0, 0), Sync(7))
+    assert await anext(answers) == Sync(7)
+
+
 @pytest.mark.parametrize("position", [None, Position(3, 6), Position(4, 1), Position(4, 6)])
 def test_a_frame_given_up_is_given_up_again_before_a_later_one_begins(position: Position | None) -> None:
     """The connection is lost before the answer: nothing of the frame goes out again but the message itself."""
@@ -135,8 +141,7 @@ def test_a_service_that_stops_before_it_welcomes_is_left_for_another() -> None:
                 return []
 
     async def talk(uplink: Uplink, answers: AsyncIterator[Message]) -> None:
-        await _send(uplink, _rows(0, 0), Sync(7))
-        assert await anext(answers) == Sync(7)
+        await _talk_of_one_burst(uplink, answers)
         assert uplink.resumed == 1
 
     heard = _heard(answer, talk)
@@ -226,11 +231,7 @@ def test_the_service_is_told_lost_once_and_back_but_not_where_the_first_attempt_
             case _:
                 return []
 
-    async def talk(uplink: Uplink, answers: AsyncIterator[Message]) -> None:
-        await _send(uplink, _rows(0, 0), Sync(7))
-        assert await anext(answers) == Sync(7)
-
-    _heard(answer, talk, told.append)
+    _heard(answer, _talk_of_one_burst, told.append)
     lost = ServiceChange(
         up=False, reason="the connection to the service was lost (no close frame)", patience_s=AT_ONCE.patience_s
     )

@@ -63,6 +63,16 @@ async def forever(_scope: dict[str, Any], _receive: Receive, _send: Send) -> Non
     await asyncio.Event().wait()
 
 
+def hello_after(event: asyncio.Event) -> Application:
+    """An application that waits before it says hello."""
+
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await event.wait()
+        await hello(scope, receive, send)
+
+    return app
+
+
 async def never_reads(_scope: dict[str, Any], _receive: Receive, send: Send) -> None:
     """Refuses at once, as a body that is announced too long is."""
     await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
@@ -293,10 +303,6 @@ def test_cookies_of_others_keep_nobody_from_streaming() -> None:
 def test_an_upgrade_waits_for_the_answer_before_it() -> None:
     answered = asyncio.Event()
 
-    async def slow(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        await answered.wait()
-        await hello(scope, receive, send)
-
     async def steps(client: Client) -> None:
         await client.send(GET + UPGRADE + b"\r\n")
         assert not FakeStream.made
@@ -306,7 +312,7 @@ def test_an_upgrade_waits_for_the_answer_before_it() -> None:
         assert len(FakeStream.made) == 1
         assert not client.server.tasks
 
-    under_way(slow, steps)
+    under_way(hello_after(answered), steps)
 
 
 @pytest.mark.parametrize(
@@ -570,10 +576,6 @@ def test_an_application_that_fails_is_answered_for_or_cut_off(started: bool, cap
 def test_a_request_under_way_when_the_service_ends_gets_its_answer() -> None:
     going_on = asyncio.Event()
 
-    async def slow(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        await going_on.wait()
-        await hello(scope, receive, send)
-
     async def steps(client: Client) -> None:
         await client.send(GET)
         client.connection.shutdown()
@@ -582,7 +584,7 @@ def test_a_request_under_way_when_the_service_ends_gets_its_answer() -> None:
         await settle()
         assert client.transport.closed
 
-    client = under_way(slow, steps)
+    client = under_way(hello_after(going_on), steps)
     assert client.answers == [200]
     assert b"connection: close" in client.transport.written
 

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from clients.commands.main import app
-from model.certificate import Certificate, certificate_beside
+from model.certificate import WEAKEST, Certificate, certificate_beside
 from model.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
 from model.config import VARIANTS
 from tests.model.training.folders import INDEX_HEADER
@@ -146,3 +146,10 @@ def test_a_foreign_certificate_is_refused(folder: Path, tmp_path: Path) -> None:
         assert "certificate" in result.output
     finally:
         kept.unlink() if before is None else kept.write_text(before)
+
+
+@pytest.mark.parametrize("option", ["--risk", "--delta"])
+def test_the_weakest_promise_is_the_one_that_the_options_allow(folder: Path, option: str) -> None:
+    refused = _run("calibrate", "--photos", folder, option, WEAKEST + 0.01)
+    assert refused.exit_code == 2
+    assert f"less than or equal to {WEAKEST:g}" in refused.output
