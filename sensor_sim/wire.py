@@ -217,7 +217,7 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
         processed: bursts that the network processed.
         skipped: bursts that the policy skipped.
         unread: bursts that an exit saved. The sum of `processed`, `skipped` and `unread` is `bursts_per_frame`.
-        credits: as in `welcome`, now.
+        credits: as in `welcome`; the number that is valid from now on.
         token: resume token for the place after this frame.
         compute_us: time that the network needed for the frame's bursts, as measured by the server.
         certificate: SHA-256 of the certificate whose promise covers this decision; empty if there is none.
@@ -254,7 +254,7 @@ class Abandoned(ServerMessage, frozen=True):
 
     Attributes:
         frame_id: the frame; if its decision came before this message, the decision is valid.
-        credits: as in `welcome`, now.
+        credits: as in `welcome`; the number that is valid from now on.
         token: resume token for the place after this frame.
     """
 
@@ -277,7 +277,7 @@ class Credit(ServerMessage, frozen=True):
     """Allows the client to send more bursts.
 
     Attributes:
-        credits: as in `welcome`, now.
+        credits: as in `welcome`; the number that is valid from now on.
     """
 
     credits: Bursts
@@ -289,7 +289,7 @@ class Checkpoint(ServerMessage, frozen=True):
     Attributes:
         frame_id: the frame.
         burst_index: the last burst processed.
-        credits: as in `welcome`, now.
+        credits: as in `welcome`; the number that is valid from now on.
         token: resume token for the place after that burst.
     """
 
@@ -303,7 +303,7 @@ class GoingAway(ServerMessage, frozen=True, tag="going_away"):
     """Says that the server will soon close the connection, with code 1001: after this frame, or after `seconds`.
 
     Attributes:
-        reason: the limit that was reached: `drain`, `stream_s` or `stream_frames`.
+        reason: `drain` (the service is stopping), or the limit that was reached: `stream_s` or `stream_frames`.
         seconds: time left for the frame in progress.
         token: resume token, valid at any replica; a `checkpoint` or `decision` that comes later has a newer token.
     """
@@ -337,7 +337,7 @@ class Summary(ServerMessage, frozen=True):
         processed: bursts of the decided frames that the network processed.
         skipped: bursts of the decided frames that the policy skipped.
         unread: bursts of the decided frames that exits saved.
-        audited: unread bursts that the server still needed, for audits.
+        audited: bursts of `unread` that the server needed all the same, for audits.
     """
 
     frames: Count

@@ -81,7 +81,11 @@ _ALL: Final = (
     Refusal("too_many_bursts", "a message of more than `message_bursts`", 1008),
     Refusal("bad_token", "a resume token that is damaged or signed with another key", 1008),
     Refusal("expired_token", "a resume token older than `resume_s`", 1008),
-    Refusal("foreign_token", "a resume token of other weights, or of another certificate", 1008),
+    Refusal(
+        "foreign_token",
+        "a resume token of other weights, of another certificate, or of a variant that is not served",
+        1008,
+    ),
     Refusal("handshake_timeout", "neither `hello` nor `resume` came within `handshake_s`", 1008),
     Refusal("idle", "nothing came for `idle_s`", 1008),
     Refusal(

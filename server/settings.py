@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     weights: list[Path] = Field([], description="weights to serve; if not given, those that come with the project")
     arithmetic: Arithmetic = Field(
         "float32",
-        description="arithmetic of the weights that come with the project; the files of other weights name theirs",
+        description="arithmetic of the weights that come with the project; other files of weights say their own",
     )
     page_folder: Path = Field(PAGE_FOLDER, description="the built demo page")
     runtime: Literal["native", "torch"] | None = Field(
@@ -180,8 +180,8 @@ class Settings(BaseSettings):
     request_s: float = Field(
         60.0,
         gt=0,
-        description="longest time for each of these, in seconds: a classify or infer request arrives; its work "
-        "begins; a picture is decoded",
+        description="most seconds for each of these: to receive a classify or infer request; to wait for a core; "
+        "to decode a picture",
     )
     max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at the same time")
     sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is ended")

@@ -94,8 +94,8 @@ def test_the_first_screens_figures_are_those_that_the_commands_wrote(column: int
     processed = _row(card, "calibrated")[2].split(" / ")[0]
     memory = next(row[6] for row in boards if row[:2] == [variant, "Cortex-M4"])
     assert told == {
-        "share of the bursts processed if exits may change at most 5 % of the decisions (certified), "
-        "held-out photographs": processed,
+        "share of a frame's bursts that are processed, on held-out photographs, if a "
+        "[certificate](docs/early-exit.md) lets exits change at most 5 % of the decisions": processed,
         "a burst on one core": f"{step[1]} us",
         "times as fast as the faster of ONNX Runtime and OpenVINO": step[5].split()[0],
         "real-time streams on one core (30 frames/s, 6 bursts a message)": sustained["this"],

@@ -98,9 +98,9 @@ def table(plan: Plan, outcomes: Mapping[str, Outcome]) -> Table:
         for proxy, outcome in outcomes.items()
     ]
     headings = (
-        "proxy", "decisions", "wrong", "missing", "asked to\ngo on (1001)", "cut with what\nwas killed",
-        "longest\ngap, s", "refused by\na replica", "refused to\na client",
-        f"streams of each replica\nafter 1 to {plan.most}",
+        "proxy", "decisions", "wrong", "missing", "moved\n(1001)", "cut by\na kill",
+        "longest\ngap, s", "refused by\na replica", "new streams\nrefused",
+        f"streams of each\nof the {plan.most} replicas",
     )  # fmt: skip
     return Table(f"{plan.streams} streams", headings, rows)
 

@@ -313,10 +313,10 @@ def _compared_table(rows: list[dict[str, Any]]) -> Table:
     return Table(
         "Simulated beside measured",
         ("variant", "replicas", "streams", "measured\nCPU", "simulated\nCPU", "off by", "measured\np99 ms",
-         "simulated\np99 ms", "times"),
+         "simulated\np99 ms", "simulated\n/ measured"),
         cells,
         ("All replicas share one core, and the generators another; the streams are spread over the replicas. "
-         "Least of the rounds.",),
+         "Each figure is the least of its rounds.",),
     )  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def kinds_table(measured: list[Measured], pictures: Photos) -> Table:
                     f"after {expected_audits(lost, policy.risk, alpha):,.0f} audits" if above else MISSING,
                 )
             )
-    headings = ("weights", "kind", "exits lost", "read", "balanced accuracy", "alarm")
+    headings = ("weights", "kind", "lost\ndecisions", "read", "balanced accuracy", "alarm")
     note = (
         f"On `{pictures.split}`, {len(pictures.labels)} pictures. Exits lost: decisions of the certified policy that "
         "are not those of the full frame of that kind. Alarm: about when audits refute the certificate; "
@@ -145,7 +145,7 @@ def masks_table(pictures: Photos) -> Table:
             )
     headings = (
         "weights", "mask", "pictures", "balanced accuracy (95 % interval)", "without mask", "the rest as a region",
-        "person found", "empty kept", "exits lost", "read",
+        "person found", "empty kept", "lost\ndecisions", "read",
     )  # fmt: skip
     note = (
         f"On `{pictures.split}`: the pictures without a person, and those whose largest person is at most "

@@ -84,8 +84,8 @@ def tables(result: dict[str, Any]) -> list[Table]:
         rows.append((what, number(statistics.median(values)), number(max(values))))
     torch = "no" if not any(start["torch_loaded"] for start in starts) else "yes"
     note = (
-        f"{len(starts)} starts of `python -m server` on one core after one that kept its bytecode, from the start of "
-        f"the process; torch loaded: {torch}."
+        f"{len(starts)} starts of `python -m server` on one core, timed from the start of the process. A start before "
+        f"them stored the compiled bytecode. torch was loaded: {torch}."
     )
     return [Table("Start of the service", ("from start to", "median", "most"), rows, (note,))]
 

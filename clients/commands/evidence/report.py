@@ -45,7 +45,7 @@ def report(
     presets: Annotated[bool, typer.Option(help="also the accuracy in the sensor's five lights")] = True,
     overwrite: Overwrite = False,
 ) -> None:
-    """Writes tables, curves, reliability, exits, mistakes, lights and budget to one HTML file.
+    """Writes tables, curves, exits, mistakes, lights, budget, and how true P(person) is, to one HTML file.
 
     Examples:
         rascanet report --photos folder --out report.html

@@ -29,7 +29,7 @@ Mqtt = Annotated[
     typer.Option(
         metavar="URL",
         rich_help_panel=PANEL,
-        help="broker that gets the announcements: mqtt:// or mqtts://; user name and password come from "
+        help="broker of the announcements: mqtt:// or mqtts://; user name and password come from "
         f"{USER} and {PASSWORD}",
     ),
 ]
@@ -50,7 +50,7 @@ DiscoveryPrefix = Annotated[
     typer.Option(
         metavar="TOPIC",
         rich_help_panel=PANEL,
-        help="topic under which Home Assistant looks for devices; `none`: Home Assistant is not informed",
+        help="topic under which Home Assistant looks for devices; `none`: without Home Assistant",
     ),
 ]
 SensorName = Annotated[

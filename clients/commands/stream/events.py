@@ -56,7 +56,7 @@ def events(
     leave_frames: LeaveFrames = DEFAULT.leave_frames,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
 ) -> None:
-    """Prints when a person appeared and left in a recorded stream; with --truth, compares this with the truth.
+    """Prints when a person appeared and left, from the ledger of a stream; with --truth, compares this with the truth.
 
     Examples:
         rascanet events ledger.jsonl

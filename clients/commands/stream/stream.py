@@ -34,7 +34,7 @@ def stream(
         bool, typer.Option("--repeat", help="stream the sources again and again, until interrupted")
     ] = False,
 ) -> None:
-    """Streams photographs, films, a camera or charts to a service, row by row, and prints its decisions.
+    """Streams photographs, films, a camera or test charts to a service, row by row, and prints its decisions.
 
     A service must be running: `rascanet serve`. Without a policy the service takes its default: `calibrated` where the
     weights have a certificate, else `published`.

@@ -60,7 +60,7 @@ def vww(
     check: Check = True,
     overwrite: Overwrite = False,
 ) -> None:
-    """Makes an index of Visual Wake Words from MS COCO: maxitrain (`train`), minival (`val`), labels by mask area.
+    """Makes an index of Visual Wake Words from MS COCO: `val` is the public list minival, `train` all others.
 
     Examples:
         rascanet data vww --coco coco
