@@ -21,7 +21,6 @@ TESTED_ELSEWHERE = {
     "clients/commands/photos.py": "an option",
     "clients/commands/plot.py": "every command that draws is tested",
     "clients/commands/service.py": "options",
-    "clients/commands/weights.py": "every command with weights is tested",
     "clients/python/errors.py": "a class, and names to import",
     "model/kernel/build.py": "runs at installation",
     "server/*/schemas.py": "no behaviour; `tests/server/http/test_openapi.py` compares them with answers",

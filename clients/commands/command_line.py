@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from clients.commands.console import ending
+from clients.commands.console import ended_in_order, ending
 
 EXAMPLES: Final = "\n\nExamples:\n"
 """Line at which the examples of a command's docstring begin; they go on to the docstring's end."""
@@ -15,7 +15,7 @@ CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 
 
 class Command(TyperCommand):
-    """A command: help in groups of options, nothing cut; errors end in a sentence and an exit status."""
+    """A command: help in groups of options, nothing cut; errors and signals end it in order."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Writes the help: usage, examples, description, options."""
@@ -24,7 +24,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
-        with ending():
+        with ended_in_order(), ending():
             return super().invoke(ctx)
 
 

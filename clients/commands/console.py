@@ -140,7 +140,8 @@ def ending() -> Iterator[None]:
 def ended_in_order() -> Iterator[None]:
     """Ends a command on SIGTERM and SIGHUP as on Ctrl+C: what it holds is let go of, and the signal then ends it.
 
-    So systemd, Docker (whose first process no signal ends by itself) and a terminal that is closed lose nothing.
+    So systemd, Docker (whose first process no signal ends by itself) and a terminal that is closed lose nothing, and no
+    process that the command started is left behind.
     """
     asked: list[int] = []
 

@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from clients.commands.suggestions import no_such
+from model.config import DEFAULT_VARIANT, VARIANTS
 
 if TYPE_CHECKING:
+    from model.checkpoint import Arithmetic
     from model.exit_policy import CalibratedPolicy
     from model.runtime import AnyCheckpoint
     from model.step import StepRuntime
 
+ChosenVariant = Annotated[
+    str | None,
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        help=f"network: {' or '.join(VARIANTS)}; {DEFAULT_VARIANT} if not given; not with --weights, which name theirs",
+    ),
+]
 WeightsFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="weights; those that come with the project if not given")
 ]
@@ -23,6 +33,24 @@ def names_of(files: Collection[Path]) -> dict[Path, str]:
     """Short names of different files: their stems or, where these are alike as those of runs are, with the folder."""
     alike = len({file.stem for file in files}) < len(files)
     return {file: f"{file.parent.name}/{file.stem}" if alike else file.stem for file in files}
+
+
+def weights_file(file: Path | None, variant: str | None, arithmetic: "Arithmetic" = "float32") -> Path:
+    """The file that --weights names or, without it, the one that comes with the project for --variant.
+
+    Raises:
+        CheckpointError: both are given, or no such network comes with the project.
+    """
+    from model.checkpoint import CheckpointError, shipped_weights
+
+    if file is None:
+        name = variant or DEFAULT_VARIANT
+        if name not in VARIANTS:
+            raise CheckpointError(no_such("shipped network", name, VARIANTS))
+        return shipped_weights(name, arithmetic)
+    if variant is not None:
+        raise CheckpointError("give --variant or --weights, not both: a file of weights names its network itself")
+    return file
 
 
 @dataclass(frozen=True)
@@ -39,19 +67,14 @@ class Weights:
     certified: "CalibratedPolicy | None"
 
     @classmethod
-    def load(cls, file: Path | None, variant: str) -> Self:
-        """Those of a file, or those shipped for a variant if None.
+    def load(cls, file: Path) -> Self:
+        """Those of a file.
 
         Raises:
             CheckpointError, CertificateError, RuntimeUnavailableError: files that can't be used, or no runtime.
         """
         from model.certificate import certified_policy
-        from model.checkpoint import CheckpointError, shipped_weights
-        from model.config import VARIANTS
         from model.runtime import load_any_checkpoint, load_runtime
 
-        if file is None and variant not in VARIANTS:
-            raise CheckpointError(no_such("shipped network", variant, VARIANTS))
-        file = file or shipped_weights(variant)
         checkpoint = load_any_checkpoint(file)
         return cls(file, checkpoint, load_runtime(checkpoint), certified_policy(file, checkpoint.digest))

@@ -33,6 +33,10 @@ DEFAULT_VARIANT: Final = "105x120"
 RECONNECT: Final = Backoff()
 CHECKPOINT_EVERY: Final = 8
 """Number of bursts from one resume token to the next."""
+NOT_OPEN: Final = (
+    "the stream is not open: use the client within `with Client(...) as client:` "
+    "or `async with AsyncClient(...) as client:`"
+)
 
 
 def stream_url(url: str) -> str:
@@ -75,6 +79,7 @@ class AsyncClient:
     Raises:
         StreamError: on entry or later: the service refuses, breaks the protocol, or the connection is lost.
         ValueError: an unknown pixel format, or a bearer token that no header can carry.
+        RuntimeError: the client is used before its context is entered.
     """
 
     def __init__(
@@ -109,16 +114,22 @@ class AsyncClient:
             backoff=backoff,
             bearer_token=bearer_token,
         )
-        self._emitter: Emitter
+        self._opened: Emitter | None = None
 
     async def __aenter__(self) -> Self:
-        self._emitter = await self._opening.__aenter__()
+        self._opened = await self._opening.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._opening.__aexit__(kind, error, trace)
+
+    @property
+    def _emitter(self) -> Emitter:
+        if self._opened is None:
+            raise RuntimeError(NOT_OPEN)
+        return self._opened
 
     @property
     def geometry(self) -> SensorGeometry:
@@ -211,12 +222,12 @@ class Client:
             bearer_token=bearer_token,
         )
         self._starting: AbstractContextManager[BlockingPortal] = start_blocking_portal()
-        self._portal: BlockingPortal
+        self._started: BlockingPortal | None = None
         self._opening: AbstractContextManager[AsyncClient]
 
     def __enter__(self) -> Self:
-        self._portal = self._starting.__enter__()
-        self._opening = self._portal.wrap_async_context_manager(self._client)
+        self._started = self._starting.__enter__()
+        self._opening = self._started.wrap_async_context_manager(self._client)
         try:
             self._opening.__enter__()
         except BaseException as error:
@@ -231,6 +242,12 @@ class Client:
             self._opening.__exit__(kind, error, trace)
         finally:
             self._starting.__exit__(kind, error, trace)
+
+    @property
+    def _portal(self) -> BlockingPortal:
+        if self._started is None:
+            raise RuntimeError(NOT_OPEN)
+        return self._started
 
     @property
     def geometry(self) -> SensorGeometry:

@@ -49,11 +49,11 @@ def exit_times(variant: str) -> ExitTimes:
 
 def measure(photos: Path, variant: str) -> dict[str, Any]:
     """Measures with the shipped weights and certificate of a variant."""
-    from clients.commands.weights import Weights
+    from clients.commands.weights import Weights, weights_file
     from model.training.evaluate import Evaluation
     from model.training.photos import read_photos
 
-    used = Weights.load(None, variant)
+    used = Weights.load(weights_file(None, variant))
     assert used.certified is not None, f"{variant} has no certificate"  # noqa: S101 - for makers
     evaluation = Evaluation(used.runtime, read_photos(photos, SPLIT))
     bursts = used.runtime.config.bursts_per_frame

@@ -13,12 +13,12 @@ import typer
 from clients.commands.console import INTERRUPTED, SOME_FAILED, Terminal, fail, failing_on, need
 from clients.commands.names import ENCODING, ERRORS, open_text
 from clients.commands.outputs import check_outputs, is_regular, naming, whole_text
-from clients.commands.policy import PolicyChoice, Variant
+from clients.commands.policy import PolicyChoice
 from clients.commands.service import PANEL as SERVICE
 from clients.commands.service import BearerToken
 from clients.commands.suggestions import no_such
 from clients.commands.takes import takes
-from clients.commands.weights import WeightsFile
+from clients.commands.weights import ChosenVariant, WeightsFile, weights_file
 from model.config import DEFAULT_VARIANT
 from server.process.file_lock import lock
 
@@ -163,7 +163,7 @@ class EngineChoice:
         ),
     ] = None
     bearer_token: BearerToken = None
-    variant: Variant = DEFAULT_VARIANT
+    variant: ChosenVariant = None
     weights: WeightsFile = None
     jobs: Annotated[
         int | None,
@@ -238,7 +238,7 @@ def _classify_by_ray(paths: list[str], engine: EngineChoice, policy: PolicyChoic
     )  # fmt: skip
     with failing_on(*mendable):
         setup = local_setup(
-            engine.weights, engine.variant, policy.wanted(), curve=results.curve, limits=_limits(engine)
+            weights_file(engine.weights, engine.variant), policy.wanted(), curve=results.curve, limits=_limits(engine)
         )
         settings = local_engine(setup, 1).settings
         run = ClusterRun(ResultFolder(place, kind), setup, settings, Terminal(stderr=True, quiet=results.quiet))
@@ -293,14 +293,14 @@ def _engine(choice: EngineChoice, policy: PolicyChoice, *, curve: bool) -> "Engi
     if choice.url:
         return remote_engine(
             choice.url,
-            choice.variant,
+            choice.variant or DEFAULT_VARIANT,
             wanted,
             bearer_token=choice.bearer_token,
             curve=curve,
             limits=limits,
             connections=choice.jobs or 2 * usable_cores(),
         )
-    setup = local_setup(choice.weights, choice.variant, wanted, curve=curve, limits=limits)
+    setup = local_setup(weights_file(choice.weights, choice.variant), wanted, curve=curve, limits=limits)
     return local_engine(setup, choice.jobs or usable_cores())
 
 

@@ -56,10 +56,8 @@ class Engine:
         }
 
 
-def local_setup(
-    file: Path | None, variant: str, policy: Mapping[str, Any] | None, *, curve: bool, limits: "PictureLimits"
-) -> "Setup":
-    """Returns the network of a file of weights, or the one that comes with the project, and how it classifies.
+def local_setup(file: Path, policy: Mapping[str, Any] | None, *, curve: bool, limits: "PictureLimits") -> "Setup":
+    """Returns the network of a file of weights, and how it classifies.
 
     Raises:
         CheckpointError, CertificateError, RuntimeUnavailableError: weights that can't be used.
@@ -68,7 +66,7 @@ def local_setup(
     from clients.commands.classify.local import Setup
     from model.exit_policy import WHOLE_PICTURE_POLICY, parse_policy
 
-    used = Weights.load(file, variant)  # here, so that what's wrong is said once
+    used = Weights.load(file)  # here, so that what's wrong is said once
     chosen = WHOLE_PICTURE_POLICY if policy is None else parse_policy(policy, used.certified)
     return Setup(used.checkpoint, chosen, curve, limits)
 

@@ -1,7 +1,9 @@
 """Classification in this process, or in as many processes as there are cores."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -103,6 +105,15 @@ def _begin(setup: Setup) -> None:
     global _classifier
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process tells the others to stop
     _classifier = Classifier(setup)
+    threading.Thread(target=_end_with_the_first_process, daemon=True).start()
+
+
+def _end_with_the_first_process() -> None:
+    """Ends this process once the first one is gone, even if it was killed: no more pictures would ever come."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - a pool started this process
+    parent.join()
+    os._exit(1)
 
 
 def _work(chunk: list[Picture]) -> list[Row]:

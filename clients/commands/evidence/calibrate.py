@@ -8,10 +8,9 @@ import typer
 from clients.commands.console import console, failing_on
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.photos import PhotosFolder
-from clients.commands.policy import Variant, note_on
+from clients.commands.policy import note_on
 from clients.commands.table import counted
-from clients.commands.weights import WeightsFile
-from model.config import DEFAULT_VARIANT
+from clients.commands.weights import ChosenVariant, WeightsFile, weights_file
 
 OWN_WEIGHTS: Final = (
     "copy the weights to a folder of your own, and name the copy with --weights (docs/early-exit.md#the-promise)"
@@ -25,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def calibrate(
     photos: PhotosFolder,
-    variant: Variant = DEFAULT_VARIANT,
+    variant: ChosenVariant = None,
     weights: WeightsFile = None,
     risk: Annotated[
         float,
@@ -70,7 +69,7 @@ def calibrate(
         rascanet calibrate --photos folder --weights my.safetensors --risk 0.08
     """
     from model.certificate import CertificateError, certificate_beside
-    from model.checkpoint import CheckpointError, shipped_weights
+    from model.checkpoint import CheckpointError
     from model.runtime import load_any_checkpoint, load_runtime
     from model.step import RuntimeUnavailableError
     from model.training.candidates import per_burst_path
@@ -80,7 +79,7 @@ def calibrate(
     from model.training.scaling import fitted_on
 
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
-        file = weights or shipped_weights(variant)  # not with its certificate, which may be an old one
+        file = weights_file(weights, variant)  # not with its certificate, which may be an old one
         path = out or certificate_beside(file)
         # Who replaces the certificate of the shipped weights has to name these weights.
         check_outputs(overwrite=overwrite and bool(weights or out), remedy=OWN_WEIGHTS, out=path)

@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from clients.commands.console import console, fail, failing_on
-from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, Variant, policy_of
+from clients.commands.policy import ExitThreshold, Policy, SkipThreshold, policy_of
 from clients.commands.remarks import tell_remarks
 from clients.commands.train.data import Coco, MinivalIds, Year
-from clients.commands.weights import Weights, names_of
-from model.config import DEFAULT_VARIANT
+from clients.commands.weights import ChosenVariant, Weights, names_of, weights_file
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +29,7 @@ def evaluate(
     year: Year = None,
     minival_ids: MinivalIds = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="split to evaluate")] = "val",
-    variant: Variant = DEFAULT_VARIANT,
+    variant: ChosenVariant = None,
     weights: Annotated[
         list[Path] | None,
         typer.Option(
@@ -91,7 +90,7 @@ def evaluate(
     if page and not degrade:
         fail("--page takes the table of --degrade")
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PolicyError, PhotosError, ValueError):
-        used, *rivals = (Weights.load(file, variant) for file in weights or (None,))
+        used, *rivals = (Weights.load(weights_file(file, variant)) for file in weights or (None,))
         described = policy_of(policy, exit_threshold, skip_threshold)
         if described is None and not all(each.certified for each in (used, *rivals)):
             described = {"name": PublishedPolicy.name}  # one rule for all

@@ -10,9 +10,7 @@ import typer
 from clients.commands.console import console, failing_on, need
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.photos import PhotosFolder
-from clients.commands.policy import Variant
-from clients.commands.weights import Weights, WeightsFile
-from model.config import DEFAULT_VARIANT
+from clients.commands.weights import ChosenVariant, Weights, WeightsFile, weights_file
 
 if TYPE_CHECKING:
     from clients.commands.evidence.exit_curve import Tried
@@ -39,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def exits(
     photos: PhotosFolder,
-    variant: Variant = DEFAULT_VARIANT,
+    variant: ChosenVariant = None,
     weights: WeightsFile = None,
     split: Annotated[
         str, typer.Option(metavar="NAME", help="split to evaluate; settings are always chosen on val")
@@ -76,7 +74,7 @@ def exits(
     if plot:
         need("matplotlib")
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, PageError, OSError):
-        used = Weights.load(weights, variant)
+        used = Weights.load(weights_file(weights, variant))
         on_val = on_split = Evaluation(used.runtime, read_photos(photos, "val"))
         if (split, source) != ("val", None):
             pictures = read_photos(photos, split)

@@ -61,7 +61,7 @@ def report(
     check_outputs(overwrite=overwrite, out=out)
     files = weights or [path for path in map(shipped_weights, VARIANTS) if path.is_file()]
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError):
-        all_used = [Weights.load(file, "") for file in files]
+        all_used = [Weights.load(file) for file in files]
         pictures, chosen_on = read_photos(photos, split), read_photos(photos, "val")
         parts: list[_Part] = []
         for used in all_used:

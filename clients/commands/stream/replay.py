@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import ended_in_order, failing_on
+from clients.commands.console import failing_on
 from clients.commands.policy import PolicyChoice
 from clients.commands.service import ServiceChoice
 from clients.commands.stream.sending import Feed, OutputChoice, send
@@ -41,7 +41,7 @@ def replay(
     from sensor_sim.recording import Recording, RecordingError
 
     output.check()
-    with ended_in_order(), failing_on(RecordingError, ValueError):
+    with failing_on(RecordingError, ValueError):
         recorded = Recording(recording)
         recorded.check()  # nothing of a broken file is sent
         client = partial(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.commands.console import ended_in_order, failing_on
+from clients.commands.console import failing_on
 from clients.commands.policy import PolicyChoice, Variant
 from clients.commands.service import ServiceChoice
 from clients.commands.stream.announcing import AnnounceChoice, BrokerChoice, announcing
@@ -56,7 +56,7 @@ def stream(
     from sensor_sim.window import WindowError
 
     output.check()
-    with ended_in_order(), failing_on(ProfileError, SceneError, SourceError, WindowError, ValueError):
+    with failing_on(ProfileError, SceneError, SourceError, WindowError, ValueError):
         wanted = policy.wanted()
         geometry = geometry_of(variant, sensor)
         windows = scene.windows()

@@ -12,9 +12,7 @@ import typer
 from clients.commands.command_line import CommandLine
 from clients.commands.console import SOME_FAILED, console, fail, failing_on, need
 from clients.commands.outputs import Overwrite, check_outputs, naming
-from clients.commands.policy import Variant
-from clients.commands.weights import WeightsFile
-from model.config import DEFAULT_VARIANT
+from clients.commands.weights import ChosenVariant, WeightsFile, weights_file
 
 HELP = """Writes a network in the form that another program takes.
 
@@ -44,7 +42,7 @@ def firmware(
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="folder to make; in the layout that Arduino and PlatformIO take")
     ],
-    variant: Variant = DEFAULT_VARIANT,
+    variant: ChosenVariant = None,
     weights: WeightsFile = None,
 ) -> None:
     """Writes a C library for microcontrollers: integer weights, kernel and exit policies; no allocation, no float.
@@ -53,13 +51,13 @@ def firmware(
         rascanet export firmware --out rascanet --variant 105x120
     """
     from model.certificate import CertificateError, certified_policy
-    from model.checkpoint import CheckpointError, shipped_weights
+    from model.checkpoint import CheckpointError
     from model.integer.checkpoint import load_integer_checkpoint
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         fail(f"{out} is there already; give a new folder")
     with failing_on(CheckpointError, CertificateError, OSError):
-        file = weights or shipped_weights(variant, "int8")
+        file = weights_file(weights, variant, "int8")
         network = load_integer_checkpoint(file)
         policies = device_policies()
         if certified := certified_policy(file, network.digest):
@@ -78,7 +76,7 @@ CHECKED_FRAMES: Final = 4
 @group.command()
 def onnx(
     out: Annotated[Path, typer.Option(metavar="FILE", help="file to write, usually .onnx")],
-    variant: Variant = DEFAULT_VARIANT,
+    variant: ChosenVariant = None,
     weights: WeightsFile = None,
     batch: Annotated[
         int, typer.Option(min=1, max=1024, metavar="N", help="streams that one call advances; fixed in the file")
@@ -97,7 +95,7 @@ def onnx(
         rascanet export onnx --out step.onnx --variant 105x120
     """
     need("torch", "onnx", "onnxscript", "onnxruntime")
-    from model.checkpoint import CheckpointError, load_checkpoint, shipped_weights
+    from model.checkpoint import CheckpointError, load_checkpoint
     from model.export import export_step
     from model.step import RuntimeUnavailableError
 
@@ -107,7 +105,7 @@ def onnx(
     with failing_on(CheckpointError, RuntimeUnavailableError), naming(out), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, like what it logs
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        checkpoint = load_checkpoint(weights or shipped_weights(variant))
+        checkpoint = load_checkpoint(weights_file(weights, variant))
         export_step(checkpoint, out, batch=batch, form="gemm" if form == "gemm" else "conv")
         difference = difference_from_kernel(out, checkpoint)
     if difference > TOLERANCE:

@@ -151,6 +151,16 @@ def test_not_an_address(url: str) -> None:
         stream_url(url)
 
 
+def test_a_client_that_is_not_open_says_how_to_open_it() -> None:
+    frame = np.zeros((105, 120, 3), np.uint8)
+    client = Client("http://127.0.0.1:1")
+    for use in (lambda: client.photo("cat.jpg"), lambda: client.emit(frame), client.keep_open, client.end):
+        with pytest.raises(RuntimeError, match=r"within `with Client\(\.\.\.\) as client:`"):
+            use()
+    with pytest.raises(RuntimeError, match="the stream is not open"):
+        asyncio.run(AsyncClient("http://127.0.0.1:1").emit(frame))
+
+
 def test_a_small_credit_window_is_kept(start: Callable[..., str], service_url: str) -> None:
     frames = list(np.random.default_rng(3).integers(0, 256, (3, 105, 120, 3), np.uint8))
     timing = ReadoutTiming(line_time_us=1)

@@ -340,7 +340,8 @@ def test_a_single_picture_is_its_own_summary(tmp_path: Path) -> None:
     assert "class" in _run(str(tmp_path / "*.png")).stderr
 
 
-def test_ctrl_c_keeps_what_is_done(tmp_path: Path, weights: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_leaves_no_process_behind_and_keeps_what_is_done(tmp_path: Path, weights: Path, number: int) -> None:
     place = tmp_path / "pictures"
     place.mkdir()
     (place / "0000.jpg").write_bytes(picture(size=(900, 900), kind="JPEG"))
@@ -358,12 +359,13 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path, weights: Path) -> None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.05)
             assert process.returncode is None
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
-    rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert 0 < len(rows) < 3000
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)  # until every process that writes there has ended
+    assert process.returncode == (130 if number == signal.SIGINT else -number), said
+    if number != signal.SIGKILL:
+        assert "Traceback" not in said
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        assert 0 < len(rows) < 3000
 
 
 def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from clients.commands.main import app
-from clients.commands.ports import free_port
+from clients.commands.ports import free_port, is_free
 from clients.commands.start.serve import welcome_lines
 from sensor_sim.scene import sample_photos
+from tests.waiting import until
 
 RASCANET = [sys.executable, "-m", "clients.commands.main"]
 PEOPLE = {"astronaut.png", "camera.png"}
@@ -55,6 +56,15 @@ def test_the_demo_is_short_and_right(demo: tuple[int, str, str]) -> None:
     assert {name for name, words in decided.items() if words.startswith("person")} == PEOPLE & set(decided)
     assert sum(" at row " in words for words in decided.values()) >= SAMPLES / 2
     assert re.search(r"\d early exits; \d+% of the rows saved", said)
+
+
+def test_a_signal_ends_the_demo_and_its_service() -> None:
+    port = free_port()
+    with subprocess.Popen([*RASCANET, "demo", "--port", str(port)], stdout=subprocess.DEVNULL) as process:
+        until(lambda: not is_free(port))  # the service listens
+        process.terminate()
+        assert process.wait(60) == -signal.SIGTERM
+    until(lambda: is_free(port), "the service goes on")
 
 
 @pytest.mark.parametrize(
