@@ -47,7 +47,7 @@ def test_a_scan_under_a_certificate(new_page: NewPage, certified: tuple[Service,
     assert curve["policy"] == {"name": "calibrated"}
     assert curve["decision"]["certificate"] == digest
     assert curve["decision"]["exited"]
-    expect(page.locator("#policy-watch")).to_contain_text("decisions checked so far", timeout=20_000)
+    expect(page.locator("#policy-watch")).to_contain_text("Checked so far: ", timeout=20_000)
     expect(page.locator("#policy-watch")).to_contain_text("with 99\N{NO-BREAK SPACE}% certainty")
     page.select_option("#policy", "never")
     expect(page.locator("#policy-watch")).to_be_empty()

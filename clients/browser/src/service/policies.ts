@@ -46,14 +46,18 @@ export function policyWords(name: string, parameters: Readonly<Record<string, nu
   return KINDS.get(name)?.sentence.replaceAll(/\{(\w+)(:%)?\}/g, filled) ?? "";
 }
 
+/** A bound on the share of lost decisions that says nothing. */
+const TOO_FEW = 0.5;
+
 /** What audits say about a certificate's promise. */
 export function watchWords({ agreed, lost, alpha, risk_upper, alarm }: CertificateWatch): string {
   const audits = agreed + lost;
   if (audits === 0) return "The service watches this promise; no decision was checked yet.";
   const share = (value: number) => `${Number((value * 100).toPrecision(2))}\u00a0%`;
-  const counted = `Of ${audits} decisions checked so far ${lost === 1 ? "1 was" : `${lost} were`} lost`;
+  const counted = `Checked so far: ${audits === 1 ? "1 decision" : `${audits} decisions`}, ${lost} lost`;
   if (alarm) return `${counted}: the promise does not hold for the pictures that come.`;
-  return `${counted}; at most ${share(risk_upper)} are, with ${share(1 - alpha)} certainty.`;
+  if (risk_upper >= TOO_FEW) return `${counted}. These are too few to say more.`;
+  return `${counted}. Of all decisions, at most ${share(risk_upper)} are lost, with ${share(1 - alpha)} certainty.`;
 }
 
 /** What a parameter of a policy may be; of one that is not known, anything. */

@@ -77,9 +77,12 @@ describe("policies", () => {
     expect(watchWords(watch)).toContain("no decision was checked yet");
     const words = watchWords({ ...watch, agreed: 403, lost: 9, risk_upper: 0.0567 });
     expect(words).toBe(
-      "Of 412 decisions checked so far 9 were lost; at most 5.7\u00a0% are, with 99\u00a0% certainty.",
+      "Checked so far: 412 decisions, 9 lost. Of all decisions, at most 5.7\u00a0% are lost, with 99\u00a0% certainty.",
     );
-    expect(watchWords({ ...watch, lost: 1, alarm: true })).toContain("1 was lost: the promise does not hold");
+    expect(watchWords({ ...watch, agreed: 1 })).toBe(
+      "Checked so far: 1 decision, 0 lost. These are too few to say more.",
+    );
+    expect(watchWords({ ...watch, lost: 1, alarm: true })).toContain("1 decision, 1 lost: the promise does not hold");
   });
 
   it.each(kinds)("take their defaults and refuse what the service refuses: $name", ({ name, values, ranges }) => {
