@@ -70,6 +70,7 @@ site: .venv/dev.stamp wasm $(PAGE)/node_modules/.package-lock.json ## builds the
 	rm -rf build/samples $(SITE)
 	$(BIN)/python -m tests.page.site build/samples
 	cd $(PAGE) && SITE_SAMPLES=$(CURDIR)/build/samples npm run --silent site -- --outDir $(CURDIR)/$(SITE)
+	@echo "The page lies in $(SITE). To see it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE)"
 
 browser: ## installs Debian's chromium, for the page's tests
 	@command -v chromium >/dev/null || { \

@@ -65,7 +65,7 @@ def test_files_beyond_the_limit_are_counted_and_the_form_stays_in_reach(page: Pa
     expect(page.locator("[data-own]")).to_have_count(LIMIT)
     form = page.locator("#settings").bounding_box()
     assert form is not None
-    assert form["height"] < 1300
+    assert form["height"] < 1350
     page.evaluate(  # the scans that go on meanwhile say the next thing soon
         """() => {
             const status = document.querySelector("#status");
@@ -92,14 +92,30 @@ def test_unreadable_files_take_nothing_away(page: Page, broken: tuple[int, ...])
     expect(page.locator(f"[data-own='p{last}.png']")).to_have_attribute("aria-pressed", "true")
 
 
+def test_ones_own_pictures_can_be_removed(page: Page) -> None:
+    remove = page.get_by_role("button", name="Remove your pictures")
+    expect(remove).to_be_hidden()
+    add(page, 3, (1,))
+    expect(page.locator("#results-words")).to_contain_text("2 pictures", timeout=SCAN_MS)
+    samples = page.locator("[data-sample]").count()
+    remove.click()
+    expect(page.locator("[data-own]")).to_have_count(0)
+    expect(page.locator("#results")).to_be_hidden()
+    expect(page.locator("#decision")).to_have_text("Choose a picture")
+    expect(remove).to_be_hidden()
+    assert page.locator("[data-sample]").count() == samples
+    add(page, 1)
+    decided(page)
+
+
 def test_an_address_says_that_ones_own_picture_is_not_in_it(page: Page, service: Service, scenes: list[Path]) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_page(page, service, f"{EXITS}&sample=street")
     decided(page)
-    explained = page.locator("#status").inner_text()
+    explained = page.locator("#detail").inner_text()
     page.click("#share")
     expect(page.locator("#share-said")).to_have_text("The address with all settings is on the clipboard.")
-    assert page.locator("#status").inner_text() == explained  # what explains the decision stays
+    assert page.locator("#detail").inner_text() == explained  # what explains the decision stays
     page.set_input_files("#file", scenes[1])
     expect(page.locator(f"[data-own='{scenes[1].name}']")).to_have_attribute("aria-pressed", "true")
     decided(page)

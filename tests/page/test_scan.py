@@ -86,7 +86,7 @@ def test_a_sample_scan_exits_early(page: Page, service: Service) -> None:
     assert rows == 35  # the first P(person) of this curve that reaches 0.6
     expect_picture_until(page, rows)
     expect(page.locator("#full-frame")).to_contain_text("What the full frame says")
-    expect(page.locator("#status")).to_contain_text("at burst 7 of 21; the remaining 70 rows are not needed")
+    expect(page.locator("#detail")).to_contain_text("at burst 7 of 21; the remaining 70 rows are not needed")
     sent = int(page.locator("#saved-rows").inner_text())
     assert rows <= sent < 105  # what was on its way when the decision came counts
     expect(page.locator("#totals")).to_contain_text("1 frame,")
@@ -105,7 +105,7 @@ def test_moving_a_threshold_changes_the_stated_exit(page: Page, service: Service
     before = decided_rows(page)
     handle = page.locator("#panel .threshold-exit")
     drag(page, handle, 0.45)
-    expect(page.locator("#status")).to_contain_text("Worked out from the frame")
+    expect(page.locator("#detail")).to_contain_text("Worked out from the frame")
     after = decided_rows(page)
     assert after < before
     assert page.locator("#exit-threshold").input_value().startswith("0.4")
@@ -120,10 +120,10 @@ def test_the_re_evaluated_exit_is_the_streamed_one(page: Page, service: Service)
     decided_rows(page)
     page.fill("#exit-threshold", "0.45")
     page.press("#exit-threshold", "Tab")
-    expect(page.locator("#status")).to_contain_text("Worked out")
+    expect(page.locator("#detail")).to_contain_text("Worked out")
     told = exported(page)["curves"][0]
     page.click("#go")
-    expect(page.locator("#status")).not_to_contain_text("Worked out")
+    expect(page.locator("#detail")).not_to_contain_text("Worked out")
     decided_rows(page)
     streamed = exported(page)["curves"][0]
     assert told["decision"].items() <= streamed["decision"].items()
@@ -134,12 +134,12 @@ def test_moving_the_skip_line_reruns_from_the_rows_kept(page: Page, service: Ser
     open_page(page, service, "policy=published&exit_threshold=0.99&skip_threshold=0&sample=hills")
     decided(page, "read to the end")
     drag(page, page.locator("#panel .threshold-skip"), 0.3)
-    expect(page.locator("#status")).to_contain_text("a skip changes the hidden state")
-    expect(page.locator("#status")).to_contain_text("bursts skipped")
+    expect(page.locator("#detail")).to_contain_text("a skip changes the hidden state")
+    expect(page.locator("#detail")).to_contain_text("bursts skipped")
     told = exported(page)["curves"][0]
     assert told["skipped"]
     page.click("#go")
-    expect(page.locator("#status")).not_to_contain_text("Read again")
+    expect(page.locator("#detail")).not_to_contain_text("Read again")
     decided(page, "read to the end")
     streamed = exported(page)["curves"][0]
     assert told["points"] == streamed["points"]
@@ -233,6 +233,11 @@ def test_an_unreadable_file_is_told_and_the_page_goes_on(page: Page, scenes: lis
     page.set_input_files("#file", scenes[1])
     decided(page)
     expect(page.locator("#way-on")).to_be_hidden()
+    explained = page.locator("#detail").inner_text()
+    assert explained.startswith("P(person) came to")
+    page.set_input_files("#file", {"name": "more.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+    expect(page.locator("#status")).to_contain_text("more.txt can’t be read as a picture")  # noqa: RUF001 - as printed
+    expect(page.locator("#detail")).to_have_text(explained)  # of the picture that is still shown
 
 
 def test_thresholds_that_cannot_be_are_refused_in_the_form(page: Page, service: Service) -> None:
@@ -263,7 +268,7 @@ def test_the_scan_works_by_keyboard_alone(page: Page, service: Service) -> None:
     page.locator("#panel .threshold-exit").focus()
     for _ in range(4):
         page.keyboard.press("PageDown")
-    expect(page.locator("#status")).to_contain_text("Worked out")
+    expect(page.locator("#detail")).to_contain_text("Worked out")
     assert decided_rows(page) < before
     page.locator("#mode-scan").focus()
     page.keyboard.press("ArrowRight")

@@ -40,7 +40,7 @@ def test_a_scan_goes_on_after_the_server_was_restarted(lone_page: Page, mortal: 
     expect(page.locator("#status")).to_contain_text("The connection was lost", timeout=WAIT_MS)
     mortal.start()
     expect(page.locator("#decision")).to_contain_text("read to the end", timeout=WAIT_MS)
-    expect(page.locator("#status")).to_contain_text("the frame went on from the rows kept")
+    expect(page.locator("#detail")).to_contain_text("the frame went on from the rows kept")
 
 
 def test_a_server_that_went_away_is_told(lone_page: Page, mortal: Service) -> None:

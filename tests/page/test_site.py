@@ -55,7 +55,7 @@ def test_scan_threshold_webcam_wall_and_offline(new_page: NewPage, host: StaticH
     page.goto(f"{host.url}/site/?slow=1&policy=two_sided&exit_above=0.9&exit_below=0.001&sample=camera")
     before = decided_rows(page) if "decided after" in decided(page) else 105
     drag(page, page.locator("#panel .threshold-exit"), 0.6)
-    expect(page.locator("#status")).to_contain_text("nothing was sent again")
+    expect(page.locator("#detail")).to_contain_text("nothing was sent again")
     assert decided_rows(page) < before
     content = exported(page)
     assert len(content["weights"]) == 64

@@ -10,13 +10,14 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.commands.console import INTERRUPTED, SOME_FAILED, Terminal, fail, failing_on, need
+from clients.commands.console import INTERRUPTED, SOME_FAILED, Terminal, fail, failing_on, need, say
 from clients.commands.names import ENCODING, ERRORS, open_text
 from clients.commands.outputs import check_outputs, is_regular, naming, whole_text
 from clients.commands.policy import PolicyChoice
 from clients.commands.service import PANEL as SERVICE
 from clients.commands.service import BearerToken
 from clients.commands.suggestions import no_such
+from clients.commands.table import counted
 from clients.commands.takes import takes
 from clients.commands.weights import ChosenVariant, WeightsFile, weights_file
 from model.config import DEFAULT_VARIANT
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 RESULTS, LIMITS, CLUSTER = "Results", "Limits", "Many machines"
 LOCAL, RAY = "local", "ray"
+RESUMES = "; the same command with --resume continues"
 HELP = """Classifies pictures: files, folders, globs, ZIP archives, or - for standard input.
 
 Pictures are read whole (policy `never`) unless a policy is named. Exit status: 0 every picture was classified; 1 some
@@ -96,7 +98,10 @@ class ResultChoice:
         from clients.commands.classify.rows import BY_SUFFIX, FORMATS, RESUMABLE
 
         out = self.file
-        kind = self.kind or (BY_SUFFIX.get(out.suffix.lower(), "text") if out else "text")
+        ending = out.suffix.lower() if out and not self.kind else ""
+        if ending not in ("", *BY_SUFFIX):
+            fail(f"{out}: {no_such('format with the ending', ending, BY_SUFFIX)}; or name the format with --format")
+        kind = self.kind or BY_SUFFIX.get(ending, "text")
         if kind not in FORMATS:
             fail(no_such("format", kind, FORMATS))
         if self.resume and (not out or kind not in RESUMABLE):
@@ -372,6 +377,7 @@ class _Run:
             NoPicturesError: there was none.
             typer.Exit: interrupted, or some not classified.
         """
+        from clients.commands.classify.rows import RESUMABLE
         from clients.commands.sources import NoPicturesError
 
         found = self._summary.classified + self._summary.errors.total()
@@ -379,6 +385,8 @@ class _Run:
         if found and not told and not self._results.quiet:
             self._summary.table().show(self._told)
         if self._interrupted:
+            resumable = self._results.file and self._kind in RESUMABLE
+            say(f"interrupted after {counted(found, 'picture')}" + (RESUMES if resumable else ""))
             raise typer.Exit(INTERRUPTED)
         if not found:
             raise NoPicturesError(self._paths)

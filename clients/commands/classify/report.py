@@ -137,7 +137,7 @@ _HEAD: Final = """<!doctype html>
 <title>{title}</title>
 <style>{style}</style>
 <h1>{title}</h1>
-<p>The number is P(person); each class begins with what is surest. Below the red line the frame was never read.</p>
+<p>The number is P(person); each class begins with what is surest. Below a red line, the frame was not needed.</p>
 """
 _STYLE: Final = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }

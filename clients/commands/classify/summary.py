@@ -3,10 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from clients.commands.classify.rows import Row
 from clients.commands.table import MISSING, Table, counted
+
+SHORTEST_S: Final = 1.0
+"""Seconds from which a rate says something."""
 
 
 @dataclass(slots=True)
@@ -93,7 +96,7 @@ class Summary:
         seconds = self._last_s - self._began_s
         if not self._fresh:
             return "nothing new"
-        if self._fresh == self._uncounted or not seconds:
+        if self._fresh == self._uncounted or seconds < SHORTEST_S:
             return counted(self._fresh, "picture")
         rate = (self._fresh - self._uncounted) / seconds
         return f"{counted(self._fresh, 'picture')}, {rate:,.0f} pictures/s without the start"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clients.commands.policy import note_on
-from clients.commands.table import MISSING, Table
+from clients.commands.table import MISSING, Table, counted
 
 if TYPE_CHECKING:
     from model.exit_policy import Policy
@@ -217,7 +217,7 @@ def weights_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
         "decide differently\nthan the first",
         "P(person): mean /\nlargest difference",
     )
-    return Table(title, headings, rows, (f"{len(first)} pictures, threshold {PERSON_FROM:g}.",))
+    return Table(title, headings, rows, (f"{counted(len(first), 'picture')}, threshold {PERSON_FROM:g}.",))
 
 
 def auroc_table(evaluations: "Mapping[str, Evaluation]", title: str) -> Table:
@@ -276,10 +276,10 @@ def compare_table(contenders: Sequence[Contender], title: str) -> Table:
         "agreement with its full frame",
         "processed: all / person / no",
         "mean multiply-accumulates",
-        "right alone: first / this",
+        "only the first right /\nonly this right",
         "McNemar's p",
     )
-    note = f"{len(labels)} pictures; the p-values (exact, two-sided) test each contender against the first."
+    note = f"{counted(len(labels), 'picture')}; the p-values (exact, two-sided) test each contender against the first."
     words = {name: policy_words(policy) for policy, name in called.items()}
     settings = [f"{name}: {setting}." for name, setting in words.items() if setting != MISSING]
     return Table(title, headings, rows, (note, *settings, *_notes_on(*called)))

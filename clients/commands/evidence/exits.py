@@ -10,6 +10,7 @@ import typer
 from clients.commands.console import console, failing_on, need
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.photos import PhotosFolder
+from clients.commands.table import counted
 from clients.commands.weights import ChosenVariant, Weights, WeightsFile, weights_file
 
 if TYPE_CHECKING:
@@ -146,8 +147,8 @@ def matched_table(used: Weights, tried: "Tried", on_val: "Evaluation", on_split:
         "person / no",
     )
     note = (
-        f"{len(on_split.photos.photos)} pictures of `{where}`. Settings were chosen on `val`: the least read of those "
-        "that lose no more balanced accuracy there than allowed. In brackets 95 % intervals."
+        f"{counted(len(on_split.photos.photos), 'picture')} of `{where}`. Settings were chosen on `val`: the least "
+        "read of those that lose no more balanced accuracy there than allowed. In brackets 95 % intervals."
     )
     notes = [note, *_rows_note(on_split)]
     if where == AIMED_AT:

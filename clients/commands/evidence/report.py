@@ -10,6 +10,7 @@ from clients.commands.console import console, fail, failing_on, need, say
 from clients.commands.names import shown
 from clients.commands.outputs import Overwrite, check_outputs, whole_text
 from clients.commands.photos import PhotosFolder
+from clients.commands.table import counted
 from clients.commands.weights import Weights, names_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def report(
         pictures, chosen_on = read_photos(photos, split), read_photos(photos, "val")
         parts: list[_Part] = []
         for used in all_used:
-            say(f"{used.runtime.config.name}: looking at {len(pictures.photos):,} pictures of {split}")
+            say(f"{used.runtime.config.name}: looking at {counted(len(pictures.photos), 'picture')} of {split}")
             evaluation = Evaluation(used.runtime, pictures)
             on_val = evaluation if split == "val" else Evaluation(used.runtime, chosen_on)
             if not evaluation.sources or not on_val.sources:
@@ -86,7 +87,7 @@ def _page(parts: "list[_Part]", split: str, *, presets: bool) -> "Page":
     page = Page(f"Person or no person: {', '.join(used.runtime.config.name for used, _, _ in parts)} on {split}")
     flatter = "on val itself the figures of policies flatter" if split == "val" else "none was chosen on this split"
     page.paragraph(
-        f"Written by `rascanet report --split {split}`. Shares in brackets are 95 % intervals. "
+        f"Written by: rascanet report --split {split}. Shares in brackets are 95 % intervals. "
         f"Every setting of an exit policy was chosen on val: {flatter}."
     )
     page.section("Summary")
@@ -105,8 +106,8 @@ def _page(parts: "list[_Part]", split: str, *, presets: bool) -> "Page":
     first = parts[0][1]
     page.facts(
         [
-            ("labels", f"as the index has them; `rascanet data vww` makes them so: {LABEL_RULE}"),
-            ("split", f"{split}, {len(first.photos.photos)} pictures"),
+            ("labels", f"as the index has them; rascanet data vww makes them so: {LABEL_RULE}"),
+            ("split", f"{split}, {counted(len(first.photos.photos), 'picture')}"),
             *((f"of these, {name}", _both(first.photos.labels[which])) for name, which in first.sources.items()),
             ("SHA-256 of the index", first.photos.index_digest),
         ]
@@ -128,7 +129,7 @@ def _summary_table(parts: "list[_Part]") -> "Table":
         contenders.append(Contender(names[used.file], evaluation, NeverExitPolicy()))
         if used.certified:
             contenders.append(Contender(names[used.file], evaluation, used.certified))
-    return compare_table(contenders, "Everything beside the first row")
+    return compare_table(contenders, "Networks and policies, each compared with the first row")
 
 
 def _weights_section(page: "Page", used: Weights, evaluation: "Evaluation", on_val: "Evaluation", split: str) -> None:

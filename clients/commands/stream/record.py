@@ -12,6 +12,7 @@ from clients.commands.outputs import Overwrite, check_outputs, naming
 from clients.commands.policy import Variant
 from clients.commands.stream.sensor_options import SceneChoice, SensorChoice
 from clients.commands.stream.view import live_words
+from clients.commands.table import counted
 from clients.commands.takes import takes
 from model.config import DEFAULT_VARIANT
 
@@ -86,7 +87,7 @@ def record(
                     frames += 1
                     start_us = timing.next_frame_us(start_us, timing.row_read_us(start_us, geometry.height - 1))
     console.print(
-        f"{shown(out)}: {frames} frames, {pixels_bytes / 1000:.1f} kB of pixels, {start_us / 1e6:.3f} s",
+        f"{shown(out)}: {counted(frames, 'frame')}, {pixels_bytes / 1000:.1f} kB of pixels, {start_us / 1e6:.3f} s",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -82,7 +82,7 @@ def geometry_of(variant: str, sensor: SensorChoice) -> SensorGeometry:
     try:
         return SensorGeometry(int(height), int(width), pixel_format=sensor.pixel_format)
     except ValueError:
-        raise SceneError(f"{variant!r} is not a variant such as 105x120") from None
+        raise SceneError(f"{variant!r} is not a variant: rows and columns name it, such as 105x120") from None
 
 
 class Filming:

@@ -12,6 +12,7 @@ from clients.commands.command_line import CommandLine
 from clients.commands.console import SOME_FAILED, console, fail, failing_on
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.remarks import tell_remarks
+from clients.commands.table import counted
 from clients.commands.train.likeness import likeness
 
 if TYPE_CHECKING:
@@ -127,24 +128,23 @@ def _write(read: "Callable[[], DataSet]", out: Path, *, check: bool, overwrite: 
     tell_remarks(summary.remarks, out / REMARKS)
     if not summary.rows:
         fail(f"nothing usable: {len(summary.remarks)} left out, no index written", SOME_FAILED)
-    counted = Counter((row.split, row.label) for row in summary.rows)
-    for split in sorted({split for split, _ in counted}):
-        unknown = f", {counted[split, UNKNOWN]} not labelled" if counted[split, UNKNOWN] else ""
-        console.print(
-            f"{split}: {counted[split, 1]} with a person, {counted[split, 0]} without{unknown}", highlight=False
-        )
-        lacking = [words for label, words in ((1, "with"), (0, "without")) if not counted[split, label]]
+    found = Counter((row.split, row.label) for row in summary.rows)
+    for split in sorted({split for split, _ in found}):
+        unknown = f", {found[split, UNKNOWN]} not labelled" if found[split, UNKNOWN] else ""
+        console.print(f"{split}: {found[split, 1]} with a person, {found[split, 0]} without{unknown}", highlight=False)
+        lacking = [words for label, words in ((1, "with"), (0, "without")) if not found[split, label]]
         if lacking:
             missing = f"picture {lacking[0]} a person" if len(lacking) == 1 else "labelled picture"
             console.print(f"{split} has no {missing}: commands that need labels refuse it.")
     if summary.drawn:
         console.print(
-            f"The splits of {summary.drawn} pictures were drawn by their names, so each stays where it is when others "
-            "come. --val-share and --calibration-share change the shares; folders or lists of splits choose pictures."
+            f"The splits of {counted(summary.drawn, 'picture')} were drawn by their names, so each stays where it "
+            "is when others come. --val-share and --calibration-share change the shares; folders or lists of splits "
+            "choose pictures."
         )
     left_out, repaired = summary.counted("left out"), summary.counted("repaired")
     console.print(
-        f"{len(summary.rows)} pictures in {out / INDEX}, {left_out} left out, {repaired} repaired",
+        f"{counted(len(summary.rows), 'picture')} in {out / INDEX}, {left_out} left out, {repaired} repaired",
         soft_wrap=True,
         highlight=False,
     )

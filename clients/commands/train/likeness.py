@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from clients.commands.console import console, fail, failing_on, need
+from clients.commands.table import counted
 
 
 def likeness(
@@ -48,8 +49,7 @@ def likeness(
         paths = [photo.path for photo in photos.photos]
         count = write_likeness(folder, dict(zip(paths, found.tolist(), strict=True)))
     for name in sorted(set(sources), key=lambda name: -float(np.median(found[sources == name]))):
-        low, middle, high = np.quantile(found[sources == name], (0.1, 0.5, 0.9))
-        console.print(
-            f"{name}: {int((sources == name).sum())} pictures, likeness {middle:.2f} ({low:.2f} to {high:.2f})"
-        )
-    console.print(f"likeness of {count} pictures in {folder / 'index.csv'}")
+        its_own = found[sources == name]
+        low, middle, high = np.quantile(its_own, (0.1, 0.5, 0.9))
+        console.print(f"{name}: {counted(len(its_own), 'picture')}, likeness {middle:.2f} ({low:.2f} to {high:.2f})")
+    console.print(f"likeness of {counted(count, 'picture')} in {folder / 'index.csv'}")

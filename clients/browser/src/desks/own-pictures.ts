@@ -56,6 +56,14 @@ export class OwnPictures {
     this.show();
   }
 
+  /** Takes one's own pictures away, with what came of them. */
+  remove(): void {
+    for (const picture of this.pictures.own) this.batch.drop(picture);
+    this.pictures.removeOwn();
+    this.leftOut = 0;
+    this.show();
+  }
+
   /** Results of other settings say nothing any more. */
   forget(): void {
     for (const picture of this.batch.results.keys()) this.pictures.label(picture, null);
@@ -69,6 +77,7 @@ export class OwnPictures {
     const words = `${this.leftOut} more ${this.leftOut === 1 ? "was" : "were"} left out: ${MAX_OWN_PICTURES} at most.`;
     showResults(own, Batch.totals(own.values()), this.leftOut > 0 ? words : "", this.batch.left);
     byId("scan-all").hidden = this.pictures.own.length < 2;
+    byId("remove-own").hidden = this.pictures.own.length === 0;
   }
 }
 

@@ -275,6 +275,17 @@ export class Page {
     this.own.scan(added);
   }
 
+  private removeOwn(): void {
+    const { picture } = this.scanDesk;
+    this.own.remove();
+    if (picture && !picture.sample) {
+      this.scanDesk.drop();
+      this.pictures.mark(null);
+    }
+    if (this.wallDesk.active) void this.wallDesk.begin(this.pictures.all);
+    this.showButtons();
+  }
+
   private playRecording(name: string, bytes: Uint8Array<ArrayBuffer>): void {
     if (this.controls.settings.mode !== "live") this.turnTo("live");
     this.liveDesk.openRecording(name, bytes);
@@ -299,6 +310,7 @@ export class Page {
       event.preventDefault();
       this.press();
     };
+    byId("remove-own").onclick = () => this.removeOwn();
     this.listRecordings();
     for (const box of document.querySelectorAll<HTMLElement>(".table-box")) box.tabIndex = 0; // they scroll
     listenForFiles({

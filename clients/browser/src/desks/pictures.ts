@@ -41,6 +41,15 @@ export class Pictures {
       .map((file) => this.add({ name: file.name || "pasted picture", sample: false, open: async () => file }));
   }
 
+  /** Takes one's own pictures out of the list. */
+  removeOwn(): void {
+    for (const picture of this.own) {
+      this.buttons.get(picture)?.closest("li")?.remove();
+      this.buttons.delete(picture);
+      this.all.splice(this.all.indexOf(picture), 1);
+    }
+  }
+
   named(name: string): Picture | undefined {
     return this.all.find((picture) => picture.sample && picture.name === name);
   }

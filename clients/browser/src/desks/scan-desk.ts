@@ -101,6 +101,13 @@ export class ScanDesk implements Shown, Transportable {
     this.changed();
   }
 
+  /** Forgets the picture at hand. */
+  drop(): void {
+    this.picture = null;
+    this.shownPicture = null;
+    this.clear();
+  }
+
   stop(): void {
     this.fetching = null;
     this.running?.stop();
@@ -119,7 +126,7 @@ export class ScanDesk implements Shown, Transportable {
     if (paused) this.follow("pause");
     this.realTime = realTime;
     this.changed();
-    headline("Reading …", "reading");
+    this.teller.begin();
     tell(`Scanning ${picture.name}.`);
     let file: Blob;
     try {

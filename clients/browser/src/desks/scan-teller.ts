@@ -17,9 +17,16 @@ export class ScanTeller {
     private readonly cards: SavingsCards,
   ) {}
 
+  /** The next picture is opened; what was saved on the last one is still shown. */
+  begin(): void {
+    headline("Reading …", "reading");
+    byId("detail").textContent = "";
+  }
+
   /** Nothing is decided. */
   clear(words: string, verdict: "reading" | "none"): void {
     headline(words, verdict);
+    byId("detail").textContent = "";
     byId("full-frame").textContent = "";
     this.cards.clear();
   }
@@ -30,7 +37,8 @@ export class ScanTeller {
     const { curve, verdict, result } = lane;
     headline(decisionWords(curve, verdict), verdict.person ? "person" : "no-person");
     if (full) byId("full-frame").textContent = fullFrameWords(full, verdict);
-    tell(`${detailWords(curve, verdict, result?.rowsSent)} ${how}`.trim());
+    byId("detail").textContent = `${detailWords(curve, verdict, result?.rowsSent)} ${how}`.trim();
+    tell("");
   }
 
   /** What every lane spent on the frame; `streamed`: just now, so that it counts. */

@@ -62,6 +62,12 @@ export class Batch<P> {
     this.found.set(picture, result);
   }
 
+  /** Forgets a picture and what came of it. */
+  drop(picture: P): void {
+    this.waiting = this.waiting.filter((each) => each !== picture);
+    this.found.delete(picture);
+  }
+
   /** Forgets every result, as they are of other settings. */
   forget(): void {
     this.found.clear();

@@ -88,7 +88,7 @@ export class Panel {
         make(
           "ul",
           { class: "legend", "aria-label": "Marks in the frame" },
-          mark("unread", "not read"),
+          mark("unread", "not needed"),
           mark("skipped", "skipped"),
           mark("stop", "where it stopped"),
         ),

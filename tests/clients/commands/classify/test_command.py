@@ -332,6 +332,16 @@ def test_a_film_is_refused_with_the_command_that_takes_it(tmp_path: Path) -> Non
     assert "film.MP4: a film, not a picture: `rascanet stream` takes it (unreadable_image)" in result.stdout
 
 
+def test_an_ending_that_no_format_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    out = tmp_path / "out.foo"
+    result = _run(str(tmp_path / "a.png"), "--out", str(out))
+    assert result.exit_code == 2
+    assert "out.foo: there is no format with the ending '.foo'; there is .csv" in result.stderr
+    assert not out.exists()
+    assert _run(str(tmp_path / "a.png"), "--out", str(out), "--format", "csv").exit_code == 0
+
+
 def test_a_single_picture_is_its_own_summary(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(picture())
@@ -366,6 +376,8 @@ def test_a_signal_leaves_no_process_behind_and_keeps_what_is_done(tmp_path: Path
         assert "Traceback" not in said
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         assert 0 < len(rows) < 3000
+        assert said.endswith("; the same command with --resume continues\n")
+        assert f"rascanet: interrupted after {len(rows):,} picture" in said
 
 
 def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ def test_the_first_picture_starts_the_clock(clock: list[float]) -> None:
     assert sums.table().notes == ["nothing new"]
     sums.clock()
     assert sums.table().notes == ["1 picture"]
-    clock[0] += 2
-    sums.clock(20)
+    clock[0] += 0.001
+    sums.clock(9)
+    assert sums.table().notes == ["10 pictures"]  # a rate of a millisecond says nothing
+    clock[0] += 1.999
+    sums.clock(11)
     assert sums.table().notes == ["21 pictures, 10 pictures/s without the start"]
 
 

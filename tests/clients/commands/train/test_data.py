@@ -133,7 +133,7 @@ def test_visual_wake_words_with_one_person_without_a_box(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert "1.jpg: repaired: a person: its box is not four numbers" in result.output
     assert "2.jpg: left out: no such file" in result.output
-    assert "1 pictures in" in result.output
+    assert "1 picture in" in result.output
     [photo] = read_photos(tmp_path, "train").photos
     assert (photo.label, photo.boxes) == (1, None)
     assert _run("data", "vww").exit_code == 2
