@@ -49,7 +49,7 @@ types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_m
 	cd $(PAGE) && npm run --silent types
 	cd $(BENCH) && npm run --silent types
 
-unit: .venv/dev.stamp ## runs the tests that start no browser and no other process
+unit: .venv/dev.stamp ## runs the tests that start no browser, service, camera or other process
 	$(PYTEST) -m "not processes"
 
 format: .venv/dev.stamp

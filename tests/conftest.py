@@ -1,9 +1,11 @@
 import os
 import socket
-import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import uvicorn
@@ -33,28 +35,34 @@ PROCESS_ROOMS = {"page", "faults", "bench", "firmware"}
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores, since tests that start processes also wait for them."""
-    return usable_cores() + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than there are cores if tests start processes, since they also wait for these."""
+    return usable_cores() + (config.option.markexpr != "not processes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that start browsers, services or other processes: `make unit` leaves them out.
+    """Marks the tests that start browsers, services, cameras or other processes: `make unit` leaves them out.
 
     Their files come first. The longest are among them; the others are short, so all workers end at about the same time.
     """
     starting = set[Path]()
     for item in items:
-        names = vars(item.module) if isinstance(item, pytest.Function) else {}
-        starts = any(
-            value is subprocess or getattr(value, "__module__", None) == "tests.service_process"
-            for value in names.values()
-        )
+        starts = isinstance(item, pytest.Function) and _starts_processes(item.module.__name__)
         if starts or PROCESS_ROOMS & set(item.path.parts):
             item.add_marker("processes")
         if item.get_closest_marker("processes"):
             starting.add(item.path)
     items.sort(key=lambda item: item.path not in starting)
+
+
+@cache
+def _starts_processes(name: str) -> bool:
+    """True if a module of the tests has `subprocess`, or something of a module of the tests that has it."""
+    values = vars(sys.modules[name]).values()
+    owners = {value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "") for value in values}
+    return "subprocess" in owners or any(
+        _starts_processes(owner) for owner in owners - {name} if isinstance(owner, str) and owner.startswith("tests.")
+    )
 
 
 def served() -> dict[str, ServedNetwork]:

@@ -41,6 +41,8 @@ from tests.model.random_networks import LOGITS_TOLERANCE, p_person, random_frame
 from tests.networks import SMALL, person_curve, random_checkpoint, random_integer_network
 from tests.picture_kinds import KINDS, Kind
 
+pytestmark = pytest.mark.processes
+
 RANDOM_FRAMES = 50
 P_TOLERANCE = LOGITS_TOLERANCE / 2
 """Of P(person), whose slope over the difference of two logits is 1/4 at most."""

@@ -1,7 +1,6 @@
 """Classification in this process, or in as many processes as there are cores."""
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections import deque
@@ -113,7 +112,7 @@ def _end_with_the_first_process() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - a pool started this process
     parent.join()
-    os._exit(1)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _work(chunk: list[Picture]) -> list[Row]:
