@@ -88,8 +88,8 @@ USUAL_LIMITS: Final = PictureLimits()
 WHITE: Final = "white"
 """Colour behind transparent pixels."""
 
-JPEG_FILLING: Final = b"\x55" * 256
-"""Data put in place of the missing end of a JPEG."""
+JPEG_FILLING: Final = b"\xaa" * 256
+"""Data put in place of the missing end of a JPEG. Its first bit is a 1: without data, the decoder reads zeros."""
 _HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 _HEIC: Final = (
     "a HEIC picture, whose video codec (HEVC) is not built in; save it as JPEG (iPhone: Settings, Camera, Formats, "

@@ -37,7 +37,8 @@ PROCESS_ROOMS = {"page", "faults", "bench", "firmware"}
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One worker more than there are cores if tests start processes, since they also wait for these."""
-    return usable_cores() + (config.option.markexpr != "not processes")
+    unit = bool(config.option.markexpr == "not processes")
+    return usable_cores() + (not unit)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
