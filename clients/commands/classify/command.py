@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 RESULTS, LIMITS, CLUSTER = "Results", "Limits", "Many machines"
 LOCAL, RAY = "local", "ray"
-RESUMES = "; the same command with --resume continues"
 HELP = """Classifies pictures: files, folders, globs, ZIP archives, or - for standard input.
 
 Pictures are read whole (policy `never`) unless a policy is named. Exit status: 0 every picture was classified; 1 some
@@ -385,8 +384,9 @@ class _Run:
         if found and not told and not self._results.quiet:
             self._summary.table().show(self._told)
         if self._interrupted:
+            on = "; the same command with --resume continues"
             resumable = self._results.file and self._kind in RESUMABLE
-            say(f"interrupted after {counted(found, 'picture')}" + (RESUMES if resumable else ""))
+            say(f"interrupted after {counted(found, 'picture')}{on if resumable else ''}")
             raise typer.Exit(INTERRUPTED)
         if not found:
             raise NoPicturesError(self._paths)
