@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from argparse import HelpFormatter
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final
@@ -71,7 +72,10 @@ def main() -> None:
 def from_command_line() -> Settings:
     """Settings from the command line, and from the environment where the command line gives none."""
     source: CliSettingsSource[Any] = CliSettingsSource(
-        Settings, add_argument_method=_add_option, cli_exit_on_error=False
+        Settings,
+        add_argument_method=_add_option,
+        formatter_class=HelpFormatter,  # it folds the description, as it folds the options
+        cli_exit_on_error=False,
     )
     return CliApp.run(Settings, cli_settings_source=source, cli_exit_on_error=False)
 

@@ -127,6 +127,14 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
         ]
 
 
+def test_the_help_is_folded_and_names_the_environment() -> None:
+    environment = os.environ | {"COLUMNS": "80"}
+    command = [sys.executable, "-m", "server", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    assert max(map(len, told.splitlines())) <= 80
+    assert "with the prefix RASCANET_. Lists are JSON, such as RASCANET_WEIGHTS=" in " ".join(told.split())
+
+
 def test_a_wrong_start_is_one_sentence_an_exit_status_and_no_secret(wrong_starts: list[Start], tmp_path: Path) -> None:
     cases = [
         (options, SECRETS | environment, str(tmp_path / f"told{number}"))
