@@ -52,7 +52,7 @@ types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_m
 unit: .venv/dev.stamp ## runs the tests that start no browser, service, camera or other process
 	$(PYTEST) -m "not processes"
 
-format: .venv/dev.stamp
+format: .venv/dev.stamp ## formats all Python files
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -242,7 +242,7 @@ sensor-sheet: .venv/dev.stamp ## writes pictures and tables of docs/sensor.md; w
 lock: .venv/dev.stamp ## records the versions installed
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
-clean:
+clean: ## deletes what was built
 	rm -rf .venv build *.egg-info $(PACKAGE)/wasm $(foreach folder,$(PAGE) $(PACKAGE) $(BENCH) $(DOCS),$(folder)/node_modules $(folder)/dist)
 
 .venv/pip.stamp:

@@ -230,7 +230,8 @@ class PublishedPolicy(ExitPolicy):
     name: ClassVar[str] = "published"
     label: ClassVar[str] = "Published rule"
     sentence: ClassVar[str] = (
-        "Exits once P(person) is {exit_threshold} or more; skips the next burst while it is {skip_threshold} or less."
+        "Exits once P(person) is {exit_threshold} or more; skips the next burst while P(person) is {skip_threshold} or "
+        "less."
     )
     skips: ClassVar[bool] = True
     ordered: ClassVar[tuple[str, str] | None] = ("skip_threshold", "exit_threshold")

@@ -109,7 +109,8 @@ class Settings(BaseSettings):
     stream_s: float = Field(
         86_400.0,
         gt=0,
-        description="seconds after which a stream is asked to move to another replica; up to a tenth less, by chance",
+        description="seconds after which a stream is asked to move to another replica; each stream gets up to a tenth "
+        "less, by chance",
     )
     max_connections: int = Field(
         1000,

@@ -21,7 +21,8 @@ ChosenVariant = Annotated[
     typer.Option(
         "--variant",
         metavar="NAME",
-        help=f"network: {' or '.join(VARIANTS)}; {DEFAULT_VARIANT} if not given; not with --weights, which name theirs",
+        help=f"network: {' or '.join(VARIANTS)}; {DEFAULT_VARIANT} if not given; "
+        "not with --weights: the file says its network",
     ),
 ]
 WeightsFile = Annotated[

@@ -157,8 +157,8 @@ def _table(measured: dict[str, Any], browser: str) -> Table:
     lines = [_line(row, other) for row in rows]
     lines += [(row["name"], row["missing"], *[MISSING] * 5) for row in measured["contenders"] if "missing" in row]
     headings = (
-        "one worker, one thread", "median\nus", "times as fast as\nthe fastest other", "load\nms",
-        "share of the\nother's load", "kB\nfetched", "logits\ndiffer",
+        "one worker, one thread", "median\nus", "times as fast as\nthe fastest baseline", "load\nms",
+        "share of the\nbaseline's load", "kB\nfetched", "logits\ndiffer",
     )  # fmt: skip
     note = (
         f"Chromium {browser}; a load is fetch over loopback, compilation, weights and the first step, "

@@ -114,7 +114,7 @@ def preset_table() -> "Table":
         "preset", "white (cd/m2)", "exposure (ms)", "sensor (degrees C)", "gain (DN/e)", "read noise (e)",
         "dark current (e a frame)", "electrons of white", "SNR of white (dB)",
     )  # fmt: skip
-    note = "SNR: of one pixel in one frame, all temporal and spatial noise and the quantisation in it."
+    note = "SNR: of one pixel in one frame; includes all temporal and spatial noise, and quantisation."
     return Table("Five lights", headings, rows, (note,))
 
 

@@ -255,7 +255,7 @@ def _table(cell: dict[str, Any]) -> Table:
     )
     headings = (
         "runtime, one thread", "median\nus", "p99\nus", "p99 /\nmedian", "times as fast\nas eager",
-        "times as fast as\nthe fastest other", "GMAC/s", "of\npeak", "logits\ndiffer",
+        "times as fast as\nthe fastest baseline", "GMAC/s", "of\npeak", "logits\ndiffer",
         "balanced accuracy,\nAUROC on val",
     )  # fmt: skip
     return Table(title, headings, lines, notes)
@@ -274,7 +274,7 @@ def _tail(row: dict[str, Any]) -> float:
 
 def brief(result: dict[str, Any]) -> list[Table]:
     """One stream: of each kind of runtime the fastest."""
-    columns = ("runtime, one thread", "median us", "times as fast as the fastest other", "of peak")
+    columns = ("runtime, one thread", "median us", "times as fast as the fastest baseline", "of peak")
     briefs = []
     for cell in result["cells"]:
         fastest = set()

@@ -100,7 +100,7 @@ def policy_table(evaluation: "Evaluation", policy: "Policy", title: str) -> Tabl
         "balanced accuracy",
         "agreement with the full frame",
         "processed",
-        "person / no",
+        "processed: person / no",
         "mean multiply-accumulates",
         "exits",
     )

@@ -144,7 +144,7 @@ def matched_table(used: Weights, tried: "Tried", on_val: "Evaluation", on_split:
         "balanced accuracy",
         "disagreement",
         "processed",
-        "person / no",
+        "processed: person / no",
     )
     note = (
         f"{counted(len(on_split.photos.photos), 'picture')} of `{where}`. Settings were chosen on `val`: the least "
@@ -161,7 +161,8 @@ def in_short(table: "Table") -> "Table":
     from clients.commands.table import Table
 
     rows = [row for row in reversed(table.rows) if not row[0].endswith("%")]
-    columns = [column for column, heading in enumerate(table.headings) if heading not in ("setting", "person / no")]
+    hidden = ("setting", "processed: person / no")
+    columns = [column for column, heading in enumerate(table.headings) if heading not in hidden]
     headings = ["chosen for", *(table.headings[column] for column in columns[1:])]
     notes = [*table.notes, "--all prints every kind of policy, at several allowed losses of balanced accuracy."]
     return Table(table.title, headings, [[row[column] for column in columns] for row in rows], notes)

@@ -100,7 +100,7 @@ def _layers(config: "RaScaNetConfig") -> "Table":
     title = f"Layers of {config.name}, one burst"
     note = (
         'Output: channels x rows x columns. MACs: multiply-accumulates. In rows that begin with "each head", MACs and '
-        "share are of both heads; all other figures are of one head."
+        "share are of both heads; their other figures are of one head."
     )
     return Table(title, headings, rows, (note,))
 

@@ -77,7 +77,7 @@ export const facts = {
     {
       "name": "published",
       "label": "Published rule",
-      "sentence": "Exits once P(person) is {exit_threshold} or more; skips the next burst while it is {skip_threshold} or less.",
+      "sentence": "Exits once P(person) is {exit_threshold} or more; skips the next burst while P(person) is {skip_threshold} or less.",
       "parameters": {
         "exit_threshold": 0.99,
         "skip_threshold": 0.005
