@@ -49,8 +49,8 @@ types: .venv/dev.stamp $(PACKAGE)/node_modules/.package-lock.json $(PAGE)/node_m
 	cd $(PAGE) && npm run --silent types
 	cd $(BENCH) && npm run --silent types
 
-unit: .venv/dev.stamp ## runs the tests that start no browser, service, camera or other process
-	$(PYTEST) -m "not processes"
+unit: .venv/dev.stamp ## runs the tests that start no process and train nothing: less than a minute
+	$(PYTEST) -m "not long"
 
 format: .venv/dev.stamp ## formats all Python files
 	$(BIN)/ruff format .

@@ -31,27 +31,28 @@ hypothesis_settings.register_profile("bounded", max_examples=40, deadline=None)
 hypothesis_settings.load_profile("bounded")
 
 
-PROCESS_ROOMS = {"page", "faults", "bench", "firmware"}
+LONG_ROOMS = {"page", "faults", "bench", "firmware", "training"}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than there are cores if tests start processes, since they also wait for these."""
-    unit = bool(config.option.markexpr == "not processes")
+    """One worker more than there are cores if tests start processes, since such tests also wait for these."""
+    unit = bool(config.option.markexpr == "not long")
     return usable_cores() + (not unit)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that start browsers, services, cameras or other processes: `make unit` leaves them out.
+    """Marks the tests that start a process or train a network: `make unit` leaves them out.
 
-    Their files come first. The longest are among them; the others are short, so all workers end at about the same time.
+    The files of such tests come first. The longest are among them; the others are short, so all workers end at about
+    the same time.
     """
     starting = set[Path]()
     for item in items:
         starts = isinstance(item, pytest.Function) and _starts_processes(item.module.__name__)
-        if starts or PROCESS_ROOMS & set(item.path.parts):
-            item.add_marker("processes")
-        if item.get_closest_marker("processes"):
+        if starts or LONG_ROOMS & set(item.path.parts):
+            item.add_marker("long")
+        if item.get_closest_marker("long"):
             starting.add(item.path)
     items.sort(key=lambda item: item.path not in starting)
 

@@ -41,7 +41,7 @@ from tests.model.random_networks import LOGITS_TOLERANCE, p_person, random_frame
 from tests.networks import SMALL, person_curve, random_checkpoint, random_integer_network
 from tests.picture_kinds import KINDS, Kind
 
-pytestmark = pytest.mark.processes
+pytestmark = pytest.mark.long
 
 RANDOM_FRAMES = 50
 P_TOLERANCE = LOGITS_TOLERANCE / 2

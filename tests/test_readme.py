@@ -36,7 +36,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.processes
+@pytest.mark.long
 def test_the_examples_of_a_running_service(photo: Path) -> None:
     (python,) = [text for language, text in BLOCKS if language == "python"]
     curl = _shown("curl ").split()
@@ -60,7 +60,7 @@ def test_the_examples_of_a_running_service(photo: Path) -> None:
     assert _shape(shown[1]) in _shape(asked.stdout.decode())
 
 
-@pytest.mark.processes
+@pytest.mark.long
 def test_the_demo_prints_what_is_shown() -> None:
     pytest.importorskip("skimage", reason="the sample photographs come with the extra `samples`")
     command = [sys.executable, "-m", "clients.commands.main", "demo", "--once"]

@@ -13,7 +13,7 @@ from sensor_sim.network_camera import CameraAddress, Credentials, NetworkCamera
 from sensor_sim.uplink import Backoff
 from tests.cameras import SESSION, Camera, MjpegCamera, PlaylistCamera, RtspCamera, show_in_turn
 
-pytestmark = pytest.mark.processes
+pytestmark = pytest.mark.long
 
 LEVELS = (40, 120, 200)
 PLAIN = [np.full((48, 66, 3), level, np.uint8) for level in LEVELS]

@@ -88,7 +88,7 @@ def in_python(runtime: StepRuntime, frames: Pixels, policy: Policy) -> list[dict
 
 @pytest.mark.parametrize("arithmetic", TOLERANCE)
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.processes
+@pytest.mark.long
 def test_the_same_decisions(variant: str, arithmetic: Arithmetic, photographs: list[Path], tmp_path: Path) -> None:
     weights = shipped_weights(variant, arithmetic)
     checkpoint = load_any_checkpoint(weights)

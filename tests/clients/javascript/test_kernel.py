@@ -48,8 +48,8 @@ ODD = [
 
 Engine = Callable[[list[Job], Path], list[Played]]
 beside = pytest.mark.skipif(not ORACLE.is_dir(), reason="the golden vectors' folder is not here")
-node = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.processes]
-chromium = [pytest.mark.skipif(bool(WITHOUT_CHROMIUM), reason=WITHOUT_CHROMIUM), pytest.mark.processes]
+node = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.long]
+chromium = [pytest.mark.skipif(bool(WITHOUT_CHROMIUM), reason=WITHOUT_CHROMIUM), pytest.mark.long]
 
 
 def check(engine: Engine, jobs: list[Job], folder: Path, relaxed: float = 0) -> None:
@@ -101,7 +101,7 @@ def test_equals_the_definition(
     check(engine, [job for network in networks(variant) for job in jobs_of(network, 1, forms, 7)], tmp_path, relaxed)
 
 
-@pytest.mark.processes
+@pytest.mark.long
 @pytest.mark.skipif(bool(MISSING), reason=MISSING)
 @beside
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -120,7 +120,7 @@ def test_a_kernel_is_small(file: str) -> None:
     assert len(gzip.compress((PACKAGE / "wasm" / file).read_bytes(), 9)) <= MOST_GZIPPED_BYTES
 
 
-@pytest.mark.processes
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("clang-19") is None, reason="clang is not installed: `make wasm`")
 @pytest.mark.skipif(bool(MISSING), reason=MISSING)
 def test_a_build_is_reproducible(tmp_path: Path) -> None:

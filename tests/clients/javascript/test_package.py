@@ -14,7 +14,7 @@ from model.checkpoint import WEIGHTS_FOLDER
 from tests.clients.javascript.engines import MISSING, PACKAGE, ROOT, WITHOUT_CHROMIUM
 from tests.page.serving import StaticHost, chromium, wait_for
 
-pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.processes]
+pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.long]
 
 VITE = PACKAGE / "node_modules" / "vite" / "bin" / "vite.js"
 TSC = PACKAGE / "node_modules" / "typescript" / "bin" / "tsc"

@@ -17,7 +17,7 @@ from tests.networks import float16_checkpoint
 from tests.page.scenes import scene
 from tests.page.serving import Service, listed
 
-pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.processes]
+pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.long]
 
 ASK = Path(__file__).with_name("ask_service.mjs")
 LIMIT_S = 120

@@ -41,7 +41,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
         yield made
 
 
-@pytest.mark.processes
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.skipif(not PAGE.is_dir(), reason="the page is not built: `make browser-bench`")
 def test_a_link_shows_its_figures_and_others_are_refused(page: Page) -> None:
@@ -62,7 +62,7 @@ def test_a_link_shows_its_figures_and_others_are_refused(page: Page) -> None:
         assert page.locator("tbody").count() == 0
 
 
-@pytest.mark.processes
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.skipif(not PAGE.is_dir(), reason="the page is not built: `make browser-bench`")
 def test_each_load_is_alone_and_turns_are_beside_each_other(page: Page) -> None:
