@@ -282,7 +282,8 @@ export class Page {
       this.scanDesk.drop();
       this.pictures.mark(null);
     }
-    if (this.wallDesk.active) void this.wallDesk.begin(this.pictures.all);
+    if (this.wallDesk.active && this.pictures.all.length > 0) void this.wallDesk.begin(this.pictures.all);
+    else this.wallDesk.stop();
     this.showButtons();
   }
 
