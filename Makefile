@@ -23,7 +23,7 @@ shown = @printf '%s ' "$(1)"; log=$$(mktemp); ($(2)) >$$log 2>&1 & pid=$$!; \
 	while kill -0 $$pid 2>/dev/null; do sleep 1; printf .; done; \
 	if wait $$pid; then echo " done"; rm -f $$log; else echo; cat $$log; rm -f $$log; exit 1; fi
 
-full: .venv/dev.stamp ## installs everything that any command needs: torch, PyAV, matplotlib and the tools
+full: .venv/dev.stamp ## installs what all tests need: torch, PyAV, matplotlib and the tools
 
 # A file's tests stay together, and share the services and browsers that they start.
 PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
@@ -261,7 +261,7 @@ KERNEL := $(wildcard model/kernel/*.c model/kernel/*.h model/kernel/*.inc) model
 	@touch $@
 
 .venv/dev.stamp: .venv/pip.stamp pyproject.toml constraints.txt $(KERNEL)
-	$(call shown,Installing every Python package (torch is large),$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]')
+	$(call shown,Installing the Python packages of all tests (torch is large),$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]')
 	@touch $@ .venv/demo.stamp
 
 WASM := $(addprefix $(PACKAGE)/wasm/,float32-relaxed.wasm float32-simd128.wasm float32-scalar.wasm int8-simd128.wasm int8-scalar.wasm)

@@ -94,7 +94,7 @@ RULES: Final[dict[State, Rule]] = {
     State.IDLE: Rule(End.CLOSE, ("keep_alive_s",)),
     State.REFUSED: Rule(End.CLOSE, extra_s=LINGER_S),
     State.UPGRADING: Rule(End.ABORT, ("handshake_s",)),
-    # The conversation ends long before, by deadlines of its own: `handshake_s`, `idle_s`, `ping_s`, `send_s`.
+    # The conversation ends earlier, by deadlines of its own: `handshake_s`, `idle_s`, `ping_s`, `send_s`.
     State.STREAMING: Rule(End.ABORT, ("stream_s", "drain_s", "send_s", "idle_s")),
     State.CLOSING: Rule(End.ABORT, paced=True),
 }

@@ -37,7 +37,7 @@ def bench(
     ] = False,
     variant: Annotated[list[str] | None, typer.Option(metavar="NAME", help="network; both if not given")] = None,
     sustain_s: Annotated[
-        float | None, typer.Option(min=0.1, metavar="S", help="how long real-time streams must hold")
+        float | None, typer.Option(min=0.1, metavar="S", help="seconds for which real-time streams must keep up")
     ] = None,
     pictures: Annotated[int | None, typer.Option(min=1, metavar="N", help="files in the suite `pictures`")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="file for the figures")] = None,

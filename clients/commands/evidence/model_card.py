@@ -183,7 +183,7 @@ def _tables(file: Path, checkpoint: Any, folder: Path, split: str, log: Path | N
                 "empty kept",
                 "AUROC",
                 "average precision",
-                "authors': accuracy, AUROC",
+                "authors': balanced accuracy, AUROC",
             ),
             whole,
             (f"{note}.",),

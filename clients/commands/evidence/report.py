@@ -46,7 +46,7 @@ def report(
     presets: Annotated[bool, typer.Option(help="also the accuracy in the sensor's five lights")] = True,
     overwrite: Overwrite = False,
 ) -> None:
-    """Writes one HTML file: tables, curves, exits, mistakes, five lights, budget, and how true P(person) is.
+    """Writes one HTML file: tables, curves, exits, mistakes, accuracy in five lights, budget, how true P(person) is.
 
     Examples:
         rascanet report --photos folder --out report.html
