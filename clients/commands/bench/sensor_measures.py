@@ -108,8 +108,8 @@ def kinds_table(measured: list[Measured], pictures: Photos) -> Table:
             )
     headings = ("weights", "kind", "lost\ndecisions", "read", "balanced accuracy", "alarm")
     note = (
-        f"On `{pictures.split}`, {len(pictures.labels)} pictures. Lost decisions: those of the certified policy that "
-        "are not those of the full frame of that kind. Alarm: about when audits refute the certificate; "
+        f"On `{pictures.split}`, {len(pictures.labels)} pictures. Lost decisions: the certified policy decides "
+        "otherwise than the full frame of that kind. Alarm: about when audits refute the certificate; "
         f"{MISSING}: not more is lost than promised, so there is no alarm."
     )
     return Table("Certified exits on kinds of pictures", headings, rows, (note,))
@@ -150,7 +150,7 @@ def masks_table(pictures: Photos) -> Table:
     note = (
         f"On `{pictures.split}`: the pictures without a person, and those whose largest person is at most "
         f"{MOST_COVERED:.0%} behind the mask; full frames, threshold 0.5. Without mask: the same pictures. The rest as "
-        "a region: cut to the part that the mask leaves. Lost decisions: those of the certified policy that are not "
-        "those of the full frame behind the same mask. Read: share of the rows under that policy."
+        "a region: cut to the part that the mask leaves. Lost decisions: the certified policy decides otherwise than "
+        "the full frame behind the same mask. Read: share of the rows under that policy."
     )
     return Table("Shipped weights behind masks", headings, rows, (note,))
