@@ -218,7 +218,8 @@ def read_described(path: Path, formats: Collection[str]) -> Described:
         raise CheckpointError(f"{path}: tensors must be float32 or float16, or int8 and int32 ({error})") from error
     if (found := metadata.get("format")) not in formats:
         expected = " or ".join(map(repr, formats))
-        raise CheckpointError(f"{path}: the metadata's format is {found!r}, expected {expected}")
+        hint = "" if "int8" in expected or "int8" not in str(found) else ": these weights are integers already"
+        raise CheckpointError(f"{path}: the metadata's format is {found!r}, expected {expected}{hint}")
     try:
         labels = msgspec.json.decode(metadata["labels"], type=tuple[str, ...])
         if labels != LABELS:

@@ -80,6 +80,11 @@ class Profile:
         return f"{self.sensor}-{self.mode}"
 
     @property
+    def label(self) -> str:
+        """Name for people, such as `HM01B0 QVGA`."""
+        return f"{self.sensor} {self.mode}".upper()
+
+    @property
     def line_time_us(self) -> float:
         return self.line_length_pck / self.clock_hz * 1e6
 

@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     trusted_proxies: list[str] = Field([], description="addresses of proxies whose X-Forwarded-For is believed")
     tls_certificate: Path | None = Field(None, description="certificate file, PEM; with tls_key, the service uses TLS")
     tls_key: Path | None = Field(None, description="key file of the certificate, PEM")
-    max_images: int = Field(64, ge=1, description="pictures in one classify request")
+    max_images: int = Field(64, ge=1, description="pictures in one classify request, or frames in one infer request")
     request_bytes: int = Field(67_108_864, ge=1, description="bytes of the largest classify request")
     bodies_bytes: int = Field(268_435_456, ge=1, description="bytes of the bodies of all requests together")
     image_bytes: int = Field(20_971_520, ge=1, description="bytes of the largest picture file")

@@ -273,7 +273,7 @@ def test_the_most_words_of_a_page_are_told() -> None:
 @pytest.mark.parametrize("name", Limits.model_fields)
 def test_limit(name: str) -> None:
     assert name in Settings.model_fields
-    assert f"`{name}`" in _section(PROTOCOL, "Limits")
+    assert f"`{name}`" in _section(PROTOCOL, "Limits"), f"PROTOCOL.md, Limits: a row for {name} is missing"
 
 
 def test_every_bound_is_a_limit_that_clients_are_told() -> None:
@@ -284,7 +284,9 @@ def test_every_bound_is_a_limit_that_clients_are_told() -> None:
         "resume_key", "bearer_token", "bearer_token_file", "allowed_origins", "allowed_hosts", "trusted_proxies",
         "tls_certificate", "tls_key",
     }  # fmt: skip
-    assert set(Settings.model_fields) == set(Limits.model_fields) | house
+    assert set(Settings.model_fields) == set(Limits.model_fields) | house, (
+        "a setting that limits clients is a field of Limits too; any other is in `house`"
+    )
 
 
 def _told(name: str) -> str:
@@ -301,7 +303,7 @@ def _told(name: str) -> str:
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_setting(name: str) -> None:
     rows = {row[0].strip("| `"): row[1:] for row in _rows(SETTINGS)}
-    assert name in rows
+    assert name in rows, f"docs/settings.md: a row for {name} is missing"
     assert rows[name] == [_told(name), str(Settings.model_fields[name].description)]
 
 

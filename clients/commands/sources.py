@@ -30,6 +30,7 @@ MAX_COMPRESSION: Final = 200
 LARGE_BYTES: Final = 1_000_000
 MOST_NAMED: Final = 3
 """Most paths that a message names."""
+RECORDING_SUFFIX: Final = ".rscn"
 VIDEO_SUFFIXES: Final = (
     ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv",
 )  # fmt: skip
@@ -241,6 +242,8 @@ def _named(path: str, name: str) -> Iterator[Picture]:
         yield from _members(path, name)
     elif path.lower().endswith(VIDEO_SUFFIXES):
         yield Picture(name, path, code="unreadable_image", message="a film, not a picture: `rascanet stream` takes it")
+    elif path.lower().endswith(RECORDING_SUFFIX):
+        yield Picture(name, path, code="unreadable_image", message="a recording: `rascanet replay` sends it")
     else:
         yield Picture(name, path)
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
+import numpy as np
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from sensor_sim.burst import Frame, PixelFormat, SensorGeometry
@@ -52,6 +53,17 @@ def stream_url(url: str) -> str:
     path = parts.path.rstrip("/")
     path = path if path.endswith(STREAM_PATH) else path + STREAM_PATH
     return urlunsplit((schemes[parts.scheme], parts.netloc, path, "", ""))
+
+
+def _one_by_one(frames: Iterable[Frame | Reader]) -> Iterable[Frame | Reader]:
+    """The frames.
+
+    Raises:
+        TypeError: one frame, or a path, in place of several frames.
+    """
+    if isinstance(frames, np.ndarray | str | Path) or callable(frames):
+        raise TypeError("stream() takes several frames, such as [client.photo('photo.jpg')]; emit() takes one")
+    return frames
 
 
 class AsyncClient:
@@ -156,7 +168,7 @@ class AsyncClient:
 
     async def stream(self, frames: Iterable[Frame | Reader]) -> AsyncIterator[FrameReport]:
         """Streams frames one after the other, see `emit`; a report on each once it is decided."""
-        for frame in frames:
+        for frame in _one_by_one(frames):
             yield await self.emit(frame)
 
     async def emit(self, frame: Frame | Reader, start_us: float | None = None) -> FrameReport:
@@ -172,7 +184,10 @@ class AsyncClient:
             StreamError: the service refused a message, or the connection was lost.
             FrameLostError: the link lost the frame, or the service shed it.
             ValueError: a frame of another shape or dtype.
+            TypeError: neither a picture nor a `Reader`.
         """
+        if not isinstance(frame, np.ndarray) and not callable(frame):
+            raise TypeError(f"a frame is an array, as `client.photo('photo.jpg')` makes one, not {frame!r:.80}")
         return await self._emitter.emit(frame, start_us)
 
     async def keep_open(self) -> None:
@@ -274,7 +289,7 @@ class Client:
 
     def stream(self, frames: Iterable[Frame | Reader]) -> Iterator[FrameReport]:
         """Streams frames one after the other, see `emit`; a report on each once it is decided."""
-        for frame in frames:
+        for frame in _one_by_one(frames):
             yield self.emit(frame)
 
     def emit(self, frame: Frame | Reader, start_us: float | None = None) -> FrameReport:

@@ -39,7 +39,7 @@ def test_a_scan_under_a_certificate(new_page: NewPage, certified: tuple[Service,
     page.click("[data-sample=street]")
     expect(page.locator("#decision")).to_contain_text("decided after 5 of 105 rows", timeout=20_000)
     legend = page.locator("#panel .legend-plot")
-    for words in ("exit: person, at or above", "exit: nobody, at or below", "had it been read on"):
+    for words in ("exit: person, at or above", "exit: no person, at or below", "had it been read on"):
         expect(legend).to_contain_text(words)
     expect(page.locator("#policy-hint")).to_contain_text("from those after the whole frame")
     with page.expect_download() as download:

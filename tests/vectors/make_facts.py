@@ -18,6 +18,7 @@ def facts() -> dict[str, Any]:
         "sensors": [
             {
                 "name": profile.name,
+                "label": profile.label,
                 "height": profile.height,
                 "width": profile.width,
                 "line_time_us": round(profile.line_time_us, 4),

@@ -81,13 +81,13 @@ def calibrate(
     with failing_on(CheckpointError, CertificateError, RuntimeUnavailableError, PhotosError, OSError):
         file = weights_file(weights, variant)  # not with its certificate, which may be an old one
         path = out or certificate_beside(file)
-        # Who replaces the certificate of the shipped weights has to name these weights.
-        check_outputs(overwrite=overwrite and bool(weights or out), remedy=OWN_WEIGHTS, out=path)
         checkpoint = load_any_checkpoint(file)
         runtime = load_runtime(checkpoint)
         config = runtime.config
         labelled = True if loss == "accuracy" else None  # the full frame's decision is the other losses' only measure
         pictures = [read_photos(photos, split, labelled=labelled) for split in ("val", "calibration")]
+        # Who replaces the certificate of the shipped weights has to name these weights.
+        check_outputs(overwrite=overwrite and bool(weights or out), remedy=OWN_WEIGHTS, out=path)
         val, calibration = (
             read_curves(runtime, load_frames(each, config.height, config.width), each) for each in pictures
         )

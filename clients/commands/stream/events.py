@@ -67,6 +67,8 @@ def events(
     with failing_on(ValueError, OSError):
         hysteresis = Hysteresis(enter, leave, appear_frames, leave_frames)
         streams, remarks = read_streams(ledger)
+        if remarks and not streams:
+            fail(f"{ledger}: not a ledger; `rascanet stream --ledger FILE` writes one")
         tell_remarks(remarks)
         if not streams:
             fail(f"{ledger}: there is no decided frame in it", SOME_FAILED)
@@ -159,8 +161,8 @@ def read_streams(ledger: Path) -> tuple[dict[str, list[DecidedFrame]], "list[Rem
             taken_at = entry.get("taken_at")
             taken_s = None if taken_at is None else datetime.fromisoformat(taken_at).timestamp()
             streams.setdefault(str(entry.get("region", "")), []).append(DecidedFrame(time_s, p_person, taken_s))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            left_out.append(Remark(f"{ledger}, line {number}", "left out", f"not an entry of a ledger ({error!r})"))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            left_out.append(Remark(f"{ledger}, line {number}", "left out", "not an entry of a ledger"))
     return streams, left_out
 
 

@@ -3,6 +3,7 @@ export const facts = {
   "sensors": [
     {
       "name": "generic-qvga",
+      "label": "GENERIC QVGA",
       "height": 240,
       "width": 320,
       "line_time_us": 133.3333,
@@ -10,6 +11,7 @@ export const facts = {
     },
     {
       "name": "hm01b0-qvga",
+      "label": "HM01B0 QVGA",
       "height": 240,
       "width": 320,
       "line_time_us": 125.3333,
@@ -17,6 +19,7 @@ export const facts = {
     },
     {
       "name": "hm01b0-qvga60",
+      "label": "HM01B0 QVGA60",
       "height": 240,
       "width": 320,
       "line_time_us": 62.6667,
@@ -24,6 +27,7 @@ export const facts = {
     },
     {
       "name": "hm01b0-qqvga",
+      "label": "HM01B0 QQVGA",
       "height": 120,
       "width": 160,
       "line_time_us": 125.3333,
@@ -31,6 +35,7 @@ export const facts = {
     },
     {
       "name": "hm01b0-full",
+      "label": "HM01B0 FULL",
       "height": 320,
       "width": 320,
       "line_time_us": 125.3333,
@@ -38,6 +43,7 @@ export const facts = {
     },
     {
       "name": "hm0360-vga",
+      "label": "HM0360 VGA",
       "height": 480,
       "width": 640,
       "line_time_us": 32.0,
@@ -45,6 +51,7 @@ export const facts = {
     },
     {
       "name": "hm0360-qvga",
+      "label": "HM0360 QVGA",
       "height": 240,
       "width": 320,
       "line_time_us": 31.3333,
@@ -52,6 +59,7 @@ export const facts = {
     },
     {
       "name": "hm0360-qqvga",
+      "label": "HM0360 QQVGA",
       "height": 120,
       "width": 160,
       "line_time_us": 31.3333,
@@ -59,6 +67,7 @@ export const facts = {
     },
     {
       "name": "ov7670-vga",
+      "label": "OV7670 VGA",
       "height": 480,
       "width": 640,
       "line_time_us": 65.3333,
@@ -66,6 +75,7 @@ export const facts = {
     },
     {
       "name": "mt9v012-vga",
+      "label": "MT9V012 VGA",
       "height": 480,
       "width": 640,
       "line_time_us": 65.4815,

@@ -161,6 +161,17 @@ def test_a_client_that_is_not_open_says_how_to_open_it() -> None:
         asyncio.run(AsyncClient("http://127.0.0.1:1").emit(frame))
 
 
+def test_what_is_no_frame_is_told_with_what_makes_one(service_url: str) -> None:
+    with Client(service_url, SMALL.name, clock=VirtualClock()) as client:
+        frame = np.zeros(client.geometry.sample_shape, np.uint8)
+        with pytest.raises(TypeError, match=r"client\.photo\('photo\.jpg'\)"):
+            list(client.stream(["photo.jpg"]))  # type: ignore[list-item]
+        for one in (frame, "photo.jpg"):
+            with pytest.raises(TypeError, match="stream\\(\\) takes several frames"):
+                list(client.stream(one))  # type: ignore[arg-type]
+        assert list(client.stream([frame]))  # and the stream goes on
+
+
 def test_a_small_credit_window_is_kept(start: Callable[..., str], service_url: str) -> None:
     frames = list(np.random.default_rng(3).integers(0, 256, (3, 105, 120, 3), np.uint8))
     timing = ReadoutTiming(line_time_us=1)

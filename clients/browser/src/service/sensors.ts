@@ -10,26 +10,12 @@ export interface SensorTiming {
   binning: number;
 }
 
-const LABELS: Record<string, string> = {
-  "generic-qvga": "Generic QVGA",
-  "hm01b0-qvga": "HM01B0 QVGA",
-  "hm01b0-qvga60": "HM01B0 QVGA, 60 fps",
-  "hm01b0-qqvga": "HM01B0 QQVGA",
-  "hm01b0-full": "HM01B0 full",
-  "hm0360-vga": "HM0360 VGA",
-  "hm0360-qvga": "HM0360 QVGA",
-  "hm0360-qqvga": "HM0360 QQVGA",
-  "ov7670-vga": "OV7670 VGA",
-  "mt9v012-vga": "MT9V012 VGA",
-};
-
 /** The sensors with enough pixels; rows are binned as far as they fit (sensor_sim/profiles.py). */
 export function sensorsFor(height: number, width: number): SensorTiming[] {
   return facts.sensors.flatMap((sensor) => {
     const binning = Math.min(Math.floor(sensor.width / width), Math.floor(sensor.height / height));
     if (binning < 1) return [];
-    const label = LABELS[sensor.name] ?? sensor.name;
-    return [{ name: sensor.name, label, lineTimeUs: binning * sensor.line_time_us, binning }];
+    return [{ name: sensor.name, label: sensor.label, lineTimeUs: binning * sensor.line_time_us, binning }];
   });
 }
 

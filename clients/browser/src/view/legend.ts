@@ -13,7 +13,7 @@ export interface LegendEntry {
 
 const LINE_WORDS: Record<LineKind, string> = {
   exit: "exit: person, at or above",
-  empty: "exit: nobody, at or below",
+  empty: "exit: no person, at or below",
   skip: "skip, at or below",
 };
 

@@ -21,7 +21,7 @@ export function totalWords(total: Savings): string {
   const list = saved.length > 1 ? `${saved.slice(0, -1).join(", ")} and ${saved.at(-1)}` : saved[0];
   return (
     `${counted(frames, "frame")}, ${persons} with a person, ${counted(exits, "exit")}: ` +
-    `${percent(rowsSent / rows)} of the rows sent, ${list === undefined ? "nothing saved" : `${list} saved`}.`
+    `${percent(rowsSent / rows)} of the rows sent; ${list === undefined ? "nothing" : list} saved.`
   );
 }
 

@@ -8,7 +8,7 @@ export type OnThreshold = (parameter: string, value: number, done: boolean) => v
 
 const LABELS: Record<LineKind, string> = {
   exit: "Exit threshold for a person, P(person)",
-  empty: "Exit threshold for nobody, P(person)",
+  empty: "Exit threshold for no person, P(person)",
   skip: "Skip threshold, P(person)",
 };
 

@@ -12,7 +12,7 @@ describe("the legend of a plot", () => {
       "confidence that the decision stays 0.900",
       "had it been read on 0.978",
       "exit: person, at or above 0.95 → 0.55",
-      "exit: nobody, at or below 0 → 0.4, from 47 % of the rows on",
+      "exit: no person, at or below 0 → 0.4, from 47 % of the rows on",
     ]);
   });
 

@@ -11,13 +11,13 @@ const exit = savingsOf(early, cost, 40);
 describe("what was saved, in words", () => {
   it("is nothing where there was no exit", () => {
     expect(totalWords(NOTHING_SAVED)).toBe("Nothing streamed yet.");
-    expect(totalWords(read)).toBe("1 frame, 0 with a person, 0 exits: 100 % of the rows sent, nothing saved.");
+    expect(totalWords(read)).toBe("1 frame, 0 with a person, 0 exits: 100 % of the rows sent; nothing saved.");
     expect(everydayWords(read)).toBe("A link of 1 Mbit/s carries 3.3 such frames a second.");
   });
 
   it("is a list where there was one", () => {
     expect(totalWords(addSavings(read, exit))).toBe(
-      "2 frames, 1 with a person, 1 exit: 69 % of the rows sent, 23.4 kB, 15.0 M multiply-accumulates and 7.50 ms " +
+      "2 frames, 1 with a person, 1 exit: 69 % of the rows sent; 23.4 kB, 15.0 M multiply-accumulates and 7.50 ms " +
         "of readout saved.",
     );
     expect(everydayWords(exit)).toBe("A link of 1 Mbit/s carries 8.7 such frames a second instead of 3.3 whole ones.");

@@ -332,6 +332,13 @@ def test_a_film_is_refused_with_the_command_that_takes_it(tmp_path: Path) -> Non
     assert "film.MP4: a film, not a picture: `rascanet stream` takes it (unreadable_image)" in result.stdout
 
 
+def test_a_recording_is_refused_with_the_command_that_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "walk.rscn").write_bytes(b"RSCNREC1")
+    result = _run(str(tmp_path / "walk.rscn"))
+    assert result.exit_code == 1
+    assert "walk.rscn: a recording: `rascanet replay` sends it (unreadable_image)" in result.stdout
+
+
 def test_an_ending_that_no_format_has_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture())
     out = tmp_path / "out.foo"

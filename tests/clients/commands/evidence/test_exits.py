@@ -119,6 +119,16 @@ def test_mistakes_are_told_in_a_line(folder: Path) -> None:
         assert words in result.output
 
 
+def test_photographs_that_are_not_there_are_told_before_a_certificate_that_is(folder: Path, tmp_path: Path) -> None:
+    made = tmp_path / "certificate.json"
+    made.touch()
+    gone = tmp_path / "gone"
+    result = _run("calibrate", "--photos", gone, "--weights", folder / "weights.safetensors", "--out", made)
+    assert result.exit_code == 2
+    assert str(gone) in result.output
+    assert "exists" not in result.output
+
+
 @pytest.mark.parametrize("options", [(), ("--overwrite",)])
 def test_the_certificate_of_the_shipped_weights_stays(folder: Path, options: tuple[str, ...]) -> None:
     path = certificate_beside(shipped_weights("105x120"))

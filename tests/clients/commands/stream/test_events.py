@@ -76,11 +76,14 @@ def test_each_region_of_a_ledger_has_its_own_events(ledger: Path, tmp_path: Path
 def test_files_that_cannot_be_used_are_told_in_a_line(ledger: Path, tmp_path: Path) -> None:
     other, empty, truth, nothing = (tmp_path / name for name in ("x", "y", "z.csv", "n.csv"))
     other.write_text("[]\n")
+    mixed = tmp_path / "mixed"
+    mixed.write_text("[]\n" + ledger.read_text())
     empty.write_text('{"type": "stream"}\n')
     truth.write_text("from,to\n1,2\n")
     nothing.write_text("start_s,end_s\nnan,2\n")
     for status, arguments, words in (
-        (1, (other,), "line 1: left out: not an entry of a ledger"),
+        (2, (other,), "not a ledger; `rascanet stream --ledger FILE` writes one"),
+        (0, (mixed,), "line 1: left out: not an entry of a ledger\n"),
         (1, (empty,), "no decided frame"),
         (2, (tmp_path / "none",), "no such file"),
         (2, (ledger, "--truth", truth), "expected a CSV with start_s,end_s; end_s and start_s is missing"),
