@@ -65,7 +65,11 @@ def main() -> None:
             del os.environ[name]  # children inherit it
         run(settings)
     except tuple(MENDABLE) as error:
-        print(f"rascanet: {in_one_sentence(error)}", file=sys.stderr)
+        sentence = in_one_sentence(error)
+        if isinstance(error, ListenError):
+            setting, value = error.remedy
+            sentence += f" or {Settings.variable_of(setting)}={value}"
+        print(f"rascanet: {sentence}", file=sys.stderr)
         sys.exit(status_after(error))
 
 

@@ -57,10 +57,12 @@ class Weights:
     """Weights and policy of a network, read once: the processes of a service share them, even if the files change.
 
     Attributes:
+        path: the file of the weights.
         checkpoint: the weights.
         certificate: the certificate beside the weights; None without a certificate.
     """
 
+    path: Path
     checkpoint: AnyCheckpoint
     certificate: Certificate | None
 
@@ -74,26 +76,25 @@ def read_weights(settings: Settings) -> list[Weights]:
     """
     shipped = (shipped_weights(variant, settings.arithmetic) for variant in VARIANTS)
     found: list[Weights] = []
-    files: dict[str, Path] = {}
     for path in settings.weights or [path for path in shipped if path.is_file()]:
         checkpoint = load_any_checkpoint(path)
-        if (first := files.get(checkpoint.config.name)) is not None:
-            raise CheckpointError(
-                f"{path}: the network {checkpoint.config.name} is served from {first}; "
-                "a service has one network of each size, so start another service for these weights"
-            )
-        files[checkpoint.config.name] = path
-        certificate = certificate_of(path, checkpoint.digest)
-        found.append(Weights(checkpoint, certificate))
-        log.info("serving %s from %s; %s", checkpoint.config.name, path, _default_policy(certificate))
+        for first in found:
+            if first.checkpoint.config.name == checkpoint.config.name:
+                raise CheckpointError(
+                    f"{path}: the network {checkpoint.config.name} is served from {first.path}; "
+                    "a service has one network of each size, so start another service for these weights"
+                )
+        found.append(Weights(path, checkpoint, certificate_of(path, checkpoint.digest)))
     return found
 
 
-def _default_policy(certificate: Certificate | None) -> str:
-    """The policy that streams have if they name none, for the log."""
-    if certificate is None:
-        return f"policy {PublishedPolicy.name}, since there is no certificate beside the weights"
-    return f"policy {CalibratedPolicy.name}, risk {100 * certificate.risk:g}%"
+def tell_served(found: Iterable[Weights]) -> None:
+    """Logs each network, its file, and the policy that streams have if they name none; for a service that listens."""
+    for each in found:
+        policy = f"policy {PublishedPolicy.name}, since there is no certificate beside the weights"
+        if each.certificate is not None:
+            policy = f"policy {CalibratedPolicy.name}, risk {100 * each.certificate.risk:g}%"
+        log.info("serving %s from %s; %s", each.checkpoint.config.name, each.path, policy)
 
 
 def make_networks(found: Iterable[Weights], runtime: str | None) -> dict[str, ServedNetwork]:

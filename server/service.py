@@ -23,7 +23,7 @@ from server.connections.draining_server import DrainingServer
 from server.connections.listener import listening_sockets
 from server.connections.tls import tls_context
 from server.connections.uvicorn_options import connection_options
-from server.networks import Weights, make_networks, read_weights
+from server.networks import Weights, make_networks, read_weights, tell_served
 from server.process.audits_file import AuditsFile, alone
 from server.process.descriptors import make_room
 from server.process.logs import log_as_json
@@ -56,25 +56,25 @@ def run(
     """
     _end_on_signals()
     log()
-    weights = read_weights(settings)
     tls_context(settings)  # here, so that it is said once and not by every worker
-    certificates = list(watched(make_networks(weights, settings.runtime)))
-    cells = SPAWN.RawArray("q", cells_of(certificates, settings.workers))
-    earlier: Mapping[str, Totals] = {}
     with ExitStack() as held:
+        sockets = listening_sockets(settings.host, settings.port)  # first: a taken port is told at once
+        for each in sockets:
+            held.enter_context(each)
+        weights = read_weights(settings)
+        certificates = list(watched(make_networks(weights, settings.runtime)))
+        cells = SPAWN.RawArray("q", cells_of(certificates, settings.workers))
+        earlier: Mapping[str, Totals] = {}
         if settings.audits_file:
             held.enter_context(alone(settings.audits_file))
             kept = AuditsFile(settings.audits_file, AuditCounts(certificates, cells))
             kept.take_over()
             kept.save()
+            held.callback(kept.save)  # however the service ends
             earlier = kept.kept
         elif certificates and settings.audit_share:
             logger.info("the counts of audits begin at 0; the setting audits_file keeps them over restarts")
-        sockets = listening_sockets(settings.host, settings.port)
-        if settings.audits_file:
-            held.callback(kept.save)  # however the service ends
-        for each in sockets:
-            held.enter_context(each)
+        tell_served(weights)
         listening(sockets)
         held.enter_context(suppress(KeyboardInterrupt))
         if settings.workers == 1:

@@ -298,16 +298,21 @@ class Settings(BaseSettings):
         if not variable.upper().startswith(prefix.upper()) or name in cls.model_fields:
             return None
         nearest = get_close_matches(name, cls.model_fields, 1, LEAST_SIMILARITY)
-        return f"{prefix}{nearest[0]}".upper() if nearest else None
+        return cls.variable_of(nearest[0]) if nearest else None
+
+    @classmethod
+    def variable_of(cls, name: str) -> str:
+        """The environment variable of a setting, in capitals."""
+        return f"{cls.model_config['env_prefix']}{name}".upper()
 
     @classmethod
     def list_variables(cls) -> set[str]:
         """Environment variables that hold lists, in capitals."""
         lists = (name for name, field in cls.model_fields.items() if get_origin(field.annotation) is list)
-        return {f"{cls.model_config['env_prefix']}{name}".upper() for name in lists}
+        return {cls.variable_of(name) for name in lists}
 
     @classmethod
     def secret_variables(cls) -> set[str]:
         """Environment variables that hold secrets, in capitals."""
         secret = (name for name, field in cls.model_fields.items() if SecretStr in get_args(field.annotation))
-        return {f"{cls.model_config['env_prefix']}{name}".upper() for name in secret}
+        return {cls.variable_of(name) for name in secret}

@@ -28,7 +28,15 @@ RESET: Final = struct.pack("ii", 1, 0)
 
 
 class ListenError(ValueError):
-    """An address that cannot be listened on; the message says why."""
+    """An address that cannot be listened on; the message says why, and ends with an option that may help.
+
+    Attributes:
+        remedy: the option's setting, and its value.
+    """
+
+    def __init__(self, message: str, setting: str, value: str) -> None:
+        super().__init__(f"{message}, such as --{setting} {value}")
+        self.remedy = setting, value
 
 
 class Listener:
@@ -127,6 +135,14 @@ def listening_sockets(host: str, port: int, backlog: int = 2048) -> list[socket.
     except (OSError, UnicodeError) as error:  # a host name may be none
         number = getattr(error, "errno", None) or 0
         why = os.strerror(number) if number > 0 else str(error)  # a name that has no address: below 0
-        raise ListenError(
-            f"cannot listen on {host} port {port}: {why}; choose another host or port, or end what listens there"
-        ) from None
+        fault = f"cannot listen on {host} port {port}: {why}"
+        other_port = "9001" if port == 9000 else "9000"
+        if number == errno.EADDRINUSE:
+            remedy = ListenError(
+                f"{fault}; end the program that listens there, or give another port", "port", other_port
+            )
+        elif number in (errno.EACCES, errno.EPERM):
+            remedy = ListenError(f"{fault}; give a port from 1024 on", "port", other_port)
+        else:
+            remedy = ListenError(f"{fault}; give an address that this machine has", "host", "127.0.0.1")
+        raise remedy from None

@@ -88,6 +88,7 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
 
     kept = tmp_path / "audits.json"
     with socket.create_server(("127.0.0.1", 0)) as taken, alone(kept):
+        port = taken.getsockname()[1]
         settings, weights, listening = ExitStatus.BAD_SETTINGS, ExitStatus.BAD_WEIGHTS, ExitStatus.NO_LISTENING
         yield [
             (["--port", "99999"], {}, settings, "port"),
@@ -113,6 +114,7 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
             (["--audits-file", str(files["damaged"])], {}, settings, "no file of audits"),
             (["--allowed-origins", "s3cr3t"], {"RASCANET_IDLE_S": "s3cr3t"}, settings, "idle_s"),
             (["--weights", gone], {}, weights, gone),
+            (["--weights", str(shipped_weights("105x120")), "--weights", gone], {}, weights, gone),
             (["--weights", str(tmp_path)], {}, weights, str(tmp_path)),
             (["--weights", str(files["weights"])], {}, weights, "digest"),
             (["--weights", str(files["damaged"])], {}, weights, "safetensors"),
@@ -122,8 +124,11 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
             (tls("certificate", "other"), {}, listening, "certificate and its key"),
             (tls("certificate", "locked"), {}, listening, "encrypted"),
             (tls("damaged", "key"), {}, listening, "damaged"),
-            (["--port", str(taken.getsockname()[1])], {}, listening, "already in use"),
-            (["--host", "203.0.113.1"], {}, listening, "203.0.113.1"),
+            (["--port", str(port)], {}, listening, "such as --port 9000 or RASCANET_PORT=9000"),
+            (["--port", str(port), "--workers", "2"], {}, listening, "already in use"),
+            (["--port", str(port), *tls("certificate", "key")], {}, listening, "already in use"),
+            (["--port", str(port), "--weights", gone], {}, listening, "already in use"),
+            (["--host", "203.0.113.1"], {}, listening, "such as --host 127.0.0.1 or RASCANET_HOST=127.0.0.1"),
         ]
 
 
@@ -137,7 +142,7 @@ def test_the_help_is_folded_and_names_the_environment() -> None:
 
 def test_a_wrong_start_is_one_sentence_an_exit_status_and_no_secret(wrong_starts: list[Start], tmp_path: Path) -> None:
     cases = [
-        (options, SECRETS | environment, str(tmp_path / f"told{number}"))
+        (options, SECRETS | {"RASCANET_PORT": "0"} | environment, str(tmp_path / f"told{number}"))
         for number, (options, environment, _, _) in enumerate(wrong_starts)
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RASCANET_")}
@@ -156,6 +161,7 @@ def test_a_wrong_start_is_one_sentence_an_exit_status_and_no_secret(wrong_starts
         assert sentence.startswith("rascanet: "), told
         assert says in sentence, told
         assert len(sentence) < 400
+        assert "serving" not in told, told
         assert all(json.loads(line)["level"] == "info" for line in before), told
 
 

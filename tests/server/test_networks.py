@@ -12,7 +12,7 @@ from model.integer.checkpoint import load_integer_checkpoint, save_integer_check
 from model.runtime import load_runtime
 from server.audits import watched
 from server.errors import ServiceError
-from server.networks import ServedNetwork, choose, load_networks
+from server.networks import ServedNetwork, choose, load_networks, read_weights, tell_served
 from server.settings import Settings
 from tests.model.random_networks import random_frames
 from tests.networks import SMALL, float16_checkpoint, person_curve, random_checkpoint, random_integer_network
@@ -61,9 +61,9 @@ def test_the_log_names_weights_policy_and_risk(tmp_path: Path, caplog: pytest.Lo
     checkpoint, path = random_checkpoint(SMALL, 3), tmp_path / "small.safetensors"
     save_checkpoint(checkpoint, path)
     with caplog.at_level("INFO", "server.networks"):
-        load_networks(Settings(weights=[path]))
+        tell_served(read_weights(Settings(weights=[path])))
         replace(certificate_of(checkpoint), risk=0.08).save(certificate_beside(path))
-        load_networks(Settings(weights=[path]))
+        tell_served(read_weights(Settings(weights=[path])))
     assert caplog.messages == [
         f"serving {SMALL.name} from {path}; policy published, since there is no certificate beside the weights",
         f"serving {SMALL.name} from {path}; policy calibrated, risk 8%",

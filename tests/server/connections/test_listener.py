@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable
 
@@ -32,8 +33,29 @@ def test_an_address_that_cannot_be_listened_on_is_named(host: str) -> None:
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ListenError, match=f"port {port}: Address already in use"):
+        with pytest.raises(ListenError, match=f"port {port}: Address already in use; .* such as --port 9000$"):
             listening_sockets("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("number", "says", "remedy"),
+    [
+        (errno.EADDRINUSE, "end the program that listens there", ("port", "9001")),
+        (errno.EACCES, "a port from 1024 on", ("port", "9001")),
+        (errno.EADDRNOTAVAIL, "an address that this machine has", ("host", "127.0.0.1")),
+    ],
+)
+def test_the_remedy_is_an_option_that_was_not_given(
+    number: int, says: str, remedy: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_address: object, **_options: object) -> socket.socket:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(ListenError, match=says) as refused:
+        listening_sockets("127.0.0.1", 9000)
+    assert refused.value.remedy == remedy
+    assert str(refused.value).endswith(f"--{remedy[0]} {remedy[1]}")
 
 
 class _Scarce(socket.socket):
