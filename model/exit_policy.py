@@ -329,7 +329,7 @@ class PerBurstPolicy(MemorylessPolicy):
 
 @dataclass(frozen=True, slots=True)
 class PatiencePolicy(ExitPolicy):
-    """Exits once the decision was the same after `bursts` bursts in a row (Zhou et al. 2020)."""
+    """Exits once the decision was the same after `bursts` bursts, one after the other (Zhou et al. 2020)."""
 
     bursts: Annotated[float, Parameter("Bursts of one mind", 1, 65_535, whole=True)] = 6
     from_share: Annotated[float, Parameter("From this share of the frame on")] = 0.3
@@ -337,8 +337,8 @@ class PatiencePolicy(ExitPolicy):
     name: ClassVar[str] = "patience"
     label: ClassVar[str] = "Patience"
     sentence: ClassVar[str] = (
-        "Exits once {bursts} bursts in a row gave the same decision, but not before {from_share:%} of the frame is "
-        "read."
+        "Exits once {bursts} bursts, one after the other, gave the same decision, but not before {from_share:%} of the "
+        "frame is read."
     )
 
     def verdict(self, seen: Seen[float], state: State) -> tuple[Verdict, State]:

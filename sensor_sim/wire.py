@@ -217,7 +217,7 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
         processed: bursts that the network processed.
         skipped: bursts that the policy skipped.
         unread: bursts that an exit saved. The sum of `processed`, `skipped` and `unread` is `bursts_per_frame`.
-        credits: as in `welcome`; the number that is valid from now on.
+        credits: as in `welcome`; valid from now on if it is larger than before.
         token: resume token for the place after this frame.
         compute_us: time that the network needed for the frame's bursts, as measured by the server.
         certificate: SHA-256 of the certificate whose promise covers this decision; empty if there is none.
@@ -254,7 +254,7 @@ class Abandoned(ServerMessage, frozen=True):
 
     Attributes:
         frame_id: the frame; if its decision came before this message, the decision is valid.
-        credits: as in `welcome`; the number that is valid from now on.
+        credits: as in `welcome`; valid from now on if it is larger than before.
         token: resume token for the place after this frame.
     """
 
@@ -277,7 +277,7 @@ class Credit(ServerMessage, frozen=True):
     """Allows the client to send more bursts.
 
     Attributes:
-        credits: as in `welcome`; the number that is valid from now on.
+        credits: as in `welcome`; valid from now on if it is larger than before.
     """
 
     credits: Bursts
@@ -289,7 +289,7 @@ class Checkpoint(ServerMessage, frozen=True):
     Attributes:
         frame_id: the frame.
         burst_index: the last burst processed.
-        credits: as in `welcome`; the number that is valid from now on.
+        credits: as in `welcome`; valid from now on if it is larger than before.
         token: resume token for the place after that burst.
     """
 
@@ -305,7 +305,7 @@ class GoingAway(ServerMessage, frozen=True, tag="going_away"):
     Attributes:
         reason: `drain` (the service is stopping), or the limit that was reached: `stream_s` or `stream_frames`.
         seconds: time left for the frame in progress.
-        token: resume token, valid at any replica; a `checkpoint` or `decision` that comes later has a newer token.
+        token: resume token; a `checkpoint` or `decision` that comes later has a newer token.
     """
 
     reason: Name

@@ -30,7 +30,9 @@ def train(
     recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="recipe file, TOML")] = None,
     chain: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="instead of a recipe: a file that lists several, run one after the other"),
+        typer.Option(
+            metavar="FILE", help="instead of a recipe: a file that lists recipes, which run one after the other"
+        ),
     ] = None,
     start: Annotated[Path | None, typer.Option(metavar="FILE", help="weights to begin with")] = None,
     teacher: Annotated[

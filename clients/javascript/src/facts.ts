@@ -195,7 +195,7 @@ export const facts = {
     {
       "name": "patience",
       "label": "Patience",
-      "sentence": "Exits once {bursts} bursts in a row gave the same decision, but not before {from_share:%} of the frame is read.",
+      "sentence": "Exits once {bursts} bursts, one after the other, gave the same decision, but not before {from_share:%} of the frame is read.",
       "parameters": {
         "bursts": 6,
         "from_share": 0.3
