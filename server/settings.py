@@ -264,10 +264,16 @@ class Settings(BaseSettings):
         check_proxies(proxies)
         return proxies
 
-    @field_validator("samples", "recordings")
+    @field_validator("samples")
     @classmethod
-    def _can_be_served(cls, paths: list[Path]) -> list[Path]:
-        check_files(paths)
+    def _are_pictures(cls, paths: list[Path]) -> list[Path]:
+        check_files(paths, "picture")
+        return paths
+
+    @field_validator("recordings")
+    @classmethod
+    def _are_recordings(cls, paths: list[Path]) -> list[Path]:
+        check_files(paths, "recording")
         return paths
 
     @field_validator("host")

@@ -32,6 +32,7 @@ from server.__main__ import ExitStatus
 from server.process.audits_file import alone
 from server.settings import Settings
 from tests.networks import random_checkpoint
+from tests.picture_files import picture
 from tests.service_process import service_process
 
 TOKEN, KEY = "s3cr3t-token", "s3cr3t-key-" + "0" * 32
@@ -78,6 +79,8 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
     files["damaged"].write_text("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
     good = shipped_weights("105x120").read_bytes()
     files["weights"].write_bytes(good[:-1000] + bytes(1000))
+    photo = tmp_path / "photo.rscn"
+    photo.write_bytes(picture())
     nested = tmp_path / "nested.safetensors"
     nested.write_bytes(good)
     certificate_beside(nested).write_text('{"format": ' + "[" * 100_000 + "]" * 100_000 + "}")
@@ -110,6 +113,13 @@ def wrong_starts(tmp_path: Path) -> Iterator[list[Start]]:
             (["--trusted-proxies", "10.0.0.1/8"], {}, settings, "trusted_proxies"),
             (["--trusted-proxies", "proxy.example"], {}, settings, "trusted_proxies"),
             (["--samples", gone], {}, settings, "samples"),
+            (
+                ["--samples", str(files["damaged"])],
+                {},
+                settings,
+                "begins with b'-----BEG'; expected a picture in one of",
+            ),
+            ([], {"RASCANET_RECORDINGS": json.dumps([str(photo)])}, settings, "is a PNG picture; expected a recording"),
             (["--audits-file", str(kept)], {}, settings, "in use by another service"),
             (["--audits-file", str(files["damaged"])], {}, settings, "no file of audits"),
             (["--allowed-origins", "s3cr3t"], {"RASCANET_IDLE_S": "s3cr3t"}, settings, "idle_s"),

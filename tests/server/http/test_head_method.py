@@ -5,6 +5,7 @@ from pathlib import Path
 from server.app import create_app
 from server.settings import Settings
 from tests.conftest import served
+from tests.picture_files import picture
 from tests.server.asking import ask
 
 HOST = [("Host", "localhost")]
@@ -12,7 +13,7 @@ HOST = [("Host", "localhost")]
 
 def test_head_is_get_without_the_body(tmp_path: Path) -> None:
     sample = tmp_path / "street.jpg"
-    sample.write_bytes(b"a picture")
+    sample.write_bytes(picture())
     app = create_app(Settings(samples=[sample]), served())
     document = app.openapi()["paths"]
     paths = [path.format(name="105x120", version="1") for path, found in document.items() if "get" in found]

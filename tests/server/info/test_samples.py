@@ -31,15 +31,17 @@ def test_recordings_are_files(recording: Path) -> None:
         service.stop()
 
 
-@pytest.mark.parametrize("kind", ["samples", "recordings"])
-def test_any_file_is_found_by_its_address_and_one_that_is_gone_is_told(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "content"), [("samples", b"\xff\xd8\xff..."), ("recordings", b"RSCNREC1...")])
+def test_any_file_is_found_by_its_address_and_one_that_is_gone_is_told(
+    tmp_path: Path, kind: str, content: bytes
+) -> None:
     path = tmp_path / os.fsdecode(b"a#1 50%3F caf\xe9.jpg")
-    path.write_bytes(b"content")
+    path.write_bytes(content)
     app = create_app(Settings.model_validate({kind: [path]}), served())
     host = [("Host", "localhost")]
     [told] = json.loads(ask(app, "GET", f"/v1/{kind}", host).body)
     assert told["name"] == "a#1 50%3F caf\ufffd"
-    assert ask(app, "GET", told["url"], host).body == b"content"
+    assert ask(app, "GET", told["url"], host).body == content
     path.unlink()
     gone = ask(app, "GET", told["url"], host)
     assert (gone.status, gone.code) == (404, f"unknown_{kind.removesuffix('s')}")
