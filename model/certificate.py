@@ -18,14 +18,10 @@ from typing import Any, Final, Self
 import msgspec
 
 from model.exit_policy import CalibratedPolicy, PolicyError
+from model.promise import CONDITIONS, LOSSES
 
 FORMAT = "rascanet-stream certificate/2"
-LOSSES = ("disagreement", "accuracy")
-"""A picture is lost if the early decision differs from the full frame's; or if it differs and is wrong."""
 PROCEDURES = ("fixed-sequence", "holm")
-CONDITIONS = ("marginal", "halt-time")
-"""The promise holds over all pictures, or in each of some spans of the frame for the pictures decided there."""
-
 
 WEAKEST: Final = 0.5
 """Largest risk, and largest delta, that a command promises; a test compares it with the options of `calibrate`."""
@@ -73,7 +69,7 @@ class Span:
         after, until: fractions of the frame's bursts, 0..1. A picture counts if more than `after` and at most `until`
             of the bursts were read when it was decided. From 0 to 1: every picture.
         pictures: number of pictures.
-        errors: number of these that are lost, see `LOSSES`.
+        errors: number of these that are lost, see `model.promise.LOSSES`.
     """
 
     after: float
@@ -95,7 +91,7 @@ class Certificate:
         variant: name of the network.
         weights: SHA-256 of the network's config and tensors.
         person_first, person_last, empty_first, empty_last: parameters of the policy, see `PerBurstPolicy`.
-        loss, procedure, condition: one of `LOSSES`, `PROCEDURES`, `CONDITIONS`.
+        loss, procedure, condition: one of `model.promise.LOSSES`, `PROCEDURES`, `model.promise.CONDITIONS`.
         risk, delta: with probability 1 - delta over the calibration pictures, the loss is at most `risk`.
         pictures: number of pictures in the calibration set.
         spans: counts on these pictures under the policy; one span where the promise is marginal.
@@ -137,6 +133,8 @@ class Certificate:
             self.person_last,
             self.empty_first,
             self.empty_last,
+            loss=self.loss,
+            condition=self.condition,
             risk=self.risk,
             delta=self.delta,
             certificate=self.digest,

@@ -28,6 +28,8 @@ from typing import (
 
 import numpy as np
 
+from model.promise import promise_in_words
+
 PERSON_FROM: Final = 0.5
 """A decision is *person* if P(person) is at least this."""
 
@@ -423,21 +425,25 @@ class CalibratedPolicy(PerBurstPolicy):
     """Thresholds per burst that a certificate vouches for (`model.certificate`).
 
     Attributes:
+        loss, condition: which pictures are lost, among which pictures the share is taken (`model.promise`).
         risk, delta: with probability 1 - delta over the calibration set, at most a share `risk` of pictures is lost.
         certificate: SHA-256 of the certificate.
     """
 
+    loss: str
+    condition: str
     risk: float
     delta: float
     certificate: str
 
     name: ClassVar[str] = "calibrated"
     label: ClassVar[str] = "Calibrated"
-    sentence: ClassVar[str] = (
-        PerBurstPolicy.sentence
-        + " The thresholds come from a certificate. It promises that at most {risk:%} of the decisions differ from "
-        "those after the whole frame. The chance that the promise is wrong is {delta:%}."
-    )
+    sentence: ClassVar[str] = PerBurstPolicy.sentence + " The thresholds come from a certificate."
+
+    @property
+    def promise(self) -> str:
+        """The certificate's promise, a sentence."""
+        return promise_in_words(self.loss, self.condition, self.risk, self.delta)
 
     @classmethod
     def settings(cls) -> Iterable[Self]:

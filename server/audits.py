@@ -69,7 +69,7 @@ def watched(networks: Networks) -> dict[str, tuple[str, CalibratedPolicy]]:
     return {
         served.certified.certificate: (variant, served.certified)
         for variant, served in networks.items()
-        if served.certified is not None and served.loss == WATCHED_LOSS
+        if served.certified is not None and served.certified.loss == WATCHED_LOSS
     }
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.certificate import Certificate, certificate_of
@@ -25,13 +25,11 @@ class ServedNetwork:
         runtime: runs the network.
         digest: SHA-256 of the weights, hexadecimal.
         certified: the policy of the weights' certificate; None without a certificate.
-        loss: the certificate's loss, one of `model.certificate.LOSSES`.
     """
 
     runtime: StepRuntime
     digest: str
     certified: CalibratedPolicy | None = None
-    loss: str = "disagreement"
 
 
 Networks = Mapping[str, ServedNetwork]
@@ -93,7 +91,7 @@ def tell_served(found: Iterable[Weights]) -> None:
     for each in found:
         policy = f"policy {PublishedPolicy.name}, since there is no certificate beside the weights"
         if each.certificate is not None:
-            policy = f"policy {CalibratedPolicy.name}, risk {100 * each.certificate.risk:g}%"
+            policy = f"policy {CalibratedPolicy.name}. {each.certificate.policy.promise}"
         log.info("serving %s from %s; %s", each.checkpoint.config.name, each.path, policy)
 
 
@@ -105,9 +103,8 @@ def make_networks(found: Iterable[Weights], runtime: str | None) -> dict[str, Se
     """
     networks = {}
     for each in found:
-        network = ServedNetwork(load_runtime(each.checkpoint, runtime), each.checkpoint.digest)
-        if each.certificate is not None:
-            network = replace(network, certified=each.certificate.policy, loss=each.certificate.loss)
+        certified = each.certificate and each.certificate.policy
+        network = ServedNetwork(load_runtime(each.checkpoint, runtime), each.checkpoint.digest, certified)
         networks[each.checkpoint.config.name] = network
     return networks
 

@@ -8,8 +8,6 @@ from typing import Final
 import numpy as np
 
 from model.certificate import (
-    CONDITIONS,
-    LOSSES,
     MOST_PICTURES,
     PROCEDURES,
     WEAKEST,
@@ -20,6 +18,7 @@ from model.certificate import (
     p_value,
 )
 from model.exit_policy import PerBurstPolicy
+from model.promise import CONDITIONS, LOSSES
 from model.training.outcomes import Curves, losses, replay
 
 MAX_SPANS: Final = 4
@@ -110,7 +109,8 @@ def certify(
         index_digest: SHA-256 of the index of photographs.
         risk, delta: with probability 1 - delta, at most a share `risk` is lost; both above 0, below 1.
         made_by: the command, for the certificate.
-        loss, procedure, condition: one of `model.certificate.LOSSES`, `PROCEDURES`, `CONDITIONS`.
+        loss, procedure, condition: one of `model.promise.LOSSES`, `model.certificate.PROCEDURES`,
+            `model.promise.CONDITIONS`.
 
     Raises:
         CertificateError: an unknown name, or too few pictures for the promise; the message says how many would do.

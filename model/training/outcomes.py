@@ -122,7 +122,7 @@ def run(policy: ExitPolicy, runtime: StepRuntime, frames: npt.NDArray[np.uint8],
 
 
 def losses(outcome: Outcome, curves: Curves, loss: str) -> Flags:
-    """Mask (N,) of the pictures lost under a policy, see `model.certificate.LOSSES`."""
+    """Mask (N,) of the pictures lost under a policy, see `model.promise.LOSSES`."""
     early, full = outcome.p_person >= PERSON_FROM, curves.p_person[:, -1] >= PERSON_FROM
     lost: Flags = early != full
     return lost & (full == (curves.labels == 1)) if loss == "accuracy" else lost

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from model.exit_policy import DEFAULT_POLICY, WHOLE_PICTURE_POLICY
+from model.promise import CONDITIONS, LOSSES
 
 
 class Health(BaseModel):
@@ -37,7 +38,10 @@ class Model(BaseModel):
     bursts_per_frame: int
     weights: str = Field(description="SHA-256 of the weights")
     calibrated: dict[str, Any] | None = Field(
-        description="the policy `calibrated` for these weights, with its promise; none without a certificate"
+        description="the policy `calibrated` for these weights, with its promise: at most a share `risk` of the "
+        "decisions is lost, and the chance that this is wrong is `delta`. `loss` says which decisions are lost, one of "
+        f"{', '.join(LOSSES)}; `condition` says how they are counted, one of {', '.join(CONDITIONS)} "
+        "(docs/early-exit.md#the-promise). None without a certificate"
     )
     watch: CertificateWatch | None = Field(
         None, description="results of the audits of this promise; none if no exits are audited"

@@ -13,7 +13,9 @@ from tests.networks import SMALL, random_checkpoint
 
 KEY = b"k" * 32
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
-CERTIFIED = CalibratedPolicy(0.6, 0.5, 0.65, 0.5, risk=0.05, delta=0.05, certificate="ab" * 32)
+CERTIFIED = CalibratedPolicy(
+    0.6, 0.5, 0.65, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
+)
 MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest", CERTIFIED)}
 LIMITS = Settings(credit_bursts=6, message_bursts=4).limits
 TOKENS = Tokens([KEY], 60, lambda: 0.0)

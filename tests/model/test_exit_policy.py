@@ -173,7 +173,13 @@ BY_HAND: list[tuple[Policy, list[float], int | None]] = [
     (SequentialPolicy(math.log(9) * 0.99, 1.0), [0.1], 0),
     (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.1, 0.9, 0.1], None),
     (FixedRowPolicy(0.5), [0.5] * 8, 3),
-    (CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest"), [0.5, 0.05], 1),
+    (
+        CalibratedPolicy(
+            0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="digest"
+        ),
+        [0.5, 0.05],
+        1,
+    ),
 ]
 
 
@@ -207,7 +213,9 @@ def test_what_a_policy_remembers_can_travel_as_json(chances: list[float], name: 
 
 
 def test_a_certified_policy_takes_its_parameters_from_the_certificate_alone() -> None:
-    certified = CalibratedPolicy(0.9, 1.0, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
+    certified = CalibratedPolicy(
+        0.9, 1.0, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="digest"
+    )
     assert parse_policy({"name": "calibrated"}, certified) is certified
     assert parse_policy(describe_policy(certified), certified) is certified
     for forged in ({"person_last": 0.6}, {"person_last": True}, {"certificate": "other"}, {"patience": 1}):
@@ -250,8 +258,7 @@ def test_a_parameter_is_a_number_in_its_range_or_refused(which: tuple[str, str],
 def test_a_policy_says_all_there_is_to_say_of_it_beside_its_rule(kind: type[Policy]) -> None:
     parameters = parameters_of(kind)
     placeholders = re.findall(r"\{(\w+)(?::%)?\}", kind.sentence)
-    promised = {"risk", "delta"} if kind is CalibratedPolicy else set()
-    assert set(placeholders) == set(parameters) | promised
+    assert set(placeholders) == set(parameters)
     assert kind.label
     assert all(parameter.label for parameter in parameters.values())
     assert len({parameter.label for parameter in parameters.values()}) == len(parameters)
@@ -279,7 +286,9 @@ def test_a_rule_without_memory_says_the_same_of_many_bursts_at_a_time(
 
 
 def test_where_no_policy_is_named() -> None:
-    certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
+    certified = CalibratedPolicy(
+        0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="digest"
+    )
     assert default_policy(certified) is parse_policy(None, certified) is certified
     assert default_policy(None) == parse_policy(None) == PublishedPolicy()
 

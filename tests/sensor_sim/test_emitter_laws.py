@@ -38,7 +38,9 @@ from tests.networks import SMALL, random_checkpoint
 from tests.scripted_service import scripted_service
 
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
-CERTIFIED = CalibratedPolicy(0.5, 0.5, 0.5, 0.5, risk=0.05, delta=0.05, certificate="ab" * 32)
+CERTIFIED = CalibratedPolicy(
+    0.5, 0.5, 0.5, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
+)
 MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest", CERTIFIED)}
 BURSTS = SMALL.bursts_per_frame
 

@@ -26,11 +26,21 @@ ALARMING = 4
 
 
 def _certified(person: float = 0.5, empty: float = 0.5) -> CalibratedPolicy:
-    return CalibratedPolicy(person, person, empty, empty, risk=RISK, delta=0.05, certificate=DIGEST)
+    return CalibratedPolicy(
+        person,
+        person,
+        empty,
+        empty,
+        loss="disagreement",
+        condition="marginal",
+        risk=RISK,
+        delta=0.05,
+        certificate=DIGEST,
+    )
 
 
-def _networks(network: int = 0, policy: CalibratedPolicy | None = None, loss: str = "disagreement"):  # type: ignore[no-untyped-def]
-    return {SMALL.name: ServedNetwork(RUNTIMES[network], "digest", policy or _certified(), loss)}
+def _networks(network: int = 0, policy: CalibratedPolicy | None = None):  # type: ignore[no-untyped-def]
+    return {SMALL.name: ServedNetwork(RUNTIMES[network], "digest", policy or _certified())}
 
 
 def _audits(share: float = 1.0, action: AlarmAction = "warn", counts: AuditCounts | None = None, **served) -> Audits:  # type: ignore[no-untyped-def]

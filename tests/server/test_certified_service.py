@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from clients.python.client import Client
 from model.certificate import CertificateError, certificate_beside
 from model.checkpoint import load_checkpoint, save_checkpoint
+from model.promise import CONDITIONS, LOSSES
 from server.__main__ import ExitStatus
 from server.networks import load_networks
 from server.settings import Settings
@@ -47,6 +49,19 @@ def test_every_decision_names_the_certificate(weights: Path, start: Callable[...
 
     answer = httpx2.post(f"{url}/v1/classify", data={"policy": "calibrated"}, files={"files": ("a.png", picture())})
     assert answer.json()["policy"]["certificate"] == digest
+
+
+@pytest.mark.parametrize(("loss", "condition"), list(product(LOSSES, CONDITIONS)))
+def test_a_client_can_tell_which_promise_is_made(
+    weights: Path, start: Callable[..., str], loss: str, condition: str
+) -> None:
+    replace(certificate_of(load_checkpoint(weights)), loss=loss, condition=condition).save(certificate_beside(weights))
+    url = start(load_networks(Settings(weights=[weights])))
+    (offered,) = httpx2.get(f"{url}/v1/models").json()["models"]
+    assert (offered["calibrated"]["loss"], offered["calibrated"]["condition"]) == (loss, condition)
+    with Client(url, variant=SMALL.name, policy=offered["calibrated"]) as client:
+        (report,) = client.stream([np.zeros(SMALL.frame_shape, np.uint8)])
+    assert report.decision.certificate == offered["calibrated"]["certificate"]
 
 
 def test_a_certificates_policy_is_that_of_rows_yet_to_come_and_of_no_whole_picture(

@@ -7,13 +7,14 @@ from typing import Any
 from model.budget import budget
 from model.config import VARIANTS
 from model.exit_policy import PERSON_FROM, POLICIES, CalibratedPolicy, describe_kind
+from model.promise import PROMISES
 from sensor_sim.profiles import PROFILES
 
 FILE = Path(__file__).parent.parent.parent / "clients" / "javascript" / "src" / "facts.ts"
 
 
 def facts() -> dict[str, Any]:
-    """Timing of real sensors, exit policies, and the work of one burst of each network."""
+    """Timing of real sensors, exit policies, promises of certificates, and the work of one burst of each network."""
     return {
         "sensors": [
             {
@@ -28,6 +29,7 @@ def facts() -> dict[str, Any]:
         ],
         "person_from": PERSON_FROM,
         "policies": [describe_kind(kind) for kind in (*POLICIES.values(), CalibratedPolicy)],
+        "promises": PROMISES,
         "macs_per_burst": {name: budget(config).macs_per_burst for name, config in VARIANTS.items()},
     }
 

@@ -124,11 +124,6 @@ def calibrate(
             f" decided after {span.after:.0%} to {span.until:.0%} of the frame" if len(certificate.spans) > 1 else ""
         )
         console.print(f"{counted(span.errors, 'lost decision')} on {span.pictures} calibration pictures{where}.")
-    lost = "change" if loss == "disagreement" else "turn from right to wrong"
-    console.print(
-        f"Exits {lost} at most {100 * risk:g}% of the decisions; the chance that this promise is wrong is "
-        f"{100 * delta:g}%. Certificate: {path}",
-        soft_wrap=True,
-    )
+    console.print(f"{certificate.policy.promise} Certificate: {path}", soft_wrap=True)
     if fitted_on(checkpoint) == "calibration":
         console.print("But P(person) of these weights was scaled on the same pictures, so the promise is not valid.")

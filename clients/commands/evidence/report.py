@@ -243,8 +243,7 @@ def _certificate(used: Weights) -> list[tuple[str, str]]:
     return [
         (
             "promise",
-            f"{certificate.loss} is at most {100 * certificate.risk:g}%; the chance that this promise is wrong is "
-            f"{100 * certificate.delta:g}% ({certificate.condition}, {certificate.procedure})",
+            f"{certificate.policy.promise} ({certificate.loss}, {certificate.condition}, {certificate.procedure})",
         ),
         ("calibration pictures", f"{certificate.pictures}; {', '.join(counts)}"),
         ("candidates", f"{certificate.candidates}, of which {certificate.tested} were tested"),

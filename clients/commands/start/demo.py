@@ -1,22 +1,32 @@
 """`rascanet demo`: the service, the sample photographs through it from another process, and the page."""
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Annotated, Final
+from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clients.commands.console import console, fail, no_samples
+from clients.commands.console import console, fail, failing_on, no_samples
 from clients.commands.names import shown
 from clients.commands.ports import free_port, is_free
 from model.config import DEFAULT_VARIANT
 
+if TYPE_CHECKING:
+    from clients.python.http import HttpClient, ServedModel
+    from server.settings import Settings
+
+HOST: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 60.0
 LINE_TIME_US: Final = 2000.0
 """Time from row to row: slow enough to watch."""
+NOT_THERE_YET: Final = "no_service"
+"""Code of the error that a service which has not begun to listen is met with; any other is an answer."""
+TLS_VARIABLES: Final = ("RASCANET_TLS_CERTIFICATE", "RASCANET_TLS_KEY")
+"""The demo does without: a certificate of some other name is none of the loopback address."""
 LOG_LINES: Final = 20
 """Lines of the service's log that are shown where it ended by itself."""
 
@@ -37,28 +47,43 @@ def demo(
 ) -> None:
     """Starts the service, streams photographs through it, and leaves the page open until interrupted.
 
+    The environment holds the service's settings, as for `rascanet serve`, but the demo does without TLS.
+
     Examples:
         rascanet demo
         rascanet demo --once photo.jpg
     """
+    from clients.python.errors import HttpError
+    from clients.python.http import HttpClient
     from sensor_sim.scene import sample_photos
 
     pictures = photos or sample_photos()
     if not pictures:
         fail(no_samples())
+    settings = _settings()
+    token = settings.bearer_token.get_secret_value() if settings.bearer_token else None
     found = _port(port)
-    address = f"http://127.0.0.1:{found}"
-    serving = [sys.executable, "-m", "clients.commands.main", "serve", "--port", str(found)]
-    with tempfile.TemporaryFile() as log, subprocess.Popen(serving, stdout=subprocess.DEVNULL, stderr=log) as service:
+    address = f"http://{HOST}:{found}"
+    serving = [sys.executable, "-m", "clients.commands.main", "serve", "--host", HOST, "--port", str(found)]
+    plain = {name: value for name, value in os.environ.items() if name.upper() not in TLS_VARIABLES}
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(serving, stdout=subprocess.DEVNULL, stderr=log, env=plain) as service,
+    ):
         try:
-            _wait_for(address, service, log)
-            console.print(_about(address), highlight=False, markup=False)
+            with failing_on(HttpError), HttpClient(address, bearer_token=token) as client:
+                model = _chosen(wait_for(client, service, log))
+            console.print(_about(model), highlight=False, markup=False)
             streaming = [sys.executable, "-m", "clients.commands.main", "stream", "--url", address]
-            options = ["--variant", DEFAULT_VARIANT, "--line-time-us", str(LINE_TIME_US)]
-            status = subprocess.run([*streaming, *options, "--", *map(str, pictures)], check=False).returncode
+            options = ["--variant", model.variant, "--line-time-us", str(LINE_TIME_US)]
+            status = subprocess.run(
+                [*streaming, *options, "--", *map(str, pictures)],
+                env=os.environ | ({"RASCANET_BEARER_TOKEN": token} if token else {}),
+                check=False,
+            ).returncode
             if status or once:
                 raise SystemExit(status)
-            _tell_page(address)
+            _tell_page(address, settings.page_folder)
             if service.wait():
                 _fail_with(service, log)
         except KeyboardInterrupt:
@@ -76,25 +101,36 @@ def _port(wanted: int) -> int:
     return found
 
 
-def _about(address: str) -> str:
+def _settings() -> "Settings":
+    """The service's settings: those of the environment, without TLS."""
+    from server.__main__ import MENDABLE, in_one_sentence, loaded, status_after
+    from server.settings import Settings
+
+    try:
+        return loaded(lambda: Settings(host=HOST, samples=[], recordings=[], tls_certificate=None, tls_key=None))
+    except tuple(MENDABLE) as error:
+        fail(in_one_sentence(error), status_after(error))
+
+
+def _chosen(models: "list[ServedModel]") -> "ServedModel":
+    """The default network if it is served, else the first one."""
+    if not models:
+        fail("the service has no network: RASCANET_WEIGHTS names files of weights")
+    return next((model for model in models if model.variant == DEFAULT_VARIANT), models[0])
+
+
+def _about(model: "ServedModel") -> str:
     """Which rule the exits follow, as the service says it."""
-    from clients.python.http import HttpClient
+    from model.promise import promise_in_words
 
-    with HttpClient(address) as client:
-        promise = client.model(DEFAULT_VARIANT).calibrated
-    rule = (
-        f"policy `calibrated`: exits change at most {100 * promise['risk']:g}% of the decisions; the chance that "
-        f"this promise is wrong is {100 * promise['delta']:g}%"
-        if promise
-        else "policy `published`"
-    )
-    return f"{DEFAULT_VARIANT}, {rule} (docs/early-exit.md)."
+    if model.calibrated is None:
+        return f"{model.variant}, policy `published` (docs/early-exit.md)."
+    said = {name: model.calibrated[name] for name in ("loss", "condition", "risk", "delta")}
+    return f"{model.variant}, policy `calibrated` (docs/early-exit.md). {promise_in_words(**said)}"
 
 
-def _tell_page(address: str) -> None:
-    from server.settings import PAGE_FOLDER
-
-    if (PAGE_FOLDER / "index.html").is_file():
+def _tell_page(address: str, folder: Path) -> None:
+    if (folder / "index.html").is_file():
         console.print(f"\nThe page is open at {address} until you press Ctrl+C.", highlight=False)
     else:
         console.print(
@@ -104,22 +140,26 @@ def _tell_page(address: str) -> None:
         )
 
 
-def _wait_for(address: str, service: "subprocess.Popen[bytes]", log: IO[bytes]) -> None:
+def wait_for(client: "HttpClient", service: "subprocess.Popen[bytes]", log: IO[bytes]) -> "list[ServedModel]":
+    """The networks of the service, once it answers.
+
+    Raises:
+        HttpError: the service refuses.
+    """
     from clients.python.errors import HttpError
-    from clients.python.http import HttpClient
 
     deadline = time.monotonic() + START_TIMEOUT_S
-    with HttpClient(address) as client:
-        while time.monotonic() < deadline:
-            if service.poll() is not None:
-                _fail_with(service, log)
-            try:
-                client.models()
-            except HttpError:
-                time.sleep(0.1)
-            else:
-                return
-    fail(f"the service did not answer within {START_TIMEOUT_S:g} s")
+    while True:
+        if service.poll() is not None:
+            _fail_with(service, log)
+        try:
+            return client.models()
+        except HttpError as error:
+            if error.code != NOT_THERE_YET:
+                raise
+        if time.monotonic() > deadline:
+            fail(f"the service did not answer within {START_TIMEOUT_S:g} s")
+        time.sleep(0.1)
 
 
 def _fail_with(service: "subprocess.Popen[bytes]", log: IO[bytes]) -> None:

@@ -175,7 +175,9 @@ function calibrated(
   return { wanted: certified, acts: true, rule: rule(certified as unknown as PolicyParameters) };
 }
 
-const PROMISE = ["person_first", "person_last", "empty_first", "empty_last", "risk", "delta"] as const;
+const NUMBERS = ["person_first", "person_last", "empty_first", "empty_last", "risk", "delta"] as const;
+/** Which decisions the promise is about, in words in `facts.promises`. */
+const NAMES = ["loss", "condition"] as const;
 
 /**
  * The policy `calibrated` of a certificate file, in the form that the service gives it.
@@ -184,13 +186,13 @@ const PROMISE = ["person_first", "person_last", "empty_first", "empty_last", "ri
  */
 export function certifiedPolicy(certificate: unknown, weights: string): Policy {
   const said = (typeof certificate === "object" && certificate !== null ? certificate : {}) as Record<string, unknown>;
-  const numbers = PROMISE.map((name) => said[name]);
-  if (!numbers.every((value) => typeof value === "number") || typeof said.digest !== "string") {
+  const are = (names: readonly string[], type: string) => names.every((name) => typeof said[name] === type);
+  if (!are(NUMBERS, "number") || !are([...NAMES, "digest"], "string")) {
     throw new PolicyError("not a certificate, as `rascanet calibrate` writes it");
   }
   if (said.weights !== weights) {
     throw new PolicyError(`the certificate is of the weights ${quoted(said.weights)}, not of ${quoted(weights)}`);
   }
-  const values = Object.fromEntries(PROMISE.map((name) => [name, said[name]]));
+  const values = Object.fromEntries([...NUMBERS, ...NAMES].map((name) => [name, said[name]]));
   return { name: CALIBRATED, ...values, certificate: said.digest };
 }

@@ -283,7 +283,7 @@ export const facts = {
     {
       "name": "calibrated",
       "label": "Calibrated",
-      "sentence": "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The threshold for person goes evenly from {person_first} at the first row to {person_last} at the last row. The threshold for no person goes in the same way from {empty_first} to {empty_last}. As long as a threshold is above 1, no frame exits by it. The thresholds come from a certificate. It promises that at most {risk:%} of the decisions differ from those after the whole frame. The chance that the promise is wrong is {delta:%}.",
+      "sentence": "Exits as person once P(person) reaches a threshold, and as no person once 1 - P(person) reaches another. The threshold for person goes evenly from {person_first} at the first row to {person_last} at the last row. The threshold for no person goes in the same way from {empty_first} to {empty_last}. As long as a threshold is above 1, no frame exits by it. The thresholds come from a certificate.",
       "parameters": {
         "person_first": 1.0,
         "person_last": 0.7,
@@ -323,6 +323,16 @@ export const facts = {
       "ordered": null
     }
   ],
+  "promises": {
+    "disagreement": {
+      "marginal": "Exits change at most {risk:%} of the decisions; the chance that this promise is wrong is {delta:%}.",
+      "halt-time": "Exits change at most {risk:%} of the decisions, counted separately for early and for late exits; the chance that this promise is wrong is {delta:%}."
+    },
+    "accuracy": {
+      "marginal": "Exits turn at most {risk:%} of the decisions from right to wrong; the chance that this promise is wrong is {delta:%}.",
+      "halt-time": "Exits turn at most {risk:%} of the decisions from right to wrong, counted separately for early and for late exits; the chance that this promise is wrong is {delta:%}."
+    }
+  },
   "macs_per_burst": {
     "105x120": 451900,
     "210x240": 1316088

@@ -75,12 +75,14 @@ describe("certifiedPolicy", () => {
   it("reads a shipped certificate", () => {
     const policy = certifiedPolicy(certificate, certificate.weights);
     expect(policy).toMatchObject({ name: "calibrated", certificate: certificate.digest });
+    expect(policy).toMatchObject({ loss: "disagreement", condition: "marginal" });
     expect(parsePolicy(null, policy).wanted).toEqual(policy);
   });
 
   it("refuses a certificate of other weights, and what is none", () => {
     expect(() => certifiedPolicy(certificate, "ab")).toThrow("not of");
     expect(() => certifiedPolicy({ ...certificate, risk: "much" }, certificate.weights)).toThrow("not a certificate");
+    expect(() => certifiedPolicy({ ...certificate, loss: 1 }, certificate.weights)).toThrow("not a certificate");
     expect(() => certifiedPolicy(null, "ab")).toThrow(PolicyError);
   });
 });

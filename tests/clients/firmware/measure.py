@@ -58,7 +58,9 @@ def subjects() -> list[Subject]:
     """The shipped networks, and those of the golden random weights where these are."""
     found = [Subject("shipped", *shipped(variant)) for variant in VARIANTS]
     if ORACLE.is_dir():
-        any_thresholds = CalibratedPolicy(0.9, 0.6, 1.1, 0.5, risk=0.05, delta=0.05, certificate="0" * 64)
+        any_thresholds = CalibratedPolicy(
+            0.9, 0.6, 1.1, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="0" * 64
+        )
         policies = device_policies() | {any_thresholds.name: any_thresholds}
         found += [Subject("golden random", golden_integers(variant), policies) for variant in VARIANTS]
     return found

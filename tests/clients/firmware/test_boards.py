@@ -30,7 +30,9 @@ def test_any_numbers_and_policies_are_the_definitions(board: str, tmp_path: Path
         "published": PublishedPolicy(float(high), float(middle)),
         "two_sided": TwoSidedPolicy(float(high), float(low)),
         "per_burst": PerBurstPolicy(1.2, 0.5, 0.9, 0.6),
-        "calibrated": CalibratedPolicy(0.9, 0.6, 1.1, 0.5, risk=0.05, delta=0.05, certificate="0" * 64),
+        "calibrated": CalibratedPolicy(
+            0.9, 0.6, 1.1, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="0" * 64
+        ),
     }
     expected = expected_lines(network, policies, frames, len(frames))
     decisions = [line.split() for line in expected if line.startswith("decision")]

@@ -32,7 +32,9 @@ def test_models_and_policies(service_url: str, models: dict[str, ServedNetwork])
 
 
 def test_the_default_of_a_certified_network(start: Callable[..., str], models: dict[str, ServedNetwork]) -> None:
-    certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="ab" * 32)
+    certified = CalibratedPolicy(
+        0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
+    )
     url = start({"30x32": replace(models["30x32"], certified=certified)})
     (model,) = httpx2.get(f"{url}/v1/models").json()["models"]
     assert model["calibrated"] == describe_policy(certified)

@@ -187,7 +187,9 @@ def test_a_token_of_another_version_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_token_holds_the_policy_that_was_in_force() -> None:
     """Where another certificate lies beside the same weights, a stream doesn't go on under another policy."""
-    certified = CalibratedPolicy(0.9, 0.9, 0.95, 0.95, risk=0.05, delta=0.05, certificate="digest")
+    certified = CalibratedPolicy(
+        0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="digest"
+    )
     tokens = Tokens([KEY], 60, lambda: Clock.now_s)
 
     def session(policy: CalibratedPolicy | None) -> StreamSession:

@@ -332,7 +332,9 @@ def test_sequences_are_bounded(start: Callable[..., str]) -> None:
 def test_who_follows_next_burst_sends_the_rest_of_an_audited_frame(
     start: Callable[..., str], models: dict[str, ServedNetwork]
 ) -> None:
-    certified = CalibratedPolicy(0.5, 0.5, 0.5, 0.5, risk=0.05, delta=0.05, certificate="ab" * 32)
+    certified = CalibratedPolicy(
+        0.5, 0.5, 0.5, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
+    )
     url = start({SMALL.name: replace(models[SMALL.name], certified=certified)}, audit_share=1.0)
     bursts = FRAME.reshape(6, 5, 32, 3)
 

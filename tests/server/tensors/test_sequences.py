@@ -21,7 +21,9 @@ NETWORK = served()[SMALL.name]
 
 
 DIGEST = "ab" * 32
-CERTIFIED = CalibratedPolicy(0.5, 0.5, 0.5, 0.5, risk=0.05, delta=0.05, certificate=DIGEST)
+CERTIFIED = CalibratedPolicy(
+    0.5, 0.5, 0.5, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate=DIGEST
+)
 """Exits at the first burst."""
 
 

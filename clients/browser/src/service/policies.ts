@@ -35,15 +35,20 @@ export function policyLabel(name: string): string {
   return KINDS.get(name)?.label ?? plain(name);
 }
 
-/** The rule of a policy with the values in force; those of a certificate's policy are in the certificate. */
+const PROMISES: Readonly<Record<string, Readonly<Record<string, string>>>> = facts.promises;
+
+/** The rule of a policy with the values in force; those of a certificate's policy, and its promise, are in there. */
 export function policyWords(name: string, parameters: Readonly<Record<string, number>>, model: Model): string {
-  const values: Readonly<Record<string, unknown>> = model.calibrated?.name === name ? model.calibrated : parameters;
+  const certificate = model.calibrated?.name === name ? model.calibrated : null;
+  const values: Readonly<Record<string, unknown>> = certificate ?? parameters;
   const filled = (_: string, parameter: string, percent: string | undefined) => {
     const value = values[parameter];
     if (typeof value !== "number") return parameterRange(name, parameter).label;
     return percent ? `${Number((value * 100).toPrecision(3))}\u00a0%` : String(Number(value.toPrecision(6)));
   };
-  return KINDS.get(name)?.sentence.replaceAll(/\{(\w+)(:%)?\}/g, filled) ?? "";
+  const promise = certificate && PROMISES[String(certificate.loss)]?.[String(certificate.condition)];
+  const sentences = [KINDS.get(name)?.sentence, promise].filter((sentence) => sentence);
+  return sentences.join(" ").replaceAll(/\{(\w+)(:%)?\}/g, filled);
 }
 
 /** A bound on the share of lost decisions that says nothing. */

@@ -26,11 +26,16 @@ const calibrated = {
   person_last: 0.55,
   empty_first: 1.35,
   empty_last: 0.6,
+  loss: "disagreement",
+  condition: "marginal",
   risk: 0.05,
   delta: 0.1,
   certificate: "c",
 };
 const offer = { models: [model], policies: [{ name: "never", parameters: {} }] };
+const promises = Object.entries(facts.promises).flatMap(([loss, sentences]) =>
+  Object.entries(sentences).map(([condition, sentence]) => ({ loss, condition, sentence })),
+);
 /** Every policy there is, with its defaults; what there is comes from the service's own code. */
 const kinds = facts.policies.map(({ name, label, parameters, ranges, ordered }) => {
   const values: Record<string, number> = { ...parameters };
@@ -56,11 +61,21 @@ describe("policies", () => {
     }
   });
 
-  it("say what a certificate promises", () => {
+  it("say the thresholds of a certificate", () => {
     const words = policyWords("calibrated", {}, { ...model, calibrated });
     expect(words).toContain("from 0.95 at the first row to 0.55 at the last");
-    expect(words).toContain("at most 5\u00a0% of the decisions differ");
-    expect(words).toContain("The chance that the promise is wrong is 10\u00a0%");
+  });
+
+  it.each(promises)("say what a certificate of $loss, $condition promises", ({ loss, condition, sentence }) => {
+    const words = policyWords("calibrated", {}, { ...model, calibrated: { ...calibrated, loss, condition } });
+    const filled = sentence.replace("{risk:%}", "5\u00a0%").replace("{delta:%}", "10\u00a0%");
+    expect(words).toMatch(/certificate\. Exits .* at most 5\u00a0% of the decisions.* is 10\u00a0%\.$/);
+    expect(words.endsWith(` ${filled}`)).toBe(true);
+  });
+
+  it("say no promise that the page does not know", () => {
+    const unknown = { ...calibrated, loss: "of_a_later_service" };
+    expect(policyWords("calibrated", {}, { ...model, calibrated: unknown })).toMatch(/come from a certificate\.$/);
   });
 
   it("say how a certificate's promise fares", () => {

@@ -77,6 +77,7 @@ def test_a_promise_of_disagreement_needs_no_labels_and_one_of_accuracy_does(fold
     unlabelled = [f"{folder}/{name},{split},,{rest}" for name, split, _, rest in (each.split(",", 3) for each in lines)]
     (tmp_path / "index.csv").write_text("\n".join([header, *unlabelled]) + "\n")
     calibrate = ("calibrate", "--photos", tmp_path, "--weights", weights, "--risk", 0.1)
+    accuracy = tmp_path / "accuracy.json"
     refused = _run(*calibrate, "--loss", "accuracy")
     assert refused.exit_code == 2
     assert "no labelled picture in the split 'val'" in refused.output
@@ -87,6 +88,9 @@ def test_a_promise_of_disagreement_needs_no_labels_and_one_of_accuracy_does(fold
     assert _run("calibrate", "--photos", folder, *calibrate[3:], "--out", with_labels).exit_code == 0
     digest = load_checkpoint(weights).digest
     found, other = (Certificate.load(path, digest) for path in (certificate_beside(weights), with_labels))
+    result = _run("calibrate", "--photos", folder, *calibrate[3:], "--loss", "accuracy", "--out", accuracy)
+    assert Certificate.load(accuracy, digest).policy.promise in result.output
+    assert "Exits turn at most 10% of the decisions from right to wrong; the chance" in result.output
     assert found.policy == replace(other.policy, certificate=found.policy.certificate)
     assert found.spans == other.spans
 

@@ -1,24 +1,37 @@
 """The demo as a newcomer meets it, and the service's first lines."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 from typer.testing import CliRunner
 
 from clients.commands.main import app
 from clients.commands.ports import free_port, is_free
+from clients.commands.start.demo import wait_for
 from clients.commands.start.serve import welcome_lines
+from clients.python.errors import HttpError
+from clients.python.http import HttpClient
+from model.certificate import certificate_beside
+from model.checkpoint import save_checkpoint
 from sensor_sim.scene import sample_photos
+from tests.networks import SMALL, random_checkpoint
+from tests.picture_files import picture
+from tests.server.certificates import certificate_of
 from tests.waiting import until
 
 RASCANET = [sys.executable, "-m", "clients.commands.main"]
 PEOPLE = {"astronaut.png", "camera.png"}
+TOKEN = "s3cret" * 3
 SAMPLES = len(sample_photos())
 
 
@@ -48,7 +61,7 @@ def test_the_demo_is_short_and_right(demo: tuple[int, str, str]) -> None:
     assert len(lines) < 40
     assert not [line for line in lines if len(line) > 80]
     assert "{" not in said  # no log between the results
-    assert "exits change at most 5% of the decisions; the chance that this promise is wrong is 5%" in " ".join(
+    assert "Exits change at most 5% of the decisions; the chance that this promise is wrong is 5%" in " ".join(
         said.split()
     )
     decided = dict(re.findall(r"^(\S+): (.*), P\(person\)", said, flags=re.M))
@@ -56,6 +69,51 @@ def test_the_demo_is_short_and_right(demo: tuple[int, str, str]) -> None:
     assert {name for name, words in decided.items() if words.startswith("person")} == PEOPLE & set(decided)
     assert sum(" at row " in words for words in decided.values()) >= SAMPLES / 2
     assert re.search(r"\d early exits; \d+% of the rows saved", said)
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_the_demo_takes_whatever_network_promise_and_token_the_environment_names(tmp_path: Path, by_file: bool) -> None:
+    weights, token, photo = (tmp_path / name for name in ("w.safetensors", "token", "photo.png"))
+    checkpoint = random_checkpoint(SMALL, 1)
+    save_checkpoint(checkpoint, weights)
+    certificate = replace(certificate_of(checkpoint), loss="accuracy", condition="halt-time")
+    certificate.save(certificate_beside(weights))
+    token.write_text(TOKEN)
+    photo.write_bytes(picture())
+    environment = {"RASCANET_WEIGHTS": json.dumps([str(weights)]), "COLUMNS": "80"}
+    if by_file:
+        environment |= {
+            "RASCANET_BEARER_TOKEN_FILE": str(token),
+            "RASCANET_TLS_CERTIFICATE": "of-another-name.pem",
+            "RASCANET_TLS_KEY": "of-another-name.key",
+        }
+    else:
+        environment |= {"RASCANET_BEARER_TOKEN": TOKEN}
+    done = subprocess.run(
+        [*RASCANET, "demo", "--once", "--port", "0", str(photo)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | environment,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = " ".join(done.stdout.split())
+    assert said.startswith(f"{SMALL.name}, policy `calibrated` (docs/early-exit.md). {certificate.policy.promise}")
+    assert "photo.png: " in said
+    assert TOKEN not in said
+
+
+def test_a_refusal_ends_the_wait_at_once(start: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clients.commands.start.demo.START_TIMEOUT_S", 0.0)
+    url = start(bearer_token=TOKEN)
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as service,
+        TemporaryFile() as log,
+        HttpClient(url) as client,
+        pytest.raises(HttpError, match=r"Authorization.*\(unauthorized\)"),
+    ):
+        wait_for(client, service, log)
 
 
 def test_a_signal_ends_the_demo_and_its_service() -> None:
