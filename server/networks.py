@@ -103,7 +103,7 @@ def make_networks(found: Iterable[Weights], runtime: str | None) -> dict[str, Se
     """
     networks = {}
     for each in found:
-        certified = each.certificate and each.certificate.policy
+        certified = each.certificate.policy if each.certificate else None
         network = ServedNetwork(load_runtime(each.checkpoint, runtime), each.checkpoint.digest, certified)
         networks[each.checkpoint.config.name] = network
     return networks

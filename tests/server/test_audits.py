@@ -1,6 +1,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,7 +168,7 @@ def test_coins_fall_by_their_share_and_are_another_stream_s_and_key_s_own() -> N
         assert np.corrcoef(drawn, others)[0, 1] == pytest.approx(0, abs=0.04)
 
 
-@pytest.mark.parametrize("served", [{"loss": "accuracy"}, {"share": 0.0}])
+@pytest.mark.parametrize("served", [{"policy": replace(_certified(), loss="accuracy")}, {"share": 0.0}])
 def test_nothing_is_drawn_where_audits_can_see_no_loss_or_are_not_wanted(served) -> None:  # type: ignore[no-untyped-def]
     audits = _audits(**served)
     assert not audits.draws(DIGEST, "a", 0)
