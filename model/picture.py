@@ -97,6 +97,15 @@ _HEIC: Final = (
 )
 
 
+def load_decoders() -> None:
+    """Loads the decoders of the formats, which would otherwise be loaded within the time of a first picture.
+
+    Pillow by itself would load all that it has, once a picture is in none of its most frequent formats.
+    """
+    Image.preinit()  # JPEG, PNG, BMP, GIF
+    from PIL import AvifImagePlugin, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
+
+
 def read_frame(path: Path, height: int, width: int, limits: PictureLimits = USUAL_LIMITS) -> Frame:
     """Reads a picture file as a frame (height, width, 3).
 

@@ -4,6 +4,7 @@ Pillow's decoders of WebP and AVIF keep the interpreter's lock: for 0.4 s at 50 
 process, in the same run. And no thread can be stopped.
 """
 
+import logging
 import os
 import socket
 import subprocess
@@ -16,9 +17,11 @@ from typing import Final
 import numpy as np
 
 from model.picture import Frame, PictureLimits
-from server.errors import ServiceError, draining
+from server.errors import ServiceError, draining, fault_of_ours
 from server.pictures.decode import decode_image
-from server.pictures.decoder_process import ANSWER, JOB, receive
+from server.pictures.decoder_process import ANSWER, JOB, READY, receive
+
+log = logging.getLogger(__name__)
 
 SHORTEST_BYTES: Final = 26
 """Size of the smallest picture file (the oldest BMP, without a pixel); a shorter file is refused without a decoder."""
@@ -37,13 +40,29 @@ class _Decoder:
 
 
 class DecoderPool:
-    """Decodes pictures in processes, where they delay no stream. A process starts when a thread first needs it."""
+    """Decodes pictures in processes, where they delay no stream. A process starts when a thread first needs it.
+
+    Processes that started with the service would hold memory, about 35 MB each, in services that get no pictures.
+    """
 
     def __init__(self) -> None:
         self._mine = threading.local()
         self._every: set[_Decoder] = set()
         self._lock = threading.Lock()
         self._closed = False
+
+    def prepare(self, content: bytes, deadline: float) -> None:
+        """Starts a process for the calling thread, where it has none and a picture needs one; waits until it is ready.
+
+        Args:
+            content: bytes of the picture file.
+            deadline: time at which the process is given up, on the monotonic clock (seconds).
+
+        Raises:
+            ServiceError: `out_of_time`, `draining`, `internal`.
+        """
+        if len(content) >= SHORTEST_BYTES:
+            self._decoder(deadline)
 
     def decode(self, content: bytes, height: int, width: int, limits: PictureLimits, deadline: float) -> Frame:
         """Decodes a picture file as a frame (height, width, 3) uint8; blocks the calling thread meanwhile.
@@ -55,13 +74,13 @@ class DecoderPool:
             deadline: time at which the picture is given up, on the monotonic clock (seconds).
 
         Raises:
-            ServiceError: `image_too_large`, `image_too_many_pixels`, `unreadable_image`, `out_of_time`.
+            ServiceError: `image_too_large`, `image_too_many_pixels`, `unreadable_image`; those of `prepare`.
         """
         if len(content) < SHORTEST_BYTES:
             return decode_image(content, height, width, limits)
         if len(content) > limits.most_bytes:  # it need not travel
             content = content[: limits.most_bytes + 1]
-        decoder = self._decoder()
+        decoder = self._decoder(deadline)
         job = JOB.pack(height, width, limits.most_bytes, limits.most_px, limits.most_side_px, len(content))
         try:
             decoder.connection.settimeout(max(0.001, deadline - monotonic()))
@@ -90,27 +109,60 @@ class DecoderPool:
         for decoder in every:
             decoder.end()
 
-    def _decoder(self) -> _Decoder:
-        """The process of this thread."""
+    def _decoder(self, deadline: float) -> _Decoder:
+        """The process of this thread, which can decode; see `prepare`."""
         decoder: _Decoder | None = getattr(self._mine, "decoder", None)
         if decoder is not None:
             return decoder
+        try:
+            decoder = self._started()
+        except OSError as error:  # no process, descriptor or memory is left
+            log.error("no decoder of pictures can be started: %s", error.strerror)
+            raise fault_of_ours("request") from None
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._every.add(decoder)
+        if closed:
+            decoder.end()
+            raise draining()
+        try:
+            decoder.connection.settimeout(max(0.001, deadline - monotonic()))
+            receive(decoder.connection, len(READY))
+        except TimeoutError:
+            self._drop(decoder)
+            raise ServiceError(
+                "out_of_time", "no decoder of pictures was ready within the time of a request; try again later"
+            ) from None
+        except (EOFError, OSError):
+            self._drop(decoder)
+            if self._closed:
+                raise draining() from None
+            log.error("a decoder of pictures ended at its start with status %s", decoder.process.returncode)
+            raise fault_of_ours("request") from None
+        self._mine.decoder = decoder
+        return decoder
+
+    @staticmethod
+    def _started() -> _Decoder:
+        """A new process, which is not ready yet.
+
+        Raises:
+            OSError: the system has no room for it.
+        """
         ours, its = socket.socketpair()
         with its:
             command = [sys.executable, "-m", "server.pictures.decoder_process", str(its.fileno())]
             secretless = {name: value for name, value in os.environ.items() if not name.startswith("RASCANET_")}
             nowhere = subprocess.DEVNULL  # the log is the service's, and a pipe that nobody reads would stop a decoder
-            process = subprocess.Popen(
-                command, pass_fds=[its.fileno()], stdin=nowhere, stdout=nowhere, stderr=nowhere, env=secretless
-            )
-            decoder = _Decoder(process, ours)
-        with self._lock:
-            if not self._closed:
-                self._mine.decoder = decoder
-                self._every.add(decoder)
-                return decoder
-        decoder.end()
-        raise draining()
+            try:
+                process = subprocess.Popen(
+                    command, pass_fds=[its.fileno()], stdin=nowhere, stdout=nowhere, stderr=nowhere, env=secretless
+                )
+            except OSError:
+                ours.close()
+                raise
+        return _Decoder(process, ours)
 
     def _drop(self, decoder: _Decoder) -> None:
         """Forgets a process that can't be used any more; the next picture gets a new one."""

@@ -3,8 +3,9 @@
 Some of Pillow's decoders keep the interpreter's lock while they work (WebP and AVIF for half a second, at 50 million
 pixels), and no decoder can be stopped. A picture in a process of its own delays no stream, and can be given up.
 
-The process reads jobs from the socket with the file descriptor FD until the socket is closed: a `JOB` header, then the
-file. The answer is an `ANSWER` header, then the frame's bytes, or the fault and the message with a line end between.
+The process sends `READY` to the socket with the file descriptor FD once it has loaded everything that it needs. Then
+it reads jobs from the socket until the socket is closed: a `JOB` header, then the file. The answer is an `ANSWER`
+header, then the frame's bytes, or the fault and the message with a line end between.
 """
 
 import os
@@ -15,7 +16,10 @@ import sys
 import warnings
 from typing import Final
 
-from model.picture import PictureError, PictureLimits, decode_frame
+from model.picture import PictureError, PictureLimits, decode_frame, load_decoders
+
+READY: Final = b"\x01"
+"""First byte of the process."""
 
 JOB: Final = struct.Struct("<6Q")
 """Height, width, `most_bytes`, `most_px`, `most_side_px`, bytes of the file; `most_scans` is the usual one."""
@@ -64,8 +68,10 @@ def answer(job: bytes, content: bytes) -> bytes:
 
 
 def serve(connection: socket.socket) -> None:
-    """Decodes jobs until the other side closes the socket."""
+    """Says that it is ready, and decodes jobs until the other side closes the socket."""
+    load_decoders()
     try:
+        connection.sendall(READY)
         while True:
             job = receive(connection, JOB.size)
             content = receive(connection, JOB.unpack(job)[-1])

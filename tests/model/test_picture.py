@@ -1,5 +1,8 @@
 import os
+import pickle
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +38,21 @@ def test_every_kind_of_file_shows_its_picture(kind: Kind, tmp_path: Path) -> Non
 
 def test_every_format_has_a_kind() -> None:
     assert {name.split()[0] for name in KINDS} == {name.lower() for name in FORMAT_NAMES}
+
+
+def test_no_picture_waits_for_its_decoder_to_be_loaded() -> None:
+    program = (
+        "import pickle, sys\n"
+        "from model.picture import decode_picture, load_decoders\n"
+        "contents = pickle.load(sys.stdin.buffer)\n"
+        "load_decoders()\n"
+        "before = set(sys.modules)\n"
+        "for content in contents: decode_picture(content)\n"
+        "print(*sorted(set(sys.modules) - before))\n"
+    )
+    contents = pickle.dumps([kind.content for kind in KINDS.values()])
+    done = subprocess.run([sys.executable, "-c", program], input=contents, stdout=subprocess.PIPE, check=True)
+    assert done.stdout.split() == []
 
 
 def test_a_picture_of_the_frame_s_size_is_taken_as_it_is() -> None:

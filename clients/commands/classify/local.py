@@ -15,7 +15,7 @@ from clients.commands.classify.engine import Done
 from clients.commands.classify.rows import Row
 from clients.commands.sources import Picture
 from model.exit_policy import Policy
-from model.picture import PictureLimits
+from model.picture import PictureLimits, load_decoders
 from model.runtime import AnyCheckpoint, load_runtime
 from server.errors import ServiceError
 from server.pictures.classify import classify_picture
@@ -46,6 +46,7 @@ class Classifier:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._runtime, self._policy = load_runtime(setup.checkpoint), setup.policy
+        load_decoders()  # not within the time of the first picture
 
     def classify(self, picture: Picture, read: Callable[[Picture, int], bytes] = Picture.read) -> Row:
         """Reads, decodes, resizes and decides.

@@ -1,3 +1,4 @@
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -70,11 +71,15 @@ def test_what_is_too_short_starts_no_process(pool: DecoderPool, content: bytes) 
 
 
 def test_a_picture_that_takes_too_long_is_given_up_and_the_next_one_is_decoded(pool: DecoderPool) -> None:
-    for _ in range(2):
-        with pytest.raises(ServiceError, match="within the time of a request") as refused:
+    for message in ("no decoder of pictures was ready within", "the picture was not decoded within"):
+        with pytest.raises(ServiceError, match=message) as refused:
             _decode(pool, picture(), seconds=0)
         assert refused.value.code == "out_of_time"
         assert not _decoders()
+        pool.prepare(picture(), monotonic() + LONG_S)
+        [decoder] = _decoders()
+        decoder.suspend()
+    decoder.resume()
     _decode(pool, picture())
 
 
@@ -102,6 +107,19 @@ def test_each_thread_has_one_and_pictures_do_not_get_mixed(pool: DecoderPool) ->
         for done in [threads.submit(several, first) for first in (0, 3)]:
             done.result(60)
         assert len(_decoders()) == 2
+
+
+@pytest.mark.parametrize("command", ["/bin/false", "/nowhere/python"])
+def test_a_decoder_that_cannot_start_is_no_fault_of_the_picture(
+    pool: DecoderPool, command: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", command)
+        with pytest.raises(ServiceError, match="not the client's fault") as refused:
+            _decode(pool, picture())
+    assert refused.value.code == "internal"
+    assert "start" in caplog.text
+    _decode(pool, picture())
 
 
 def test_a_closed_pool_begins_nothing(pool: DecoderPool) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.picture import PictureLimits, decode_frame
-from server.pictures.decoder_process import ANSWER, JOB, answer, receive, serve
+from server.pictures.decoder_process import ANSWER, JOB, READY, answer, receive, serve
 from tests.picture_files import huge_png, picture
 
 LIMITS = PictureLimits(300_000, 1_000_000, 2000)
@@ -42,6 +42,7 @@ def test_it_serves_until_the_other_side_is_gone() -> None:
         ours.sendall(_job(content) + content + _job(content) + content[:10])
         ours.shutdown(socket.SHUT_WR)
         serve(its)
+        assert receive(ours, len(READY)) == READY
         assert ANSWER.unpack(receive(ours, ANSWER.size)) == (True, 30 * 32 * 3)
         its.shutdown(socket.SHUT_WR)
         receive(ours, 30 * 32 * 3)

@@ -6,13 +6,19 @@ from typing import Any
 
 import httpx2
 import numpy as np
+import psutil
 import pytest
+from starlette.testclient import TestClient
 
 from model.budget import budget
 from model.exit_policy import PublishedPolicy
 from model.picture import decode_frame
 from model.scan import scan_frame
+from server.app import create_app
 from server.networks import ServedNetwork
+from server.pictures import classify
+from server.settings import Settings
+from tests.conftest import served
 from tests.networks import SMALL, person_curve
 from tests.picture_files import animation, grey_16_bit, huge_png, picture
 
@@ -48,6 +54,23 @@ def test_classify_agrees_with_the_scan_of_the_frame(service_url: str, models: di
         assert result["macs"] == scan.processed * budget(SMALL).macs_per_burst
         assert result["elapsed_us"] > 0
         assert "curve" not in result
+
+
+def test_the_time_of_a_first_picture_begins_once_its_decoder_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To start a process takes a hundred times as long as a small picture."""
+    before = psutil.Process().children()
+    ready: list[bool] = []
+
+    def clock_ns() -> int:
+        started = [each for each in psutil.Process().children() if each not in before]
+        # The last thing that a decoder loads.
+        ready.append(any("PIL/_webp" in each.path for process in started for each in process.memory_maps()))
+        return time.perf_counter_ns()
+
+    monkeypatch.setattr(classify, "perf_counter_ns", clock_ns)
+    with TestClient(create_app(Settings(), served()), "http://localhost") as client:
+        assert client.post("/v1/classify", content=picture()).status_code == 200
+    assert ready == [True, True]
 
 
 def test_a_curve_has_p_person_after_each_burst(service_url: str, models: dict[str, ServedNetwork]) -> None:
