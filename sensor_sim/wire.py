@@ -240,7 +240,7 @@ class Decision(ServerMessage, frozen=True, omit_defaults=True):
 
 
 class Abandon(ClientMessage, frozen=True):
-    """Gives up a frame that is in progress or has not begun. The frame gets no decision.
+    """Gives up the last frame, or one that has not begun. The frame gets no decision, unless it was decided before.
 
     Attributes:
         frame_id: the frame.
