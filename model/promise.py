@@ -1,7 +1,7 @@
 """Promises of certificates in words, written once for commands, service, page and package.
 
-A policy has the risk R if early exits lose a share R of the decisions. Two names say how decisions are counted: the
-*loss* which of them are lost, the *condition* among which the share is taken.
+A certificate promises that early exits lose at most a share of the decisions. Its loss says which decisions are lost;
+its condition says among which decisions the share is taken.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ LOSSES: Final = {
     "disagreement": "Exits change at most {risk:%} of the decisions",
     "accuracy": "Exits turn at most {risk:%} of the decisions from right to wrong",
 }
-"""A picture is lost if the early decision differs from the full frame's; or if it differs and is wrong."""
+"""A decision is lost if it differs from the full frame's; or if it differs and is wrong."""
 
 CONDITIONS: Final = {
     "marginal": "",
@@ -35,8 +35,5 @@ def promise_in_words(loss: str, condition: str, risk: float, delta: float) -> st
         loss, condition: one of `LOSSES`, one of `CONDITIONS`.
         risk, delta: with probability 1 - delta, at most a share `risk` is lost; 0..1.
     """
-    shares = {"risk": risk, "delta": delta}
-    sentence = PROMISES[loss][condition]
-    for name, share in shares.items():
-        sentence = sentence.replace(f"{{{name}:%}}", f"{100 * share:g}%")
-    return sentence
+    sentence = PROMISES[loss][condition].replace("{risk:%}", f"{100 * risk:g}%")
+    return sentence.replace("{delta:%}", f"{100 * delta:g}%")

@@ -1,7 +1,7 @@
 """The network that classifies: in processes of this machine, or in a service."""
 
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -113,7 +113,8 @@ def remote_engine(
     client = HttpClient(url, bearer_token=bearer_token, connections=connections)
     model = client.model(variant)
     try:
-        promised = {key: value for key, value in (model.calibrated or {}).items() if key != "name"}
+        known = {field.name for field in fields(CalibratedPolicy)}  # a later service may tell more
+        promised = {key: value for key, value in (model.calibrated or {}).items() if key in known}
         certified = CalibratedPolicy(**promised) if promised else None
     except (TypeError, PolicyError) as error:
         raise HttpError("bad_answer", f"{url}: a policy 'calibrated' that can't be one ({error})") from error

@@ -35,9 +35,10 @@ export function policyLabel(name: string): string {
   return KINDS.get(name)?.label ?? plain(name);
 }
 
+/** What certificates promise, by loss and condition. */
 const PROMISES: Readonly<Record<string, Readonly<Record<string, string>>>> = facts.promises;
 
-/** The rule of a policy with the values in force; those of a certificate's policy, and its promise, are in there. */
+/** The rule of a policy with the values in force. For the policy of a certificate, it has both values and promise. */
 export function policyWords(name: string, parameters: Readonly<Record<string, number>>, model: Model): string {
   const certificate = model.calibrated?.name === name ? model.calibrated : null;
   const values: Readonly<Record<string, unknown>> = certificate ?? parameters;
