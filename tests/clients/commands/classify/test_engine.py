@@ -18,7 +18,7 @@ POLICY = replace(certificate_of(random_checkpoint(SMALL, 1)), loss="accuracy", c
 
 def _engine(monkeypatch: pytest.MonkeyPatch, calibrated: dict[str, Any]) -> Engine:
     told = ServedModel(SMALL.name, 30, 32, 5, 6, "ab", calibrated)
-    monkeypatch.setattr(HttpClient, "model", lambda self, variant: told)
+    monkeypatch.setattr(HttpClient, "model", lambda *_: told)
     return remote_engine(
         "http://127.0.0.1:1",
         SMALL.name,
