@@ -1,6 +1,7 @@
 import importlib
 import json
 import random
+from collections import Counter
 
 import pytest
 
@@ -87,10 +88,13 @@ def test_conversations_find_a_session_that_forgets_its_state(monkeypatch: pytest
 
 
 def test_requests_to_the_doors_give_typed_errors(models: dict[str, ServedNetwork]) -> None:
-    answers = doors.ask_at_random(doors.application(models), 200)
-    assert set(answers) >= {"200", "bad_request", "bad_option", "bad_policy", "bad_tensor", "no_images", "not_found"}, (
-        answers
-    )
+    wanted = {"200", "bad_request", "bad_option", "bad_policy", "bad_tensor", "no_images", "not_found"}
+    answers = Counter[str]()
+    for count in (200, 400, 800, 1600):  # which requests are drawn depends on the constants of the sources
+        answers = doors.ask_at_random(doors.application(models), count)
+        if wanted <= set(answers):
+            break
+    assert wanted <= set(answers), answers
 
 
 def test_raw_bytes_to_a_service_give_no_5xx(service_url: str) -> None:
@@ -110,4 +114,4 @@ def test_requests_find_a_door_that_breaks(
     app = doors.application(models)
     monkeypatch.setattr(importlib.import_module(module), name, broken)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever it breaks with
-        doors.ask_at_random(app, 400, shrink=False)
+        doors.ask_at_random(app, 1600, shrink=False)
