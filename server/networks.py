@@ -91,7 +91,8 @@ def tell_served(found: Iterable[Weights]) -> None:
     for each in found:
         policy = f"policy {PublishedPolicy.name}, since there is no certificate beside the weights"
         if each.certificate is not None:
-            policy = f"policy {CalibratedPolicy.name}. {each.certificate.policy.promise}"
+            certificate = f"certificate {each.certificate.digest[:8]}"
+            policy = f"policy {CalibratedPolicy.name}, {certificate}. {each.certificate.policy.promise}"
         log.info("serving %s from %s; %s", each.checkpoint.config.name, each.path, policy)
 
 

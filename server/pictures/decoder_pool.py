@@ -39,6 +39,14 @@ class _Decoder:
         self.process.wait()
 
 
+def _out_of_time() -> ServiceError:
+    """One sentence, whether a process was late to start or the picture takes too long: the client can't tell."""
+    return ServiceError(
+        "out_of_time",
+        "the picture was not decoded within the time of a request; try again later, or send a smaller one",
+    )
+
+
 class DecoderPool:
     """Decodes pictures in processes, where they delay no stream. A process starts when a thread first needs it.
 
@@ -90,9 +98,7 @@ class DecoderPool:
             found = receive(decoder.connection, size)
         except TimeoutError:
             self._drop(decoder)
-            raise ServiceError(
-                "out_of_time", "the picture was not decoded within the time of a request; send a smaller one"
-            ) from None
+            raise _out_of_time() from None
         except (EOFError, OSError):  # it died of this picture, or for want of memory
             self._drop(decoder)
             raise ServiceError("unreadable_image", "the picture broke its decoder") from None
@@ -131,9 +137,7 @@ class DecoderPool:
             receive(decoder.connection, len(READY))
         except TimeoutError:
             self._drop(decoder)
-            raise ServiceError(
-                "out_of_time", "no decoder of pictures was ready within the time of a request; try again later"
-            ) from None
+            raise _out_of_time() from None
         except (EOFError, OSError):
             self._drop(decoder)
             if self._closed:

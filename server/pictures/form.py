@@ -161,6 +161,12 @@ class FormReader:
     def _end_part(self) -> None:
         part = self._part
         if part.is_picture:
+            words = part.content[:MOST_FIELD_BYTES].decode("latin-1")
+            if part.file_name is None and words and words.isascii() and words.isprintable():
+                raise ServiceError(
+                    "bad_request",
+                    f"the field {FILES!r} has the text {words[:80]!r}, not a file; curl sends a file as {FILES}=@NAME",
+                )
             self._uploads.append(Upload(part.file_name or "", bytes(part.content)))
         else:
             self._fields[part.name] = _text(bytes(part.content))

@@ -63,12 +63,13 @@ def test_the_log_names_weights_policy_and_risk(tmp_path: Path, caplog: pytest.Lo
     save_checkpoint(checkpoint, path)
     with caplog.at_level("INFO", "server.networks"):
         tell_served(read_weights(Settings(weights=[path])))
-        replace(certificate_of(checkpoint), risk=0.08).save(certificate_beside(path))
+        certificate = replace(certificate_of(checkpoint), risk=0.08)
+        certificate.save(certificate_beside(path))
         tell_served(read_weights(Settings(weights=[path])))
     assert caplog.messages == [
         f"serving {SMALL.name} from {path}; policy published, since there is no certificate beside the weights",
-        f"serving {SMALL.name} from {path}; policy calibrated. Exits change at most 8% of the decisions; "
-        "the chance that this promise is wrong is 5%.",
+        f"serving {SMALL.name} from {path}; policy calibrated, certificate {certificate.digest[:8]}. "
+        "Exits change at most 8% of the decisions; the chance that this promise is wrong is 5%.",
     ]
 
 

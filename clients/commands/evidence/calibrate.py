@@ -124,6 +124,6 @@ def calibrate(
             f" decided after {span.after:.0%} to {span.until:.0%} of the frame" if len(certificate.spans) > 1 else ""
         )
         console.print(f"{counted(span.errors, 'lost decision')} on {span.pictures} calibration pictures{where}.")
-    console.print(f"{certificate.policy.promise} Certificate: {path}", soft_wrap=True)
+    console.print(f"{certificate.policy.promise} Certificate {certificate.digest[:8]}: {path}", soft_wrap=True)
     if fitted_on(checkpoint) == "calibration":
         console.print("But P(person) of these weights was scaled on the same pictures, so the promise is not valid.")

@@ -56,8 +56,8 @@ def serve(
 
 
 def _tell(sockets: list[socket], *, page: bool, tls: bool) -> None:
-    for line in welcome_lines([address_of(each, tls=tls) for each in sockets], page=page):
-        print(shown(line), flush=True)
+    lines = welcome_lines([address_of(each, tls=tls) for each in sockets], page=page)
+    print("".join(f"{shown(line)}\n" for line in lines), end="", flush=True)  # at once: the log may go to the same file
 
 
 def address_of(listening: socket, *, tls: bool = False) -> str:

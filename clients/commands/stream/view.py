@@ -82,7 +82,7 @@ class PlainView:
         decision = report.decision
         self._line(
             f"{in_words(decision, self.geometry)}, P(person) {decision.p_person:.3f}, "
-            f"{report.rows_sent} of {report.rows} rows sent"
+            f"{report.rows_sent} of {report.rows} rows sent{', for an audit' if report.audited_bursts else ''}"
         )
 
     def turned(self, event: PresenceEvent) -> None:

@@ -49,7 +49,8 @@ def test_each_documented_refusal_is_what_a_service_answers(specimen: Specimen) -
     """The example of the OpenAPI document is the answer to a real request."""
     status, answer = answer_to(specimen)
     assert (status, answer["code"]) == (REFUSALS[specimen.code].http_status, specimen.code)
-    assert answer == EXAMPLES[f"{specimen.method} {specimen.path}"][specimen.code], "write it anew with `make vectors`"
+    written = EXAMPLES[f"{specimen.method} {specimen.path}"].get(specimen.code)
+    assert answer == written, "write it anew with `make vectors`"
     assert not re.search(r"Traceback|0x[0-9a-f]{6}|/home|site-packages", json.dumps(answer))
 
 

@@ -17,7 +17,7 @@ def _read(*pieces: bytes, kind: str = KIND) -> tuple[list[Upload], dict[str, str
     return reader.finish()
 
 
-def _part(disposition: str, content: bytes = b"x", more: str = "") -> bytes:
+def _part(disposition: str, content: bytes = b"\xff", more: str = "") -> bytes:
     return f"--b\r\nContent-Disposition: {disposition}\r\n{more}\r\n".encode() + content + b"\r\n"
 
 
@@ -56,7 +56,7 @@ def test_a_form_is_read_however_it_is_cut(files: list[tuple[str, bytes]], cuts: 
 )
 def test_forms_of_other_clients(disposition: str, name: str) -> None:
     uploads, _ = _read(_part(disposition), END)
-    assert [(upload.name, upload.content) for upload in uploads] == [(name, b"x")]
+    assert [(upload.name, upload.content) for upload in uploads] == [(name, b"\xff")]
 
 
 @pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "raw_unicode_escape", "utf-16", "nonsense"])
@@ -78,7 +78,8 @@ def test_no_charset_makes_a_name_that_can_not_be_written(charset: str) -> None:
         (_part("form-data") + END, "bad_request", "has no name"),
         (b"--b\r\n\r\nx\r\n" + END, "bad_request", "has no name"),
         (_part('form-data; name="file"; filename="a"') + END, "bad_request", "belong in the field 'files', not 'file'"),
-        (_part('form-data; name="files"') * 3 + END, "too_many_images", "at most 2 pictures"),
+        (_part('form-data; name="files"; filename="a"') * 3 + END, "too_many_images", "at most 2 pictures"),
+        (_part('form-data; name="files"', b"photo.jpg") + END, "bad_request", "'photo.jpg', not a file; .*files=@NAME"),
         (_part('form-data; name="topp"') + END, "bad_option", "no option 'topp'; there is policy, top"),
         (_part('form-data; name="top"') * 2 + END, "bad_option", "'top' came twice"),
         (_part('form-data; name="policy"', b"x" * 5000) + END, "bad_request", "more than 4096 bytes"),
