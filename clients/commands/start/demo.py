@@ -47,7 +47,7 @@ def demo(
 ) -> None:
     """Starts the service, streams photographs through it, and leaves the page open until interrupted.
 
-    The environment holds the service's settings, as for `rascanet serve`, but the demo does without TLS.
+    The environment holds the service's settings, as for `rascanet serve`, but the demo ignores those of TLS.
 
     Examples:
         rascanet demo

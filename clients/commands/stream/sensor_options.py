@@ -48,8 +48,8 @@ class SceneChoice:
             "--scene",
             metavar="NAME",
             rich_help_panel=SCENE,
-            help=f"how sources are shown: {', '.join(SCENES)}; if not given, each source is recognised. A sprite has a "
-            "background picture, and may have a second picture that moves over it",
+            help=f"how sources are shown: {', '.join(SCENES)}; if not given, each source is recognised. `sprite` shows "
+            "a background picture, and over it a moving bar or second picture",
         ),
     ] = None
     stdin: Annotated[
