@@ -161,18 +161,24 @@ class FormReader:
     def _end_part(self) -> None:
         part = self._part
         if part.is_picture:
-            words = part.content[:MOST_FIELD_BYTES].decode("latin-1")
-            if part.file_name is None and words and words.isascii() and words.isprintable():
-                raise ServiceError(
-                    "bad_request",
-                    f"the field {FILES!r} has the text {words[:80]!r}, not a file; curl sends a file as {FILES}=@NAME",
-                )
+            if part.file_name is None:
+                _refuse_text(part.content[:MOST_FIELD_BYTES])
             self._uploads.append(Upload(part.file_name or "", bytes(part.content)))
         else:
             self._fields[part.name] = _text(bytes(part.content))
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _refuse_text(beginning: bytes | bytearray) -> None:
+    """Refuses a part for a picture whose beginning is a line of text: a form of curl without its @."""
+    words = beginning.decode("latin-1")
+    if words and words.isascii() and words.isprintable():
+        raise ServiceError(
+            "bad_request",
+            f"the field {FILES!r} has the text {words[:80]!r}, not a file; curl sends a file as {FILES}=@NAME",
+        )
 
 
 def _text(data: bytes) -> str:

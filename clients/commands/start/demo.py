@@ -25,8 +25,8 @@ LINE_TIME_US: Final = 2000.0
 """Time from row to row: slow enough to watch."""
 NOT_THERE_YET: Final = "no_service"
 """Code of the error that a service which has not begun to listen is met with; any other is an answer."""
-TLS_VARIABLES: Final = ("RASCANET_TLS_CERTIFICATE", "RASCANET_TLS_KEY")
-"""The demo does without: a certificate of some other name is none of the loopback address."""
+TLS: Final = ("tls_certificate", "tls_key")
+"""Settings that the demo ignores: a certificate of some other name is none of the loopback address."""
 LOG_LINES: Final = 20
 """Lines of the service's log that are shown where it ended by itself."""
 
@@ -65,7 +65,8 @@ def demo(
     found = _port(port)
     address = f"http://{HOST}:{found}"
     serving = [sys.executable, "-m", "clients.commands.main", "serve", "--host", HOST, "--port", str(found)]
-    plain = {name: value for name, value in os.environ.items() if name.upper() not in TLS_VARIABLES}
+    ignored = set(map(settings.variable_of, TLS))
+    plain = {name: value for name, value in os.environ.items() if name.upper() not in ignored}
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(serving, stdout=subprocess.DEVNULL, stderr=log, env=plain) as service,
@@ -107,7 +108,7 @@ def _settings() -> "Settings":
     from server.settings import Settings
 
     try:
-        return loaded(lambda: Settings(host=HOST, samples=[], recordings=[], tls_certificate=None, tls_key=None))
+        return loaded(lambda: Settings(host=HOST, samples=[], recordings=[], **dict.fromkeys(TLS)))
     except tuple(MENDABLE) as error:
         fail(in_one_sentence(error), status_after(error))
 

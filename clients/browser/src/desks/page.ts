@@ -282,8 +282,10 @@ export class Page {
       this.scanDesk.drop();
       this.pictures.mark(null);
     }
-    if (this.wallDesk.active && this.pictures.all.length > 0) void this.wallDesk.begin(this.pictures.all);
-    else this.wallDesk.stop();
+    if (this.wallDesk.active) {
+      if (this.pictures.all.length > 0) void this.wallDesk.begin(this.pictures.all);
+      else this.wallDesk.stop();
+    }
     this.showButtons();
   }
 
