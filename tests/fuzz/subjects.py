@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from model.exit_policy import CalibratedPolicy
 from model.runtime import load_runtime
 from sensor_sim.wire import Hello, Rows
 from server.networks import ServedNetwork
@@ -10,12 +9,11 @@ from server.settings import Settings
 from server.stream.session import StreamSession
 from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
+from tests.server.certificates import promised_policy
 
 KEY = b"k" * 32
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
-CERTIFIED = CalibratedPolicy(
-    0.6, 0.5, 0.65, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
-)
+CERTIFIED = promised_policy(0.6, 0.5, 0.65, 0.5, certificate="ab" * 32)
 MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest", CERTIFIED)}
 LIMITS = Settings(credit_bursts=6, message_bursts=4).limits
 TOKENS = Tokens([KEY], 60, lambda: 0.0)

@@ -32,6 +32,7 @@ from model.exit_policy import (
     parameters_of,
     parse_policy,
 )
+from tests.server.certificates import promised_policy
 
 
 def verdict(policy: Policy, p_person: float) -> Verdict:
@@ -174,9 +175,7 @@ BY_HAND: list[tuple[Policy, list[float], int | None]] = [
     (SequentialPolicy(math.log(9) * 1.5, 1.0), [0.9, 0.1, 0.9, 0.1], None),
     (FixedRowPolicy(0.5), [0.5] * 8, 3),
     (
-        CalibratedPolicy(
-            0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="digest"
-        ),
+        promised_policy(0.9, 0.9, 0.95, 0.95, certificate="digest"),
         [0.5, 0.05],
         1,
     ),
@@ -213,9 +212,7 @@ def test_what_a_policy_remembers_can_travel_as_json(chances: list[float], name: 
 
 
 def test_a_certified_policy_takes_its_parameters_from_the_certificate_alone() -> None:
-    certified = CalibratedPolicy(
-        0.9, 1.0, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="digest"
-    )
+    certified = promised_policy(0.9, 1.0, 0.95, 0.95, certificate="digest")
     assert parse_policy({"name": "calibrated"}, certified) is certified
     assert parse_policy(describe_policy(certified), certified) is certified
     for forged in ({"person_last": 0.6}, {"person_last": True}, {"certificate": "other"}, {"patience": 1}):
@@ -286,9 +283,7 @@ def test_a_rule_without_memory_says_the_same_of_many_bursts_at_a_time(
 
 
 def test_where_no_policy_is_named() -> None:
-    certified = CalibratedPolicy(
-        0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="digest"
-    )
+    certified = promised_policy(0.9, 0.9, 0.95, 0.95, certificate="digest")
     assert default_policy(certified) is parse_policy(None, certified) is certified
     assert default_policy(None) == parse_policy(None) == PublishedPolicy()
 

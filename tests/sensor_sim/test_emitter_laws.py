@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection
 
-from model.exit_policy import CalibratedPolicy, PublishedPolicy, describe_policy
+from model.exit_policy import PublishedPolicy, describe_policy
 from model.preprocess import rgb_frame
 from model.runtime import load_runtime
 from model.scan import scan_frame
@@ -36,11 +36,10 @@ from server.stream.session import Phase, StreamSession
 from server.stream.tokens import Tokens
 from tests.networks import SMALL, random_checkpoint
 from tests.scripted_service import scripted_service
+from tests.server.certificates import promised_policy
 
 RUNTIME = load_runtime(random_checkpoint(SMALL, 1))
-CERTIFIED = CalibratedPolicy(
-    0.5, 0.5, 0.5, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
-)
+CERTIFIED = promised_policy(0.5, 0.5, 0.5, 0.5, certificate="ab" * 32)
 MODELS = {SMALL.name: ServedNetwork(RUNTIME, "digest", CERTIFIED)}
 BURSTS = SMALL.bursts_per_frame
 

@@ -1,7 +1,8 @@
-"""A certificate for weights that nobody calibrated."""
+"""Certificates and promises of weights that nobody calibrated."""
 
 from model.certificate import Certificate, Span
 from model.checkpoint import Checkpoint
+from model.exit_policy import CalibratedPolicy
 
 
 def certificate_of(checkpoint: Checkpoint) -> Certificate:
@@ -25,4 +26,21 @@ def certificate_of(checkpoint: Checkpoint) -> Certificate:
         tested=20,
         photos_index_sha256="def",
         made_by="rascanet calibrate",
+    )
+
+
+def promised_policy(
+    person_first: float, person_last: float, empty_first: float, empty_last: float, *, certificate: str
+) -> CalibratedPolicy:
+    """Thresholds that a certificate of this digest vouches for, with the usual promise."""
+    return CalibratedPolicy(
+        person_first,
+        person_last,
+        empty_first,
+        empty_last,
+        loss="disagreement",
+        condition="marginal",
+        risk=0.05,
+        delta=0.05,
+        certificate=certificate,
     )

@@ -10,11 +10,10 @@ from server.frame_audits import FrameAudits
 from server.networks import ServedNetwork
 from server.settings import AlarmAction
 from tests.networks import SMALL
+from tests.server.certificates import promised_policy
 from tests.server.stream.sessions import BURSTS, RUNTIMES, frame_of, rows_of
 
-CERTIFIED = CalibratedPolicy(
-    0.5, 0.5, 0.5, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
-)
+CERTIFIED = promised_policy(0.5, 0.5, 0.5, 0.5, certificate="ab" * 32)
 """Exits after the first burst of any frame."""
 FRAME_ID = 3
 

@@ -15,12 +15,13 @@ from clients.commands.train.export import FIRMWARE, KERNEL_FILES, device_policie
 from model.certificate import certified_policy
 from model.checkpoint import shipped_weights
 from model.config import VARIANTS
-from model.exit_policy import CalibratedPolicy, Policy
+from model.exit_policy import Policy
 from model.integer.checkpoint import load_integer_checkpoint
 from model.integer.network import IntegerNetwork
 from tests.clients.firmware.boards import BOARDS, FLAGS, MISSING, Program, Sizes, build, expected_lines, play
 from tests.golden import ORACLE, golden_integers
 from tests.model.random_networks import half_coarse_frames
+from tests.server.certificates import promised_policy
 
 RECORDED = FIRMWARE / "board" / "sizes.json"
 KERNEL = Path(__file__).parents[3] / "model" / "kernel"
@@ -58,9 +59,7 @@ def subjects() -> list[Subject]:
     """The shipped networks, and those of the golden random weights where these are."""
     found = [Subject("shipped", *shipped(variant)) for variant in VARIANTS]
     if ORACLE.is_dir():
-        any_thresholds = CalibratedPolicy(
-            0.9, 0.6, 1.1, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="0" * 64
-        )
+        any_thresholds = promised_policy(0.9, 0.6, 1.1, 0.5, certificate="0" * 64)
         policies = device_policies() | {any_thresholds.name: any_thresholds}
         found += [Subject("golden random", golden_integers(variant), policies) for variant in VARIANTS]
     return found

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PerBurstPolicy, Policy, PublishedPolicy, TwoSidedPolicy
+from model.exit_policy import NeverExitPolicy, PerBurstPolicy, Policy, PublishedPolicy, TwoSidedPolicy
 from model.kernel.native_integer import IntegerRuntime
 from tests.clients.firmware.boards import BOARDS, MISSING, build, expected_lines, play
 from tests.clients.firmware.measure import recorded, shipped
 from tests.model.random_networks import random_frames
 from tests.networks import SMALL, person_curve, random_integer_network
+from tests.server.certificates import promised_policy
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{', '.join(MISSING)} not installed (`make boards`)")
 
@@ -30,9 +31,7 @@ def test_any_numbers_and_policies_are_the_definitions(board: str, tmp_path: Path
         "published": PublishedPolicy(float(high), float(middle)),
         "two_sided": TwoSidedPolicy(float(high), float(low)),
         "per_burst": PerBurstPolicy(1.2, 0.5, 0.9, 0.6),
-        "calibrated": CalibratedPolicy(
-            0.9, 0.6, 1.1, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="0" * 64
-        ),
+        "calibrated": promised_policy(0.9, 0.6, 1.1, 0.5, certificate="0" * 64),
     }
     expected = expected_lines(network, policies, frames, len(frames))
     decisions = [line.split() for line in expected if line.startswith("decision")]

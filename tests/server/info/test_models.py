@@ -5,8 +5,9 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from model.exit_policy import POLICIES, CalibratedPolicy, describe_kind, describe_policy, parse_policy
+from model.exit_policy import POLICIES, describe_kind, describe_policy, parse_policy
 from server.networks import ServedNetwork
+from tests.server.certificates import promised_policy
 
 
 def test_models_and_policies(service_url: str, models: dict[str, ServedNetwork]) -> None:
@@ -32,9 +33,7 @@ def test_models_and_policies(service_url: str, models: dict[str, ServedNetwork])
 
 
 def test_the_default_of_a_certified_network(start: Callable[..., str], models: dict[str, ServedNetwork]) -> None:
-    certified = CalibratedPolicy(
-        0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
-    )
+    certified = promised_policy(0.9, 0.9, 0.95, 0.95, certificate="ab" * 32)
     url = start({"30x32": replace(models["30x32"], certified=certified)})
     (model,) = httpx2.get(f"{url}/v1/models").json()["models"]
     assert model["calibrated"] == describe_policy(certified)

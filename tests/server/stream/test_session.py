@@ -30,11 +30,10 @@ from server.networks import ServedNetwork
 from server.stream.session import Phase, StreamSession
 from server.stream.tokens import Tokens
 from tests.networks import SMALL, person_curve
+from tests.server.certificates import promised_policy
 from tests.server.stream.sessions import BURSTS, LIMITS, RUNTIMES, frame_of, policies, rows_of, say
 
-CALIBRATED = CalibratedPolicy(
-    0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
-)
+CALIBRATED = promised_policy(0.9, 0.9, 0.95, 0.95, certificate="ab" * 32)
 TOKENS = Tokens([b"k" * 32], 60, lambda: 0.0)
 
 

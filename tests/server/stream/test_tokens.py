@@ -18,6 +18,7 @@ from server.networks import ServedNetwork
 from server.stream.session import StreamSession
 from server.stream.tokens import VERSION, Tokens, encode_hello
 from tests.networks import SMALL
+from tests.server.certificates import promised_policy
 from tests.server.stream.sessions import BURSTS, LIMITS, RUNTIMES, frame_of, policies, rows_of, say
 
 KEY = b"k" * 32
@@ -187,9 +188,7 @@ def test_a_token_of_another_version_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_token_holds_the_policy_that_was_in_force() -> None:
     """Where another certificate lies beside the same weights, a stream doesn't go on under another policy."""
-    certified = CalibratedPolicy(
-        0.9, 0.9, 0.95, 0.95, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="digest"
-    )
+    certified = promised_policy(0.9, 0.9, 0.95, 0.95, certificate="digest")
     tokens = Tokens([KEY], 60, lambda: Clock.now_s)
 
     def session(policy: CalibratedPolicy | None) -> StreamSession:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tritonclient.utils import InferenceServerException
 
 from model.config import VARIANTS
-from model.exit_policy import CalibratedPolicy, NeverExitPolicy, PublishedPolicy
+from model.exit_policy import NeverExitPolicy, PublishedPolicy
 from model.runtime import load_runtime
 from model.scan import scan_frame
 from model.step import StepResult
@@ -28,6 +28,7 @@ from tests.model.random_networks import random_frames
 from tests.networks import SMALL, person_curve, random_checkpoint
 
 from clients.python.client import Client  # isort: skip
+from tests.server.certificates import promised_policy
 
 
 @pytest.fixture(scope="module")
@@ -332,9 +333,7 @@ def test_sequences_are_bounded(start: Callable[..., str]) -> None:
 def test_who_follows_next_burst_sends_the_rest_of_an_audited_frame(
     start: Callable[..., str], models: dict[str, ServedNetwork]
 ) -> None:
-    certified = CalibratedPolicy(
-        0.5, 0.5, 0.5, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate="ab" * 32
-    )
+    certified = promised_policy(0.5, 0.5, 0.5, 0.5, certificate="ab" * 32)
     url = start({SMALL.name: replace(models[SMALL.name], certified=certified)}, audit_share=1.0)
     bursts = FRAME.reshape(6, 5, 32, 3)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model.exit_policy import CalibratedPolicy, NeverExitPolicy, Policy, PublishedPolicy
+from model.exit_policy import NeverExitPolicy, Policy, PublishedPolicy
 from model.scan import scan_frame
 from server.audit_counts import Outcome, Totals
 from server.audits import Audits
@@ -15,15 +15,14 @@ from server.tensors.sequences import Key, Sequence, Sequences
 from tests.conftest import served
 from tests.model.random_networks import random_frames, seeds
 from tests.networks import SMALL
+from tests.server.certificates import promised_policy
 from tests.server.stream.sessions import RUNTIMES, frame_of
 
 NETWORK = served()[SMALL.name]
 
 
 DIGEST = "ab" * 32
-CERTIFIED = CalibratedPolicy(
-    0.5, 0.5, 0.5, 0.5, loss="disagreement", condition="marginal", risk=0.05, delta=0.05, certificate=DIGEST
-)
+CERTIFIED = promised_policy(0.5, 0.5, 0.5, 0.5, certificate=DIGEST)
 """Exits at the first burst."""
 
 
