@@ -1,6 +1,6 @@
 """The sentences that every command shares, and the ways to end: missing extras, full disks, closed pipes, interruption.
 
-Exit statuses: 0 done; 1 done, but some inputs could not be used; 2 the command can't be run as asked, or what it needs
+Exit statuses: 0 done; 1 some inputs, or all, could not be used; 2 the command can't be run as asked, or what it needs
 is missing or lost; 3 nothing was found to work on; 130 interrupted; 141 the reader of the output closed the pipe.
 """
 

@@ -49,7 +49,7 @@ PANELS: Final[Mapping[str, str]] = {
 """The heading of each room's other commands."""
 
 EPILOG: Final = (
-    "Exit status: 0 done; 1 done, but some inputs could not be used; 2 the command can't be run as asked, or something "
+    "Exit status: 0 done; 1 some inputs, or all, could not be used; 2 the command can't be run as asked, or something "
     "that it needs is missing or lost; 3 there was nothing to work on; 130 interrupted; 141 the reader of the output "
     "closed the pipe. `serve` has its own: see its help."
 )
