@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         "random one. With several keys, separated by spaces, the first signs, and tokens of all are accepted",
     )
     audit_share: float = Field(
-        0.02, ge=0, le=1, description="share of the decisions under a certificate that are audited; 0: none"
+        0.02, ge=0, le=1, description="share of the decisions under the weights' certificate that are audited; 0: none"
     )
     audit_alpha: float = Field(
         0.01, gt=0, lt=1, description="chance that audits ever refute a certificate whose promise is true"

@@ -41,7 +41,10 @@ def model_card(
     photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
     held_out: Annotated[
         bool,
-        typer.Option("--held-out", help="measure on held-out pictures (split test); once for each file of weights"),
+        typer.Option(
+            "--held-out",
+            help="measure on held-out pictures (split test), with --card; not weights that were measured so before",
+        ),
     ] = False,
     weights: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="other weights than the shipped ones")
