@@ -144,17 +144,16 @@ def random_sample(
         rng: source of the draw.
         picture: (height, width, 3) uint8 at any size.
         label: 1 person, 0 no person, -1 unknown.
-        boxes: boxes of the people; None where the places of the people are not known.
+        boxes: boxes of the people, none for an empty picture; None where the places of the people are not known.
         size: height and width (px) of the sample.
         composition: rates of cropping and tilting.
     """
-    known = () if boxes is None and label == 0 else boxes
-    crop, label = choose_crop(rng, label, known, composition)
+    crop, label = choose_crop(rng, label, boxes, composition)
     mirrored = bool(rng.random() < 0.5)
     tilted = bool(rng.random() < composition.tilt_share)
     tilt = float(rng.uniform(-MAX_TILT_DEGREES, MAX_TILT_DEGREES)) if tilted else 0.0
     frame = cut_sample(picture, crop, size, mirrored=mirrored, tilt_degrees=tilt)
-    shown = None if known is None else boxes_in_crop(known, crop)
+    shown = None if boxes is None else boxes_in_crop(boxes, crop)
     if mirrored:
         shown = shown and tuple((1 - left - across, top, across, down) for left, top, across, down in shown)
     return Sample(frame, label, shown)

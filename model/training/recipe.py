@@ -33,6 +33,8 @@ class Recipe:
         epochs: number of epochs, each of `epoch_views` views.
         epoch_views: views of an epoch; None: as many as the training split has pictures.
         batch: views of a step.
+        view_uses: number of times that a view is used, each time in another light, where the run learns from labels
+            alone. More uses save the time of rendering. Answered views are used as often as the run is long.
         learning_rate: peak of the warm-up and cosine schedule (AdamW).
         warmup_share: share of the steps in which the learning rate rises, 0..1.
         weight_decay: weight decay of AdamW (Loshchilov & Hutter 2019).
@@ -61,6 +63,7 @@ class Recipe:
     epochs: int = 32
     epoch_views: int | None = None
     batch: int = 128
+    view_uses: int = 1
     learning_rate: float = 4e-3
     warmup_share: float = 0.05
     weight_decay: float = 1e-3
@@ -81,8 +84,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
             raise RecipeError(f"variant must be one of {', '.join(VARIANTS)}, not {self.variant!r}")
-        if self.epochs < 1 or self.batch < 2:
-            raise RecipeError("epochs must be at least 1 and batch at least 2")
+        if min(self.epochs, self.view_uses) < 1 or self.batch < 2:
+            raise RecipeError("epochs and view_uses must be at least 1, and batch at least 2")
         if self.epoch_views is not None and self.epoch_views < self.batch:
             raise RecipeError(f"epoch_views must be at least a batch, {self.batch}")
         for name, share in (("swap_share", self.views.swap_share), ("start_share", self.start_share)):

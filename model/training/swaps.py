@@ -111,7 +111,8 @@ class Swaps:
     ) -> tuple[Sample, int]:
         index = among[int(rng.integers(len(among)))]
         photo = self.photos.photos[index]
-        return random_sample(rng, self.pictures[index], photo.label, photo.boxes, size, composition), index
+        boxes = photo.boxes if photo.label else ()
+        return random_sample(rng, self.pictures[index], photo.label, boxes, size, composition), index
 
 
 def _pick(rng: np.random.Generator, shares: dict[str, float], among: Container[str]) -> str:

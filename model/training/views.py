@@ -133,6 +133,20 @@ class Views:
         return np.cumsum(sampling_weights(self.photos, self.plan))
 
     @cached_property
+    def _boxes_share(self) -> float:
+        """Share of the drawn pictures with people whose boxes are known; 1 if no picture with people is drawn.
+
+        Only pictures with known boxes are cropped tightly and get patches. Of an empty picture, the boxes are always
+        known: there are none. So if all of them counted as known, a tight crop or a patch would tell that nobody is
+        there. As many of both labels count.
+        """
+        chances = np.diff(self._bounds, prepend=0.0)
+        people = self.photos.labels == 1
+        known = np.array([photo.boxes is not None for photo in self.photos.photos])
+        drawn = chances[people].sum()
+        return float(chances[people & known].sum() / drawn) if drawn else 1.0
+
+    @cached_property
     def _swaps(self) -> Swaps:
         return Swaps(self.photos, self.pictures)
 
@@ -159,7 +173,10 @@ class Views:
         """Draws a sample; returns it with the index of its picture."""
         index = min(int(np.searchsorted(self._bounds, rng.random(), side="right")), len(self._bounds) - 1)
         photo = self.photos.photos[index]
-        return random_sample(rng, self.pictures[index], photo.label, photo.boxes, size, self.plan.composition), index
+        boxes = photo.boxes
+        if photo.label == 0:
+            boxes = () if rng.random() < self._boxes_share else None
+        return random_sample(rng, self.pictures[index], photo.label, boxes, size, self.plan.composition), index
 
 
 def stored_views(

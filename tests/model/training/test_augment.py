@@ -184,15 +184,6 @@ def test_a_tilt_turns_about_the_middle_and_shows_no_black() -> None:
     assert abs(left - right) == pytest.approx(35 * np.tan(np.radians(10)), abs=1.5)
 
 
-def test_an_empty_picture_has_no_people_even_where_nobody_drew_boxes() -> None:
-    def draw(label: int) -> Sample:
-        return random_sample(np.random.default_rng(0), random_picture(), label, None, (10, 16), Composition())
-
-    assert draw(0).boxes == ()
-    assert draw(1).boxes is None
-    assert draw(-1).boxes is None
-
-
 def plain_sample(shade: int, label: int, people: tuple[Box, ...] | None) -> Sample:
     return Sample(np.full((20, 20, 3), shade, np.uint8), label, people)
 

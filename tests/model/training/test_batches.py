@@ -7,7 +7,7 @@ import torch
 
 from model.training.answers import Answers
 from model.training.batches import (
-    FreshViews,
+    LabelledViews,
     OtherViewsError,
     Source,
     TaughtViews,
@@ -50,9 +50,28 @@ def test_batches_come_step_by_step(source: Source) -> None:
 
 def test_fresh_views_are_seen_once_each(photo_folder: Path) -> None:
     views = load_views(photo_folder, RECIPE.views)
-    fresh = FreshViews(views, RECIPE)
+    fresh = LabelledViews(views, RECIPE)
     seen = torch.cat([fresh.batch(Dice(torch.Generator()), step)[0] for step in range(2)])
     assert np.array_equal(seen, views.render(np.arange(8), (105, 120)).frames)
+
+
+def test_views_are_used_as_often_as_the_recipe_says(photo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.training.batches.BLOCK_VIEWS", 8)
+    views = load_views(photo_folder, RECIPE.views)
+    source = LabelledViews(views, replace(RECIPE, view_uses=3))
+    drawn = [source.batch(Dice(torch.Generator()), step) for step in range(12)]
+    expected = views.render(np.arange(16), (105, 120))
+    for block in range(2):
+        ours = expected.frames[8 * block : 8 * block + 8].tobytes()
+        for use in range(3):
+            pair = drawn[6 * block + 2 * use : 6 * block + 2 * use + 2]
+            frames, targets = (torch.cat(parts).numpy() for parts in zip(*pair, strict=True))
+            places = [ours.index(frame.tobytes()) // frame.nbytes for frame in frames]
+            assert sorted(places) == list(range(8))
+            assert np.array_equal(targets[:, 0], expected.labels[8 * block : 8 * block + 8][places])
+    again = LabelledViews(views, replace(RECIPE, view_uses=3))
+    for step in (9, 4, 11):  # a run that resumes begins anywhere
+        assert torch.equal(again.batch(Dice(torch.Generator()), step)[0], drawn[step][0])
 
 
 def test_smoothing_keeps_targets_off_the_ends(source: Source) -> None:

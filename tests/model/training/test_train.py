@@ -9,7 +9,7 @@ import torch
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.rascanet import FrameOutput
 from model.torch_runtime import network_from
-from model.training.batches import FreshViews, TaughtViews, TrainingData, load_training_data
+from model.training.batches import LabelledViews, TaughtViews, TrainingData, load_training_data
 from model.training.finish import evaluate_frames, person_curves, round_weights
 from model.training.recipe import Recipe, read_recipe
 from model.training.scaling import choose_exit_threshold
@@ -36,7 +36,7 @@ class Losses:
 @pytest.fixture(scope="module")
 def data(photo_folder: Path) -> TrainingData:
     data = load_training_data(photo_folder, replace(RECIPE, hint_loss=0.0))
-    assert isinstance(data.source, FreshViews)
+    assert isinstance(data.source, LabelledViews)
     views = data.source.views.render(np.arange(12), (105, 120))
     hints = np.random.default_rng(0).choice((-1, 1), (12, 2))
     targets = np.column_stack((views.labels, hints)).astype(np.float32)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.training.augment import Composition
-from model.training.dataset import UNKNOWN
+from model.training.dataset import UNKNOWN, Box
 from model.training.photos import Photo, Photos, PhotosError, load_frames, read_photos
 from model.training.views import (
     LEAST_LIKENESS,
@@ -59,6 +59,23 @@ def test_the_picture_of_a_view_is_the_one_it_shows(views: Views) -> None:
         view = plain.draw(number, SIZE)
         assert view.label == views.photos.photos[view.picture].label
         assert (view.frame.mean() > 110) == (view.label == 1)  # those with a person are bright
+
+
+@pytest.mark.parametrize("boxes_of_empties", [(), None])
+@pytest.mark.parametrize("known", [0, 3, 10])
+def test_a_tight_crop_does_not_tell_the_label(known: int, boxes_of_empties: tuple[Box, ...] | None) -> None:
+    everywhere = ((0.0, 0.0, 1.0, 1.0),)
+    people = [Photo(Path("p"), 1, "street", everywhere if number < known else None) for number in range(10)]
+    empties = [Photo(Path("e"), 0, "room", boxes_of_empties) for _ in range(10)]
+    photos = Photos("train", (*people, *empties), "")
+    # From left to right, the pictures go from black to white, so a frame tells how wide its crop was.
+    ramp = np.tile(np.arange(256, dtype=np.uint8)[:, None], (20, 224, 1, 3))
+    views = Views(ViewPlan(composition=Composition(min_area=0.1, empty_crop_share=0.0)), photos, ramp)
+    frames, labels, _ = views.render(np.arange(600), SIZE)
+    tight = np.ptp(frames.reshape(600, -1), axis=1) < 0.6 * 255
+    shares = [tight[labels == label].mean() for label in (0, 1)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.08)
+    assert bool(tight.any()) == bool(known)
 
 
 def test_a_share_of_the_views_are_swaps(views: Views) -> None:
