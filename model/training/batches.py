@@ -95,10 +95,9 @@ class LabelledViews:
         chosen = order[place * batch : (place + 1) * batch]
         # A run that resumes in the middle of a block renders what it needs of the block anew.
         missing = chosen[~self._is_rendered[chosen]]
-        for kept, new in zip(self._rendered, self.views.render(block * count + missing, self.size), strict=True):
-            kept[missing] = new
+        self._rendered.put(missing, self.views.render(block * count + missing, self.size))
         self._is_rendered[missing] = True
-        return RenderedViews(*(part[chosen] for part in self._rendered))
+        return self._rendered.at(chosen)
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,14 @@ class RenderedViews(NamedTuple):
         frames = np.lib.format.open_memmap(file, "w+", np.uint8, shape) if file else np.empty(shape, np.uint8)
         return cls(frames, np.empty(count, np.int8), np.empty(count, np.int32))
 
+    def at(self, places: npt.NDArray[np.int64]) -> Self:
+        """Copies the views at `places` (N,)."""
+        return type(self)(self.frames[places], self.labels[places], self.pictures[places])
+
+    def put(self, places: npt.NDArray[np.int64], views: "RenderedViews") -> None:
+        """Puts N views at `places` (N,)."""
+        self.frames[places], self.labels[places], self.pictures[places] = views
+
 
 @dataclass(frozen=True)
 class Views:
