@@ -43,7 +43,7 @@ def model_card(
         bool,
         typer.Option(
             "--held-out",
-            help="measure on held-out pictures (split test), with --card; not weights that were measured so before",
+            help="measure on held-out pictures (split test); needs --card; leaves out weights that were measured so",
         ),
     ] = False,
     weights: Annotated[
