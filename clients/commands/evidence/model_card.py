@@ -43,7 +43,7 @@ def model_card(
         bool,
         typer.Option(
             "--held-out",
-            help="measure on held-out pictures (split test); needs --card; leaves out weights that were measured so",
+            help="measure on held-out pictures (split test); needs --card; leaves out weights that --log records",
         ),
     ] = False,
     weights: Annotated[
