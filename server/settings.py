@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     )
     bearer_token: SecretStr | None = Field(
         None,
-        description="token that clients must send, except for page and health. Don't give it as an option: other "
+        description="token that clients must send for `/v1`, `/v2` and `/metrics`. Don't give it as an option: other "
         "users of the machine can see options",
     )
     bearer_token_file: Path | None = Field(None, description="file that holds the bearer token")
