@@ -153,9 +153,7 @@ _ALL: Final = (
         requests="the head took longer than `handshake_s`, or the body longer than `request_s` or at less than "
         "`min_bytes_per_s` over `send_s`",
     ),
-    Refusal(
-        "sequence_in_use", "a start with the id of a sequence that has not ended, perhaps another client's", None, 409
-    ),
+    Refusal("sequence_in_use", "a start with the id of a sequence of the same client that has not ended", None, 409),
     Refusal("sequence_expired", "the sequence had no request for `sequence_idle_s`", None, 410),
     Refusal("request_too_large", "a body of more than `request_bytes`, as sent or once unpacked", None, 413),
     Refusal("too_many_images", "a request of more than `max_images` pictures", None, 413),

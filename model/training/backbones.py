@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.training.device import computes_bfloat16
 from model.training.tfjs import GraphModel
 
 Backbone = Callable[[Tensor], Tensor]
@@ -38,7 +39,7 @@ class EfficientNetLite(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
 
     def forward(self, frames: Tensor) -> Tensor:
-        with torch.autocast(frames.device.type, torch.bfloat16):
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=computes_bfloat16(frames.device)):
             features = self.network.extract_features((frames - 127.0) / 128)
         return _pooled([features])
 

@@ -23,7 +23,7 @@ from model.layers import pool_columns
 from model.rascanet import FrameOutput, RaScaNet
 from model.torch_runtime import network_from
 from model.training.batches import TrainingData, batches
-from model.training.device import training_device
+from model.training.device import computes_bfloat16, training_device
 from model.training.finish import evaluate_frames, finish
 from model.training.metrics import BinaryMetrics
 from model.training.recipe import Recipe, recipe_from
@@ -104,6 +104,7 @@ class _Run:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.device = recipe, folder, device
+        self.bfloat16 = recipe.bfloat16 and computes_bfloat16(device)
         self.network = TrainingNetwork(recipe.config).to(device).train()
         if start is not None:
             ours, theirs = self.network.config, start.config
@@ -140,7 +141,7 @@ class _Run:
         """Runs one optimiser step; returns the loss without synchronising with the GPU."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             output = self.network(frames)
         output = FrameOutput(*(part.float() for part in output))
         loss = training_loss(output, targets[:, 0], self.recipe)

@@ -82,6 +82,7 @@ def teach(
     from rich.progress import Progress
 
     from model.training.backbones import TeacherUnavailableError
+    from model.training.device import keep_freed_memory
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
     from model.training.teacher import TeachError
@@ -89,6 +90,7 @@ def teach(
     from model.training.tfjs import GraphModelError
 
     torch.set_num_threads(threads)
+    keep_freed_memory()
     with (
         failing_on(RecipeError, PhotosError, TeacherUnavailableError, TeachError, GraphModelError, OSError),
         Progress(console=console) as bar,

@@ -42,7 +42,9 @@ def train(
     detector: Detectors = None,
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="folder for decoded pictures; without it, they are kept in memory"),
+        typer.Option(
+            metavar="FOLDER", help="for a recipe: folder for decoded pictures; without it, they are kept in memory"
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="seed of the run, instead of the recipe's")
@@ -64,6 +66,7 @@ def train(
     from model.training.answers import AnswersError
     from model.training.backbones import TeacherUnavailableError
     from model.training.batches import OtherViewsError
+    from model.training.device import keep_freed_memory
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError
     from model.training.teacher import TeachError
@@ -74,6 +77,9 @@ def train(
         fail("give either a recipe, or --chain FILE")
     if chain and (start or teacher or pictures or seed is not None):
         fail("--start, --teacher, --pictures and --seed are for a single recipe; a chain has its own")
+    if recipe and (models or detector):
+        fail("--models and --detector are for --chain; a single recipe learns from the answers in --teacher FOLDER")
+    keep_freed_memory()
     errors = (RecipeError, PhotosError, RunError, CheckpointError, AnswersError, OtherViewsError)
     with failing_on(*errors, TeachError, TeacherUnavailableError, GraphModelError, OSError):
         if chain:

@@ -62,6 +62,8 @@ def test_a_recipe_is_one_run(photos: Path) -> None:
             ("--chain", "chain.toml", "--start", "weights"),
             "--start, --teacher, --pictures and --seed are for a single recipe",
         ),
+        (("recipe.toml", "--models", "models"), "--models and --detector are for --chain"),
+        (("recipe.toml", "--detector", "nanodet"), "--models and --detector are for --chain"),
         (("--chain", "absent.toml"), "absent.toml: no such file"),
         (("--chain", "chain.toml", "--detector", "nanodet"), "--detector is one of the networks in --models FOLDER"),
         (("--chain", "taught.toml", "--models", "nowhere"), "nowhere"),
