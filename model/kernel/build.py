@@ -15,7 +15,7 @@ SOURCES = (
 )
 INTEGER_PARTS = ("step", "plan", "pack", "lanes", "heads", "layers", "dense")
 INCLUDED = (
-    *("step.inc", "layers.inc", "quads.inc", "integer_math.h", "integer_table.inc"),
+    *("step.inc", "layers.inc", "quads.inc", "norm_pool.inc", "integer_math.h", "integer_table.inc"),
     *(f"integer_{part}.inc" for part in INTEGER_PARTS),
 )
 HEADERS = ("rascanet_kernel.h", "norm_pool.h", "integer.h")
