@@ -13,6 +13,7 @@ from clients.commands.console import SOME_FAILED, console, fail, failing_on
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.remarks import tell_remarks
 from clients.commands.table import counted
+from clients.commands.train.captions import captions
 from clients.commands.train.likeness import likeness
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ group = CommandLine(no_args_is_help=True, help=HELP)
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group.command()(likeness)
+    group.command()(captions)
     app.add_typer(group, name="data")
 
 
