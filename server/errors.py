@@ -40,6 +40,7 @@ class Refusal:
         code: name for programs.
         when: condition in words for people; follows the code in tables.
         close_code: close code of a stream that ends with the refusal (RFC 6455, section 7.4); None: it ends no stream.
+            1006 is never sent: libraries report it where no close frame came.
         http_status: status of a request or upgrade that is answered with the refusal; None: it answers none.
         asked: kinds of requests that the refusal answers, where it has a status.
         requests: condition in words for a request, where it differs from `when`; None: no difference.
@@ -90,8 +91,8 @@ _ALL: Final = (
     Refusal("idle", "nothing came for `idle_s`", 1008),
     Refusal(
         "slow_reader",
-        "the client read no answers for `send_s`; the connection is closed without a close frame",
-        1008,
+        "the client read no answers for `send_s`; it is cut off without a close frame",
+        1006,
     ),
     Refusal("internal", "a fault of the server, not of the client", CloseCode.INTERNAL_ERROR.value, 500),
     # what refuses an upgrade, or a request before its door sees it
@@ -154,7 +155,12 @@ _ALL: Final = (
         "`min_bytes_per_s` over `send_s`",
     ),
     Refusal("sequence_in_use", "a start with the id of a sequence of the same client that has not ended", None, 409),
-    Refusal("sequence_expired", "the sequence had no request for `sequence_idle_s`", None, 410),
+    Refusal(
+        "sequence_expired",
+        "the sequence had no request for `sequence_idle_s`, or was decided and lost its place to a new one",
+        None,
+        410,
+    ),
     Refusal("request_too_large", "a body of more than `request_bytes`, as sent or once unpacked", None, 413),
     Refusal("too_many_images", "a request of more than `max_images` pictures", None, 413),
     Refusal("image_too_large", "a picture file of more than `image_bytes`", None, 413),

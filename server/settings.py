@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     samples: list[Path] = Field([], description="picture files that the demo page offers")
     recordings: list[Path] = Field([], description="recordings (`rascanet record`) that the demo page offers")
     max_streams: int = Field(200, ge=1, description="open websocket streams at the same time")
-    max_streams_per_address: int = Field(150, ge=1, description="open streams from one client address")
+    max_streams_per_address: int = Field(150, ge=1, description="open streams from one client address (IPv6: one /64)")
     busy_limit: float = Field(
         0.6, gt=0, description="share of the time in which the process is busy; above it, new streams are refused"
     )
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     tls_certificate: Path | None = Field(None, description="certificate file, PEM; with tls_key, the service uses TLS")
     tls_key: Path | None = Field(None, description="key file of the certificate, PEM")
     max_images: int = Field(64, ge=1, description="pictures in one classify request, or frames in one infer request")
-    request_bytes: int = Field(67_108_864, ge=1, description="bytes of the largest classify request")
+    request_bytes: int = Field(67_108_864, ge=1, description="bytes of the largest request body")
     bodies_bytes: int = Field(268_435_456, ge=1, description="bytes of the bodies of all requests together")
     image_bytes: int = Field(20_971_520, ge=1, description="bytes of the largest picture file")
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")

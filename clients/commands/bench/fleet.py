@@ -355,8 +355,8 @@ def _faults_table(rows: list[dict[str, Any]]) -> Table:
         ("variant", "sensors", "99 % have\na stream, s", "99.9 %\ns", "busiest\nreplica", "attempts\nrefused",
          "deploy\ns", "least share\nwith a stream"),
         cells,
-        (f"Policy calibrated. Clients of the lost region notice by pings; new pods take 20 s (assumed). "
-         f"Deploy: {AT_ONCE:.0%} of the replicas at a time.",),
+        (f"Policy calibrated. Clients of the lost region notice by pings; a new pod takes 20 s, and "
+         f"a deploy {AT_ONCE:.0%} of the replicas at a time (both assumed).",),
     )  # fmt: skip
 
 

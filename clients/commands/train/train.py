@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.commands.console import console, fail, failing_on, need
-from clients.commands.train.teach import Detectors, Models
+from clients.commands.train.teach import DETECTORS_HELP, MODELS_HELP
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -34,12 +34,13 @@ def train(
             metavar="FILE", help="instead of a recipe: a file that lists recipes, which run one after the other"
         ),
     ] = None,
-    start: Annotated[Path | None, typer.Option(metavar="FILE", help="weights to begin with")] = None,
+    start: Annotated[Path | None, typer.Option(metavar="FILE", help="for a recipe: weights to begin with")] = None,
     teacher: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="folder of a teacher's answers, from `rascanet teach`")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="for a recipe: folder of a teacher's answers, from `rascanet teach`"),
     ] = None,
-    models: Models = None,
-    detector: Detectors = None,
+    models: Annotated[Path | None, typer.Option(metavar="FOLDER", help=f"for --chain: {MODELS_HELP}")] = None,
+    detector: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"for --chain: {DETECTORS_HELP}")] = None,
     pictures: Annotated[
         Path | None,
         typer.Option(
