@@ -121,7 +121,7 @@ def captioned(
         progress: hears how many pictures have a score, of how many.
 
     Raises:
-        PhotosError: no file of lines, no index, or none of its pictures is to be judged by.
+        PhotosError: no file of lines, no index, none of its pictures is to be judged by, or the file holds no scores.
         PictureError: a picture to be judged by that can't be read.
     """
     told = read_told(folder)
@@ -158,12 +158,19 @@ def _pictures(photos: Path, split: str) -> list[Path]:
 def _scores(
     paths: Sequence[Path], score: Callable[[Tensor], Tensor], store: Path, progress: Progress
 ) -> Mapping[str, float]:
-    """Scores by name, kept in a file of lines; a picture that can't be read has none."""
+    """Scores by name, kept in a file of lines; a picture that can't be read has none.
+
+    Raises:
+        PhotosError: the file holds something else.
+    """
     store.parent.mkdir(parents=True, exist_ok=True)
     kept = store.read_text() if store.is_file() else ""
     whole = kept[: kept.rfind("\n") + 1]  # an interruption may have cut the last line short
+    try:
+        found = {name: float(value) for name, value in (line.split(",") for line in whole.splitlines())}
+    except ValueError as error:
+        raise PhotosError(f"{store}: not a file of scores ({error}); delete it, or name another folder") from error
     store.write_text(whole)
-    found = {name: float(value) for name, value in (line.split(",") for line in whole.splitlines())}
     missing = [path for path in paths if path.name not in found]
     with store.open("a") as file, ThreadPoolExecutor() as pool:
         for start in range(0, len(missing), BATCH):

@@ -181,15 +181,17 @@ def write_index(folder: Path, data: DataSet, *, check: bool = True) -> IndexSumm
     return IndexSummary(tuple(rows), tuple(remarks), data.drawn)
 
 
-def add_to_index(folder: Path, rows: Sequence[IndexRow], source: str) -> None:
-    """Adds the pictures of a source to a folder's index; they take the place of those that it has of this source.
+def add_to_index(folder: Path, data: DataSet) -> None:
+    """Adds a data set's pictures to a folder's index; lines that it has of them already, or of those left out, go.
 
     Raises:
         OSError: there is no index, or it can't be written.
     """
     columns, lines = read_lines(folder / INDEX)
-    kept = [line for line in lines if line.get("source") != source]
-    added = [dict(zip(COLUMNS, _fields(row, folder), strict=True)) for row in rows]
+    paths = (*(row.path for row in data.rows), *(Path(each.file) for each in data.remarks))
+    named = {path.resolve() for path in paths}
+    kept = [line for line in lines if (folder / (line.get("file") or "")).resolve() not in named]
+    added = [dict(zip(COLUMNS, _fields(row, folder), strict=True)) for row in data.rows]
     write_lines(folder / INDEX, [*columns, *(name for name in COLUMNS if name not in columns)], kept + added)
 
 

@@ -60,7 +60,7 @@ def captions(
             store / f"{source}.csv",
             lambda done, total: bar.update(task, completed=done, total=total),
         )
-        add_to_index(photos, data.rows, source)
+        add_to_index(photos, data)
     found = Counter(row.label for row in data.rows)
     console.print(
         f"{source}: {found[1]} with a person, {found[0]} without, {found[UNKNOWN]} not labelled, because the detector "

@@ -109,6 +109,17 @@ def test_a_second_run_asks_the_detector_for_nothing_new(folders: tuple[Path, Pat
     assert store.read_text() == "".join(lines)
 
 
+def _foreign_scores(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text("file,split,label\n")
+
+
+def test_pictures_of_the_same_source_stay(folders: tuple[Path, Path]) -> None:
+    exercise, photos = folders
+    assert _captions(exercise, photos, "--source", "street")[0] == 0
+    assert {"seen.png", "own.png"} < {line.split(",")[0] for line in (photos / "index.csv").read_text().splitlines()}
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -116,6 +127,7 @@ def test_a_second_run_asks_the_detector_for_nothing_new(folders: tuple[Path, Pat
         (lambda exercise, _: [(exercise / f"{name}.csv").unlink() for name in ("train", "test")], "neither train.csv"),
         (lambda _, photos: (photos / "index.csv").unlink(), "index.csv: no such file"),
         (lambda _, photos: write_index(photos, "own.png,train,0,street,[]"), "no picture in val, calibration, test"),
+        (lambda _, photos: _foreign_scores(photos / "kept" / "coco-more.csv"), "coco-more.csv: not a file of scores"),
     ],
 )
 def test_what_cannot_be_used_is_said(
