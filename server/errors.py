@@ -172,7 +172,7 @@ _ALL: Final = (
     Refusal("upgrade_required", "a request to the path of the stream without the upgrade to a websocket", None, 426),
     Refusal("too_many_requests", "`max_requests` are in progress, or their bodies fill `bodies_bytes`", None, 429),
     Refusal("too_many_sequences", "`max_sequences` are open", None, 429),
-    Refusal("out_of_time", "no core was free within `request_s`", None, 503),
+    Refusal("out_of_time", "no core was free within `request_s`, or a picture was not decoded by then", None, 503),
 )
 
 REFUSALS: Final = {refusal.code: refusal for refusal in _ALL}

@@ -181,8 +181,8 @@ class Settings(BaseSettings):
     request_s: float = Field(
         60.0,
         gt=0,
-        description="most seconds for each of these: to receive a classify or infer request; to wait for a core; "
-        "to decode a picture",
+        description="most seconds in all to receive a classify or infer request, to wait for a core, and to decode its "
+        "pictures",
     )
     max_sequences: int = Field(1000, ge=1, description="sequences of the Open Inference Protocol at the same time")
     sequence_idle_s: float = Field(30.0, gt=0, description="a sequence without a request for this long is ended")
