@@ -102,7 +102,7 @@ class Hello(ClientMessage, frozen=True):
         variant: name of the network, `{height}x{width}`.
         policy: the exit policy, see *Policies*; if null or left out, `calibrated` where the weights have a certificate,
             else `published`.
-        progress_every: number of bursts from one `progress` message to the next; 0 for none.
+        progress_every: number of bursts of a frame from one `progress` message to the next; 0 for none.
         pixel_format: format of the rows to come, see *Rows*.
         checkpoint_every: number of bursts of a frame from one `checkpoint` message to the next; 0 for none.
     """
