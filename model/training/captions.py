@@ -28,7 +28,7 @@ FILES: Final = {"train.csv": ("ImageID", "Labels", "Caption"), "test.csv": ("Ima
 """The files of lines, and their columns."""
 CLASSES: Final = re.compile(r"\d+( \d+)*")
 PERSON: Final = "1"
-PEOPLE: Final = """
+_PEOPLE: Final = """
 adult adults babies baby batter batters bicyclist biker bikers boy boys bride catcher chef child children couple cowboy
 crowd crowds cyclist cyclists dad daughter family father female friends girl girls groom guy guys hand hands he her him
 his human humans individual individuals jockey kid kids ladies lady male man men mom mother motorcyclist officer
@@ -37,6 +37,7 @@ skateboarders skater skaters skier skiers snowboarder snowboarders soldier soldi
 student students surfer surfers swimmer team teen teenager teenagers their they toddler umpire woman women worker
 workers
 """
+PEOPLE: Final = frozenset(_PEOPLE.split())
 """Words of a caption that tell of people; *a couple of* may be of anything."""
 
 LEAST_SCORE: Final = 0.12
@@ -94,30 +95,27 @@ def _lines(file: Path, data: DataSet) -> Iterator[Told]:
         missing = [name for name in FILES[file.name] if name not in columns]
         if missing:
             raise PhotosError(f"{file}: no column {', '.join(missing)}; its columns are {', '.join(columns) or 'none'}")
+        by_caption = "Labels" not in columns
         for row in table:
             name = (row["ImageID"] or "").strip()
-            label, by_caption = _label(row.get("Labels"), row["Caption"] or "")
             if not name or Path(name).name != name:
                 data.leave_out(
                     f"{file}, line {table.line_num}", f"its ImageID is not the name of a file: {name[:40]!r}"
                 )
-            elif label is None or by_caption == ("Labels" in columns):
-                what = str(row.get("Labels"))[:40]
-                data.leave_out(
-                    f"{file}, line {table.line_num}", f"its Labels are {what!r}; expected numbers, as in '1 19'"
-                )
+            elif by_caption:
+                yield Told(file.parent / "data" / name, _label_in_words(row["Caption"] or ""), by_caption)
+            elif CLASSES.fullmatch(classes := (row["Labels"] or "").strip()):
+                yield Told(file.parent / "data" / name, int(PERSON in classes.split()), by_caption)
             else:
-                yield Told(file.parent / "data" / name, label, by_caption)
+                data.leave_out(
+                    f"{file}, line {table.line_num}", f"its Labels are {classes[:40]!r}; expected numbers, as in '1 19'"
+                )
     except csv.Error as error:
         raise PhotosError(f"{file}, line {table.line_num}: {error}; is there a quote that does not end?") from error
 
 
-def _label(classes: str | None, caption: str) -> tuple[int | None, bool]:
-    """What classes or, where there are none, a caption say; and whether the caption said it."""
-    if classes is not None:
-        return (int(PERSON in classes.split()) if CLASSES.fullmatch(classes.strip()) else None), False
-    words = re.findall(r"[a-z]+", re.sub(r"couples? of", "", caption.lower()))
-    return int(not set(PEOPLE.split()).isdisjoint(words)), True
+def _label_in_words(caption: str) -> int:
+    return int(not PEOPLE.isdisjoint(re.findall(r"[a-z]+", re.sub(r"couples? of", "", caption.lower()))))
 
 
 def captioned(

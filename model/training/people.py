@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.training.backbones import CenterNet
 from model.training.photos import MIN_PERSON_AREA
 from model.training.tfjs import GraphModel
 
@@ -33,7 +34,7 @@ class PersonScore(nn.Module):
     def __init__(self, path: Path) -> None:
         super().__init__()
         nodes = (f"{HEAD}_cls_output/BiasAdd", f"{HEAD}_wh_output/BiasAdd")
-        self.graph: nn.Module = GraphModel(path, nodes, 2 * SIDE_PX)
+        self.graph: nn.Module = GraphModel(path, nodes, CenterNet.SIDE)
 
     @torch.no_grad()
     def forward(self, frames: Tensor) -> Tensor:

