@@ -27,13 +27,14 @@ def computes_bfloat16(device: torch.device) -> bool:
     return any(has.get(name, False) for name in BFLOAT16_INSTRUCTIONS)
 
 
-def keep_freed_memory() -> None:
-    """Makes this process keep the memory that it frees, for the rest of its life.
+def prepare_processor(threads: int) -> None:
+    """Sets the number of torch's threads, and makes this process keep the memory that it frees, while it lives.
 
     A training step frees as much as the next one takes. Given back to the operating system in between, every page is
-    cleared and mapped anew, which takes a third to half of the step on a processor. Does nothing where the C library
-    has no such option (only glibc has).
+    cleared and mapped anew, which takes a third to half of the step on a processor. Only glibc has options for this;
+    with another C library, the memory is given back.
     """
+    torch.set_num_threads(threads)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         for option, value in ((M_MMAP_MAX, 0), (M_TOP_PAD, ROOM_BYTES), (M_TRIM_THRESHOLD, -1)):

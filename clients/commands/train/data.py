@@ -135,16 +135,14 @@ def captions(
         rascanet data captions exercise --photos photos --models models --out all
     """
     need("torch")
-    import torch
     from rich.progress import Progress
 
     from model.training.captions import captioned
-    from model.training.device import keep_freed_memory
+    from model.training.device import prepare_processor
     from model.training.people import PersonScore
     from model.training.tfjs import GraphModelError
 
-    torch.set_num_threads(threads)
-    keep_freed_memory()
+    prepare_processor(threads)
     with failing_on(GraphModelError):
         score = PersonScore(models / "centernet.json")
 

@@ -25,17 +25,15 @@ def likeness(
     """
     need("torch")
     import numpy as np
-    import torch
     from rich.progress import Progress
 
     from model.training.backbones import EfficientNetLite, TeacherUnavailableError
-    from model.training.device import keep_freed_memory
+    from model.training.device import prepare_processor
     from model.training.likeness import likeness as measure
     from model.training.likeness import picture_features, write_likeness
     from model.training.photos import PhotosError, joined, read_train_side
 
-    torch.set_num_threads(threads)
-    keep_freed_memory()
+    prepare_processor(threads)
     with failing_on(PhotosError, TeacherUnavailableError, OSError):
         photos = joined(read_train_side(folder))
         sources = np.array([photo.source for photo in photos.photos])

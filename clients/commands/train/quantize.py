@@ -79,16 +79,14 @@ def _fine_tuned(
 ) -> "IntegerNetwork":
     """Trains, and prints how far the network is from the float one before and after."""
     import numpy as np
-    import torch
     from rich.progress import Progress
 
     from model.runtime import load_runtime
-    from model.training.device import keep_freed_memory
+    from model.training.device import prepare_processor
     from model.training.fine_tuning import FineTuning, difference, fine_tune
     from model.training.photos import PhotosError, drawn, load_frames, read_photos
 
-    keep_freed_memory()
-    torch.set_num_threads(1)  # the order of sums, and so the result, doesn't depend on the machine's cores
+    prepare_processor(threads=1)  # the order of sums, and so the result, doesn't depend on the machine's cores
     seen = drawn(read_photos(photos, "train"), pictures, seed + 1)
     tuning = FineTuning(steps=steps, seed=seed)
     kept = len(seen.photos) // HELD_BACK

@@ -66,19 +66,17 @@ def teach(
         rascanet teach recipe.toml --photos folder --out taught
     """
     need("torch")
-    import torch
     from rich.progress import Progress
 
     from model.training.backbones import TeacherUnavailableError
-    from model.training.device import keep_freed_memory
+    from model.training.device import prepare_processor
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError, read_recipe
     from model.training.teacher import TeachError
     from model.training.teacher import teach as run
     from model.training.tfjs import GraphModelError
 
-    torch.set_num_threads(threads)
-    keep_freed_memory()
+    prepare_processor(threads)
     with (
         failing_on(RecipeError, PhotosError, TeacherUnavailableError, TeachError, GraphModelError, OSError),
         Progress(console=console) as bar,

@@ -67,7 +67,7 @@ def train(
     from model.training.answers import AnswersError
     from model.training.backbones import TeacherUnavailableError
     from model.training.batches import OtherViewsError
-    from model.training.device import keep_freed_memory
+    from model.training.device import prepare_processor
     from model.training.photos import PhotosError
     from model.training.recipe import RecipeError
     from model.training.teacher import TeachError
@@ -80,7 +80,7 @@ def train(
         fail("--start, --teacher, --pictures and --seed are for a single recipe; a chain has its own")
     if recipe and (models or detector):
         fail("--models and --detector are for --chain; a single recipe learns from the answers in --teacher FOLDER")
-    keep_freed_memory()
+    prepare_processor(threads)
     errors = (RecipeError, PhotosError, RunError, CheckpointError, AnswersError, OtherViewsError)
     with failing_on(*errors, TeachError, TeacherUnavailableError, GraphModelError, OSError):
         if chain:
@@ -140,14 +140,11 @@ def _chain(
     processes: int,
 ) -> None:
     """All runs of a chain."""
-    import torch
-
     from clients.commands.train.teach import teacher_from
     from model.training.chain import Run, Teacher, Watcher, read_chain, run_chain
     from model.training.teacher import Taught
 
     chain = read_chain(file)
-    torch.set_num_threads(threads)
     name, load = teacher_from(models, detectors)
     # Loaded before the first run, which may take hours, so that a network that is missing is said at once.
     teacher = Teacher(name, load()) if any(run.answered_views for run in chain.runs) else None

@@ -9,10 +9,10 @@ from model.training.device import computes_bfloat16, training_device
 PAGES_TAKEN = """
 import resource, sys
 import torch
-from model.training.device import keep_freed_memory
+from model.training.device import prepare_processor
 
 if "keep" in sys.argv:
-    keep_freed_memory()
+    prepare_processor(1)
 for _ in range(32):  # blocks of the right size have to come about
     torch.ones(2**24)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
