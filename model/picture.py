@@ -4,6 +4,7 @@ A file becomes the same frame at every door: upright, opaque on white, 8-bit RGB
 aspect. Files are hostile until they are read: every bound is one of `PictureLimits`.
 """
 
+import hashlib
 import io
 import stat
 from collections.abc import Iterator
@@ -85,6 +86,11 @@ class PictureLimits:
 
 
 USUAL_LIMITS: Final = PictureLimits()
+MOST_BYTES_PER_PX: Final = 21
+"""Most memory that reading a picture takes for each of its pixels, whatever its format; WebP and AVIF need most."""
+
+STRIP_PX: Final = 1 << 20
+"""Pixels that are turned into 8-bit RGB at a time."""
 WHITE: Final = "white"
 """Colour behind transparent pixels."""
 
@@ -184,12 +190,24 @@ def decode_picture(content: bytes, limits: PictureLimits = USUAL_LIMITS, *, keep
     with suppress(Exception):  # unreadable EXIF, for which Pillow raises errors of any type, spoils no picture
         ImageOps.exif_transpose(image, in_place=True)
     with _picture_errors(content, limits):
-        colours = _with_alpha(image)
-        if keep_alpha:
-            return colours.convert("RGBA")
-        if colours.mode == "RGBA":
-            colours = Image.alpha_composite(Image.new("RGBA", colours.size, WHITE), colours)
-        return colours if colours.mode == "RGB" else colours.convert("RGB")
+        mode = "RGBA" if keep_alpha else "RGB"
+        if image.mode == mode and (keep_alpha or not image.has_transparency_data):
+            return image
+        colours = Image.new(mode, image.size)
+        for box, strip in _strips(image):  # a whole picture in each step's mode would take three times the memory
+            shown = _with_alpha(strip)
+            if shown.mode == "RGBA" and not keep_alpha:
+                shown = Image.alpha_composite(Image.new("RGBA", shown.size, WHITE), shown)
+            colours.paste(shown.convert(mode), box)
+        return colours
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[tuple[int, int, int, int], Image.Image]]:
+    """The picture from top to bottom in pieces of about `STRIP_PX`, each with its place."""
+    rows = max(1, STRIP_PX // max(1, image.width))
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        yield box, image.crop(box)
 
 
 def _with_alpha(image: Image.Image) -> Image.Image:
@@ -200,9 +218,8 @@ def _with_alpha(image: Image.Image) -> Image.Image:
         grey = Image.fromarray((values >> 8).astype(np.uint8))
         if key is None:
             return grey
-        return Image.merge("LA", (grey, Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))).convert(
-            "RGBA"
-        )
+        alpha = Image.fromarray(np.where(values == key, np.uint8(0), np.uint8(255)))
+        return Image.merge("LA", (grey, alpha)).convert("RGBA")
     if image.mode in ("I", "F"):
         raise PictureError(
             "unreadable_image", "the picture has 32 bits a sample, whose range is unknown; save it with 8 or 16 bits"
@@ -241,10 +258,19 @@ def _decoded(content: bytes, limits: PictureLimits, *, draft: bool = False) -> I
         # Where data is missing, the decoder makes pixels from whatever bytes follow. Decoding twice, with different
         # bytes behind, shows whether any pixel depends on them.
         whole = content.removesuffix(END[:1])
-        image, other = (_loaded(whole + filling + END, limits, draft=draft) for filling in (b"", JPEG_FILLING))
-        if image.tobytes() != other.tobytes():
+        other = _digest(_loaded(whole + JPEG_FILLING + END, limits, draft=draft))
+        image = _loaded(whole + END, limits, draft=draft)
+        if _digest(image) != other:
             raise
         return image
+
+
+def _digest(image: Image.Image) -> bytes:
+    """A digest of the pixels, so that two large pictures need not be in memory at once to be compared."""
+    digest = hashlib.sha256()
+    for _, strip in _strips(image):
+        digest.update(strip.tobytes())
+    return digest.digest()
 
 
 def _loaded(content: bytes, limits: PictureLimits, *, draft: bool) -> Image.Image:

@@ -76,7 +76,7 @@ def create_app(
     metrics, clock = Metrics(), ServiceClock()
     connections = Registry(settings, metrics, clock)
     streams = Streams(settings, networks, metrics, clock, counts)
-    pool = RequestPool(settings.max_requests, settings.request_s, clock)
+    pool = RequestPool(settings.max_requests, settings.request_s, clock, settings.request_threads)
     access = Access.of(settings)
     decoders = DecoderPool()
 

@@ -178,6 +178,12 @@ class Settings(BaseSettings):
     image_bytes: int = Field(20_971_520, ge=1, description="bytes of the largest picture file")
     image_pixels: int = Field(50_000_000, ge=1, description="most pixels in a picture")
     max_requests: int = Field(64, ge=1, description="classify and infer requests at the same time")
+    request_threads: int | None = Field(
+        None,
+        ge=1,
+        description="threads for classify and infer requests, each with a process that decodes pictures; if not given, "
+        "one for each core",
+    )
     request_s: float = Field(
         60.0,
         gt=0,

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class RequestPool:
-    """Counts the requests under way and runs their work in as many threads as there are cores.
+    """Counts the requests under way and runs their work in threads, as many as there are cores if no number is given.
 
     The pool is its own: an abandoned request may finish its current job, but never adds a thread.
 
@@ -30,11 +30,18 @@ class RequestPool:
         max_requests: most requests at a time; more are refused.
         request_s: longest time until a request's body has come and its work has begun.
         clock: clock of the deadlines, seconds.
+        threads: number of threads; None: one for each core.
     """
 
-    def __init__(self, max_requests: int, request_s: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        max_requests: int,
+        request_s: float,
+        clock: Callable[[], float] = monotonic,
+        threads: int | None = None,
+    ) -> None:
         self.requests = 0
-        self.threads = usable_cores()
+        self.threads = threads or usable_cores()
         self._of_client: Counter[str] = Counter()
         self._max_requests, self._request_s, self._clock = max_requests, request_s, clock
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="request")

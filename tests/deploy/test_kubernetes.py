@@ -14,6 +14,7 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
+from model.picture import MOST_BYTES_PER_PX
 from server.app import create_app
 from server.settings import Settings
 from tests.conftest import served
@@ -27,6 +28,8 @@ VERSIONS = ("1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 OVERLAYS = ("overlays/gateway", "overlays/traefik", "kserve")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 KUSTOMIZE = {"Kustomization", "Component"}
+SERVICE_BYTES, DECODER_BYTES = 110e6, 36e6
+"""Memory of a service in `make soak`, with room for a quarter more; and of a decoder that has no picture yet."""
 
 
 def _documents() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -262,6 +265,19 @@ def test_a_replica_has_time_to_drain() -> None:
     probe = container["readinessProbe"]
     assert before_s > probe["periodSeconds"], "proxies hear of it before the replica refuses"
     assert float(_settings_of_the_map()["RASCANET_RESUME_S"]) > pod["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("container", _containers(), ids=lambda container: container["name"])
+def test_a_replica_has_the_memory_for_its_largest_requests(
+    container: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in _environment(container).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.request_threads, "one for each core of a node can be any number"
+    decoder = DECODER_BYTES + MOST_BYTES_PER_PX * settings.image_pixels
+    needed = SERVICE_BYTES + settings.bodies_bytes + settings.request_threads * decoder
+    assert needed <= int(container["resources"]["limits"]["memory"].removesuffix("Gi")) * 2**30
 
 
 def test_a_replica_is_restarted_only_when_it_stands_still() -> None:

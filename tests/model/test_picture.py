@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 
 from model.picture import (
     FORMAT_NAMES,
+    MOST_BYTES_PER_PX,
     PictureError,
     PictureLimits,
     decode_frame,
@@ -53,6 +55,50 @@ def test_no_picture_waits_for_its_decoder_to_be_loaded() -> None:
     contents = pickle.dumps([kind.content for kind in KINDS.values()])
     done = subprocess.run([sys.executable, "-c", program], input=contents, stdout=subprocess.PIPE, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of memory of one program")
+def test_a_large_picture_takes_the_memory_it_may() -> None:
+    """Of every format and of every case that has a copy more: alpha, turned, progressive, without an end mark."""
+    program = (
+        "import pickle, sys\n"
+        "from pathlib import Path\n"
+        "from model.picture import decode_frame, load_decoders\n"
+        "def peak_kb(): return int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
+        "load_decoders()\n"
+        "content = pickle.load(sys.stdin.buffer)\n"
+        "decode_frame(pickle.load(sys.stdin.buffer), 105, 120)\n"
+        "before = peak_kb()\n"
+        "decode_frame(content, 105, 120)\n"
+        "print(peak_kb() - before)\n"
+    )
+    side = 2000
+    clear = Image.new("RGBA", (side, side), (10, 200, 30, 128))
+    grey = Image.new("LA", (side, side), (10, 128))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    jpeg = {"quality": 50, "subsampling": 0, "progressive": True, "exif": exif}
+    cases: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
+        "JPEG": (clear.convert("RGB"), "JPEG", jpeg),
+        "JPEG without its end": (clear.convert("RGB"), "JPEG", jpeg),
+        "PNG": (clear, "PNG", {"compress_level": 1}),
+        "PNG, grey": (grey, "PNG", {"compress_level": 1}),
+        "PNG, 16 bits": (Image.fromarray(np.full((side, side), 3000, np.uint16)), "PNG", {"compress_level": 1}),
+        "WEBP": (clear, "WEBP", {"lossless": True, "quality": 0, "method": 0}),
+        "AVIF": (clear, "AVIF", {"speed": 10, "quality": 30, "subsampling": "4:4:4"}),
+        "TIFF": (clear, "TIFF", {"compression": "tiff_deflate"}),
+        "BMP": (clear, "BMP", {}),
+        "GIF": (clear.convert("P"), "GIF", {"transparency": 3}),
+    }
+    taken = {}
+    for name, (image, kind, options) in cases.items():
+        small, content = (saved(each, kind, **options) for each in (image.resize((16, 16)), image))
+        content = content.removesuffix(b"\xff\xd9") if "end" in name else content
+        given = pickle.dumps(content) + pickle.dumps(small)
+        done = subprocess.run([sys.executable, "-c", program], input=given, stdout=subprocess.PIPE, check=True)
+        taken[name] = 1024 * int(done.stdout) / side**2
+    print({name: round(each, 1) for name, each in taken.items()})
+    assert {name: each for name, each in taken.items() if each > MOST_BYTES_PER_PX} == {}
 
 
 def test_a_picture_of_the_frame_s_size_is_taken_as_it_is() -> None:

@@ -88,6 +88,7 @@ def test_work_is_done_in_threads() -> None:
     async def check() -> list[int]:
         pool = RequestPool(1, 60)
         assert pool.threads == usable_cores() >= 1
+        assert RequestPool(1, 60, threads=3).threads == 3
         return [await pool.run(pool.deadline(), divmod_sum, 7, b=number) for number in (2, 3)]
 
     assert asyncio.run(check()) == [4, 3]
