@@ -74,7 +74,10 @@ class WireError(ValueError):
 
 Count = Annotated[int, Meta(ge=0, lt=2**32)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-Name = Annotated[str, Meta(min_length=1, max_length=1000)]
+MOST_NAME: Final = 1000
+"""Characters of the longest `Name`."""
+
+Name = Annotated[str, Meta(min_length=1, max_length=MOST_NAME)]
 Bursts = Annotated[int, Meta(ge=0, lt=2**53)]
 """Bursts over a connection's life; 2**53 is where a browser's integers end."""
 Digest = Annotated[str, Meta(max_length=64)]
@@ -102,9 +105,9 @@ class Hello(ClientMessage, frozen=True):
         variant: name of the network, `{height}x{width}`.
         policy: the exit policy, see *Policies*; if null or left out, `calibrated` where the weights have a certificate,
             else `published`.
-        progress_every: number of bursts of a frame from one `progress` message to the next; 0 for none.
+        progress_every: `progress` comes after every n-th burst of a frame, if it is processed; 0: none.
         pixel_format: format of the rows to come, see *Rows*.
-        checkpoint_every: number of bursts of a frame from one `checkpoint` message to the next; 0 for none.
+        checkpoint_every: `checkpoint` comes about every n processed bursts of a frame; 0: none.
     """
 
     variant: Name
@@ -305,7 +308,7 @@ class GoingAway(ServerMessage, frozen=True, tag="going_away"):
     Attributes:
         reason: `drain` (the service is stopping), or the limit that was reached: `stream_s` or `stream_frames`.
         seconds: time left for the frame in progress.
-        token: resume token; a `checkpoint` or `decision` that comes later has a newer token.
+        token: resume token; a later message may have a newer one.
     """
 
     reason: Name

@@ -61,8 +61,6 @@ def main() -> None:
     """Settings from the command line and the environment."""
     try:
         settings = loaded(from_command_line)
-        for name in [each for each in os.environ if each.upper() in Settings.secret_variables()]:
-            del os.environ[name]  # children inherit it
         run(settings)
     except tuple(MENDABLE) as error:
         sentence = in_one_sentence(error)

@@ -56,8 +56,8 @@ class Refusal:
 
 _ALL: Final = (
     # what ends a stream
-    Refusal("malformed_json", "a text message that is not a JSON object", 1007),
-    Refusal("malformed_rows", "a binary message whose header and length disagree", 1007),
+    Refusal("malformed_json", "a text message that is no JSON object, or too long", 1007),
+    Refusal("malformed_rows", "a binary message with an impossible header or length", 1007),
     Refusal("unsupported_version", "rows of another version", 1003),
     Refusal("unknown_type", "a type that is not in the table", 1008),
     Refusal("bad_field", "a field that is missing, surplus or impossible", 1008),
@@ -80,7 +80,7 @@ _ALL: Final = (
     ),
     Refusal("credit_exceeded", "more bursts than the client has credits for", 1008),
     Refusal("too_many_bursts", "a message of more than `message_bursts`", 1008),
-    Refusal("bad_token", "a resume token that is damaged or signed with another key", 1008),
+    Refusal("bad_token", "a resume token that is damaged, or of another key or release", 1008),
     Refusal("expired_token", "a resume token older than `resume_s`", 1008),
     Refusal(
         "foreign_token",
@@ -88,7 +88,7 @@ _ALL: Final = (
         1008,
     ),
     Refusal("handshake_timeout", "neither `hello` nor `resume` came within `handshake_s`", 1008),
-    Refusal("idle", "nothing came for `idle_s`", 1008),
+    Refusal("idle", "no message came for `idle_s`", 1008),
     Refusal(
         "slow_reader",
         "the client read no answers for `send_s`; it is cut off without a close frame",

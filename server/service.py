@@ -54,6 +54,8 @@ def run(
         ListenError: an address that cannot be listened on.
         AuditsFileError: a file of audits that cannot be used.
     """
+    for name in [each for each in os.environ if each.upper() in Settings.secret_variables()]:
+        del os.environ[name]  # children inherit it
     _end_on_signals()
     log()
     tls_context(settings)  # here, so that it is said once and not by every worker

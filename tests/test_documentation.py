@@ -282,7 +282,7 @@ def test_every_bound_is_a_limit_that_clients_are_told() -> None:
         "host", "port", "workers", "weights", "arithmetic", "page_folder", "runtime", "samples", "recordings",
         "audit_alpha", "audit_share", "audits_file", "certificate_alarm",
         "resume_key", "bearer_token", "bearer_token_file", "allowed_origins", "allowed_hosts", "trusted_proxies",
-        "tls_certificate", "tls_key",
+        "tls_certificate", "tls_key", "request_threads",
     }  # fmt: skip
     assert set(Settings.model_fields) == set(Limits.model_fields) | house, (
         "a setting that limits clients is a field of Limits too; any other is in `house`"

@@ -50,8 +50,8 @@ PANELS: Final[Mapping[str, str]] = {
 
 EPILOG: Final = (
     "Exit status: 0 done; 1 some inputs, or all, could not be used; 2 the command can't be run as asked, or something "
-    "that it needs is missing or lost; 3 there was nothing to work on; 130 interrupted; 141 the reader of the output "
-    "closed the pipe. `serve` has its own: see its help."
+    "that it needs is missing or lost; 3 there was nothing to work on; 130 interrupted (`demo`: 0); 141 the reader of "
+    "the output closed the pipe. `serve` has its own: see its help."
 )
 
 

@@ -8,6 +8,7 @@ deadline is a rule in `server.connections.states`.
 
 import asyncio
 import logging
+import re
 from time import perf_counter
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ PARTS: Final = 1_000
 PART_BYTES: Final = 64
 """A body in more parts has so many bytes a part: a chunk of one byte costs a hundred times what it weighs."""
 
-HEALTH: Final = "/healthz/"
+HEALTH: Final = re.compile(r"/healthz(/|$)")
 
 
 class HttpConnection(asyncio.Protocol):
@@ -385,7 +386,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse_head("bad_request", "a header has a control character")
         elif scope is None:
             self._refuse_head("bad_request", "the request target is neither a path nor a URL of http or https")
-        elif self._place is Place.RESERVED and not scope["path"].startswith(HEALTH):
+        elif self._place is Place.RESERVED and not HEALTH.match(scope["path"]):
             most = self._connections.settings.max_connections
             self._refuse(ServiceError("too_many_connections", f"all {most} connections are taken; try again later"))
         elif asks_for_websocket(request):

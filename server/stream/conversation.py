@@ -28,7 +28,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from sensor_sim.wire import Decision, Error, WireError, decode, encode_control
+from sensor_sim.wire import MOST_NAME, Decision, Error, WireError, decode, encode_control
 from server.errors import CloseCode, ServiceError, fault_of_ours
 from server.settings import Limits
 from server.stream.session import Phase, StreamSession
@@ -236,7 +236,7 @@ class Conversation:
         elif self.paused or self.busy or now < self._heard_at + self._patience_s:
             pass
         elif self._opened:
-            return self._refuse(ServiceError("idle", f"nothing came for {limits.idle_s:g} s"))
+            return self._refuse(ServiceError("idle", f"no message came for {limits.idle_s:g} s"))
         else:
             said = f"neither hello nor resume came within {limits.handshake_s:g} s"
             return self._refuse(ServiceError("handshake_timeout", said))
@@ -269,7 +269,7 @@ class Conversation:
 
     def _refuse(self, error: ServiceError) -> list[bytes]:
         self.end(Ending(error.code, error.close_code, error.code))
-        return [encode_control(Error(error.code, str(error)))]
+        return [encode_control(Error(error.code, str(error)[:MOST_NAME]))]  # it may quote what the client sent
 
     def _fail(self) -> list[bytes]:
         log.exception("a stream failed", extra={"facts": {"stream": self.name, "frame": self.session.frame_id}})

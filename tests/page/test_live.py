@@ -103,6 +103,12 @@ def test_a_recording_is_played(page: Page, service: Service) -> None:
     expect(page.locator("#totals")).to_contain_text("frames")
 
 
+def test_a_recording_is_not_sent_past_private_areas(page: Page, service: Service) -> None:
+    page.goto(f"{service.url}/?mode=live&policy=never&masks=0,0,50,100")
+    page.click("[data-recording=street]")
+    expect(page.locator("#status")).to_contain_text("be applied to a recording", timeout=WAIT_MS)
+
+
 def test_an_altered_recording_is_refused(page: Page, folder: Path) -> None:
     whole = bytearray((folder / "street.rec").read_bytes())
     whole[len(whole) // 2] ^= 1

@@ -184,6 +184,21 @@ def test_secrets_are_the_settings_of_that_type() -> None:
     assert Settings.secret_variables() == set(SECRETS)
 
 
+def test_a_service_leaves_no_secret_to_its_children_whoever_starts_it() -> None:
+    program = (
+        "import os\n"
+        "from server.connections.tls import TlsError\n"
+        "from server.service import run\n"
+        "from server.settings import Settings\n"
+        "try: run(Settings(tls_certificate='missing', tls_key='missing'))\n"
+        "except TlsError: print(*os.environ)\n"
+    )
+    command = [sys.executable, "-c", program]
+    told = subprocess.run(command, env=os.environ | SECRETS, capture_output=True, text=True, check=True).stdout.split()
+    assert "PATH" in told
+    assert not set(told) & set(SECRETS)
+
+
 def _workers(parent: int) -> list[psutil.Process]:
     found = []
     for each in psutil.Process(parent).children():

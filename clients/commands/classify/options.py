@@ -43,7 +43,7 @@ class ResultChoice:
     ] = None
     curve: Annotated[
         bool,
-        typer.Option("--curve", rich_help_panel=RESULTS, help="add P(person) after each burst (json and ndjson)"),
+        typer.Option("--curve", rich_help_panel=RESULTS, help="add P(person) after each burst (not in text, csv)"),
     ] = False
     report: Annotated[
         Path | None,
@@ -53,7 +53,7 @@ class ResultChoice:
     ] = None
     resume: Annotated[
         bool,
-        typer.Option("--resume", rich_help_panel=RESULTS, help="continue the file of an earlier run (csv, ndjson)"),
+        typer.Option("--resume", rich_help_panel=RESULTS, help="continue an earlier run (csv, ndjson, parquet)"),
     ] = False
     overwrite: Annotated[
         bool, typer.Option("--overwrite", rich_help_panel=RESULTS, help="replace files that are there already")
@@ -150,7 +150,7 @@ class EngineChoice:
             min=1,
             metavar="N",
             rich_help_panel=LIMITS,
-            help="number of processes (if not given: one for each core), or with --url of connections (two)",
+            help="number of processes (if not given: one a core), or with --url of connections (two a core)",
         ),
     ] = None
     max_bytes: Annotated[

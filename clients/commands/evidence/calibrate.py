@@ -62,7 +62,8 @@ def calibrate(
 ) -> None:
     """Writes a certificate: thresholds, and the promise that exits lose at most the share --risk of the decisions.
 
-    A lost decision differs from the decision after the whole frame. The chance that the promise is wrong is --delta.
+    A lost decision differs from the decision after the whole frame. The promise is wrong with a chance of at most
+    --delta.
 
     Examples:
         rascanet calibrate --photos folder --weights my.safetensors

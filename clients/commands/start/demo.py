@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     once: Annotated[bool, typer.Option("--once", help="stop after the table")] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="PORT", help="port to listen on; a free one if 0")
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="port to listen on; a free one if 0 or taken")
     ] = 8000,
     photos: Annotated[
         list[Path] | None, typer.Argument(metavar="PHOTO", help="photographs; the samples if not given")

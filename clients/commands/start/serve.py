@@ -1,9 +1,10 @@
 """`rascanet serve`: the service with the sample photographs; `python -m server` has all the settings."""
 
+import os
 import sys
 from pathlib import Path
 from socket import socket
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,10 +18,13 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    host: Annotated[str, typer.Option(metavar="HOST", help="address to listen on")] = "127.0.0.1",
+    host: Annotated[
+        str | None, typer.Option(metavar="HOST", help="address to listen on; 127.0.0.1 if not given")
+    ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="PORT", help="port to listen on; a free one if 0")
-    ] = 8000,
+        int | None,
+        typer.Option(min=0, max=65535, metavar="PORT", help="port to listen on; 8000 if not given, a free one if 0"),
+    ] = None,
     recordings: Annotated[
         list[Path] | None,
         typer.Option("--recording", metavar="FILE", help="recording (`rascanet record`) that the page offers"),
@@ -28,9 +32,9 @@ def serve(
 ) -> None:
     """Runs the service until it is interrupted. Prints its address and what to try there.
 
-    The environment holds all other settings: `python -m server --help` lists them, docs/settings.md explains them. On a
-    terminal, the log is a few lines for people; elsewhere it is JSON. Exit status: 2 impossible settings; 3 unusable
-    weights; 4 an address that the service can't listen on.
+    The environment holds what no option gives: `python -m server --help` lists all settings, docs/settings.md explains
+    them. On a terminal, the log is a few lines for people; elsewhere it is JSON. Exit status: 2 impossible settings; 3
+    unusable weights; 4 an address or TLS files that can't be used.
 
     Examples:
         rascanet serve
@@ -44,7 +48,11 @@ def serve(
     from server.settings import Settings
 
     try:
-        settings = loaded(lambda: Settings(host=host, port=port, samples=sample_photos(), recordings=recordings or []))
+        options: dict[str, Any] = {"host": host, "port": port, "recordings": recordings}
+        given = {name: value for name, value in options.items() if value is not None}
+        if Settings.variable_of("samples") not in map(str.upper, os.environ):
+            given["samples"] = sample_photos()
+        settings = loaded(lambda: Settings(**given))
         tls = settings.tls_certificate is not None
         run(
             settings,

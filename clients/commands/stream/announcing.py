@@ -83,7 +83,7 @@ class AnnounceChoice:
         typer.Option(
             metavar="URL",
             rich_help_panel=PANEL,
-            help=f"address that gets a POST when a person appeared or left; signed with the secret in {SECRET}",
+            help=f"address that gets a POST when a person appeared or left; signed if {SECRET} has a secret",
         ),
     ] = None
     name: SensorName = None

@@ -54,7 +54,8 @@ def record(
         window, *more = scene.windows()
         if more:
             raise WindowError("a recording holds one stream: name one --crop, or record each region by itself")
-        if scene.frames is None and any(is_camera(source) for source in scene.sources or []):
+        endless = scene.scene == "webcam" or any(is_camera(source) for source in scene.sources or [])
+        if scene.frames is None and endless:
             raise SceneError("a camera has no end: say with --frames how many are recorded")
         with Filming(scene, sensor, geometry, in_order=scene.stdin is not None) as filming:
             settings = {

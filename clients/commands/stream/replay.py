@@ -25,7 +25,7 @@ def replay(
     policy: PolicyChoice,
     link: LinkChoice,
     output: OutputChoice,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", rich_help_panel=LINK, help="seed of the link's losses")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", rich_help_panel=LINK, help="seed of jitter and losses")] = 0,
 ) -> None:
     """Sends a recording to a service, bit for bit and at the recorded times; obeys the service's exits and skips.
 

@@ -194,7 +194,7 @@ class Filming:
             raise SceneError(f"a region is cut out of photographs, videos and cameras, not of the scene {drawn[0]!r}")
         frames = self._scene.frames
         if self._parts[0].kind not in (*MOVING, "photo"):
-            frames = None if self._repeat else frames or 1
+            frames = frames or (None if self._repeat else 1)
         reader = self._live.reader() if self._live else None
         return _at_most(self._rounds(window, reader), frames)
 

@@ -92,7 +92,8 @@ class SceneChoice:
             min=1,
             metavar="N",
             rich_help_panel=SCENE,
-            help="number of frames; if not given: one of each photograph, all of a film or (`stream`) camera, else 1",
+            help="number of frames; if not given: one of each photograph, all of a film, --stdin or (`stream`) camera, "
+            "else 1",
         ),
     ] = None
     speed_px_s: Annotated[
@@ -207,7 +208,7 @@ class SensorChoice:
         ),
     ] = 1
     seed: Annotated[
-        int, typer.Option(min=0, metavar="N", rich_help_panel=SENSOR, help="seed of the noise and of the link's losses")
+        int, typer.Option(min=0, metavar="N", rich_help_panel=SENSOR, help="seed of noise, jitter and losses")
     ] = 0
     line_time_us: Annotated[
         float | None,
@@ -215,7 +216,7 @@ class SensorChoice:
             min=0,
             metavar="US",
             rich_help_panel=SENSOR,
-            help=f"microseconds from one row to the next; {DEFAULT_LINE_TIME_US} if not given",
+            help=f"microseconds from row to row; if not given: the profile's, else {DEFAULT_LINE_TIME_US}",
         ),
     ] = None
     frame_rate: Annotated[
@@ -224,12 +225,14 @@ class SensorChoice:
             min=0.001,
             metavar="HZ",
             rich_help_panel=SENSOR,
-            help="frames per second; if not given: a film's or camera's own, or as fast as rows are read",
+            help="frames per second; if not given: the profile's, a film's or camera's, or as fast as rows are read",
         ),
     ] = None
     restart_on_exit: Annotated[
         bool,
-        typer.Option("--restart-on-exit", rich_help_panel=SENSOR, help="begin the next frame at once after an exit"),
+        typer.Option(
+            "--restart-on-exit", rich_help_panel=SENSOR, help="(`stream`) begin the next frame at once after an exit"
+        ),
     ] = False
 
     def timing(self, geometry: SensorGeometry) -> ReadoutTiming:

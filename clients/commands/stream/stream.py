@@ -31,7 +31,7 @@ def stream(
     announce: AnnounceChoice,
     variant: Variant = DEFAULT_VARIANT,
     repeat: Annotated[
-        bool, typer.Option("--repeat", help="stream the sources again and again, until interrupted")
+        bool, typer.Option("--repeat", help="stream the sources again and again, until interrupted or --frames")
     ] = False,
 ) -> None:
     """Streams photographs, films, a camera or test charts to a service, row by row, and prints its decisions.

@@ -110,7 +110,7 @@ class PlainView:
 
 
 class JsonView(PlainView):
-    """Every message of the service as a JSON object a line, with the names of picture and region."""
+    """The service's messages about frames as a JSON object a line, with the names of picture and region."""
 
     def begin(self, name: str, geometry: SensorGeometry, taken_s: float | None = None) -> None:
         """Takes the name of the frame that is about to be read, and when its picture came if the source is live."""

@@ -32,9 +32,14 @@ Out = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="folder for index.csv; the data set's own if not given")
 ]
 Check = Annotated[bool, typer.Option(help="decode every picture and leave out what can't be read")]
-ValShare = Annotated[float, typer.Option(min=0, max=1, metavar="SHARE", help="share of the pictures to validate on")]
+ValShare = Annotated[
+    float, typer.Option(min=0, max=1, metavar="SHARE", help="share to validate on, of pictures without a split")
+]
 CalibrationShare = Annotated[
-    float, typer.Option(min=0, max=1, metavar="SHARE", help="share of the pictures to calibrate on")
+    float,
+    typer.Option(
+        min=0, max=1, metavar="SHARE", help="share to calibrate on, of pictures without a split (voc: also of train)"
+    ),
 ]
 
 HELP = """Makes an index of a data set: Visual Wake Words, Pascal VOC, folders, COCO's captions.

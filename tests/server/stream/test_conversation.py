@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor_sim.wire import (
+    MOST_NAME,
     Abandon,
     Decision,
     End,
@@ -123,6 +124,13 @@ def test_every_message_in_every_phase(way: Any, name: str, phase: Phase, caplog:
         assert closed in (1003, 1007, 1008)
     if phase is Phase.OPENING and name.startswith("rows"):
         assert reason == "out_of_phase"
+
+
+def test_an_error_that_quotes_a_long_message_can_be_read() -> None:
+    text = f'{{"type": "hello", "variant": "105x120", "{"x" * 2000}": 1}}'
+    (error,), closed, _ = converse(WAYS["directly"](new_streams(NETWORKS)), [text])
+    assert isinstance(error, Error)
+    assert (error.code, len(error.message), closed) == ("bad_field", MOST_NAME, 1008)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

@@ -122,7 +122,7 @@ export class ViewFinder {
 /** Why a page may not have a camera, and what helps. */
 export const INSECURE =
   "A browser gives cameras to secure pages alone. Open this page on the machine that serves it, as http://localhost:…, " +
-  "or over https, for which a proxy with a certificate stands before the service.";
+  "or over https: give the service, or a proxy before it, a certificate.";
 
 /** Which camera: the front or back one of a phone, or one of those there are, once the browser tells their names. */
 export class CameraChoice {

@@ -2,7 +2,7 @@
 
 import { type Policy, parseMasks, parseRegion, type Window } from "rascanet-stream";
 import type { EngineName } from "./offer";
-import { parameterRange } from "./policies";
+import { contradiction } from "./policies";
 import type { PolicyKind } from "./service";
 
 export const MODES = ["scan", "live", "wall"] as const;
@@ -116,12 +116,14 @@ export function settingsFromQuery(query: string, choices: Choices): Settings {
   const policyNames = choices.policies.map(({ name }) => name);
   const parametersOf = (name: string, prefix: string): Record<string, number> => {
     const kind = choices.policies.find((policy) => policy.name === name);
-    return Object.fromEntries(
-      Object.entries(kind?.parameters ?? {}).map(([key, value]) => {
-        const { low, high } = parameterRange(name, key);
-        return [key, number(prefix + key, low, high, value)];
+    const usual = kind?.parameters ?? {};
+    const asked = Object.fromEntries(
+      Object.entries(usual).map(([key, value]) => {
+        const found = number(prefix + key, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, value);
+        return [key, contradiction(name, { [key]: found }) === null ? found : value];
       }),
     );
+    return contradiction(name, asked) === null ? asked : { ...usual };
   };
   const policy = choose("policy", policyNames, settings.policy);
   const compare = choose("compare", ["", ...policyNames], "");

@@ -136,6 +136,11 @@ export async function live(
   const { clock } = world;
   let format: PixelFormat = "rgb8";
   if (task.recording !== undefined) {
+    if (task.window.region !== null || task.window.masks.length > 0) {
+      throw new RecordingError(
+        "Areas and a region can’t be applied to a recording. Remove them to play the recording.",
+      );
+    }
     if (task.recording.length > MAX_RECORDING_BYTES) throw new RecordingError("The recording is too large to play.");
     const recording = readRecording(task.recording);
     ({ format } = recording);

@@ -8,6 +8,8 @@ const choices = {
   policies: [
     { name: "published", parameters: { exit_threshold: 0.99, skip_threshold: 0.005 } },
     { name: "never", parameters: {} },
+    { name: "patience", parameters: { bursts: 7, from_share: 0.3 } },
+    { name: "two_sided", parameters: { exit_below: 0.05, exit_above: 0.95 } },
   ],
   defaultPolicy: "published",
   sensors: sensorsFor(105, 120),
@@ -40,6 +42,13 @@ describe("settings in an address", () => {
       "?mode=poem&variant=1x1&policy=none&compare=none&sensor=eye&slow=7&tiles=1000&exit_threshold=high" +
       "&masks=0,0,300,1&region=0,0,1,1;1,1,1,1";
     expect(settingsFromQuery(query, choices)).toEqual(defaultSettings(choices));
+    const said = (query: string) => settingsFromQuery(query, choices).parameters;
+    const patience = said("?policy=patience");
+    expect(said("?policy=patience&bursts=2.5")).toEqual(patience);
+    expect(said("?policy=patience&bursts=Infinity")).toEqual(patience);
+    expect(said("?policy=patience&bursts=4")).toEqual({ ...patience, bursts: 4 });
+    const sided = said("?policy=two_sided");
+    expect(said("?policy=two_sided&exit_below=0.9&exit_above=0.1")).toEqual(sided);
   });
 
   it("pass slower in slow motion", () => {
