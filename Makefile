@@ -195,7 +195,7 @@ soak: .venv/dev.stamp ## streams for MINUTES, with cuts, kills and drains; then 
 overload: .venv/dev.stamp ## offers twice as many streams as the service admits
 	$(BIN)/python -m tests.soak.overload
 
-bench: .venv/dev.stamp ## measures every figure of docs/performance.md; 20 minutes on a quiet machine
+bench: .venv/dev.stamp browser browser-bench ## measures every figure of docs/performance.md; 20 minutes on a quiet machine
 	$(BIN)/rascanet bench --page docs/figures/performance.md --brief docs/performance.md
 
 .PHONY: monitor-laws
@@ -214,9 +214,10 @@ VARIANTS := 105x120 210x240
 STEPS_105x120 := 1000
 STEPS_210x240 := 500
 SHIPPED := $(foreach variant,$(VARIANTS),--weights model/weights/rascanet_$(variant).safetensors)
-weights-docs: .venv/dev.stamp screenshots ## writes everything that depends on new weights (integers too): PHOTOS=folder; HELD_OUT=1 uses held-out pictures, once
+weights-docs: .venv/dev.stamp ## writes most of what depends on new weights (integers too): PHOTOS=folder; HELD_OUT=1 uses held-out pictures, once
 	$(foreach variant,$(VARIANTS),$(BIN)/rascanet quantize model/weights/rascanet_$(variant).safetensors --photos $(PHOTOS) --finetune $(STEPS_$(variant)) --overwrite &&) true
 	$(foreach file,$(wildcard model/weights/*.safetensors),$(BIN)/rascanet calibrate --photos $(PHOTOS) --weights $(file) --risk 0.05 --overwrite &&) true
+	$(MAKE) screenshots
 	$(BIN)/python -m clients.commands.bench.exit_times --photos $(PHOTOS)
 	$(BIN)/rascanet model-card --photos $(PHOTOS) --card docs/figures/model-card.md
 	$(BIN)/rascanet evaluate --photos $(PHOTOS) $(SHIPPED) --degrade --page docs/figures/model-card.md

@@ -72,7 +72,7 @@ def bench(
         if name not in VARIANTS:
             fail(no_such("variant", name, VARIANTS))
     if beside and not (beside / ".venv").is_dir():
-        fail(f"{beside} has no .venv; `make .venv` in that checkout makes one")
+        fail(f"{beside} has no .venv; `make full` in that checkout makes one")
     if earlier:
         results = _loaded(earlier)
     else:

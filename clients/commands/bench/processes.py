@@ -104,7 +104,7 @@ def running(arguments: Sequence[str], port: int, checkout: Path | None = None) -
         try:
             process = subprocess.Popen([python, *arguments], stdout=log, stderr=log, env=as_installed(), cwd=checkout)
         except OSError as error:
-            raise BenchError(f"{python} does not start: {error.strerror}; run `make .venv` there") from None
+            raise BenchError(f"{python} does not start: {error.strerror}; run `make full` there") from None
         try:
             pin(process.pid, 0)
             wait_for_port(port, process, log.name)

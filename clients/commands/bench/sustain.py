@@ -97,8 +97,9 @@ def _search(plan: Plan, generator: Generator, load: Load) -> dict[str, Any]:
         if not found:
             break
         measured = generator.measure(replace(load, streams=found, seconds=plan.sustain_s))
-        attempts.append({"streams": found, "kept_up": keeps_up(measured), **asdict(measured)})
-        if keeps_up(measured):
+        kept_up = keeps_up(measured) and not measured.void
+        attempts.append({"streams": found, "kept_up": kept_up, **asdict(measured)})
+        if kept_up:
             confirmed = attempts[-1]
             break
         found -= max(1, found // 8)
