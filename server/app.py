@@ -106,7 +106,7 @@ def create_app(
     examples = {"variant": next(iter(networks))} if networks else {}
     openapi.describe(app, (ImageDecision, ImageError, InferRequest, InferResponse), examples)
     picture_limits = PictureLimits(settings.image_bytes, settings.image_pixels)
-    sequences = Sequences(settings.max_sequences, settings.sequence_idle_s)
+    sequences = Sequences(settings.max_sequences, settings.sequence_idle_s, clock)
     for router in (
         pictures.router(networks, pool, decoders, picture_limits, settings.max_images),
         tensors.router(

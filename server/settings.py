@@ -120,7 +120,9 @@ class Settings(BaseSettings):
     max_connections_per_address: int = Field(
         500, ge=1, description="connections from one client address (IPv6: one /64), unless it is a trusted proxy"
     )
-    keep_alive_s: float = Field(75.0, gt=0, description="a connection without a request for this long is closed")
+    keep_alive_s: float = Field(
+        75.0, gt=0, description="a connection without a further request for this long is closed"
+    )
     min_bytes_per_s: int = Field(
         500,
         ge=0,
@@ -150,7 +152,7 @@ class Settings(BaseSettings):
     certificate_alarm: AlarmAction = Field(
         "warn",
         description="effect of a refuted certificate. warn: an error in the log; drop: decisions no "
-        "longer name it; never: no exits",
+        "longer name it; never: `calibrated` reads streams whole",
     )
     audits_file: Path | None = Field(
         None, description="file that keeps the counts of audits over restarts; without it they begin again at 0"

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, Final
@@ -20,7 +20,7 @@ PROJECT_FOLDERS: Final = (".ci", "clients", "deploy", "docs", "model", "sensor_s
 
 
 def check_outputs(
-    *, overwrite: bool, resumed: Path | None = None, resumable: bool = False, remedy: str = "", **files: Path | None
+    *, overwrite: bool, resumed: Collection[Path] = (), resumable: bool = False, remedy: str = "", **files: Path | None
 ) -> None:
     """Ends the command before it begins where it would write over a file, or two outputs into one file.
 
@@ -28,7 +28,7 @@ def check_outputs(
 
     Args:
         overwrite: true if files may be replaced.
-        resumed: the file that an earlier run wrote and this one goes on with.
+        resumed: the files that an earlier run wrote and this one goes on with.
         resumable: true if this command can go on with the file --out of an earlier run.
         remedy: how to keep a file of the project; another name for the output if empty.
         files: by the name of their option; None for one that isn't asked for.
@@ -42,7 +42,7 @@ def check_outputs(
         places[place] = name
         if path.is_dir():
             fail(f"{path}: is a folder; --{name} names a file")
-        if path.exists() and is_regular(path) and not overwrite and path != resumed:
+        if path.exists() and is_regular(path) and not overwrite and path not in resumed:
             if is_of_project(path):
                 fail(f"{path}: comes with the project; {remedy or f'name a file of your own with --{name}'}")
             going_on = "--resume goes on with it, " if resumable and name == "out" else ""

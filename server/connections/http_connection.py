@@ -27,6 +27,7 @@ from server.connections.request_head import (
     controlled,
     scope_of,
     too_large,
+    trailers_too_large,
     written,
 )
 from server.connections.states import End, Life, State
@@ -45,7 +46,7 @@ PARTS: Final = 1_000
 PART_BYTES: Final = 64
 """A body in more parts has so many bytes a part: a chunk of one byte costs a hundred times what it weighs."""
 
-HEALTH: Final = re.compile(r"/healthz(/|$)")
+HEALTH: Final = re.compile(r"/healthz(/|$)|/v2/health/")
 
 
 class HttpConnection(asyncio.Protocol):
@@ -341,7 +342,9 @@ class HttpConnection(asyncio.Protocol):
             if exchange is not None:
                 exchange.feed(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):  # its headers are trailers: nothing that a request may be judged by
-            if exchange is None:
+            if trailers_too_large(event):
+                self._refuse_head("head_too_large", "too much behind its body")
+            elif exchange is None:
                 self._next_request()
             else:
                 exchange.end_body()

@@ -18,8 +18,16 @@ BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 def too_large(request: h11.Request) -> bool:
     """True if the head is over the bounds; the parser misses it when all of the head arrives at once."""
-    size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
-    return size > HEAD_BYTES or len(request.headers) >= HEAD_LINES
+    return len(request.target) + _size(request) > HEAD_BYTES or len(request.headers) >= HEAD_LINES
+
+
+def trailers_too_large(end: h11.EndOfMessage) -> bool:
+    """True if the headers behind a body are over the bound, which the parser misses likewise."""
+    return _size(end) > HEAD_BYTES
+
+
+def _size(event: h11.Request | h11.EndOfMessage) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in event.headers)
 
 
 def scope_of(request: h11.Request) -> dict[str, Any] | None:
@@ -49,7 +57,7 @@ def scope_of(request: h11.Request) -> dict[str, Any] | None:
 
 def announces_body(request: h11.Request) -> bool:
     """True if a body follows the head."""
-    return any(name in BODY for name, _ in request.headers)
+    return any(name in BODY and (name, value) != (b"content-length", b"0") for name, value in request.headers)
 
 
 def ambiguous_body(request: h11.Request) -> bool:

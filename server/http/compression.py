@@ -93,7 +93,7 @@ class Unpacker:
     def _check_members(self) -> None:
         if self._members and self._coding == "deflate":
             raise ServiceError("bad_request", "the deflate body goes on behind its end")
-        if self._members > MEMBERS and self._unpacked_bytes < MEMBER_BYTES * self._members:
+        if self._members >= MEMBERS and self._unpacked_bytes < MEMBER_BYTES * self._members:
             raise ServiceError(
                 "bad_request", f"a gzip body of {MEMBERS} members with fewer than {MEMBER_BYTES} bytes each"
             )

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from time import monotonic
 from typing import Annotated, Any, Final, cast
@@ -169,9 +169,9 @@ class ClassifyEndpoint:
             if NDJSON in request.headers.get("accept", ""):
                 if options.top is None:
                     return _HeldResponse(_lines(entries), held.pop_all())
-                chosen = _top(sorted([each async for each in entries], key=_index), options.top)
+                chosen = _top(await _all(entries, request), options.top)
                 return Response("".join(map(_line, chosen)), media_type=NDJSON)
-            results = sorted([each async for each in entries], key=_index)
+            results = await _all(entries, request)
         if len(results) == 1 and isinstance(results[0], ImageError):
             raise ServiceError(results[0].code, results[0].message)
         return _document(served, policy, _top(results, options.top))
@@ -258,9 +258,24 @@ def _top(results: list[Entry], count: int | None) -> list[Entry]:
     return [each for each in results if isinstance(each, ImageError) or each.index in kept]
 
 
+async def _all(entries: AsyncGenerator[Entry], request: Request) -> list[Entry]:
+    """All entries in the order of the request; pictures that wait are given up when the client has left.
+
+    Raises:
+        ServiceError: the client has left.
+    """
+    found: list[Entry] = []
+    async with aclosing(entries):
+        async for each in entries:
+            found.append(each)
+            if await request.is_disconnected():
+                raise ServiceError("bad_request", "the client left before its pictures were decided")
+    return sorted(found, key=_index)
+
+
 async def _as_they_are_done(
     one: Callable[[int, Upload], Awaitable[Entry]], uploads: Sequence[Upload], at_a_time: int
-) -> AsyncIterator[Entry]:
+) -> AsyncGenerator[Entry]:
     waiting = iter(enumerate(uploads))
     running: set[asyncio.Future[Entry]] = set()
     try:

@@ -78,7 +78,7 @@ class Metrics:
         self._shed = Counter("rascanet_frames_shed", "Frames shed", registry=registry)
         self._latency = Histogram(
             "rascanet_decision_latency_seconds",
-            "From the arrival of the message with a frame's deciding burst until its decision was sent",
+            "From when the message with a frame's deciding burst is taken until its decision is made",
             buckets=LATENCY_S,
             registry=registry,
         )

@@ -83,7 +83,7 @@ class ResultChoice:
         self._check_either()
         check_outputs(
             overwrite=self.overwrite,
-            resumed=out if self.resume else None,
+            resumed=[path for path in (out, self.report) if path and self.resume],
             resumable=kind in RESUMABLE,
             out=out,
             report=self.report,

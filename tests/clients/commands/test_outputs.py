@@ -39,7 +39,7 @@ def test_outputs_are_checked_before_anything_begins(tmp_path: Path, capsys: pyte
     there.write_text("x")
     check_outputs(overwrite=False, out=new, report=None)
     check_outputs(overwrite=True, out=there)
-    check_outputs(overwrite=False, resumed=there, out=there)
+    check_outputs(overwrite=False, resumed=[there], out=there)
     for out, report in ((there, None), (tmp_path, None), (new, tmp_path / "." / "new")):
         with pytest.raises(SystemExit) as ended:
             check_outputs(overwrite=False, out=out, report=report)

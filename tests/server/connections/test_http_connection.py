@@ -437,6 +437,11 @@ def test_trailers_are_bounded() -> None:
 
     assert under_way(hello, steps).answers == [431]
 
+    async def at_once(client: Client) -> None:
+        await client.send(CHUNKED + b"1\r\nx\r\n0\r\nA: " + b"a" * 100_000 + b"\r\n\r\n")
+
+    assert under_way(hello, at_once).answers == [431]
+
 
 def test_a_long_body_and_a_head_that_is_cut_are_both_served() -> None:
     async def steps(client: Client) -> None:
@@ -539,7 +544,7 @@ def test_a_connection_of_the_reserve_is_for_health_alone() -> None:
     async def steps(client: Client) -> None:
         for number in range(2, 4):
             assert client.another().admit(f"192.0.2.{number}")
-        for path, code in ((b"/healthz/live", 200), (b"/healthz", 200), (b"/healthzz", 503), (b"/a", 503)):
+        for path, code in ((b"/healthz/live", 200), (b"/healthz", 200), (b"/v2/health/live", 200), (b"/a", 503)):
             connection, transport = client.another(), FakeTransport("192.0.2.4")
             connection.connection_made(transport)
             connection.data_received(b"GET " + path + b" HTTP/1.1\r\nHost: here\r\n\r\n")

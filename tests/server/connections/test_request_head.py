@@ -80,7 +80,8 @@ def test_what_is_no_target(target: bytes) -> None:
     [
         (request(headers=WEBSOCKET), True),
         (request(headers=[*WEBSOCKET[:2], (b"Connection", b"close"), (b"connection", b"Upgrade")]), True),
-        (request(headers=[*WEBSOCKET, (b"Content-Length", b"0")]), False),
+        (request(headers=[*WEBSOCKET, (b"Content-Length", b"0")]), True),
+        (request(headers=[*WEBSOCKET, (b"Content-Length", b"3")]), False),
         (request(headers=[*WEBSOCKET, (b"Transfer-Encoding", b"chunked")]), False),
         (request(headers=WEBSOCKET, http_version=b"1.0"), False),
         (request(headers=WEBSOCKET, method=b"POST"), False),
@@ -109,6 +110,7 @@ def test_a_body_is_announced_in_one_way() -> None:
     for headers, announced, ambiguous in (
         ([HOST], False, False),
         ([HOST, length], True, False),
+        ([HOST, (b"Content-Length", b"0")], False, False),
         ([HOST, chunked], True, False),
         ([HOST, length, chunked], True, True),
     ):

@@ -86,6 +86,9 @@ def test_a_body_in_very_many_members_is_refused_before_they_hold_anybody_up() ->
     unpacker.take(gzip.compress(b"") * 3000)
     with pytest.raises(ServiceError, match=f"of {MEMBERS} members"):
         unpacker.piece()
+    assert _unpacked("gzip", [gzip.compress(b"1")] * MEMBERS) == b"1" * MEMBERS
+    with pytest.raises(ServiceError, match=f"of {MEMBERS} members"):
+        _unpacked("gzip", [gzip.compress(b"1")] * (MEMBERS + 1))
     whole = [gzip.compress(bytes(MEMBER_BYTES))] * (MEMBERS + 50)
     assert _unpacked("gzip", whole) == bytes(MEMBER_BYTES * len(whole))
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import threading
 import time
@@ -71,6 +72,42 @@ def test_the_time_of_a_first_picture_begins_once_its_decoder_is_ready(monkeypatc
     with TestClient(create_app(Settings(), served()), "http://localhost") as client:
         assert client.post("/v1/classify", content=picture()).status_code == 200
     assert ready == [True, True]
+
+
+@pytest.mark.parametrize("query", ["", "&top=2"])
+def test_pictures_of_a_client_that_left_are_given_up(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided: list[str] = []
+    whole = classify.classify_picture
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        decided.append(options["name"])
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr("server.pictures.endpoint.classify_picture", counting)
+    count = 20
+    parts = httpx2.Request(
+        "POST", "http://localhost", files=[("files", (f"{n}.png", picture(n))) for n in range(count)]
+    )
+    said = [{"type": "http.request", "body": parts.read(), "more_body": False}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return said.pop(0) if len(said) > 1 else said[0]
+
+    async def send(_message: Any) -> None:
+        pass
+
+    async def leave() -> None:
+        app = create_app(Settings(request_threads=1), served())
+        scope = {
+            "type": "http", "method": "POST", "path": "/v1/classify", "raw_path": b"/v1/classify",
+            "query_string": f"variant={SMALL.name}{query}".encode(), "client": ("127.0.0.1", 1), "scheme": "http",
+            "headers": [(b"host", b"localhost"), (b"content-type", parts.headers["content-type"].encode())],
+        }  # fmt: skip
+        async with app.router.lifespan_context(app):
+            await app(scope, receive, send)
+
+    asyncio.run(leave())
+    assert 1 <= len(decided) <= 3
 
 
 def test_a_curve_has_p_person_after_each_burst(service_url: str, models: dict[str, ServedNetwork]) -> None:

@@ -138,6 +138,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, weights: Path) 
     assert [row | {"elapsed_us": 0} for row in again] == [row | {"elapsed_us": 0} for row in whole]
     assert out.read_bytes().startswith(lines[0] + lines[1])
     assert (tmp_path / "r.html").read_text().count("<figure>") == 5
+    assert _run(*options, "--resume", "--report", tmp_path / "r.html").exit_code == 0
     assert "another policy" in _run(*options, "--resume", "--policy", "published").stderr
 
 
