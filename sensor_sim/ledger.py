@@ -33,7 +33,7 @@ class FrameLedger:
         audited_bursts: bursts sent after the decision's burst because the service asked for them, as an audit.
         start_us: start of the readout.
         end_us: end of the readout.
-        next_us: start of the next frame's readout.
+        next_us: earliest start of the next frame's readout.
     """
 
     frame_id: int

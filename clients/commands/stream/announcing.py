@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -137,8 +138,9 @@ def announcing(broker: BrokerChoice, choice: AnnounceChoice, regions: Sequence[s
                 sinks.append(("broker", publisher(broker, sensor, regions)))
         yield Announcing(sensor, [sink for _, sink in sinks])
     finally:
+        deadline_s = time.monotonic() + LAST_S
         for receiver, sink in sinks:
-            left = sink.close(LAST_S)
+            left = sink.close(max(0.0, deadline_s - time.monotonic()))
             if left:
                 say(f"the {receiver} did not take {counted(left, 'announcement')}")
 

@@ -331,7 +331,9 @@ def _parts(sources: list[str], choice: SceneChoice) -> Iterator[_Part]:
     if choice.stdin or choice.size:
         yield _Part("stdin", ["-"])
     elif scene == "webcam":
-        yield _Part("camera", sources[:1] or [WEBCAM])
+        if len(sources) > 1:
+            raise SceneError(f"the scene 'webcam' is one camera, not {len(sources)} sources")
+        yield _Part("camera", sources or [WEBCAM])
     elif scene == "video":
         if len(sources) != 1:
             raise SceneError(f"the scene 'video' is made of one file, not of {len(sources)} files")

@@ -173,11 +173,7 @@ def _write(read: "Callable[[], DataSet]", out: Path, *, check: bool, overwrite: 
 
     check_outputs(overwrite=overwrite, out=out / INDEX)
     with failing_on(PhotosError, OSError):
-        data = read()
-        if not data.rows:
-            tell_remarks(data.remarks)
-            fail(f"nothing usable: {len(data.remarks)} left out, no index written", SOME_FAILED)
-        summary = write_index(out, data, check=check)
+        summary = write_index(out, read(), check=check)
     tell_remarks(summary.remarks, out / REMARKS)
     if not summary.rows:
         fail(f"nothing usable: {len(summary.remarks)} left out, no index written", SOME_FAILED)
