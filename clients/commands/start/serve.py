@@ -48,7 +48,7 @@ def serve(
     from server.settings import Settings
 
     try:
-        options: dict[str, Any] = {"host": host, "port": port, "recordings": recordings}
+        options: dict[str, Any] = {"host": host, "port": port, "recordings": recordings or None}
         given = {name: value for name, value in options.items() if value is not None}
         if Settings.variable_of("samples") not in map(str.upper, os.environ):
             given["samples"] = sample_photos()

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("paho", reason="paho-mqtt (extra `events`) is not installed")
 
 from clients.commands.main import app
-from clients.commands.stream import mqtt_remove
+from clients.commands.stream import announcing, mqtt_remove
 from tests.brokers import Broker, Listener, needs_broker
 from tests.clients.python.test_webhook import Receiver
 from tests.networks import SMALL
@@ -86,6 +86,25 @@ def test_what_can_t_be_announced_is_told_before_anything_is_sent(
     assert done.exit_code == 2
     assert words in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_all_receivers_together_have_one_last_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = [0.0], list[float]()
+
+    class Hanging:
+        def __init__(self, *_: object) -> None: ...
+
+        def close(self, wait_s: float) -> int:
+            waits.append(wait_s)
+            now[0] += wait_s
+            return 1
+
+    monkeypatch.setattr("clients.commands.stream.announcing.Webhook", Hanging)
+    monkeypatch.setattr("clients.commands.stream.announcing.time.monotonic", lambda: now[0])
+    choice = announcing.AnnounceChoice(webhook=["http://127.0.0.1:1", "http://127.0.0.1:2"])
+    with announcing.announcing(announcing.BrokerChoice(), choice, []):
+        pass
+    assert waits == [announcing.LAST_S, 0.0]
 
 
 def test_a_removal_needs_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

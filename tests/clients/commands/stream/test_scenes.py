@@ -148,6 +148,20 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
         _film([])
 
 
+def test_frames_end_every_repetition(folder: Path) -> None:
+    for filmed in (
+        _film([], scene="colour-bars", frames=3, repeat=True),
+        _film([folder], frames=3, repeat=True),
+    ):
+        with filmed as filming:
+            assert len(list(filming.shots())) == 3
+
+
+def test_a_webcam_is_one_camera() -> None:
+    with pytest.raises(SceneError, match="one camera, not 2 sources"):
+        _film(["/dev/video0", "/dev/video1"], scene="webcam")
+
+
 def test_a_sprite_may_be_a_picture(folder: Path, tmp_path: Path) -> None:
     sprite = tmp_path / "sprite.png"
     Image.new("RGB", (20, 20), (1, 2, 3)).save(sprite)

@@ -225,6 +225,12 @@ def test_a_replayed_recording_is_decided_as_the_stream_was(service_url: str, pho
     assert [line["type"] for line in said(replayed)].count("report") == 3
 
 
+def test_a_webcam_is_not_recorded_without_an_end(tmp_path: Path) -> None:
+    done = _run("record", "--scene", "webcam", "--out", tmp_path / "recording", "--variant", SMALL.name)
+    assert done.exit_code == 2
+    assert "a camera has no end" in " ".join(done.stderr.split())
+
+
 def test_a_broken_recording_is_not_sent(service_url: str, photo: Path, tmp_path: Path) -> None:
     recording = tmp_path / "recording"
     _run("record", photo, photo, "--out", recording, "--variant", SMALL.name)
