@@ -96,7 +96,11 @@ class VideoScene:
     def rows(self, first_row: int, times_us: Times) -> Frame:
         """See `Scene`."""
         while not self._exhausted and self._pictures[-1][0] <= times_us.max():
-            self._decode_one()
+            try:
+                self._decode_one()
+            except SceneError:
+                self.ended = True
+                raise
         if self._exhausted and times_us.min() > self._pictures[-1][0]:
             self.ended = True
         starts = np.array([start for start, _ in self._pictures])

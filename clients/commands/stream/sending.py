@@ -243,6 +243,7 @@ class _Stream:
 
     async def _send(self, shot: Shot, client: "AsyncClient") -> None:
         from sensor_sim.emitter import FrameLostError
+        from sensor_sim.scene import SceneError
 
         view, totals, rows = self._view, self._account.totals, client.geometry.burst_rows
         if shot.reader is None:
@@ -259,6 +260,10 @@ class _Stream:
             view.lost(lost.ledger, lost.reason)
             self._enter(told | self._ledger.add(lost.ledger))
             totals.add(lost.ledger, None, rows)
+            return
+        except SceneError as broken:  # a film that breaks off; the frame is given up, and other sources go on
+            view.fault(shot.name, str(broken))
+            self._account.faults += 1
             return
         view.end(report)
         turned = self._presence.add(report.decision.p_person, report.start_us / 1e6) if self._presence else None

@@ -1,8 +1,10 @@
+import itertools
 import json
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from sensor_sim.emitter import Observer
 from sensor_sim.ledger import FrameReport
 from sensor_sim.profiles import PROFILES, ProfileError
 from sensor_sim.recording import Recording
+from sensor_sim.scene import SceneError
 from sensor_sim.sensor import PRESETS
 from sensor_sim.uplink import ServiceChange, StreamError
+from sensor_sim.video import VideoScene
 from sensor_sim.window import Rectangle
 from server.networks import ServedNetwork
 from tests.clients.python.test_webhook import Receiver
@@ -223,6 +227,32 @@ def test_a_replayed_recording_is_decided_as_the_stream_was(service_url: str, pho
 
     assert said(replayed) == said(streamed)
     assert [line["type"] for line in said(replayed)].count("report") == 3
+
+
+def test_a_film_that_breaks_off_leaves_the_other_sources_alone(
+    service_url: str, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    av = pytest.importorskip("av", reason="PyAV (extra video) is not installed")
+    film = tmp_path / "film.mp4"
+    with av.open(str(film), "w") as container:
+        track = container.add_stream("mpeg4", rate=8)
+        track.width, track.height, track.pix_fmt = 32, 32, "yuv420p"
+        for number in range(6):
+            container.mux(track.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), number, np.uint8))))
+        container.mux(track.encode())
+    whole = VideoScene._decode
+
+    def breaking_off(scene: VideoScene) -> Iterator[Any]:
+        yield from itertools.islice(whole(scene), 3)
+        raise SceneError(f"{film}: the video breaks off")
+
+    monkeypatch.setattr(VideoScene, "_decode", breaking_off)
+    done = _run("stream", film, photo, "--url", service_url, "--variant", SMALL.name, "--virtual-time", "--json")
+    assert done.exit_code == 1, done.output
+    reports = [line for line in map(json.loads, done.stdout.splitlines()) if line["type"] == "report"]
+    assert [line["photo"] for line in reports][-1] == photo.name
+    assert 2 <= len(reports) <= 4
+    assert done.stderr.count("the video breaks off") == 1
 
 
 def test_a_webcam_is_not_recorded_without_an_end(tmp_path: Path) -> None:
