@@ -17,7 +17,6 @@ TESTED_ELSEWHERE = {
     "clients/commands/evidence/*": "the commands' tests draw and write everything",
     "clients/commands/stream/*": "`test_stream.py` runs the commands in one process with a service",
     "clients/commands/train/*": "`test_train.py` and `test_data.py` run the commands one after the other",
-    "clients/commands/start/serve.py": "`test_demo.py` and `tests/test_readme.py` start it",
     "clients/commands/photos.py": "an option",
     "clients/commands/plot.py": "every command that draws is tested",
     "clients/commands/service.py": "options",
