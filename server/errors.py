@@ -164,7 +164,9 @@ _ALL: Final = (
     Refusal("request_too_large", "a body over one of its limits, as sent or once unpacked", None, 413),
     Refusal("too_many_images", "a request of more than `max_images` pictures or frames", None, 413),
     Refusal("image_too_large", "a picture file of more than `image_bytes`", None, 413),
-    Refusal("image_too_many_pixels", "a picture with too many pixels, on a side too, or scans", None, 413),
+    Refusal(
+        "image_too_many_pixels", "a picture with too many pixels in all or on a side, or too many scans", None, 413
+    ),
     Refusal("unsupported_media_type", "a body whose type or compression the service does not accept", None, 415),
     Refusal("bad_option", "an option that does not exist, or an impossible value", None, 422),
     Refusal("no_images", "no picture in the form", None, 422),
