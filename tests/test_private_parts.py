@@ -13,6 +13,8 @@ FILES = [ROOT / "setup.py", *(path for package in PACKAGES for path in sorted((R
 BUILT_FROM_C = ("model.kernel._kernel", "model.kernel._step", "server.stream._frames")
 DOCUMENTED = frozenset({"_asdict", "_fields", "_field_defaults", "_make", "_replace"})
 """Of a named tuple: underscored, so that they don't meet the names of fields."""
+HOOKS = ("sys.unraisablehook",)
+"""Attributes that their documentation says are there to be set."""
 INSIDE_OTHERS = ("uvicorn.lifespan", "uvicorn.protocols", "uvicorn.supervisors", "websockets.legacy")
 """Modules of other libraries that have no underscore and no documentation."""
 RUNNING_CODE = ("ag_", "cr_", "gi_")
@@ -75,7 +77,8 @@ def faults(source: str) -> Iterator[str]:
                     yield f"{node.lineno}: private: {ast.unparse(node)}"
                 elif name.startswith(RUNNING_CODE) or name == "__code__":
                     yield f"{node.lineno}: running code: {ast.unparse(node)}"
-                if not isinstance(context, ast.Load) and _root(value) in foreign:
+                set_anew = not isinstance(context, ast.Load) and _root(value) in foreign
+                if set_anew and ast.unparse(node) not in HOOKS:
                     yield f"{node.lineno}: a patch: {ast.unparse(node)}"
             case ast.Import() | ast.ImportFrom():
                 for name in _imported(node):

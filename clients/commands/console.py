@@ -24,6 +24,8 @@ SOME_FAILED: Final = 1
 CANNOT: Final = 2
 NOTHING_FOUND: Final = 3
 INTERRUPTED: Final = 130
+AGAIN_S: Final = 0.05
+"""Time after which an interruption that Python dropped is asked for again."""
 PIPE_CLOSED: Final = 141
 """128 and the number of the signal SIGPIPE, as Unix tools end."""
 
@@ -152,15 +154,27 @@ def ended_in_order() -> Iterator[None]:
             raise KeyboardInterrupt
         as_ctrl_c(signal.SIGINT, frame)
 
+    def again(ignored: "sys.UnraisableHookArgs") -> None:
+        """Asks once more where Python has dropped the interruption, as it does in a finaliser."""
+        if ignored.exc_type is KeyboardInterrupt and asked:
+            # From another thread and a moment later, since an error within this hook would be dropped too.
+            later = threading.Timer(AGAIN_S, os.kill, (os.getpid(), asked.pop()))
+            later.daemon = True
+            later.start()
+        else:
+            before(ignored)
+
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     heard = [number for name in names if signal.getsignal(number := getattr(signal, name)) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():
         heard = []  # Python hears signals in the main thread alone
     for number in heard:
         signal.signal(number, interrupt)
+    before, sys.unraisablehook = sys.unraisablehook, again
     try:
         yield
     finally:
+        sys.unraisablehook = before
         for number in heard:
             signal.signal(number, signal.SIG_DFL)
         if asked:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -253,3 +254,17 @@ def test_a_deep_folder_and_a_circle_of_links_have_an_end(tmp_path: Path, monkeyp
             assert done.stdout.count("\n") == 1
     finally:
         subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+
+
+def test_an_interruption_within_a_finaliser_is_not_lost() -> None:
+    program = (
+        "import os, signal, time\n"
+        "from clients.commands.console import ended_in_order\n"
+        "class Finalised:\n"
+        "    def __del__(self): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "with ended_in_order():\n"
+        "    Finalised()\n"
+        "    time.sleep(30)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=25, check=False)
+    assert done.returncode == -signal.SIGTERM, done.stderr
