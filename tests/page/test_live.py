@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -117,17 +118,12 @@ def test_an_altered_recording_is_refused(page: Page, folder: Path) -> None:
 
 
 def test_a_video_file_is_watched(page: Page, folder: Path) -> None:
-    av = pytest.importorskip("av", reason="PyAV (extra video) is not installed")
+    pytest.importorskip("av", reason="PyAV (extra video) is not installed")
+    from tests.films import write_film
     from tests.page.scenes import scene
 
-    path = folder / "walk.webm"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libvpx", rate=15)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for index in range(15):
-            container.mux(stream.encode(av.VideoFrame.from_image(scene("street", shift=index * 8.0))))
-        container.mux(stream.encode(None))
-    page.set_input_files("#file", path)
+    pictures = (np.asarray(scene("street", shift=index * 8.0)) for index in range(15))
+    page.set_input_files("#file", write_film(folder / "walk.webm", pictures, rate=15, codec="libvpx"))
     expect(page.locator("#live-words")).to_contain_text("erson — ", timeout=WAIT_MS)
 
 

@@ -1,7 +1,6 @@
 import struct
 import sys
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +12,7 @@ from sensor_sim.camera import Camera
 from sensor_sim.readout import ReadoutTiming
 from sensor_sim.scene import SceneError
 from sensor_sim.video import VideoScene
+from tests.films import write_film
 from tests.picture_kinds import PICTURE, stored_for
 
 GEOMETRY = SensorGeometry(40, 48)
@@ -22,19 +22,7 @@ LEVELS = (30, 90, 150, 210)
 
 def _write(path: Path, pictures: Iterable[Frame], title: str = "") -> Path:
     """Pictures of one size, 25 a second, without loss, each for itself."""
-    with av.open(str(path), "w") as container:
-        container.metadata["title"] = title
-        stream = None
-        for number, pixels in enumerate(pictures):
-            if stream is None:
-                stream = container.add_stream("png", rate=25)
-                stream.height, stream.width, stream.pix_fmt = *pixels.shape[:2], "rgb24"
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-            picture.pts, picture.time_base = number, Fraction(1, 25)
-            container.mux(stream.encode(picture))
-        assert stream is not None
-        container.mux(stream.encode())
-    return path
+    return write_film(path, pictures, rate=25, codec="png", pixels="rgb24", title=title)
 
 
 @pytest.fixture(scope="module")

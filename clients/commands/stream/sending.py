@@ -247,8 +247,7 @@ class _Stream:
 
         view, totals, rows = self._view, self._account.totals, client.geometry.burst_rows
         if shot.reader is None:
-            view.fault(shot.name, shot.fault)
-            self._account.faults += 1
+            self._fault(shot.name, shot.fault)
             return
         view.begin(shot.name, client.geometry, shot.taken_s)
         told: dict[str, object] = {"photo": shot.name} | self._told
@@ -262,8 +261,7 @@ class _Stream:
             totals.add(lost.ledger, None, rows)
             return
         except SceneError as broken:  # a film that breaks off; the frame is given up, and other sources go on
-            view.fault(shot.name, str(broken))
-            self._account.faults += 1
+            self._fault(shot.name, str(broken))
             return
         view.end(report)
         turned = self._presence.add(report.decision.p_person, report.start_us / 1e6) if self._presence else None
@@ -274,6 +272,10 @@ class _Stream:
             self._account.reports.append((view.name, report))
         totals.add(report, report.decision, rows)
         self._enter(told | self._ledger.add(report))
+
+    def _fault(self, name: str, reason: str) -> None:
+        self._view.fault(name, reason)
+        self._account.faults += 1
 
     def _announce(self, turned: PresenceEvent | None, report: "FrameReport", taken_s: float) -> None:
         """Tells the ways out what turned; and once that nobody is there, if the stream begins so."""

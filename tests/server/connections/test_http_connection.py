@@ -544,14 +544,20 @@ def test_a_connection_of_the_reserve_is_for_health_alone() -> None:
     async def steps(client: Client) -> None:
         for number in range(2, 4):
             assert client.another().admit(f"192.0.2.{number}")
-        for path, code in ((b"/healthz/live", 200), (b"/healthz", 200), (b"/v2/health/live", 200), (b"/a", 503)):
+        for path, code in (
+            (b"/healthz/live", 200),
+            (b"/healthz", 200),
+            (b"/v2/health/live", 200),
+            (b"/healthzz", 503),
+            (b"/a", 503),
+        ):
             connection, transport = client.another(), FakeTransport("192.0.2.4")
             connection.connection_made(transport)
             connection.data_received(b"GET " + path + b" HTTP/1.1\r\nHost: here\r\n\r\n")
             await settle()
             assert transport.written.startswith(b"HTTP/1.1 %d " % code)
             assert b"connection: close" in transport.written
-        for number in range(5, 5 + RESERVE - 4):
+        for number in range(5, 5 + RESERVE - 5):
             assert client.another().admit(f"192.0.2.{number}")
         assert not client.another().admit("192.0.2.5")
         for other in list(client.registry._open):

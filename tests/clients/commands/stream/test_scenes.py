@@ -1,9 +1,7 @@
 import itertools
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,6 +12,7 @@ from clients.commands.stream.sensor_options import SceneChoice, SensorChoice
 from sensor_sim.camera import Camera
 from sensor_sim.scene import SceneError
 from sensor_sim.video import VideoScene
+from tests.films import write_film
 from tests.networks import SMALL
 from tests.picture_files import picture
 
@@ -58,16 +57,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    path = tmp_path / "people.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
-        for number in range(PICTURES):
-            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 40 * number, np.uint8), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    pictures = (np.full((32, 32, 3), 40 * number, np.uint8) for number in range(PICTURES))
+    return write_film(tmp_path / "people.mp4", pictures, RATE)
 
 
 def test_a_folder_is_a_sequence(folder: Path) -> None:

@@ -232,14 +232,10 @@ def test_a_replayed_recording_is_decided_as_the_stream_was(service_url: str, pho
 def test_a_film_that_breaks_off_leaves_the_other_sources_alone(
     service_url: str, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    av = pytest.importorskip("av", reason="PyAV (extra video) is not installed")
-    film = tmp_path / "film.mp4"
-    with av.open(str(film), "w") as container:
-        track = container.add_stream("mpeg4", rate=8)
-        track.width, track.height, track.pix_fmt = 32, 32, "yuv420p"
-        for number in range(6):
-            container.mux(track.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), number, np.uint8))))
-        container.mux(track.encode())
+    pytest.importorskip("av", reason="PyAV (extra video) is not installed")
+    from tests.films import write_film
+
+    film = write_film(tmp_path / "film.mp4", (np.full((32, 32, 3), number, np.uint8) for number in range(6)), rate=8)
     whole = VideoScene._decode
 
     def breaking_off(scene: VideoScene) -> Iterator[Any]:
